@@ -1,0 +1,118 @@
+#include "engine/autograd/variable.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "engine/base/check.h"
+#include "engine/kernels/simd/elementwise.h"
+
+namespace edgeprune {
+namespace {
+thread_local bool grad_is_enabled = true;
+}
+
+struct Variable::Node {
+  Shape shape;
+  Tensor grad;
+  std::vector<std::shared_ptr<Node>> inputs;  // null where no gradient is required
+  BackwardFunction backward;                  // empty in a leaf
+
+  void add_grad(Tensor added) {
+    require(added.shape() == shape, "backward", "gradient {} for a value of shape {}",
+            added.shape().to_string(), shape.to_string());
+    if (!grad.defined()) {
+      grad = std::move(added);
+      return;
+    }
+    Tensor sum =
+        grad.unique() ? grad : Tensor(shape);  // never write to a buffer somebody else holds
+    simd::add(grad.data(), added.data(), grad.count(), sum.data());
+    grad = std::move(sum);
+  }
+
+  /// Runs and forgets the backward function; leaves keep their gradient.
+  void walk() {
+    if (!backward) return;
+    struct Inputs : InputGrads {
+      std::vector<std::shared_ptr<Node>> nodes;
+      bool wanted(size_t i) const override { return nodes[i] != nullptr; }
+      void add(size_t i, Tensor added) override {
+        if (nodes[i]) nodes[i]->add_grad(std::move(added));
+      }
+    } grads;
+    grads.nodes = std::move(inputs);
+    if (grad.defined()) backward(grad, grads);
+    backward = nullptr;
+    grad = Tensor();
+    inputs.clear();
+  }
+};
+
+Variable::Variable(Tensor value, bool requires_grad) : value_(std::move(value)) {
+  if (requires_grad) {
+    node_ = std::make_shared<Node>();
+    node_->shape = value_.shape();
+  }
+}
+
+Variable Variable::result(Tensor value, const std::vector<Variable>& inputs,
+                          BackwardFunction backward) {
+  const bool needed =
+      grad_enabled() && std::any_of(inputs.begin(), inputs.end(),
+                                    [](const Variable& input) { return input.requires_grad(); });
+  Variable variable(std::move(value), needed);
+  if (needed) {
+    for (const Variable& input : inputs) variable.node_->inputs.push_back(input.node_);
+    variable.node_->backward = std::move(backward);
+  }
+  return variable;
+}
+
+const Tensor& Variable::grad() const {
+  static const Tensor none;
+  return node_ ? node_->grad : none;
+}
+
+void Variable::clear_grad() {
+  if (node_) node_->grad = Tensor();
+}
+
+void Variable::backward(Tensor grad_output) {
+  require(requires_grad(), "backward", "nothing here requires a gradient");
+  require(grad_output.defined() || value_.count() == 1, "backward",
+          "a value of shape {} needs a grad_output; only a scalar has an implied one",
+          shape().to_string());
+  node_->add_grad(grad_output.defined() ? std::move(grad_output) : Tensor(shape(), 1.0f));
+
+  // Depth first, without recursion: a node is listed after everything it was computed from.
+  std::vector<std::shared_ptr<Node>> order;
+  std::unordered_set<Node*> seen{node_.get()};
+  std::vector<std::pair<std::shared_ptr<Node>, size_t>> stack{{node_, 0}};
+  while (!stack.empty()) {
+    auto& [node, next] = stack.back();
+    if (next == node->inputs.size()) {
+      order.push_back(std::move(node));
+      stack.pop_back();
+      continue;
+    }
+    const std::shared_ptr<Node> input = node->inputs[next++];
+    if (input && seen.insert(input.get()).second) stack.emplace_back(input, 0);
+  }
+
+  while (!order.empty()) {
+    order.back()->walk();
+    order.pop_back();
+  }
+}
+
+bool grad_enabled() {
+  return grad_is_enabled;
+}
+NoGrad::NoGrad() : before_(grad_is_enabled) {
+  grad_is_enabled = false;
+}
+NoGrad::~NoGrad() {
+  grad_is_enabled = before_;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,36 @@
+#pragma once
+// Files that are either whole or absent.
+
+#include <functional>
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace edgeprune {
+
+/// The whole file. Throws FileError if it is missing or unreadable.
+std::vector<char> read_file(const std::string& path);
+
+/// Writes a file so that `path` holds either its old content or all of the new one, even across a
+/// power cut: the content goes to a temporary file beside it, which is fsynced and renamed. `write`
+/// may call its argument any number of times. Throws FileError (full disk, missing folder, no
+/// permission) and leaves no temporary file behind.
+using ByteSink = std::function<void(const void* data, size_t bytes)>;
+void write_file_atomically(const std::string& path,
+                           const std::function<void(const ByteSink&)>& write);
+void write_file_atomically(const std::string& path, std::string_view content);
+
+/// Fails early, before hours of training: throws FileError unless a file could be created beside
+/// `path`.
+void require_writable(const std::string& path);
+
+/// Appends `line` and a newline in one write, then fsyncs. A half line left by a crash is closed
+/// off first, so that the new line always starts a line of its own.
+void append_line(const std::string& path, std::string_view line);
+
+/// SHA-256 of the file's bytes in lower-case hex, as `sha256sum` prints it.
+std::string sha256_of_file(const std::string& path);
+
+}  // namespace edgeprune

@@ -1,0 +1,88 @@
+#include "engine/inference/dense_steps.h"
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "engine/base/parallel.h"
+#include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/simd/depthwise.h"
+
+namespace edgeprune::inference {
+namespace {
+
+class OneDnnConvolution : public Step {
+ public:
+  OneDnnConvolution(const Layer& layer, const Conv2dShape& shape)
+      : size_(shape.output_count()),
+        conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation,
+              layer.residual >= 0) {}
+  void run(const float* input, const float* residual, float* output) override {
+    conv_.run(input, residual, output);
+  }
+  int64_t output_size() const override { return size_; }
+  std::string kernel() const override { return "onednn"; }
+
+ private:
+  int64_t size_;
+  onednn::FusedConv2d conv_;
+};
+
+class Depthwise : public Step {
+ public:
+  Depthwise(const Layer& layer, const Conv2dShape& shape)
+      : shape_(shape),
+        activation_(layer.activation),
+        bias_(layer.bias),
+        taps_({9, shape.in_channels}) {
+    require(layer.residual < 0, "dense engine", "depthwise layer '{}' adds a residual", layer.name);
+    simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
+  }
+  void run(const float* input, const float*, float* output) override {
+    simd::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_, output);
+  }
+  int64_t output_size() const override { return shape_.output_count(); }
+  std::string kernel() const override { return "simd depthwise"; }
+
+ private:
+  Conv2dShape shape_;
+  Activation activation_;
+  Tensor bias_, taps_;
+};
+
+class GlobalAveragePool : public Step {
+ public:
+  explicit GlobalAveragePool(const Conv2dShape& shape) : shape_(shape) {}
+  void run(const float* input, const float*, float* output) override {
+    const int64_t pixels = shape_.in_height * shape_.in_width, channels = shape_.in_channels;
+    const float scale = 1.0f / static_cast<float>(pixels);
+    parallel_for(shape_.batch, 8, [&](int64_t begin, int64_t end, int) {
+      for (int64_t n = begin; n < end; ++n) {
+        float* to = output + n * channels;
+        std::fill_n(to, channels, 0.0f);
+        for (int64_t p = 0; p < pixels; ++p) {
+          const float* from = input + (n * pixels + p) * channels;
+          for (int64_t c = 0; c < channels; ++c) to[c] += scale * from[c];
+        }
+      }
+    });
+  }
+  int64_t output_size() const override { return shape_.batch * shape_.in_channels; }
+  std::string kernel() const override { return "average pool"; }
+
+ private:
+  Conv2dShape shape_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> dense_step(const Layer& layer, int64_t batch) {
+  Conv2dShape shape = layer.shape;
+  shape.batch = batch;
+  if (layer.kind == Layer::Kind::global_average_pool) {
+    return std::make_unique<GlobalAveragePool>(shape);
+  }
+  if (simd::depthwise_supported(shape)) return std::make_unique<Depthwise>(layer, shape);
+  return std::make_unique<OneDnnConvolution>(layer, shape);
+}
+
+}  // namespace edgeprune::inference

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/kernels/conv2d_shape.h"
+#include "engine/tensor/tensor.h"
+
+namespace edgeprune::inference {
+
+/// One step of a trained network: a convolution (a linear layer is one on a 1x1 map) with batch
+/// norm folded in, or the global average pool. Each reads the layer before it.
+struct Layer {
+  enum class Kind { convolution, global_average_pool };
+  Kind kind = Kind::convolution;
+  std::string name;
+  Conv2dShape shape;  ///< batch 1; for the pool in_height, in_width and the channels count
+  Tensor weight;      ///< [O,I/groups,k,k]; undefined for the pool
+  Tensor bias;        ///< [O]
+  Activation activation = Activation::none;
+  int residual = -1;  ///< index of the layer whose output is added before the activation; -1: none
+};
+
+/// A trained network without autograd: what a Plan is made from.
+struct Graph {
+  std::vector<Layer> layers;  ///< never empty; the last one's output are the logits
+};
+
+}  // namespace edgeprune::inference

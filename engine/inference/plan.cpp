@@ -1,0 +1,100 @@
+#include "engine/inference/plan.h"
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "engine/inference/dense_steps.h"
+#include "engine/inference/sparse_steps.h"
+
+namespace edgeprune::inference {
+
+const char* to_string(Engine engine) {
+  return engine == Engine::dense ? "dense" : "sparse";
+}
+
+Engine parse_engine(const std::string& name) {
+  if (name == "dense") return Engine::dense;
+  if (name == "sparse") return Engine::sparse;
+  throw std::invalid_argument(fmt::format("[engine] expected dense or sparse, got '{}'", name));
+}
+
+Plan::Plan(const Graph& graph, Engine engine, int64_t batch) : batch_(batch) {
+  require(batch >= 1, "Plan", "expected a batch of at least 1, got {}", batch);
+  require(!graph.layers.empty(), "Plan", "the graph has no layers");
+  const Conv2dShape& first = graph.layers.front().shape;
+  image_size_ = first.in_height * first.in_width * first.in_channels;
+  classes_ = graph.layers.back().shape.out_channels;
+
+  std::vector<int> output_of;  // layer to entry
+  bool in_panels = false;      // the sparse engine's layout, from the first layer it can run
+  for (const Layer& layer : graph.layers) {
+    const int input = output_of.empty() ? -1 : output_of.back();
+    const int residual = layer.residual < 0 ? -1 : output_of[static_cast<size_t>(layer.residual)];
+    if (engine == Engine::sparse && (in_panels || sparse_step_exists(layer))) {
+      int from = input;
+      if (!in_panels) {
+        from = append(layer.name, to_panels_step(layer.shape, batch_), input);
+        in_panels = true;
+      }
+      output_of.push_back(append(layer.name, sparse_step(layer, batch_), from, residual));
+    } else {
+      output_of.push_back(append(layer.name, dense_step(layer, batch_), input, residual));
+    }
+  }
+  if (in_panels) append("logits", from_panels_step(classes_, batch_), output_of.back());
+  assign_buffers();
+}
+
+int Plan::append(const std::string& layer, std::unique_ptr<Step> step, int input, int residual) {
+  entries_.push_back({layer, std::move(step), input, residual});
+  return static_cast<int>(entries_.size()) - 1;
+}
+
+/// Each output gets the lowest place in the arena that no output still to be read occupies.
+void Plan::assign_buffers() {
+  const size_t count = entries_.size();
+  std::vector<size_t> last_use(count, 0);
+  for (size_t i = 0; i < count; ++i) {
+    for (const int source : {entries_[i].input, entries_[i].residual}) {
+      if (source >= 0) last_use[static_cast<size_t>(source)] = i;
+    }
+  }
+  std::vector<int64_t> begin(count), end(count);
+  int64_t size = 0;
+  for (size_t i = 0; i + 1 < count; ++i) {  // the last one writes the caller's logits
+    const int64_t wanted = (entries_[i].step->output_size() + 15) / 16 * 16;
+    std::vector<std::pair<int64_t, int64_t>> taken;
+    for (size_t j = 0; j < i; ++j) {
+      if (last_use[j] >= i) taken.emplace_back(begin[j], end[j]);
+    }
+    std::sort(taken.begin(), taken.end());
+    int64_t place = 0;
+    for (const auto& [from, to] : taken) {
+      if (place + wanted <= from) break;
+      place = std::max(place, to);
+    }
+    begin[i] = place;
+    end[i] = place + wanted;
+    size = std::max(size, end[i]);
+  }
+  arena_ = Tensor({size}, 0.0f);
+  for (size_t i = 0; i + 1 < count; ++i) entries_[i].output = arena_.data() + begin[i];
+}
+
+void Plan::run(const float* images, float* logits) {
+  for (Entry& entry : entries_) {
+    const float* input =
+        entry.input < 0 ? images : entries_[static_cast<size_t>(entry.input)].output;
+    const float* residual =
+        entry.residual < 0 ? nullptr : entries_[static_cast<size_t>(entry.residual)].output;
+    entry.step->run(input, residual, &entry == &entries_.back() ? logits : entry.output);
+  }
+}
+
+std::vector<std::string> Plan::describe() const {
+  std::vector<std::string> lines;
+  for (const Entry& entry : entries_) lines.push_back(entry.layer + ": " + entry.step->kernel());
+  return lines;
+}
+
+}  // namespace edgeprune::inference

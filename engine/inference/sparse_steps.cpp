@@ -1,0 +1,149 @@
+#include "engine/inference/sparse_steps.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/base/check.h"
+#include "engine/base/parallel.h"
+#include "engine/kernels/simd/depthwise.h"
+#include "engine/sparse/depthwise.h"
+#include "engine/sparse/spmm.h"
+
+namespace edgeprune::inference {
+namespace {
+
+using sparse::Panels;
+
+class CsrConvolution : public Step {
+ public:
+  CsrConvolution(const Layer& layer, const Conv2dShape& shape)
+      : weights_(sparse::CsrMatrix::from_dense(layer.weight.data(), shape.out_channels,
+                                               shape.in_channels)),
+        columns_(shape.in_height * shape.in_width * shape.batch),
+        bias_(layer.bias),
+        activation_(layer.activation) {}
+  void run(const float* input, const float* residual, float* output) override {
+    sparse::spmm(weights_, columns_, input, bias_.data(), residual, activation_, output);
+  }
+  int64_t output_size() const override { return Panels{weights_.rows, columns_}.size(); }
+  std::string kernel() const override { return "csr"; }
+
+ private:
+  sparse::CsrMatrix weights_;
+  int64_t columns_;
+  Tensor bias_;
+  Activation activation_;
+};
+
+class PanelDepthwise : public Step {
+ public:
+  PanelDepthwise(const Layer& layer, const Conv2dShape& shape)
+      : shape_(shape), filters_(layer.weight), bias_(layer.bias), activation_(layer.activation) {
+    require(layer.residual < 0, "sparse engine", "depthwise layer '{}' adds a residual",
+            layer.name);
+    scratch_ = Tensor({thread_count(), sparse::depthwise_scratch_size(shape)}, 0.0f);
+  }
+  void run(const float* input, const float*, float* output) override {
+    sparse::depthwise_forward(shape_, input, filters_.data(), bias_.data(), activation_,
+                              scratch_.data(), output);
+  }
+  int64_t output_size() const override {
+    return Panels{shape_.out_channels, shape_.out_height() * shape_.out_width() * shape_.batch}
+        .size();
+  }
+  std::string kernel() const override { return "panel depthwise"; }
+
+ private:
+  Conv2dShape shape_;
+  Tensor filters_, bias_, scratch_;
+  Activation activation_;
+};
+
+class PanelAveragePool : public Step {
+ public:
+  explicit PanelAveragePool(const Conv2dShape& shape)
+      : channels_(shape.in_channels),
+        pixels_(shape.in_height * shape.in_width),
+        batch_(shape.batch) {}
+  void run(const float* input, const float*, float* output) override {
+    const Panels in{channels_, pixels_ * batch_}, out{channels_, batch_};
+    const float scale = 1.0f / static_cast<float>(pixels_);
+    parallel_for(channels_, 64, [&](int64_t begin, int64_t end, int) {
+      for (int64_t c = begin; c < end; ++c) {
+        for (int64_t n = 0; n < batch_; ++n) {
+          float sum = 0;
+          for (int64_t p = 0; p < pixels_; ++p) sum += input[in.offset(c, p * batch_ + n)];
+          output[out.offset(c, n)] = sum * scale;
+        }
+      }
+    });
+  }
+  int64_t output_size() const override { return Panels{channels_, batch_}.size(); }
+  std::string kernel() const override { return "panel average pool"; }
+
+ private:
+  int64_t channels_, pixels_, batch_;
+};
+
+/// Between [N,pixels,C] and panels.
+class Relayout : public Step {
+ public:
+  Relayout(int64_t pixels, int64_t channels, int64_t batch, bool to_panels)
+      : pixels_(pixels), channels_(channels), batch_(batch), to_panels_(to_panels) {}
+  void run(const float* input, const float*, float* output) override {
+    const Panels panels{channels_, pixels_ * batch_};
+    parallel_for(pixels_, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t p = begin; p < end; ++p) {
+        for (int64_t n = 0; n < batch_; ++n) {
+          const int64_t row = (n * pixels_ + p) * channels_;
+          for (int64_t c = 0; c < channels_; ++c) {
+            const int64_t at = panels.offset(c, p * batch_ + n);
+            if (to_panels_) {
+              output[at] = input[row + c];
+            } else {
+              output[row + c] = input[at];
+            }
+          }
+        }
+      }
+    });
+  }
+  int64_t output_size() const override {
+    return to_panels_ ? Panels{channels_, pixels_ * batch_}.size() : pixels_ * batch_ * channels_;
+  }
+  std::string kernel() const override { return to_panels_ ? "to panels" : "from panels"; }
+
+ private:
+  int64_t pixels_, channels_, batch_;
+  bool to_panels_;
+};
+
+}  // namespace
+
+bool sparse_step_exists(const Layer& layer) {
+  return layer.kind == Layer::Kind::global_average_pool || layer.shape.pointwise() ||
+         simd::depthwise_supported(layer.shape);
+}
+
+std::unique_ptr<Step> sparse_step(const Layer& layer, int64_t batch) {
+  Conv2dShape shape = layer.shape;
+  shape.batch = batch;
+  if (layer.kind == Layer::Kind::global_average_pool)
+    return std::make_unique<PanelAveragePool>(shape);
+  if (shape.pointwise()) return std::make_unique<CsrConvolution>(layer, shape);
+  require(simd::depthwise_supported(shape), "sparse engine",
+          "no kernel for layer '{}' ({}x{} kernel, stride {}, {} groups) behind a sparse one",
+          layer.name, shape.kernel, shape.kernel, shape.stride, shape.groups);
+  return std::make_unique<PanelDepthwise>(layer, shape);
+}
+
+std::unique_ptr<Step> to_panels_step(const Conv2dShape& shape, int64_t batch) {
+  return std::make_unique<Relayout>(shape.in_height * shape.in_width, shape.in_channels, batch,
+                                    true);
+}
+
+std::unique_ptr<Step> from_panels_step(int64_t classes, int64_t batch) {
+  return std::make_unique<Relayout>(1, classes, batch, false);
+}
+
+}  // namespace edgeprune::inference

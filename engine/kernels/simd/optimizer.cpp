@@ -1,0 +1,95 @@
+#include "engine/kernels/simd/optimizer.h"
+
+#include <cmath>
+
+#include "engine/base/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/simd/optimizer.cpp"
+#include <hwy/foreach_target.h>
+
+#include "engine/kernels/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::simd::HWY_NAMESPACE {
+
+template <typename Access>
+HWY_INLINE void store_masked(const Access& access, Vec value, const float* mask, int64_t i,
+                             float* parameter) {
+  if (mask != nullptr) {
+    const F32 d;
+    value = hn::IfThenElseZero(hn::Ne(access.load(mask + i), hn::Zero(d)), value);
+  }
+  access.store(value, parameter + i);
+}
+
+void adam_range(const AdamStep& step, const float* grad, const float* mask, int64_t count,
+                float* parameter, float* first, float* second) {
+  const F32 d;
+  const Vec step_size = hn::Set(d, step.learning_rate / step.bias_correction1);
+  const Vec root_scale = hn::Set(d, 1.0f / std::sqrt(step.bias_correction2));
+  const Vec eps = hn::Set(d, step.eps), decay = hn::Set(d, step.weight_decay);
+  const Vec beta1 = hn::Set(d, step.beta1), rest1 = hn::Set(d, 1.0f - step.beta1);
+  const Vec beta2 = hn::Set(d, step.beta2), rest2 = hn::Set(d, 1.0f - step.beta2);
+  for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
+    const Vec p = access.load(parameter + i);
+    const Vec g = hn::MulAdd(decay, p, access.load(grad + i));
+    const Vec m = hn::MulAdd(beta1, access.load(first + i), hn::Mul(rest1, g));
+    const Vec v = hn::MulAdd(beta2, access.load(second + i), hn::Mul(rest2, hn::Mul(g, g)));
+    access.store(m, first + i);
+    access.store(v, second + i);
+    const Vec denominator = hn::MulAdd(hn::Sqrt(v), root_scale, eps);
+    const Vec updated = hn::Sub(p, hn::Div(hn::Mul(step_size, m), denominator));
+    store_masked(access, updated, mask, i, parameter);
+  });
+}
+
+void sgd_range(const SgdStep& step, const float* grad, const float* mask, int64_t count,
+               float* parameter, float* velocity) {
+  const F32 d;
+  const Vec rate = hn::Set(d, step.learning_rate), momentum = hn::Set(d, step.momentum);
+  const Vec decay = hn::Set(d, step.weight_decay);
+  for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
+    const Vec p = access.load(parameter + i);
+    const Vec g = hn::MulAdd(decay, p, access.load(grad + i));
+    const Vec v = hn::MulAdd(momentum, access.load(velocity + i), g);
+    access.store(v, velocity + i);
+    store_masked(access, hn::NegMulAdd(rate, v, p), mask, i, parameter);
+  });
+}
+
+}  // namespace edgeprune::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edgeprune::simd {
+
+HWY_EXPORT(adam_range);
+HWY_EXPORT(sgd_range);
+
+namespace {
+constexpr int64_t kGrain = 1 << 14;
+const float* from(const float* mask, int64_t begin) {
+  return mask == nullptr ? nullptr : mask + begin;
+}
+}  // namespace
+
+void adam_update(const AdamStep& step, const float* grad, const float* mask, int64_t count,
+                 float* parameter, float* first_moment, float* second_moment) {
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(adam_range)
+    (step, grad + begin, from(mask, begin), end - begin, parameter + begin, first_moment + begin,
+     second_moment + begin);
+  });
+}
+
+void sgd_update(const SgdStep& step, const float* grad, const float* mask, int64_t count,
+                float* parameter, float* velocity) {
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(sgd_range)
+    (step, grad + begin, from(mask, begin), end - begin, parameter + begin, velocity + begin);
+  });
+}
+
+}  // namespace edgeprune::simd
+#endif

@@ -1,0 +1,23 @@
+#pragma once
+// Which instruction set the kernels of this folder run on: the best this CPU has, unless pinned.
+
+#include <string>
+#include <vector>
+
+namespace edgeprune::simd {
+
+/// The targets built in that this CPU can run, best first: "avx512", "avx2", "portable" (other
+/// architectures: Highway's own names).
+std::vector<std::string> available_targets();
+
+/// The target in use.
+std::string current_target();
+
+/// Uses that target from now on; "" means the best one. Throws std::invalid_argument listing the
+/// choices if this CPU or build lacks it. Not to be called while kernels run.
+void pin_target(const std::string& name);
+
+/// pin_target($EDGEPRUNE_SIMD), where set.
+void pin_target_from_environment();
+
+}  // namespace edgeprune::simd

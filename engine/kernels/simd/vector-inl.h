@@ -1,0 +1,73 @@
+// Per-target helpers; included once per instruction set by Highway's foreach_target.h, hence no
+// #pragma once.
+#if defined(EDGEPRUNE_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDGEPRUNE_VECTOR_INL_H_
+#undef EDGEPRUNE_VECTOR_INL_H_
+#else
+#define EDGEPRUNE_VECTOR_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "engine/kernels/conv2d_shape.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::simd::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32 = hn::ScalableTag<float>;
+using Vec = hn::Vec<F32>;
+
+/// Whole vectors.
+struct Full {
+  F32 d;
+  HWY_INLINE Vec load(const float* p) const { return hn::LoadU(d, p); }
+  HWY_INLINE void store(Vec v, float* p) const { hn::StoreU(v, d, p); }
+};
+
+/// The first few lanes of a vector: channel counts that are no multiple of the vector's length.
+/// Other lanes read as zero and are not written.
+struct Partial {
+  F32 d;
+  hn::Mask<F32> mask;
+  explicit Partial(size_t lanes) : mask(hn::FirstN(d, lanes)) {}
+  HWY_INLINE Vec load(const float* p) const { return hn::MaskedLoad(mask, d, p); }
+  HWY_INLINE void store(Vec v, float* p) const { hn::BlendedStore(v, mask, d, p); }
+};
+
+/// Calls body(access, c) for each vector of channels: access is Full, and Partial for what is left
+/// over.
+template <typename Body>
+HWY_INLINE void for_each_vector(int64_t channels, const Body& body) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) body(Full{}, c);
+  if (c < channels) body(Partial(static_cast<size_t>(channels - c)), c);
+}
+
+HWY_INLINE Vec relu6(Vec v) {
+  const F32 d;
+  return hn::Min(hn::Max(v, hn::Zero(d)), hn::Set(d, 6.0f));
+}
+
+template <Activation kActivation>
+HWY_INLINE Vec activate(Vec v) {
+  if constexpr (kActivation == Activation::relu6) return relu6(v);
+  return v;
+}
+
+/// Gradient through the activation of pre-activation z: zero where ReLU6 clips, its end points
+/// included (as PyTorch's).
+template <Activation kActivation>
+HWY_INLINE Vec activation_gradient(Vec grad, Vec z) {
+  if constexpr (kActivation == Activation::none) return grad;
+  const F32 d;
+  const auto inside = hn::And(hn::Gt(z, hn::Zero(d)), hn::Lt(z, hn::Set(d, 6.0f)));
+  return hn::IfThenElseZero(inside, grad);
+}
+
+}  // namespace edgeprune::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,121 @@
+#include "engine/ops/conv2d.h"
+
+#include "engine/base/check.h"
+#include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/simd/depthwise.h"
+
+namespace edgeprune::ops {
+namespace {
+
+Conv2dShape checked_shape(const Shape& input, const Shape& weight, const Conv2dParams& params) {
+  const auto shapes = [&] {
+    return fmt::format("(input {}, weight {})", input.to_string(), weight.to_string());
+  };
+  require(input.rank() == 4 && weight.rank() == 4, "conv2d",
+          "expected input [N,H,W,C] and weight [O,I,k,k] {}", shapes());
+  require(params.stride >= 1 && params.padding >= 0 && params.groups >= 1, "conv2d",
+          "stride {}, padding {}, groups {} make no sense {}", params.stride, params.padding,
+          params.groups, shapes());
+  require(input[3] == weight[1] * params.groups, "conv2d",
+          "input has {} channels, weight expects {} {}", input[3], weight[1] * params.groups,
+          shapes());
+  require(weight[0] % params.groups == 0, "conv2d",
+          "{} output channels do not divide into {} groups {}", weight[0], params.groups, shapes());
+  require(weight[2] == weight[3], "conv2d", "expected a square kernel {}", shapes());
+  require(input.count() > 0 && weight.count() > 0, "conv2d", "nothing to do {}", shapes());
+  require(input[1] + 2 * params.padding >= weight[2] && input[2] + 2 * params.padding >= weight[2],
+          "conv2d", "the {}x{} kernel is larger than the padded input {}", weight[2], weight[3],
+          shapes());
+  return {.batch = input[0],
+          .in_height = input[1],
+          .in_width = input[2],
+          .in_channels = input[3],
+          .out_channels = weight[0],
+          .kernel = weight[2],
+          .stride = params.stride,
+          .padding = params.padding,
+          .groups = params.groups};
+}
+
+Variable depthwise_conv2d(const Variable& input, const Variable& weight, const Conv2dShape& shape) {
+  const int64_t channels = shape.in_channels;
+  Tensor taps({9, channels});
+  simd::filters_to_taps(weight.value().data(), channels, taps.data());
+  Tensor output({shape.batch, shape.out_height(), shape.out_width(), channels});
+  simd::depthwise_forward(shape, input.value().data(), taps.data(), nullptr, Activation::none,
+                          output.data());
+  return Variable::result(
+      output, {input, weight},
+      [shape, taps, x = input.value()](const Tensor& grad_output, InputGrads& inputs) {
+        if (inputs.wanted(1)) {
+          Tensor grad_taps(taps.shape()), grad_weight({shape.in_channels, 1, 3, 3});
+          simd::depthwise_backward_weights(shape, x.data(), grad_output.data(), grad_taps.data());
+          simd::taps_to_filters(grad_taps.data(), shape.in_channels, grad_weight.data());
+          inputs.add(1, grad_weight);
+        }
+        if (inputs.wanted(0)) {
+          Tensor grad_input(x.shape());
+          simd::depthwise_backward_data(shape, grad_output.data(), taps.data(), grad_input.data());
+          inputs.add(0, grad_input);
+        }
+      });
+}
+
+/// Backward of oneDNN's convolutions; inputs 0 and 1 are the activation and the weight.
+void convolution_backward(const Conv2dShape& shape, const Tensor& x, const Tensor& w,
+                          const Tensor& grad_output, InputGrads& inputs) {
+  if (inputs.wanted(1)) {
+    Tensor grad_weight(w.shape());
+    onednn::conv2d_backward_weights(shape, x.data(), grad_output.data(), grad_weight.data());
+    inputs.add(1, grad_weight);
+  }
+  if (inputs.wanted(0)) {
+    Tensor grad_input(x.shape());
+    onednn::conv2d_backward_data(shape, grad_output.data(), w.data(), grad_input.data());
+    inputs.add(0, grad_input);
+  }
+}
+
+}  // namespace
+
+Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParams& params) {
+  const Conv2dShape shape = checked_shape(input.shape(), weight.shape(), params);
+  if (simd::depthwise_supported(shape)) return depthwise_conv2d(input, weight, shape);
+
+  Tensor output({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels});
+  onednn::conv2d_forward(shape, input.value().data(), weight.value().data(), nullptr,
+                         output.data());
+  return Variable::result(output, {input, weight},
+                          [shape, x = input.value(), w = weight.value()](const Tensor& grad_output,
+                                                                         InputGrads& inputs) {
+                            convolution_backward(shape, x, w, grad_output, inputs);
+                          });
+}
+
+Variable linear(const Variable& input, const Variable& weight, const Variable& bias) {
+  const Shape &x = input.shape(), &w = weight.shape(), &b = bias.shape();
+  require(x.rank() == 2 && w.rank() == 2 && b.rank() == 1 && x[1] == w[1] && b[0] == w[0], "linear",
+          "expected input [N,C], weight [O,C], bias [O] (input {}, weight {}, bias {})",
+          x.to_string(), w.to_string(), b.to_string());
+  // A linear layer is a 1x1 convolution on a 1x1 map.
+  const Conv2dShape shape{.batch = x[0], .in_channels = x[1], .out_channels = w[0]};
+  Tensor output({x[0], w[0]});
+  onednn::conv2d_forward(shape, input.value().data(), weight.value().data(), bias.value().data(),
+                         output.data());
+  return Variable::result(output, {input, weight, bias},
+                          [shape, xv = input.value(), wv = weight.value()](
+                              const Tensor& grad_output, InputGrads& inputs) {
+                            convolution_backward(shape, xv, wv, grad_output, inputs);
+                            if (!inputs.wanted(2)) return;
+                            Tensor grad_bias({shape.out_channels}, 0.0f);
+                            for (int64_t n = 0; n < shape.batch; ++n) {
+                              for (int64_t o = 0; o < shape.out_channels; ++o) {
+                                grad_bias.data()[o] +=
+                                    grad_output.data()[n * shape.out_channels + o];
+                              }
+                            }
+                            inputs.add(2, grad_bias);
+                          });
+}
+
+}  // namespace edgeprune::ops

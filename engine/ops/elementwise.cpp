@@ -1,0 +1,50 @@
+#include "engine/ops/elementwise.h"
+
+#include "engine/base/check.h"
+#include "engine/kernels/simd/elementwise.h"
+
+namespace edgeprune::ops {
+
+Variable relu6(const Variable& input) {
+  const Tensor& x = input.value();
+  Tensor output(x.shape());
+  simd::relu6_forward(x.data(), x.count(), output.data());
+  return Variable::result(output, {input}, [x](const Tensor& grad_output, InputGrads& inputs) {
+    Tensor grad_input(x.shape());
+    simd::relu6_backward(x.data(), grad_output.data(), x.count(), grad_input.data());
+    inputs.add(0, grad_input);
+  });
+}
+
+Variable add(const Variable& a, const Variable& b) {
+  require(a.shape() == b.shape(), "add", "shapes differ: {} and {}", a.shape().to_string(),
+          b.shape().to_string());
+  Tensor output(a.shape());
+  simd::add(a.value().data(), b.value().data(), output.count(), output.data());
+  return Variable::result(output, {a, b}, [](const Tensor& grad_output, InputGrads& inputs) {
+    inputs.add(0, grad_output);
+    inputs.add(1, grad_output);
+  });
+}
+
+Variable dropout(const Variable& input, float rate, bool training, Rng& rng) {
+  require(rate >= 0.0f && rate < 1.0f, "dropout", "expected a rate in [0,1), got {}", rate);
+  if (!training || rate == 0.0f) return input;
+  Tensor factors(input.shape());
+  for (float& factor : factors.values()) {
+    factor = rng.uniform() < rate ? 0.0f : 1.0f / (1.0f - rate);
+  }
+  const auto scaled = [factors](const Tensor& tensor) {
+    Tensor result(tensor.shape());
+    for (int64_t i = 0; i < tensor.count(); ++i) {
+      result.data()[i] = tensor.data()[i] * factors.data()[i];
+    }
+    return result;
+  };
+  return Variable::result(scaled(input.value()), {input},
+                          [scaled](const Tensor& grad_output, InputGrads& inputs) {
+                            inputs.add(0, scaled(grad_output));
+                          });
+}
+
+}  // namespace edgeprune::ops

@@ -1,0 +1,32 @@
+#include "engine/ops/pool.h"
+
+#include "engine/base/check.h"
+
+namespace edgeprune::ops {
+
+Variable global_average_pool(const Variable& input) {
+  const Shape shape = input.shape();
+  require(shape.rank() == 4 && shape.count() > 0, "global_average_pool",
+          "expected [N,H,W,C], got {}", shape.to_string());
+  const int64_t pixels = shape[1] * shape[2], channels = shape[3];
+  const float scale = 1.0f / static_cast<float>(pixels);
+  Tensor output({shape[0], channels}, 0.0f);
+  for (int64_t row = 0; row < shape[0] * pixels; ++row) {
+    const float* from = input.value().data() + row * channels;
+    float* to = output.data() + row / pixels * channels;
+    for (int64_t c = 0; c < channels; ++c) to[c] += scale * from[c];
+  }
+  return Variable::result(
+      output, {input},
+      [shape, pixels, channels, scale](const Tensor& grad_output, InputGrads& inputs) {
+        Tensor grad_input(shape);
+        for (int64_t row = 0; row < shape[0] * pixels; ++row) {
+          const float* from = grad_output.data() + row / pixels * channels;
+          float* to = grad_input.data() + row * channels;
+          for (int64_t c = 0; c < channels; ++c) to[c] = scale * from[c];
+        }
+        inputs.add(0, grad_input);
+      });
+}
+
+}  // namespace edgeprune::ops

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/autograd/variable.h"
+#include "engine/tensor/archive.h"
+
+namespace edgeprune::optim {
+
+/// Updates parameters from their gradients. A parameter may have a mask (0 or 1 per value): masked
+/// values are exactly zero after every step, whatever the gradient and the momentum say.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  /// Throws std::invalid_argument if there is no parameter of that name or the shapes differ.
+  /// Zeroes the masked values at once.
+  void set_mask(const std::string& name, Tensor mask);
+
+  /// One update of every parameter that has a gradient.
+  virtual void step(float learning_rate) = 0;
+  void zero_grad();
+
+  /// Moments and step count, for resuming: names "<slot>/<parameter>" and "step".
+  std::map<std::string, Array> state() const;
+  /// Throws std::invalid_argument on arrays that state() of this optimiser would not give.
+  void load_state(const std::map<std::string, Array>& arrays);
+
+ protected:
+  struct Slot {
+    std::string name;
+    Variable parameter;
+    Tensor mask;                  ///< undefined: nothing is masked
+    std::vector<Tensor> moments;  ///< one for each of moment_names_
+    const float* mask_data() const { return mask.defined() ? mask.data() : nullptr; }
+  };
+
+  Optimizer(const std::vector<NamedVariable>& parameters, std::vector<std::string> moment_names);
+
+  std::vector<Slot> slots_;
+  int64_t steps_ = 0;
+
+ private:
+  std::vector<std::string> moment_names_;
+};
+
+/// Adam (Kingma & Ba 2015) with PyTorch's defaults; weight decay is L2, added to the gradient.
+class Adam : public Optimizer {
+ public:
+  explicit Adam(const std::vector<NamedVariable>& parameters, float weight_decay = 0);
+  void step(float learning_rate) override;
+
+ private:
+  float weight_decay_;
+};
+
+/// Stochastic gradient descent with momentum, PyTorch's formulation.
+class Sgd : public Optimizer {
+ public:
+  explicit Sgd(const std::vector<NamedVariable>& parameters, float momentum = 0.9f,
+               float weight_decay = 0);
+  void step(float learning_rate) override;
+
+ private:
+  float momentum_, weight_decay_;
+};
+
+/// "adam" or "sgd"; throws std::invalid_argument listing the choices.
+std::unique_ptr<Optimizer> make_optimizer(const std::string& name,
+                                          const std::vector<NamedVariable>& parameters,
+                                          float weight_decay);
+
+}  // namespace edgeprune::optim

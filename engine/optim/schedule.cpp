@@ -1,0 +1,34 @@
+#include "engine/optim/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "engine/base/check.h"
+
+namespace edgeprune::optim {
+
+float Schedule::rate(int64_t step) const {
+  switch (kind) {
+    case Kind::constant:
+      return initial;
+    case Kind::cosine: {
+      const double progress =
+          std::min(1.0, double(step) / double(std::max<int64_t>(1, total_steps)));
+      return static_cast<float>(initial * 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
+    }
+    case Kind::step:
+      return static_cast<float>(initial * std::pow(double(decay), double(step / steps_per_decay)));
+  }
+  return initial;
+}
+
+Schedule::Kind parse_schedule(const std::string& name) {
+  if (name == "constant") return Schedule::Kind::constant;
+  if (name == "cosine") return Schedule::Kind::cosine;
+  if (name == "step") return Schedule::Kind::step;
+  throw std::invalid_argument(
+      fmt::format("[schedule] expected constant, cosine or step, got '{}'", name));
+}
+
+}  // namespace edgeprune::optim

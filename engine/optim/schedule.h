@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace edgeprune::optim {
+
+/// A learning rate as a function of the step.
+struct Schedule {
+  enum class Kind { constant, cosine, step };
+  Kind kind = Kind::constant;
+  float initial = 1e-3f;
+  int64_t total_steps = 1;      ///< cosine: where the rate reaches zero
+  int64_t steps_per_decay = 1;  ///< step: how often the rate is multiplied by `decay`
+  float decay = 0.1f;
+
+  /// The rate of the given step, counted from zero. Cosine without restarts: Loshchilov & Hutter
+  /// 2017.
+  float rate(int64_t step) const;
+};
+
+/// "constant", "cosine" or "step"; throws std::invalid_argument listing the choices.
+Schedule::Kind parse_schedule(const std::string& name);
+
+}  // namespace edgeprune::optim

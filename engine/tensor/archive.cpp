@@ -1,0 +1,69 @@
+#include "engine/tensor/archive.h"
+
+#include <cstring>
+
+#include "engine/base/check.h"
+
+namespace edgeprune {
+
+const char* to_string(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return "F32";
+    case DType::i64:
+      return "I64";
+    case DType::u8:
+      return "U8";
+  }
+  return "?";
+}
+
+size_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return 4;
+    case DType::i64:
+      return 8;
+    case DType::u8:
+      return 1;
+  }
+  return 0;
+}
+
+Array Array::from(const Tensor& tensor) {
+  Array array{DType::f32, tensor.shape(), {}};
+  array.bytes.resize(static_cast<size_t>(tensor.count()) * sizeof(float));
+  std::memcpy(array.bytes.data(), tensor.data(), array.bytes.size());
+  return array;
+}
+
+Array Array::from(int64_t scalar) {
+  Array array{DType::i64, Shape{}, std::vector<std::byte>(sizeof scalar)};
+  std::memcpy(array.bytes.data(), &scalar, sizeof scalar);
+  return array;
+}
+
+Tensor Array::to_tensor(const std::string& name) const {
+  require(dtype == DType::f32, "Array", "tensor '{}' is {} {}, expected F32", name,
+          edgeprune::to_string(dtype), shape.to_string());
+  Tensor tensor(shape);
+  std::memcpy(tensor.data(), bytes.data(), bytes.size());
+  return tensor;
+}
+
+int64_t Array::to_int64(const std::string& name) const {
+  require(dtype == DType::i64 && shape.count() == 1, "Array",
+          "tensor '{}' is {} {}, expected one I64", name, edgeprune::to_string(dtype),
+          shape.to_string());
+  int64_t scalar = 0;
+  std::memcpy(&scalar, bytes.data(), sizeof scalar);
+  return scalar;
+}
+
+const Array& Archive::at(const std::string& name) const {
+  const auto found = arrays.find(name);
+  require(found != arrays.end(), "Archive", "there is no tensor '{}'", name);
+  return found->second;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,40 @@
+#pragma once
+// Named arrays as files hold them: what the safetensors and .pth readers return.
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/tensor/tensor.h"
+
+namespace edgeprune {
+
+enum class DType { f32, i64, u8 };
+
+const char* to_string(DType dtype);  ///< "F32", "I64", "U8": safetensors' names
+size_t size_of(DType dtype);         ///< bytes per element
+
+/// A typed array: little-endian bytes in row-major order.
+struct Array {
+  DType dtype = DType::f32;
+  Shape shape;
+  std::vector<std::byte> bytes;
+
+  static Array from(const Tensor& tensor);
+  static Array from(int64_t scalar);
+  /// Throws std::invalid_argument naming `name` unless the array is F32 (I64 scalar, respectively).
+  Tensor to_tensor(const std::string& name) const;
+  int64_t to_int64(const std::string& name) const;
+};
+
+/// Arrays by name, and free-form string metadata.
+struct Archive {
+  std::map<std::string, Array> arrays;
+  std::map<std::string, std::string> metadata;
+
+  /// Throws std::invalid_argument if there is none of that name.
+  const Array& at(const std::string& name) const;
+};
+
+}  // namespace edgeprune

@@ -1,0 +1,203 @@
+#include "engine/tensor/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+#include <tuple>
+
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+
+namespace edgeprune {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kMetadata[] = "__metadata__";
+constexpr size_t kLengthBytes = sizeof(uint64_t);
+
+/// Where a tensor lies among the data bytes.
+struct Extent {
+  uint64_t begin;
+  uint64_t end;
+  std::string name;
+};
+
+/// nlohmann::json keeps the last of two equal keys; here they are an error, and so is deep nesting.
+json parse_header(std::span<const char> text, const std::string& path) {
+  std::vector<std::set<std::string>> keys;  // of the objects now open
+  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
+    require_file(depth <= 4, path, "safetensors header nests too deeply");
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key) {
+      require_file(keys.back().insert(parsed.get<std::string>()).second, path,
+                   "safetensors header has {} twice", parsed.dump());
+    }
+    return true;
+  };
+  json header;
+  try {
+    header = json::parse(text.begin(), text.end(), check);
+  } catch (const json::exception& error) {
+    throw FileError(fmt::format("{}: safetensors header is not JSON: {}", path, error.what()));
+  }
+  require_file(header.is_object(), path, "safetensors header is not a JSON object");
+  return header;
+}
+
+std::vector<int64_t> integers(const json& entry, const char* key, const std::string& name,
+                              const std::string& path) {
+  const auto found = entry.find(key);
+  require_file(found != entry.end() && found->is_array(), path, "tensor '{}' has no list '{}'",
+               name, key);
+  std::vector<int64_t> values;
+  for (const json& value : *found) {
+    require_file(value.is_number_unsigned() &&
+                     value.get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()},
+                 path, "tensor '{}' has {} in '{}', expected a non-negative integer", name,
+                 value.dump(), key);
+    values.push_back(value.get<int64_t>());
+  }
+  return values;
+}
+
+DType dtype_of(const json& entry, const std::string& name, const std::string& path) {
+  const json dtype = entry.value("dtype", json());
+  for (const DType known : {DType::f32, DType::i64, DType::u8}) {
+    if (dtype == to_string(known)) return known;
+  }
+  throw FileError(fmt::format("{}: tensor '{}' has dtype {}, expected F32, I64 or U8", path, name,
+                              dtype.dump()));
+}
+
+Shape shape_of(const json& entry, const std::string& name, const std::string& path) {
+  try {
+    return Shape(integers(entry, "shape", name, path));
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: tensor '{}': {}", path, name, error.what()));
+  }
+}
+
+Array read_array(const json& entry, const std::string& name, std::span<const char> data,
+                 const std::string& path, std::vector<Extent>& extents) {
+  require_file(entry.is_object(), path, "tensor '{}' is not described by a JSON object", name);
+  Array array{dtype_of(entry, name, path), shape_of(entry, name, path), {}};
+  const std::vector<int64_t> offsets = integers(entry, "data_offsets", name, path);
+  require_file(offsets.size() == 2, path, "tensor '{}' has {} data offsets, expected 2", name,
+               offsets.size());
+  const auto begin = static_cast<uint64_t>(offsets[0]), end = static_cast<uint64_t>(offsets[1]);
+  require_file(begin <= end && end <= data.size(), path,
+               "tensor '{}' lies at bytes {} to {} of {}: the file is truncated or foreign", name,
+               begin, end, data.size());
+  const uint64_t bytes = end - begin, element = size_of(array.dtype);
+  require_file(
+      bytes % element == 0 && bytes / element == static_cast<uint64_t>(array.shape.count()), path,
+      "tensor '{}' is {} {} but has {} bytes", name, to_string(array.dtype),
+      array.shape.to_string(), bytes);
+  const auto stored = std::as_bytes(data.subspan(begin, bytes));
+  array.bytes.assign(stored.begin(), stored.end());
+  extents.push_back({begin, end, name});
+  return array;
+}
+
+/// The tensors must tile the data: hidden bytes, or two tensors in one place, mean a file that was
+/// tampered with.
+void require_tiling(std::vector<Extent> extents, size_t data_bytes, const std::string& path) {
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
+  uint64_t covered = 0;
+  for (const Extent& extent : extents) {
+    require_file(extent.begin == covered, path,
+                 "tensor '{}' starts at byte {}, expected {}: tensors overlap or leave a gap",
+                 extent.name, extent.begin, covered);
+    covered = extent.end;
+  }
+  require_file(covered == data_bytes, path, "tensors end at byte {} of {}", covered, data_bytes);
+}
+
+/// Order of the bytes in a written file.
+std::vector<const std::pair<const std::string, Array>*> widest_first(const Archive& archive) {
+  std::vector<const std::pair<const std::string, Array>*> order;
+  for (const auto& named : archive.arrays) order.push_back(&named);
+  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return size_of(a->second.dtype) > size_of(b->second.dtype);
+  });
+  return order;
+}
+
+std::string make_header(const Archive& archive) {
+  json header = json::object();
+  if (!archive.metadata.empty()) header[kMetadata] = archive.metadata;
+  uint64_t offset = 0;
+  for (const auto* named : widest_first(archive)) {
+    const auto& [name, array] = *named;
+    require(name != kMetadata, "write_safetensors", "'{}' cannot be a tensor's name", name);
+    require(array.bytes.size() == static_cast<size_t>(array.shape.count()) * size_of(array.dtype),
+            "write_safetensors", "tensor '{}' is {} {} but has {} bytes", name,
+            to_string(array.dtype), array.shape.to_string(), array.bytes.size());
+    const uint64_t end = offset + array.bytes.size();
+    header[name] = {{"dtype", to_string(array.dtype)},
+                    {"shape", array.shape.dims()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  try {
+    std::string text = header.dump();
+    text.resize((text.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes, ' ');
+    return text;
+  } catch (const json::exception& error) {
+    throw std::invalid_argument(fmt::format("[write_safetensors] {}", error.what()));
+  }
+}
+
+}  // namespace
+
+Archive read_safetensors(const std::string& path) {
+  const std::vector<char> content = read_file(path);
+  const std::span<const char> bytes(content);
+  require_file(bytes.size() >= kLengthBytes, path, "{} bytes are too few for safetensors",
+               bytes.size());
+  uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), kLengthBytes);
+  require_file(length <= bytes.size() - kLengthBytes, path,
+               "safetensors header of {} bytes in a file of {}: truncated or foreign", length,
+               bytes.size());
+  const json header = parse_header(bytes.subspan(kLengthBytes, length), path);
+  const std::span<const char> data = bytes.subspan(kLengthBytes + length);
+
+  Archive archive;
+  std::vector<Extent> extents;
+  for (const auto& [name, entry] : header.items()) {
+    if (name != kMetadata) {
+      archive.arrays.emplace(name, read_array(entry, name, data, path, extents));
+      continue;
+    }
+    require_file(entry.is_object(), path, "'{}' is not a JSON object", kMetadata);
+    for (const auto& [key, value] : entry.items()) {
+      require_file(value.is_string(), path, "metadata '{}' is {}, expected a string", key,
+                   value.type_name());
+      archive.metadata.emplace(key, value.get<std::string>());
+    }
+  }
+  require_tiling(std::move(extents), data.size(), path);
+  return archive;
+}
+
+void write_safetensors(const std::string& path, const Archive& archive) {
+  const std::string header = make_header(archive);
+  const uint64_t length = header.size();
+  write_file_atomically(path, [&](const ByteSink& sink) {
+    sink(&length, kLengthBytes);
+    sink(header.data(), header.size());
+    for (const auto* named : widest_first(archive)) {
+      sink(named->second.bytes.data(), named->second.bytes.size());
+    }
+  });
+}
+
+}  // namespace edgeprune

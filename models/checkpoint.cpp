@@ -1,0 +1,105 @@
+#include "models/checkpoint.h"
+
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "engine/tensor/safetensors.h"
+#include "models/pth/pth_reader.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr const char* kFormat = "edgeprune/1";
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+const std::string& metadata_at(const Archive& archive, const std::string& path, const char* key) {
+  const auto found = archive.metadata.find(key);
+  require_file(found != archive.metadata.end(), path,
+               "no edgeprune checkpoint: metadata has no '{}'", key);
+  return found->second;
+}
+
+}  // namespace
+
+std::string ModelInfo::pruned_by() const {
+  std::string method = "none";
+  for (const auto& step : history) {
+    if (step.value("step", "") == "prune") method = step.value("method", "none");
+  }
+  return method;
+}
+
+void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info) {
+  Archive archive{model.state_dict(), {}};
+  archive.metadata = {
+      {"format", kFormat},
+      {"architecture", nlohmann::json(model.architecture()).dump()},
+      {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
+      {"classes", nlohmann::json(info.classes).dump()},
+      {"history", info.history.dump()},
+  };
+  write_safetensors(path, archive);
+}
+
+Checkpoint load_checkpoint(const std::string& path) {
+  const Archive archive = read_safetensors(path);
+  const std::string& format = metadata_at(archive, path, "format");
+  require_file(format == kFormat, path, "expected format {}, got '{}'", kFormat, format);
+  Checkpoint checkpoint;
+  try {
+    const auto parsed = [&](const char* key) {
+      return nlohmann::json::parse(metadata_at(archive, path, key));
+    };
+    const auto architecture = parsed("architecture").get<Architecture>();
+    const auto normalisation = parsed("normalisation");
+    normalisation.at("mean").get_to(checkpoint.info.mean);
+    normalisation.at("std").get_to(checkpoint.info.std);
+    parsed("classes").get_to(checkpoint.info.classes);
+    checkpoint.info.history = parsed("history");
+    checkpoint.model = std::make_unique<MobileNetV2>(architecture, 0);
+  } catch (const nlohmann::json::exception& error) {
+    throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));
+  }
+  const auto classes = static_cast<int64_t>(checkpoint.info.classes.size());
+  require_file(classes == checkpoint.model->architecture().classes, path,
+               "damaged metadata: {} class names for {} classes", classes,
+               checkpoint.model->architecture().classes);
+  checkpoint.model->load_state_dict(archive.arrays);
+  checkpoint.sha256 = sha256_of_file(path);
+  return checkpoint;
+}
+
+Pretrained load_pretrained(const std::string& path, const Architecture& architecture,
+                           uint64_t seed) {
+  std::map<std::string, Array> arrays =
+      (ends_with(path, ".safetensors") ? read_safetensors(path) : read_pth(path)).arrays;
+  Pretrained result{std::make_unique<MobileNetV2>(architecture, seed), ""};
+  const std::string weight = std::string(kHeadName) + ".weight",
+                    bias = std::string(kHeadName) + ".bias";
+  const auto own = result.model->state_dict();
+  const auto found = arrays.find(weight);
+  if (found != arrays.end() && found->second.shape == own.at(weight).shape) {
+    result.head = fmt::format("{} taken over ({} classes)", kHeadName, architecture.classes);
+  } else {
+    const std::string before =
+        found == arrays.end()
+            ? "absent"
+            : fmt::format("for {} classes",
+                          found->second.shape.rank() == 0 ? 0 : found->second.shape[0]);
+    result.head =
+        fmt::format("{} is {} in the file: replaced by a new one for {} classes (seed {})",
+                    kHeadName, before, architecture.classes, seed);
+    arrays[weight] = own.at(weight);
+    arrays[bias] = own.at(bias);
+  }
+  try {
+    result.model->load_state_dict(arrays);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(fmt::format("{}: {}", path, error.what()));
+  }
+  return result;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,53 @@
+#pragma once
+// Native checkpoints: safetensors with torchvision's keys, readable by two lines of Python, and
+// what the model is and how it came to be in the metadata:
+//   format = "edgeprune/1", architecture, normalisation, classes, history (JSON each).
+
+#include <array>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "models/mobilenet_v2.h"
+
+namespace edgeprune {
+
+/// What a model needs besides its weights.
+struct ModelInfo {
+  std::array<float, 3> mean{0.485f, 0.456f,
+                            0.406f};  ///< ImageNet's, as the pretrained weights expect
+  std::array<float, 3> std{0.229f, 0.224f, 0.225f};
+  std::vector<std::string> classes;  ///< names, by label
+  nlohmann::json history =
+      nlohmann::json::array();  ///< one object a step: what was done, with what, to which parent
+
+  /// The method of the last pruning step in the history ("none" if there is none).
+  std::string pruned_by() const;
+};
+
+struct Checkpoint {
+  std::unique_ptr<MobileNetV2> model;
+  ModelInfo info;
+  std::string sha256;  ///< of the file
+};
+
+/// Written atomically. Throws FileError.
+void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info);
+
+/// Throws FileError (missing, truncated, no checkpoint of ours) or std::invalid_argument (tensors
+/// that do not fit the architecture in the metadata, all named).
+Checkpoint load_checkpoint(const std::string& path);
+
+/// Pretrained weights for a model with another head: torchvision's .pth (either container) or any
+/// safetensors file with its keys. The classifier is taken if its class count is the
+/// architecture's; otherwise, or if it is absent, it starts from `seed`. Any other missing, surplus
+/// or misshapen tensor throws std::invalid_argument with all names.
+struct Pretrained {
+  std::unique_ptr<MobileNetV2> model;
+  std::string head;  ///< what became of the classifier, as a sentence
+};
+Pretrained load_pretrained(const std::string& path, const Architecture& architecture,
+                           uint64_t seed);
+
+}  // namespace edgeprune

@@ -1,0 +1,45 @@
+#include "models/mobilenet_v2.h"
+
+#include "engine/base/check.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/pool.h"
+
+namespace edgeprune {
+
+MobileNetV2::Unit::Unit(ConvSpec conv_spec, Rng& rng)
+    : spec(std::move(conv_spec)),
+      conv(
+          spec.shape.in_channels, spec.shape.out_channels, spec.shape.kernel,
+          {.stride = spec.shape.stride, .padding = spec.shape.padding, .groups = spec.shape.groups},
+          rng),
+      norm(spec.shape.out_channels, spec.activation) {}
+
+MobileNetV2::MobileNetV2(Architecture architecture, uint64_t seed)
+    : architecture_(std::move(architecture)) {
+  Rng rng(seed);
+  for (ConvSpec& spec : unroll(architecture_)) {
+    auto& unit = *units_.emplace_back(std::make_unique<Unit>(std::move(spec), rng));
+    add_module(unit.spec.conv, unit.conv);
+    add_module(unit.spec.norm, unit.norm);
+  }
+  head_ = std::make_unique<nn::Linear>(architecture_.last, architecture_.classes, rng);
+  add_module(kHeadName, *head_);
+}
+
+Variable MobileNetV2::forward(const Variable& images, Rng& dropout) {
+  const int64_t size = architecture_.input_size;
+  const Shape& shape = images.shape();
+  require(shape.rank() == 4 && shape[1] == size && shape[2] == size && shape[3] == 3, "MobileNetV2",
+          "expected images [N,{},{},3], got {}", size, size, shape.to_string());
+  Variable x = images, block_input;
+  for (const auto& unit : units_) {
+    if (unit->spec.opens_block) block_input = x;
+    x = unit->norm.forward(unit->conv.forward(x));
+    if (unit->spec.adds_residual) x = ops::add(block_input, x);
+  }
+  block_input = Variable();
+  x = ops::dropout(ops::global_average_pool(x), dropout_rate, training(), dropout);
+  return head_->forward(x);
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,57 @@
+#include "engine/base/buffer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+#include <new>
+
+namespace edgeprune {
+namespace {
+
+TEST(Buffer, IsAlignedToCacheLines) {
+  for (const size_t count : {0, 1, 15, 16, 17, 1000}) {
+    const auto block = allocate_floats(count);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block.get()) % 64, 0u) << count;
+    std::fill_n(block.get(), count, 1.0f);
+  }
+}
+
+TEST(Buffer, FreedBlockIsHandedOutAgain) {
+  release_pooled_buffers();
+  const float* first = allocate_floats(1000).get();
+  const BufferStats before = buffer_stats();
+  EXPECT_EQ(before.bytes_pooled, 4032u);  // 4000 rounded up to cache lines
+  const auto again = allocate_floats(1000);
+  EXPECT_EQ(again.get(), first);
+  EXPECT_EQ(buffer_stats().fresh, before.fresh);
+  EXPECT_EQ(buffer_stats().bytes_pooled, 0u);
+  EXPECT_EQ(buffer_stats().bytes_in_use, before.bytes_in_use + 4032);
+  EXPECT_NE(allocate_floats(2000).get(), first);
+}
+
+TEST(Buffer, BlockIsPooledOnlyWhenItsLastHolderGoes) {
+  release_pooled_buffers();
+  auto block = allocate_floats(64);
+  auto holder = block;
+  block.reset();
+  EXPECT_EQ(buffer_stats().bytes_pooled, 0u);
+  holder.reset();
+  EXPECT_EQ(buffer_stats().bytes_pooled, 256u);
+  release_pooled_buffers();
+  EXPECT_EQ(buffer_stats().bytes_pooled, 0u);
+}
+
+TEST(Buffer, ImpossibleSizeThrowsAndLeavesTheStatistics) {
+  const size_t in_use = buffer_stats().bytes_in_use;
+  EXPECT_THROW(allocate_floats(std::numeric_limits<size_t>::max()), std::bad_alloc);
+  EXPECT_THROW(allocate_floats(std::numeric_limits<size_t>::max() / 4), std::bad_alloc);
+#ifndef __SANITIZE_ADDRESS__  // which ends the program on a request like this
+  EXPECT_THROW(allocate_floats(size_t{1} << 60), std::bad_alloc);
+#endif
+  EXPECT_EQ(buffer_stats().bytes_in_use, in_use);
+}
+
+}  // namespace
+}  // namespace edgeprune

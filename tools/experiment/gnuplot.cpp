@@ -1,0 +1,216 @@
+#include "tools/experiment/gnuplot.h"
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace edgeprune {
+namespace {
+
+constexpr int kWidth = 1200, kHeight = 800;
+constexpr const char* kFont = "sans-serif";
+
+/// A gnuplot string. Single quotes leave backquotes, backslashes and @macros alone; only a quote or
+/// the line's end could leave it.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) {
+    if (c == '\'') result += '\'';
+    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return result + "'";
+}
+
+std::string style(const Series& series) {
+  std::string text = series.marker == Marker::none ? "with lines"
+                     : series.dash == Dash::none   ? "with points"
+                                                   : "with linespoints";
+  text += fmt::format(" linecolor rgb {} linewidth {}", quoted(series.colour), series.line_width);
+  if (series.dash != Dash::none) text += fmt::format(" dashtype {}", static_cast<int>(series.dash));
+  if (series.marker != Marker::none) {
+    text += fmt::format(" pointtype {} pointsize {}", static_cast<int>(series.marker),
+                        series.marker_size);
+  }
+  return text;
+}
+
+/// The first series of each name, over all panels.
+std::vector<const Series*> legend_entries(const Figure& figure) {
+  std::vector<const Series*> entries;
+  for (const Panel& panel : figure.panels) {
+    for (const Series& series : panel.series) {
+      const bool known = std::any_of(entries.begin(), entries.end(), [&](const Series* entry) {
+        return entry->name == series.name;
+      });
+      if (!known && !series.name.empty()) entries.push_back(&series);
+    }
+  }
+  return entries;
+}
+
+std::string data_blocks(const Figure& figure) {
+  std::string text;
+  for (size_t p = 0; p < figure.panels.size(); ++p) {
+    const auto& all = figure.panels[p].series;
+    for (size_t s = 0; s < all.size(); ++s) {
+      text += fmt::format("$panel{}_series{} << END\n", p, s);
+      for (const auto& [x, y] : all[s].points) text += fmt::format("{} {}\n", x, y);
+      text += "END\n";
+    }
+  }
+  return text;
+}
+
+std::string axes(const Figure& figure, double bottom, double top) {
+  return fmt::format(
+      "set border 3 linecolor rgb '#444444'\n"
+      "set tics nomirror out textcolor rgb '#222222'\n"
+      "set format '%g'\n"
+      "set grid linecolor rgb '#dddddd' linetype 1 linewidth 1\n"
+      "set xlabel {}\nset xrange [{}:{}]\nset xtics 0,10\n"
+      "set bmargin at screen {}\nset tmargin at screen {}\n",
+      quoted(figure.x_label), figure.x_low, figure.x_high, bottom, top);
+}
+
+/// The y label is a label of its own: gnuplot's moves with the length of the numbers beside it.
+std::string panel_plots(const Figure& figure, double middle) {
+  std::string text;
+  const auto count = static_cast<double>(figure.panels.size());
+  for (size_t p = 0; p < figure.panels.size(); ++p) {
+    const Panel& panel = figure.panels[p];
+    const double left = static_cast<double>(p) / count;
+    std::vector<std::string> plots;
+    for (size_t s = 0; s < panel.series.size(); ++s) {
+      plots.push_back(fmt::format("$panel{}_series{} using 1:2 {}", p, s, style(panel.series[s])));
+    }
+    text += fmt::format(
+        "set lmargin at screen {}\nset rmargin at screen {}\nset title {} font '{},18'\n"
+        "set label 1 {} at screen {},{} center rotate\nset yrange [{}:{}]\nplot {}\n",
+        left + 0.095, left + 1 / count - 0.03, quoted(panel.title), kFont, quoted(panel.y_label),
+        left + 0.02, middle, panel.y_low, panel.y_high, fmt::join(plots, ", "));
+  }
+  return text;
+}
+
+/// The title, and the legend as a plot of its own without axes or data, so that it has the whole
+/// width.
+std::string frame(const Figure& figure, const std::vector<const Series*>& entries,
+                  size_t legend_rows, double legend_top) {
+  std::string text = fmt::format(
+      "unset border\nunset tics\nunset grid\nunset xlabel\nunset title\nunset label 1\n"
+      "set lmargin at screen 0\nset rmargin at screen 1\n"
+      "set label {} at screen 0.5,0.955 center font '{},22'\n"
+      "set key at screen 0.5,{} center top vertical maxrows {} Left reverse samplen 3.5 width 2 "
+      "font '{},16'\nplot [0:1] [0:1] NaN notitle",
+      quoted(figure.title), kFont, legend_top, legend_rows, kFont);
+  for (const Series* entry : entries) {
+    text += fmt::format(", keyentry {} title {}", style(*entry), quoted(entry->name));
+  }
+  return text + "\n";
+}
+
+std::string script(const Figure& figure, ImageFormat format) {
+  const std::vector<const Series*> entries = legend_entries(figure);
+  const size_t legend_rows =
+      std::max<size_t>(1, (entries.size() + figure.legend_columns - 1) / figure.legend_columns);
+  const double legend_top = 0.025 + 0.033 * static_cast<double>(legend_rows);
+  std::string text = fmt::format(
+      "set encoding utf8\n"
+      "set terminal {} size {},{} noenhanced font '{},17' rounded background rgb 'white'\n",
+      format == ImageFormat::svg ? "svg dynamic" : "pngcairo", kWidth, kHeight, kFont);
+  text += data_blocks(figure) + "set multiplot\nset key off\n";
+  const double bottom = legend_top + 0.125, top = figure.panels.front().title.empty() ? 0.9 : 0.855;
+  text += axes(figure, bottom, top) + panel_plots(figure, (bottom + top) / 2);
+  return text + frame(figure, entries, legend_rows, legend_top) + "unset multiplot\n";
+}
+
+/// An unnamed file, gone when closed: unlike pipes, three of them cannot block each other.
+class ScratchFile {
+ public:
+  ScratchFile() : file_(std::tmpfile(), &std::fclose) {
+    if (file_ == nullptr)
+      throw PlotError(fmt::format("gnuplot: no scratch file: {}", std::strerror(errno)));
+  }
+  int descriptor() const { return ::fileno(file_.get()); }
+
+  void write(const std::string& text) {
+    const bool whole = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size();
+    if (!whole || std::fflush(file_.get()) != 0) {
+      throw PlotError(fmt::format("gnuplot: cannot write the script: {}", std::strerror(errno)));
+    }
+    std::rewind(file_.get());
+  }
+
+  std::string read() {
+    std::rewind(file_.get());
+    std::string text;
+    std::array<char, 1 << 16> block;
+    while (const size_t got = std::fread(block.data(), 1, block.size(), file_.get())) {
+      text.append(block.data(), got);
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+};
+
+std::string last_line(const std::string& text) {
+  const size_t end = text.find_last_not_of(" \n");
+  if (end == std::string::npos) return "no message";
+  const size_t before = text.rfind('\n', end);
+  return text.substr(before + 1, end - before);  // npos + 1 == 0
+}
+
+/// What gnuplot, given `commands`, wrote to its standard output.
+std::string run_gnuplot(const std::string& commands) {
+  ScratchFile in, out, errors;
+  in.write(commands);
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawn_file_actions_adddup2(&files, in.descriptor(), STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&files, out.descriptor(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&files, errors.descriptor(), STDERR_FILENO);
+  char name[] = "gnuplot", no_user_settings[] = "-d";
+  char* arguments[] = {name, no_user_settings, nullptr};
+  pid_t child = 0;
+  const int failed = ::posix_spawnp(&child, name, &files, nullptr, arguments, environ);
+  ::posix_spawn_file_actions_destroy(&files);
+  if (failed == ENOENT) {
+    throw PlotError("gnuplot is not installed (Debian: gnuplot-nox); no plot was drawn");
+  }
+  if (failed != 0)
+    throw PlotError(fmt::format("gnuplot does not start: {}", std::strerror(failed)));
+
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status)) {
+    throw PlotError(fmt::format("gnuplot was killed by signal {}", WTERMSIG(status)));
+  }
+  if (WEXITSTATUS(status) != 0) {
+    throw PlotError(fmt::format("gnuplot failed with status {}: {}", WEXITSTATUS(status),
+                                last_line(errors.read())));
+  }
+  const std::string image = out.read();
+  if (image.empty()) {
+    throw PlotError(fmt::format("gnuplot drew nothing: {}", last_line(errors.read())));
+  }
+  return image;
+}
+
+}  // namespace
+
+std::string draw(const Figure& figure, ImageFormat format) {
+  return run_gnuplot(script(figure, format));
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,134 @@
+#include "tools/experiment/records.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+
+namespace edgeprune {
+namespace {
+
+/// The one list of fields, for writing (const record) and reading.
+template <typename Cell, typename Visit>
+void visit_latency(Cell& cell, const Visit& visit) {
+  visit("engine", cell.engine);
+  visit("batch", cell.batch);
+  visit("threads", cell.threads);
+  visit("samples", cell.samples);
+  visit("median", cell.median);
+  visit("mean", cell.mean);
+  visit("p90", cell.p90);
+  visit("p99", cell.p99);
+  visit("min", cell.min);
+  visit("max", cell.max);
+}
+
+template <typename Record, typename Visit>
+void visit_record(Record& record, const Visit& visit) {
+  visit("id", record.id);
+  visit("method", record.method);
+  visit("schedule", record.schedule);
+  visit("target", record.target);
+  visit("seed", record.seed);
+  visit("accuracy_before", record.accuracy_before);
+  visit("accuracy", record.accuracy);
+  visit("loss", record.loss);
+  visit("test_images", record.test_images);
+  visit("parameters", record.parameters);
+  visit("nonzero_parameters", record.nonzero_parameters);
+  visit("prunable", record.prunable);
+  visit("nonzero_prunable", record.nonzero_prunable);
+  visit("multiply_adds", record.multiply_adds);
+  visit("nonzero_multiply_adds", record.nonzero_multiply_adds);
+  visit("file_bytes", record.file_bytes);
+  visit("epochs", record.epochs);
+  visit("train_seconds", record.train_seconds);
+  visit("checkpoint", record.checkpoint);
+  visit("sha256", record.sha256);
+  visit("parent_sha256", record.parent_sha256);
+  visit("cpu", record.cpu);
+  visit("build", record.build);
+  visit("commit", record.commit);
+  visit("latency", record.latency);
+}
+
+double share_of_zeros(int64_t nonzero, int64_t total) {
+  return total > 0 ? 1 - static_cast<double>(nonzero) / static_cast<double>(total) : 0;
+}
+
+/// Nothing if the line is the beginning of a record, left by a crash: append_line() closes such a
+/// line off and goes on.
+std::optional<RunRecord> parse_record(std::string_view line) {
+  try {
+    return nlohmann::json::parse(line).get<RunRecord>();
+  } catch (const nlohmann::json::parse_error& error) {
+    const bool ends_too_early = line.front() == '{' && error.byte > line.size();
+    if (!ends_too_early) throw;
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+double RunRecord::sparsity() const {
+  return share_of_zeros(nonzero_parameters, parameters);
+}
+
+double RunRecord::prunable_sparsity() const {
+  return share_of_zeros(nonzero_prunable, prunable);
+}
+
+double RunRecord::multiply_adds_removed() const {
+  return share_of_zeros(nonzero_multiply_adds, multiply_adds);
+}
+
+void to_json(nlohmann::json& json, const LatencyCell& cell) {
+  visit_latency(cell, [&](const char* key, const auto& value) { json[key] = value; });
+}
+
+void from_json(const nlohmann::json& json, LatencyCell& cell) {
+  visit_latency(cell, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+}
+
+void to_json(nlohmann::json& json, const RunRecord& record) {
+  visit_record(record, [&](const char* key, const auto& value) { json[key] = value; });
+}
+
+void from_json(const nlohmann::json& json, RunRecord& record) {
+  visit_record(record, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+}
+
+std::vector<RunRecord> read_records(const std::string& path) {
+  const std::vector<char> content = read_file(path);
+  std::string_view rest(content.data(), content.size());
+  std::vector<RunRecord> records;
+  for (int number = 1; !rest.empty(); ++number) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    try {
+      if (auto record = parse_record(line)) records.push_back(std::move(*record));
+    } catch (const nlohmann::json::exception& error) {
+      require_file(false, path, "line {} is no record of a run: {}", number, error.what());
+    }
+  }
+  return records;
+}
+
+void append_record(const std::string& path, const RunRecord& record) {
+  std::string line;
+  try {
+    line = nlohmann::json(record).dump();
+    // A line that cannot be read back (JSON has no NaN) would spoil the whole file.
+    nlohmann::json::parse(line).get<RunRecord>();
+  } catch (const nlohmann::json::exception& error) {
+    require(false, "append_record", "run {} has a value that JSON cannot hold: {}", record.id,
+            error.what());
+  }
+  append_line(path, line);
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,72 @@
+#pragma once
+// One finished run of a study: a line of runs.jsonl, from which every table and plot is drawn.
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace edgeprune {
+
+/// Times of one engine at one batch size, in milliseconds per image.
+struct LatencyCell {
+  std::string engine;  ///< "dense" or "sparse"
+  int batch = 1;
+  int threads = 1;
+  int64_t samples = 0;
+  double median = 0, mean = 0, p90 = 0, p99 = 0, min = 0, max = 0;
+};
+
+/// protocol.md's row: heuristic x regime x target, and what came of it.
+struct RunRecord {
+  std::string id;        ///< unique within a study: "baseline", "magnitude-one-shot-50"
+  std::string method;    ///< "none", "magnitude", "channel"
+  std::string schedule;  ///< "none", "one-shot", "exact"
+  double target = 0;     ///< the fraction asked for
+  uint64_t seed = 0;
+
+  double accuracy_before =
+      0;  ///< on the test set after pruning, before fine-tuning; fraction, not percent
+  double accuracy = 0;  ///< on the test set; fraction
+  double loss = 0;      ///< mean cross-entropy on the test set
+  int64_t test_images = 0;
+
+  int64_t parameters = 0, nonzero_parameters = 0;  ///< all of them
+  int64_t prunable = 0, nonzero_prunable = 0;      ///< Conv2d and Linear weights
+  int64_t multiply_adds = 0;                       ///< an image, dense
+  int64_t nonzero_multiply_adds = 0;               ///< an image, zeros skipped
+  int64_t file_bytes = 0;
+
+  int epochs = 0;
+  double train_seconds = 0;
+  std::string checkpoint;  ///< file name inside the study's folder
+  std::string sha256;      ///< of the checkpoint
+  std::string parent_sha256;
+
+  std::string cpu, build, commit;  ///< the machine and the binary
+  std::vector<LatencyCell> latency;
+
+  /// 1 - nonzero / total, over all parameters (the document's definition).
+  double sparsity() const;
+  double prunable_sparsity() const;
+  /// The share of multiply-adds that zeros remove.
+  double multiply_adds_removed() const;
+};
+
+void to_json(nlohmann::json& json, const LatencyCell& cell);
+void to_json(nlohmann::json& json, const RunRecord& record);
+/// Throw nlohmann::json::exception if a field is missing or of another type. Surplus fields are
+/// ignored.
+void from_json(const nlohmann::json& json, LatencyCell& cell);
+void from_json(const nlohmann::json& json, RunRecord& record);
+
+/// All rows of a runs.jsonl, in file order. A line that breaks off inside its record (a crash) is
+/// left out, also in the middle: a resumed study goes on behind it. Throws FileError on a missing
+/// file, or on any other line that is no record (naming its number).
+std::vector<RunRecord> read_records(const std::string& path);
+/// Appends one line, fsynced; what read_records() gives back equals `record` bit for bit.
+/// Throws std::invalid_argument on a value that JSON cannot hold (NaN, infinity, text that is not
+/// UTF-8).
+void append_record(const std::string& path, const RunRecord& record);
+
+}  // namespace edgeprune

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs the Debian 12 packages that edgeprune needs. Touches neither network nor system when all are there.
+set -euo pipefail
+
+usage() {
+  cat <<'EOF'
+usage: packages.sh [--test]
+
+Installs what is missing of the packages needed to build and run edgeprune, as root or through sudo.
+  --test   also what its tests and continuous integration need
+EOF
+}
+
+# Debian's CMake files ask for more than their packages bring along: libzip's for its command line tools
+# (zipcmp zipmerge ziptool), oneDNN's for OpenCL (ocl-icd-opencl-dev).
+packages=(
+  g++ cmake ninja-build
+  libdnnl-dev ocl-icd-opencl-dev libhwy-dev libeigen3-dev libssl-dev
+  libzip-dev zipcmp zipmerge ziptool
+  libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev
+  gnuplot-nox curl ca-certificates
+)
+test_packages=(libgtest-dev libbenchmark-dev clang-format python3 ccache)
+
+fail() {
+  echo "packages.sh: $*" >&2
+  exit 1
+}
+
+is_installed() {
+  dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  else
+    sudo "$@"
+  fi
+}
+
+apt_get() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" 2>&1 </dev/null
+}
+
+# The first complaint in apt's output: what it goes on to say is advice.
+complaint() {
+  grep -m1 '^E: ' <<<"$1" || tail -n1 <<<"$1"
+}
+
+install_packages() {
+  local updated installed
+  # A failed update matters only if the installation fails too (the lists at hand may do), but then it is the cause.
+  if updated=$(apt_get -o APT::Update::Error-Mode=any update); then
+    updated=""
+  fi
+  installed=$(apt_get install --yes --no-install-recommends "$@") ||
+    fail "cannot install $*: $(complaint "${updated:-$installed}")"
+}
+
+case "${1-}" in
+  "") ;;
+  --test) packages+=("${test_packages[@]}") ;;
+  -h | --help) usage && exit ;;
+  *) fail "unknown argument '$1' (see --help)" ;;
+esac
+
+command -v apt-get >/dev/null ||
+  fail "this is not a Debian system; install the equivalents of: ${packages[*]}"
+
+missing=()
+for package in "${packages[@]}"; do
+  is_installed "$package" || missing+=("$package")
+done
+((${#missing[@]} > 0)) || exit 0
+
+((EUID == 0)) || command -v sudo >/dev/null ||
+  fail "missing packages: ${missing[*]}; run as root or install sudo"
+echo "installing ${missing[*]}" >&2
+install_packages "${missing[@]}"
