@@ -1,6 +1,7 @@
 #include "engine/autograd/variable.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
 #include "engine/base/check.h"
@@ -16,6 +17,21 @@ struct Variable::Node {
   Tensor grad;
   std::vector<std::shared_ptr<Node>> inputs;  // null where no gradient is required
   BackwardFunction backward;                  // empty in a leaf
+
+  Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  /// Without recursion, which a long history that backward() never walked would take too deep.
+  ~Node() {
+    std::vector<std::shared_ptr<Node>> doomed = std::move(inputs);
+    while (!doomed.empty()) {
+      const std::shared_ptr<Node> node = std::move(doomed.back());
+      doomed.pop_back();
+      if (node.use_count() != 1) continue;
+      std::move(node->inputs.begin(), node->inputs.end(), std::back_inserter(doomed));
+      node->inputs.clear();
+    }
+  }
 
   void add_grad(Tensor added) {
     require(added.shape() == shape, "backward", "gradient {} for a value of shape {}",

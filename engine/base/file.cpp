@@ -1,7 +1,6 @@
 #include "engine/base/file.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <memory>
 
 #include "engine/base/check.h"
+#include "engine/base/digest.h"
 
 namespace edgeprune {
 namespace {
@@ -108,7 +108,8 @@ void append_line(const std::string& path, std::string_view line) {
   std::string text;
   const off_t size = ::lseek(file.get(), 0, SEEK_END);
   char last = '\n';
-  if (size > 0 && ::pread(file.get(), &last, 1, size - 1) == 1 && last != '\n') text = "\n";
+  if (size > 0 && ::pread(file.get(), &last, 1, size - 1) == 1 && last != '\n')
+    text.push_back('\n');
   text.append(line).push_back('\n');
   write_all(file.get(), path, text.data(), text.size());
   sync(file.get(), path);
@@ -116,14 +117,9 @@ void append_line(const std::string& path, std::string_view line) {
 
 std::string sha256_of_file(const std::string& path) {
   const std::vector<char> content = read_file(path);
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  require_file(
-      EVP_Digest(content.data(), content.size(), digest, &length, EVP_sha256(), nullptr) == 1, path,
-      "cannot compute SHA-256");
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  Digest digest;
+  digest.add(content.data(), content.size());
+  return digest.hex();
 }
 
 }  // namespace edgeprune

@@ -33,7 +33,7 @@ class ThreadScope {
 template <typename Body>
 int parallel_for(int64_t count, int64_t grain, const Body& body) {
   if (count <= 0) return 0;
-  const int64_t most = (count + grain - 1) / grain;
+  const int64_t most = std::max<int64_t>(1, count / grain);
   const int parts = static_cast<int>(std::clamp<int64_t>(thread_count(), 1, most));
   if (parts == 1) {
     body(int64_t{0}, count, 0);

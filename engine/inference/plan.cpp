@@ -25,23 +25,37 @@ Plan::Plan(const Graph& graph, Engine engine, int64_t batch) : batch_(batch) {
   image_size_ = first.in_height * first.in_width * first.in_channels;
   classes_ = graph.layers.back().shape.out_channels;
 
-  std::vector<int> output_of;  // layer to entry
-  bool in_panels = false;      // the sparse engine's layout, from the first layer it can run
-  for (const Layer& layer : graph.layers) {
-    const int input = output_of.empty() ? -1 : output_of.back();
-    const int residual = layer.residual < 0 ? -1 : output_of[static_cast<size_t>(layer.residual)];
-    if (engine == Engine::sparse && (in_panels || sparse_step_exists(layer))) {
-      int from = input;
-      if (!in_panels) {
-        from = append(layer.name, to_panels_step(layer.shape, batch_), input);
-        in_panels = true;
-      }
-      output_of.push_back(append(layer.name, sparse_step(layer, batch_), from, residual));
-    } else {
-      output_of.push_back(append(layer.name, dense_step(layer, batch_), input, residual));
+  struct Output {
+    int entry;
+    bool panels;
+  };
+  std::vector<Output> outputs;  // by layer
+  bool sparse = false;          // the sparse engine's layout, from the first layer it can run
+  // The entry to read a layer's output from (-1: none), converted if it came out channels-last.
+  const auto output_of = [&](int layer) {
+    if (layer < 0) return -1;
+    Output& output = outputs[static_cast<size_t>(layer)];
+    if (sparse && !output.panels) {
+      const Layer& source = graph.layers[static_cast<size_t>(layer)];
+      const Conv2dShape& s = source.shape;
+      const Conv2dShape map{
+          .in_height = s.out_height(), .in_width = s.out_width(), .in_channels = s.out_channels};
+      output = {append(source.name, to_panels_step(map, batch_), output.entry), true};
     }
+    return output.entry;
+  };
+  for (const Layer& layer : graph.layers) {
+    const int index = static_cast<int>(outputs.size());
+    require(layer.residual < index, "Plan", "layer '{}' adds the output of layer {}, still to run",
+            layer.name, layer.residual);
+    sparse = sparse || (engine == Engine::sparse && sparse_step_exists(layer));
+    int input = output_of(index - 1);
+    if (sparse && index == 0) input = append(layer.name, to_panels_step(layer.shape, batch_), -1);
+    const int residual = output_of(layer.residual);
+    auto step = sparse ? sparse_step(layer, batch_) : dense_step(layer, batch_);
+    outputs.push_back({append(layer.name, std::move(step), input, residual), sparse});
   }
-  if (in_panels) append("logits", from_panels_step(classes_, batch_), output_of.back());
+  if (sparse) append("logits", from_panels_step(classes_, batch_), outputs.back().entry);
   assign_buffers();
 }
 

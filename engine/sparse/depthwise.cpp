@@ -19,7 +19,8 @@ using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::for_each_vector;
 using simd::HWY_NAMESPACE::Vec;
 
-/// Columns [begin, end) of one channel, panel by panel: body(pointer into the panels, first column, count).
+/// Columns [begin, end) of one channel, panel by panel: body(pointer into the panels, first column,
+/// count).
 template <typename Pointer, typename Body>
 HWY_INLINE void for_each_run(const Panels& panels, Pointer data, int64_t channel, int64_t begin,
                              int64_t end, const Body& body) {
@@ -30,8 +31,9 @@ HWY_INLINE void for_each_run(const Panels& panels, Pointer data, int64_t channel
   }
 }
 
-/// One channel: its plane is copied into `plane`, which has a border of zeros, and convolved row by row. With images
-/// innermost a row of outputs at stride 1 is contiguous, borders or not, and so is each output pixel at stride 2.
+/// One channel: its plane is copied into `plane`, which has a border of zeros, and convolved row by
+/// row. With images innermost a row of outputs at stride 1 is contiguous, borders or not, and so is
+/// each output pixel at stride 2.
 template <Activation kActivation>
 void convolve_channel(const Conv2dShape& s, int64_t channel, const float* input,
                       const float* filter, float bias, float* plane, float* output) {
@@ -63,15 +65,17 @@ void convolve_channel(const Conv2dShape& s, int64_t channel, const float* input,
   for (int64_t oh = 0; oh < s.out_height(); ++oh) {
     const float* row = plane + oh * s.stride * plane_row;
     if (s.stride == 1) {
-      for_each_run(out, output, channel, oh * out_row, (oh + 1) * out_row,
-                   [&](float* to, int64_t first, int64_t count) { convolve(row + first, to, count); });
+      for_each_run(
+          out, output, channel, oh * out_row, (oh + 1) * out_row,
+          [&](float* to, int64_t first, int64_t count) { convolve(row + first, to, count); });
       continue;
     }
     for (int64_t ow = 0; ow < s.out_width(); ++ow) {
       const float* window = row + ow * s.stride * s.batch;
       const int64_t begin = oh * out_row + ow * s.batch;
-      for_each_run(out, output, channel, begin, begin + s.batch,
-                   [&](float* to, int64_t first, int64_t count) { convolve(window + first, to, count); });
+      for_each_run(
+          out, output, channel, begin, begin + s.batch,
+          [&](float* to, int64_t first, int64_t count) { convolve(window + first, to, count); });
     }
   }
 }

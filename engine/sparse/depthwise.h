@@ -1,5 +1,6 @@
 #pragma once
-// Depthwise 3x3 convolution on the sparse path's panels, so that nothing is converted between its layers.
+// Depthwise 3x3 convolution on the sparse path's panels, so that nothing is converted between its
+// layers.
 
 #include "engine/kernels/conv2d_shape.h"
 
@@ -8,9 +9,9 @@ namespace edgeprune::sparse {
 /// Floats of scratch a thread needs.
 int64_t depthwise_scratch_size(const Conv2dShape& shape);
 
-/// output = activation(depthwise(input) + bias). Padding 1, stride 1 or 2. input: Panels{C, H*W*N}; output:
-/// Panels{C, H'*W'*N}; filters [C,1,3,3], bias [C]; scratch: depthwise_scratch_size() floats a thread, zero before the first
-/// call and kept between calls (its border stays zero).
+/// output = activation(depthwise(input) + bias). Padding 1, stride 1 or 2. input: Panels{C, H*W*N};
+/// output: Panels{C, H'*W'*N}; filters [C,1,3,3], bias [C]; scratch: depthwise_scratch_size()
+/// floats a thread, zero before the first call and kept between calls (its border stays zero).
 void depthwise_forward(const Conv2dShape& shape, const float* input, const float* filters,
                        const float* bias, Activation activation, float* scratch, float* output);
 

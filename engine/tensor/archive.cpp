@@ -1,5 +1,6 @@
 #include "engine/tensor/archive.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/base/check.h"
@@ -33,7 +34,8 @@ size_t size_of(DType dtype) {
 Array Array::from(const Tensor& tensor) {
   Array array{DType::f32, tensor.shape(), {}};
   array.bytes.resize(static_cast<size_t>(tensor.count()) * sizeof(float));
-  std::memcpy(array.bytes.data(), tensor.data(), array.bytes.size());
+  const auto* from = reinterpret_cast<const std::byte*>(tensor.data());
+  std::copy_n(from, array.bytes.size(), array.bytes.begin());
   return array;
 }
 
@@ -47,7 +49,7 @@ Tensor Array::to_tensor(const std::string& name) const {
   require(dtype == DType::f32, "Array", "tensor '{}' is {} {}, expected F32", name,
           edgeprune::to_string(dtype), shape.to_string());
   Tensor tensor(shape);
-  std::memcpy(tensor.data(), bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(tensor.data()));
   return tensor;
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -24,9 +25,10 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::temp_directory_path() /
-            (std::string("edgeprune-") + test->test_suite_name() + "-" + test->name() + "-" +
-             std::to_string(::getpid()));
+    std::string name = std::string("edgeprune-") + test->test_suite_name() + "-" + test->name() +
+                       "-" + std::to_string(::getpid());
+    std::replace(name.begin(), name.end(), '/', '-');  // of parameterised tests
+    path_ = std::filesystem::temp_directory_path() / name;
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

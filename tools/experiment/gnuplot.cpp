@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -18,22 +19,29 @@ namespace {
 constexpr int kWidth = 1200, kHeight = 800;
 constexpr const char* kFont = "sans-serif";
 
-/// A gnuplot string. Single quotes leave backquotes, backslashes and @macros alone; only a quote or
-/// the line's end could leave it.
+/// A gnuplot string in which only letters and spaces stand for themselves: no quote, backquote
+/// (which would run a command), @macro or backslash of the text is ever seen by gnuplot's parser.
+/// Nor a digit: it takes any number of them for part of the octal code before.
 std::string quoted(const std::string& text) {
-  std::string result = "'";
+  std::string result = "\"";
   for (const char c : text) {
-    if (c == '\'') result += '\'';
-    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= ' ') {
+      result += ' ';
+    } else if (byte >= 0x80 || std::isalpha(byte)) {
+      result += c;
+    } else {
+      result += fmt::format("\\{:03o}", byte);
+    }
   }
-  return result + "'";
+  return result + '"';
 }
 
 std::string style(const Series& series) {
   std::string text = series.marker == Marker::none ? "with lines"
                      : series.dash == Dash::none   ? "with points"
                                                    : "with linespoints";
-  text += fmt::format(" linecolor rgb {} linewidth {}", quoted(series.colour), series.line_width);
+  text += fmt::format(" linecolor rgb '{}' linewidth {}", series.colour, series.line_width);
   if (series.dash != Dash::none) text += fmt::format(" dashtype {}", static_cast<int>(series.dash));
   if (series.marker != Marker::none) {
     text += fmt::format(" pointtype {} pointsize {}", static_cast<int>(series.marker),
@@ -163,11 +171,12 @@ class ScratchFile {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 
-std::string last_line(const std::string& text) {
-  const size_t end = text.find_last_not_of(" \n");
-  if (end == std::string::npos) return "no message";
-  const size_t before = text.rfind('\n', end);
-  return text.substr(before + 1, end - before);  // npos + 1 == 0
+/// gnuplot explains itself in the last line that is not blank, indented to the place in question.
+std::string last_line(std::string text) {
+  text.erase(text.find_last_not_of(" \n") + 1);  // npos + 1 == 0
+  text.erase(0, text.rfind('\n') + 1);
+  text.erase(0, text.find_first_not_of(' '));
+  return text.empty() ? "no message" : text;
 }
 
 /// What gnuplot, given `commands`, wrote to its standard output.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "engine/kernels/onednn/runtime.h"
 
@@ -150,6 +151,8 @@ struct FusedConv2d::Impl {
 FusedConv2d::FusedConv2d(const Conv2dShape& shape, const float* weights, const float* bias,
                          Activation activation, bool add_residual)
     : impl_(std::make_unique<Impl>()) {
+  require(!add_residual || shape.groups == 1, "FusedConv2d",
+          "no residual behind a convolution of {} groups", shape.groups);
   const Descriptors descriptors(shape);
   dnnl::post_ops post_ops;
   if (add_residual) post_ops.append_binary(dnnl::algorithm::binary_add, descriptors.output);

@@ -26,7 +26,9 @@ void conv2d_backward_weights(const Conv2dShape& shape, const float* input, const
 /// behind the product. Uses the thread count in force when it was made.
 class FusedConv2d {
  public:
-  /// weights [O,I/groups,k,k] and bias [O] are copied. With `add_residual`, run() wants a residual.
+  /// weights [O,I/groups,k,k] and bias [O] are copied. With `add_residual`, run() wants a residual;
+  /// throws std::invalid_argument if there are groups then (oneDNN 2.6 adds the wrong values behind
+  /// a depthwise convolution to a 1x1 map with channels no multiple of 16).
   FusedConv2d(const Conv2dShape& shape, const float* weights, const float* bias,
               Activation activation, bool add_residual);
   ~FusedConv2d();

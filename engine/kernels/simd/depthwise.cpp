@@ -43,8 +43,9 @@ HWY_INLINE void load_column(const Access& access, const Conv2dShape& s, const Ro
   }
 }
 
-/// Walks one output row at one vector of channels, keeping the 3x3 window in registers: body(ow, left, middle, right)
-/// with columns of three vectors. Stride 1 loads one new column an output, stride 2 two.
+/// Walks one output row at one vector of channels, keeping the 3x3 window in registers: body(ow,
+/// left, middle, right) with columns of three vectors. Stride 1 loads one new column an output,
+/// stride 2 two.
 template <int kStride, typename Access, typename Body>
 HWY_INLINE void slide(const Access& access, const Conv2dShape& s, const Rows& rows, int64_t c,
                       const Body& body) {
@@ -91,8 +92,9 @@ void forward_range(const Conv2dShape& s, const float* input, const float* taps, 
                    Activation activation, float* output, int64_t begin, int64_t end) {
   const int64_t image = s.in_height * s.in_width * s.in_channels;
   const bool relu = activation == Activation::relu6;
-  const auto row = s.stride == 1 ? (relu ? forward_row<1, Activation::relu6> : forward_row<1, Activation::none>)
-                                 : (relu ? forward_row<2, Activation::relu6> : forward_row<2, Activation::none>);
+  const auto row =
+      s.stride == 1 ? (relu ? forward_row<1, Activation::relu6> : forward_row<1, Activation::none>)
+                    : (relu ? forward_row<2, Activation::relu6> : forward_row<2, Activation::none>);
   for (int64_t r = begin; r < end; ++r) {
     const Rows rows = rows_around(s, input + r / s.out_height() * image, r % s.out_height());
     row(s, rows, taps, bias, output + r * s.out_width() * s.out_channels);
@@ -145,16 +147,16 @@ void backward_weights_image(const Conv2dShape& s, const float* input, const floa
     for (auto& v : sum) v = hn::Zero(d);
     for (int64_t oh = 0; oh < s.out_height(); ++oh) {
       const float* grad_row = grad_output + oh * s.out_width() * channels + c;
-      slide<kStride>(
-          access, s, rows_around(s, input, oh), c,
-          [&](int64_t ow, const Vec* left, const Vec* middle, const Vec* right) HWY_ATTR {
-            const Vec grad = access.load(grad_row + ow * channels);
-            for (int kh = 0; kh < 3; ++kh) {
-              sum[3 * kh] = hn::MulAdd(left[kh], grad, sum[3 * kh]);
-              sum[3 * kh + 1] = hn::MulAdd(middle[kh], grad, sum[3 * kh + 1]);
-              sum[3 * kh + 2] = hn::MulAdd(right[kh], grad, sum[3 * kh + 2]);
-            }
-          });
+      slide<kStride>(access, s, rows_around(s, input, oh), c,
+                     [&](int64_t ow, const Vec* left, const Vec* middle, const Vec* right)
+                         HWY_ATTR {
+                           const Vec grad = access.load(grad_row + ow * channels);
+                           for (int kh = 0; kh < 3; ++kh) {
+                             sum[3 * kh] = hn::MulAdd(left[kh], grad, sum[3 * kh]);
+                             sum[3 * kh + 1] = hn::MulAdd(middle[kh], grad, sum[3 * kh + 1]);
+                             sum[3 * kh + 2] = hn::MulAdd(right[kh], grad, sum[3 * kh + 2]);
+                           }
+                         });
     }
     for (int k = 0; k < 9; ++k) {
       float* total = grad_taps + k * channels + c;

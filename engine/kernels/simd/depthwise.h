@@ -1,6 +1,7 @@
 #pragma once
 // Depthwise 3x3 convolution, padding 1, stride 1 or 2, channels-last, vectors along the channels.
-// oneDNN 2.6 has no fast channels-last path for all of these shapes (2x2 maps backward least of all).
+// oneDNN 2.6 has no fast channels-last path for all of these shapes (2x2 maps backward least of
+// all).
 
 #include "engine/kernels/conv2d_shape.h"
 

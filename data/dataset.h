@@ -1,0 +1,40 @@
+#pragma once
+// Labelled images in memory, and ways to take a part of them.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/image.h"
+
+namespace edgeprune {
+
+enum class Split { train, test };
+
+const char* to_string(Split split);  ///< "train", "test"
+
+/// images[i] is of class classes[labels[i]].
+struct Dataset {
+  std::vector<Image> images;
+  std::vector<int> labels;
+  std::vector<std::string> classes;
+  std::string source;  ///< where it came from, for people
+
+  int64_t size() const { return static_cast<int64_t>(images.size()); }
+};
+
+/// A random part of at most `count` images, the same number of each class as far as the classes go,
+/// in the data's order. A smaller count selects a part of what a larger one does. Throws
+/// std::invalid_argument if count < 1.
+Dataset limit(Dataset dataset, int64_t count, uint64_t seed);
+
+/// Splits off a validation set, balanced as by limit(); both keep the data's order: {training,
+/// validation}. Throws std::invalid_argument unless 0 <= validation_images < size.
+std::pair<Dataset, Dataset> hold_out(Dataset dataset, int64_t validation_images, uint64_t seed);
+
+/// SHA-256, in hex, of class names, labels, image sizes and pixels, so that a resumed run can tell
+/// that the data changed.
+std::string fingerprint(const Dataset& dataset);
+
+}  // namespace edgeprune

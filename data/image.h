@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeprune {
+
+/// An 8-bit RGB image, rows top to bottom.
+struct Image {
+  int height = 0;
+  int width = 0;
+  std::vector<uint8_t> rgb;  ///< [height, width, 3]
+
+  bool operator==(const Image&) const = default;
+};
+
+/// Decodes a JPEG, PNG or BMP file; grey becomes RGB, alpha is dropped. Throws FileError if the
+/// file is missing, truncated, corrupt, of another format, wider or higher than 16384 or of more
+/// than 2^26 pixels.
+Image read_image(const std::string& path);
+
+}  // namespace edgeprune

@@ -1,0 +1,52 @@
+#include "data/open.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <string_view>
+
+#include "data/cifar10.h"
+#include "data/image_folder.h"
+#include "data/synthetic.h"
+#include "engine/base/check.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr std::string_view kSynthetic = "synthetic";
+constexpr int64_t kSyntheticImages = 2000;
+constexpr uint64_t kSyntheticSeed = 0;  // the data is fixed; a run's seed is for its training
+
+bool is_synthetic(std::string_view location) {
+  return location == kSynthetic || location.starts_with("synthetic:");
+}
+
+Dataset open_synthetic(std::string_view location, Split split) {
+  int64_t images = kSyntheticImages;
+  if (location != kSynthetic) {
+    const std::string_view number = location.substr(kSynthetic.size() + 1);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), images);
+    require(error == std::errc() && end == number.data() + number.size() && images >= 1,
+            "open_dataset", "'{}' is not synthetic:N with a number N of images", location);
+  }
+  return synthetic(split == Split::train ? images : std::max<int64_t>(images / 4, 1), split,
+                   kSyntheticSeed);
+}
+
+}  // namespace
+
+Dataset open_dataset(const std::string& location, Split split) {
+  if (is_synthetic(location)) return open_synthetic(location, split);
+  std::error_code ignored;
+  require_file(std::filesystem::exists(location, ignored), location, "no such folder");
+  require_file(std::filesystem::is_directory(location, ignored), location,
+               "is a file, a folder of data was expected");
+  if (is_image_folder(location)) return read_image_folder(location, split);
+  if (is_cifar10(location)) return read_cifar10(location, split);
+  throw FileError(location +
+                  ": no data found: looked for train/ and test/ (folders of images by class), "
+                  "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10 binary), and "
+                  "cifar-10-batches-bin/ with those");
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,32 @@
+#pragma once
+// The two containers torch.save has had (described by torch/serialization.py).
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/pth/pickle.h"
+
+namespace edgeprune {
+
+struct PthContents {
+  pickle::Pickle object;  ///< what was saved
+  std::map<std::string, std::vector<std::byte>>
+      storages;  ///< by key, each as long as the pickle says
+};
+
+bool is_zip_container(std::span<const std::byte> file);
+bool is_legacy_container(std::span<const std::byte> file);
+
+/// Since PyTorch 1.6: a zip archive of NAME/data.pkl, the storages NAME/data/KEY, and lately
+/// NAME/byteorder; nothing in it is compressed. Throws FileError("path: ...") if it is truncated,
+/// damaged, compressed or big-endian.
+PthContents read_zip_container(std::span<const std::byte> file, const std::string& path);
+
+/// Before: five pickles (magic number, protocol version, the writing system's type sizes, the
+/// object, a list of storage keys), then for each key the count of elements in 8 bytes and the
+/// elements. Throws FileError("path: ...").
+PthContents read_legacy_container(std::span<const std::byte> file, const std::string& path);
+
+}  // namespace edgeprune

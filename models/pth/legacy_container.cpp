@@ -1,0 +1,70 @@
+#include <algorithm>
+#include <array>
+
+#include "models/pth/container.h"
+#include "models/pth/storage.h"
+
+namespace edgeprune {
+namespace {
+
+/// The pickle of 0x1950a86a20f9469cfc6c, a number too long for any of our integers.
+constexpr std::array<uint8_t, 15> kMagic = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46,
+                                            0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
+
+void check_protocol_version(const pickle::Pickle& version, const std::string& path) {
+  const auto* number = pickle::as<int64_t>(version.root);
+  require_file(number != nullptr && *number == 1001, path, "legacy protocol version is not 1001");
+}
+
+void check_byte_order(const pickle::Pickle& system, const std::string& path) {
+  const auto* entries = pickle::as<pickle::Dict>(system.root);
+  require_file(entries != nullptr, path, "legacy container does not describe its system");
+  for (const auto& [key, value] : entries->items) {
+    const auto* name = pickle::as<std::string>(key);
+    if (name == nullptr || *name != "little_endian") continue;
+    const auto* little = pickle::as<bool>(value);
+    require_file(little != nullptr && *little, path, "written big-endian, which is not supported");
+  }
+}
+
+}  // namespace
+
+bool is_legacy_container(std::span<const std::byte> file) {
+  return file.size() >= kMagic.size() &&
+         std::equal(kMagic.begin(), kMagic.end(), file.begin(),
+                    [](uint8_t a, std::byte b) { return std::byte{a} == b; });
+}
+
+PthContents read_legacy_container(std::span<const std::byte> file, const std::string& path) {
+  ByteCursor bytes(file, path);
+  bytes.take(kMagic.size());
+  check_protocol_version(pickle::unpickle(bytes), path);
+  check_byte_order(pickle::unpickle(bytes), path);
+  PthContents contents{pickle::unpickle(bytes), {}};
+  const auto storages = storages_of(contents.object, path);
+
+  const pickle::Pickle key_list = pickle::unpickle(bytes);
+  const auto* keys = pickle::as<pickle::List>(key_list.root);
+  require_file(keys != nullptr, path, "legacy container has no list of storages");
+  for (const pickle::Ref item : keys->items) {
+    const auto* key = pickle::as<std::string>(item);
+    require_file(key != nullptr, path, "legacy container's list of storages holds a non-string");
+    const auto found = storages.find(*key);
+    require_file(found != storages.end(), path, "storage '{}' belongs to no tensor",
+                 pickle::printable(*key));
+    const StorageRef& storage = found->second;
+    const auto count = bytes.little_endian<uint64_t>();
+    require_file(count == storage.count, path, "storage '{}' has {} elements, expected {}",
+                 pickle::printable(*key), count, storage.count);
+    const auto data = bytes.take(storage.bytes());
+    const bool fresh = contents.storages.try_emplace(*key, data.begin(), data.end()).second;
+    require_file(fresh, path, "storage '{}' is listed twice", pickle::printable(*key));
+  }
+  for (const auto& [key, storage] : storages) {
+    require_file(contents.storages.contains(key), path, "storage '{}' is missing",
+                 pickle::printable(key));
+  }
+  return contents;
+}
+
+}  // namespace edgeprune

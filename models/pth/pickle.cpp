@@ -1,0 +1,293 @@
+#include "models/pth/pickle.h"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+
+namespace edgeprune::pickle {
+namespace {
+
+// Names as in Python's pickletools.
+enum class Opcode : uint8_t {
+  mark = '(',
+  stop = '.',
+  none = 'N',
+  newtrue = 0x88,
+  newfalse = 0x89,
+  binint = 'J',
+  binint1 = 'K',
+  binint2 = 'M',
+  long1 = 0x8a,
+  binfloat = 'G',
+  short_binstring = 'U',  // Python 2's str
+  binstring = 'T',
+  binunicode = 'X',
+  empty_tuple = ')',
+  tuple1 = 0x85,
+  tuple2 = 0x86,
+  tuple3 = 0x87,
+  tuple = 't',
+  empty_list = ']',
+  append = 'a',
+  appends = 'e',
+  empty_dict = '}',
+  setitem = 's',
+  setitems = 'u',
+  binput = 'q',
+  long_binput = 'r',
+  binget = 'h',
+  long_binget = 'j',
+  global = 'c',
+  reduce = 'R',
+  build = 'b',
+  binpersid = 'Q',
+  proto = 0x80,
+};
+
+constexpr char kOrderedDict[] = "collections.OrderedDict";
+
+bool is_known(std::string_view global) {
+  return global == kOrderedDict || global == "torch._utils._rebuild_tensor_v2" ||
+         global == "torch._utils._rebuild_parameter" ||
+         (global.starts_with("torch.") && global.ends_with("Storage"));
+}
+
+class Unpickler {
+ public:
+  explicit Unpickler(ByteCursor& bytes) : bytes_(bytes) {}
+
+  Pickle run() {
+    for (;;) {
+      const auto opcode = read<Opcode>();
+      if (opcode == Opcode::stop) break;
+      step(opcode);
+    }
+    pickle_.root = pop();
+    return std::move(pickle_);
+  }
+
+ private:
+  void step(Opcode opcode) {
+    switch (opcode) {
+      case Opcode::proto:
+        return check_protocol(read<uint8_t>());
+      case Opcode::mark:
+        return marks_.push_back(stack_.size());
+      case Opcode::none:
+        return push(None{});
+      case Opcode::newtrue:
+        return push(true);
+      case Opcode::newfalse:
+        return push(false);
+      case Opcode::binint:
+        return push(int64_t{read<int32_t>()});
+      case Opcode::binint1:
+        return push(int64_t{read<uint8_t>()});
+      case Opcode::binint2:
+        return push(int64_t{read<uint16_t>()});
+      case Opcode::long1:
+        return push(read_long(read<uint8_t>()));
+      case Opcode::binfloat:
+        return push(read_double());
+      case Opcode::short_binstring:
+        return push(std::string(bytes_.text(read<uint8_t>())));
+      case Opcode::binstring:
+      case Opcode::binunicode:
+        return push(std::string(bytes_.text(read<uint32_t>())));
+      case Opcode::empty_tuple:
+        return push(Tuple{});
+      case Opcode::tuple1:
+        return push(Tuple{pop_last(1)});
+      case Opcode::tuple2:
+        return push(Tuple{pop_last(2)});
+      case Opcode::tuple3:
+        return push(Tuple{pop_last(3)});
+      case Opcode::tuple:
+        return push(Tuple{pop_to_mark()});
+      case Opcode::empty_list:
+        return push(List{});
+      case Opcode::append:
+        return append(pop_last(1));
+      case Opcode::appends:
+        return append(pop_to_mark());
+      case Opcode::empty_dict:
+        return push(Dict{});
+      case Opcode::setitem:
+        return set_items(pop_last(2));
+      case Opcode::setitems:
+        return set_items(pop_to_mark());
+      case Opcode::binput:
+        return put(read<uint8_t>());
+      case Opcode::long_binput:
+        return put(read<uint32_t>());
+      case Opcode::binget:
+        return get(read<uint8_t>());
+      case Opcode::long_binget:
+        return get(read<uint32_t>());
+      case Opcode::global:
+        return push_global();
+      case Opcode::reduce:
+        return reduce();
+      case Opcode::build:
+        return drop_attributes();
+      case Opcode::binpersid:
+        return push_persistent_id();
+      case Opcode::stop:
+        break;
+    }
+    check(false, "opcode {:#04x} is not one that a state dict needs", static_cast<uint8_t>(opcode));
+  }
+
+  template <typename... Args>
+  void check(bool ok, fmt::format_string<Args...> message, Args&&... args) const {
+    if (ok) return;
+    require_file(false, bytes_.path(), "bad pickle before byte {}: {}", bytes_.position(),
+                 fmt::format(message, std::forward<Args>(args)...));
+  }
+
+  template <typename T>
+  T read() {
+    return bytes_.little_endian<T>();
+  }
+
+  void check_protocol(int protocol) const {
+    check(protocol == 2, "protocol {}, expected 2, which torch.save writes", protocol);
+  }
+
+  int64_t read_long(size_t length) {
+    check(length <= sizeof(int64_t), "integer of {} bytes, at most 8 expected", length);
+    const auto bytes = bytes_.take(length);
+    uint64_t value = length > 0 && (bytes.back() & std::byte{0x80}) != std::byte{0} ? ~0ULL : 0;
+    for (size_t i = length; i-- > 0;) value = value << 8 | std::to_integer<uint64_t>(bytes[i]);
+    return static_cast<int64_t>(value);
+  }
+
+  double read_double() {  // the one big-endian number in the format
+    return std::bit_cast<double>(__builtin_bswap64(read<uint64_t>()));
+  }
+
+  template <typename T>
+  void push(T value) {
+    stack_.push_back(&pickle_.values.emplace_back(Value{std::move(value)}));
+  }
+
+  std::vector<Ref> pop_last(size_t count) {
+    const size_t floor = marks_.empty() ? 0 : marks_.back();
+    check(stack_.size() >= floor + count, "{} values needed, {} on the stack", count,
+          stack_.size() - floor);
+    std::vector<Ref> items(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
+    stack_.resize(stack_.size() - count);
+    return items;
+  }
+
+  Ref pop() { return pop_last(1).front(); }
+
+  std::vector<Ref> pop_to_mark() {
+    check(!marks_.empty(), "no mark on the stack");
+    std::vector<Ref> items = pop_last(stack_.size() - marks_.back());
+    marks_.pop_back();
+    return items;
+  }
+
+  /// The T on top of the stack, to be filled.
+  template <typename T>
+  T& top(const char* expected) {
+    check(stack_.size() > (marks_.empty() ? 0 : marks_.back()), "{} expected, stack is empty",
+          expected);
+    T* found = std::get_if<T>(&stack_.back()->is);
+    check(found != nullptr, "{} expected, found something else", expected);
+    return *found;
+  }
+
+  void append(const std::vector<Ref>& items) {
+    List& list = top<List>("list");
+    list.items.insert(list.items.end(), items.begin(), items.end());
+  }
+
+  void set_items(const std::vector<Ref>& items) {
+    check(items.size() % 2 == 0, "key without a value");
+    Dict& dict = top<Dict>("dict");
+    for (size_t i = 0; i < items.size(); i += 2) dict.items.emplace_back(items[i], items[i + 1]);
+  }
+
+  void put(uint32_t index) {
+    check(!stack_.empty(), "nothing to memoize");
+    memo_[index] = stack_.back();
+  }
+
+  void get(uint32_t index) {
+    const auto found = memo_.find(index);
+    check(found != memo_.end(), "memo has no entry {}", index);
+    stack_.push_back(found->second);
+  }
+
+  void push_global() {
+    const std::string_view module = bytes_.line();
+    const std::string_view name = bytes_.line();
+    Global global{fmt::format("{}.{}", module, name)};
+    check(is_known(global.name), "global '{}' is not one that a state dict needs",
+          printable(global.name));
+    push(std::move(global));
+  }
+
+  void reduce() {
+    const std::vector<Ref> operands = pop_last(2);
+    const Global* function = as<Global>(operands[0]);
+    const Tuple* arguments = as<Tuple>(operands[1]);
+    check(function != nullptr && arguments != nullptr, "call of something other than a global");
+    if (function->name == kOrderedDict) return push_ordered_dict(*arguments);
+    push(Call{function, arguments});
+  }
+
+  /// Python 3 pickles OrderedDict() and then its items; Python 2 OrderedDict([[key, value], ...]).
+  void push_ordered_dict(const Tuple& arguments) {
+    Dict dict;
+    if (!arguments.items.empty()) {
+      const List* pairs = as<List>(arguments.items[0]);
+      check(arguments.items.size() == 1 && pairs != nullptr,
+            "OrderedDict of something else than pairs");
+      copied_pairs_ += pairs->items.size();
+      check(copied_pairs_ <= bytes_.size(), "OrderedDicts of one shared list");
+      for (const Ref pair : pairs->items) {
+        const List* key_value = as<List>(pair);
+        check(key_value != nullptr && key_value->items.size() == 2,
+              "OrderedDict of something else than pairs");
+        dict.items.emplace_back(key_value->items[0], key_value->items[1]);
+      }
+    }
+    push(std::move(dict));
+  }
+
+  void drop_attributes() {
+    pop();
+    top<Dict>("OrderedDict");
+  }
+
+  void push_persistent_id() {
+    push(PersistentId{pop()});
+    pickle_.persistent_ids.push_back(as<PersistentId>(stack_.back()));
+  }
+
+  ByteCursor& bytes_;
+  Pickle pickle_;
+  std::vector<Value*> stack_;
+  std::vector<size_t> marks_;  // stack heights
+  std::unordered_map<uint32_t, Value*> memo_;
+  size_t copied_pairs_ = 0;  // bounds the one copy that a shared list could make quadratic
+};
+
+}  // namespace
+
+Pickle unpickle(ByteCursor& bytes) {
+  return Unpickler(bytes).run();
+}
+
+std::string printable(std::string_view text) {
+  constexpr size_t kLongest = 80;
+  std::string shown(text.substr(0, kLongest));
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text.size() > kLongest ? shown + "..." : shown;
+}
+
+}  // namespace edgeprune::pickle

@@ -1,0 +1,73 @@
+#pragma once
+// As much of Python's pickle format, protocol 2 (https://peps.python.org/pep-0307), as a state dict
+// needs. Nothing is imported, called or built: a pickled call is only recorded, and for its reader
+// to interpret.
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "models/pth/byte_cursor.h"
+
+namespace edgeprune::pickle {
+
+struct Value;
+using Ref = const Value*;  ///< into Pickle::values; may form cycles, so never walk to any depth
+
+struct None {};
+struct Global {
+  std::string name;  ///< "torch.FloatStorage"
+};
+struct Tuple {
+  std::vector<Ref> items;
+};
+struct List {
+  std::vector<Ref> items;
+};
+/// A dict or collections.OrderedDict, whose attributes (torch's `_metadata`) are dropped. Keys may
+/// repeat.
+struct Dict {
+  std::vector<std::pair<Ref, Ref>> items;
+};
+/// function(*arguments)
+struct Call {
+  const Global* function;
+  const Tuple* arguments;
+};
+/// An object kept outside the pickle: torch's storages.
+struct PersistentId {
+  Ref id;
+};
+
+struct Value {
+  std::variant<None, bool, int64_t, double, std::string, Global, Tuple, List, Dict, Call,
+               PersistentId>
+      is;
+};
+
+/// The value as a T, nullptr if it is something else.
+template <typename T>
+const T* as(Ref value) {
+  return std::get_if<T>(&value->is);
+}
+
+struct Pickle {
+  std::deque<Value> values;  ///< owns every value
+  Ref root = nullptr;
+  std::vector<const PersistentId*> persistent_ids;
+};
+
+/// Reads one pickle and leaves the cursor after it. Takes time and memory in proportion to the
+/// pickle's length. Throws FileError if the pickle is truncated or malformed, holds an opcode no
+/// state dict needs, or a global other than collections.OrderedDict,
+/// torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter and torch.*Storage.
+Pickle unpickle(ByteCursor& bytes);
+
+/// Foreign text made fit for a one-line message: control characters masked, long ones cut.
+std::string printable(std::string_view text);
+
+}  // namespace edgeprune::pickle

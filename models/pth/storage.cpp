@@ -1,0 +1,70 @@
+#include "models/pth/storage.h"
+
+#include <array>
+#include <limits>
+
+namespace edgeprune {
+namespace {
+
+// Sizes are needed for types we cannot import too: in a legacy file they tell where the next
+// storage starts.
+constexpr std::array kStorageTypes = {
+    StorageType{"torch.FloatStorage", 4, DType::f32},
+    StorageType{"torch.LongStorage", 8, DType::i64},
+    StorageType{"torch.ByteStorage", 1, DType::u8},
+    StorageType{"torch.DoubleStorage", 8, {}},
+    StorageType{"torch.HalfStorage", 2, {}},
+    StorageType{"torch.BFloat16Storage", 2, {}},
+    StorageType{"torch.IntStorage", 4, {}},
+    StorageType{"torch.ShortStorage", 2, {}},
+    StorageType{"torch.CharStorage", 1, {}},
+    StorageType{"torch.BoolStorage", 1, {}},
+    StorageType{"torch.ComplexFloatStorage", 8, {}},
+    StorageType{"torch.ComplexDoubleStorage", 16, {}},
+};
+
+const StorageType& storage_type(const std::string& global, const std::string& path) {
+  for (const StorageType& type : kStorageTypes) {
+    if (type.global == global) return type;
+  }
+  throw FileError(fmt::format("{}: storage type {} is unknown", path, pickle::printable(global)));
+}
+
+}  // namespace
+
+StorageRef parse_storage(const pickle::PersistentId& id, const std::string& path) {
+  const auto* fields = pickle::as<pickle::Tuple>(id.id);
+  require_file(fields != nullptr && fields->items.size() >= 5, path,
+               "bad pickle: persistent id is not a storage");
+  const auto* kind = pickle::as<std::string>(fields->items[0]);
+  const auto* type = pickle::as<pickle::Global>(fields->items[1]);
+  const auto* key = pickle::as<std::string>(fields->items[2]);
+  const auto* count = pickle::as<int64_t>(fields->items[4]);
+  require_file(kind != nullptr && *kind == "storage" && type != nullptr && key != nullptr &&
+                   count != nullptr && *count >= 0,
+               path, "bad pickle: persistent id is not a storage");
+  // A sixth field made a storage a view of another one; torch has not written any since 0.4.
+  require_file(fields->items.size() == 5 ||
+                   (fields->items.size() == 6 && pickle::as<pickle::None>(fields->items[5])),
+               path, "storage '{}' is a view of another one, which is not supported",
+               pickle::printable(*key));
+  const StorageType& known = storage_type(type->name, path);
+  const auto limit = std::numeric_limits<int64_t>::max() / static_cast<int64_t>(known.element_size);
+  require_file(*count <= limit, path, "storage '{}' claims {} elements", pickle::printable(*key),
+               *count);
+  return {&known, *key, static_cast<uint64_t>(*count)};
+}
+
+std::map<std::string, StorageRef> storages_of(const pickle::Pickle& pickle,
+                                              const std::string& path) {
+  std::map<std::string, StorageRef> storages;
+  for (const pickle::PersistentId* id : pickle.persistent_ids) {
+    const StorageRef storage = parse_storage(*id, path);
+    const StorageRef& first = storages.emplace(storage.key, storage).first->second;
+    require_file(first.type == storage.type && first.count == storage.count, path,
+                 "storage '{}' is described in two ways", pickle::printable(storage.key));
+  }
+  return storages;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,109 @@
+#include "data/cifar10.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/base/check.h"
+#include "tests/data/image_files.h"
+#include "tests/support/paths.h"
+
+namespace edgeprune {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::write_bytes;
+
+/// A record whose planes are of one value each, but for the first row's second pixel.
+std::string record(int label, int red, int green, int blue) {
+  std::string bytes(1, static_cast<char>(label));
+  for (int value : {red, green, blue}) bytes += std::string(1024, static_cast<char>(value));
+  bytes[1 + 1] = static_cast<char>(99);
+  return bytes;
+}
+
+class Cifar10 : public ::testing::Test {
+ protected:
+  void write_batches(const std::string& folder) {
+    for (int i = 1; i <= 5; ++i) {
+      write_bytes(folder + "/data_batch_" + std::to_string(i) + ".bin",
+                  record(i, 10 * i, 0, 255) + record(9, 1, 2, 3));
+    }
+    write_bytes(folder + "/test_batch.bin", record(0, 7, 8, 9));
+  }
+
+  std::string error_of(Split split) {
+    return message_of<FileError>([&] { read_cifar10(folder_.path(), split); });
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(Cifar10, TrainingBatchesAreReadInOrderAndInterleaved) {
+  write_batches(folder_.path());
+  const Dataset train = read_cifar10(folder_.path(), Split::train);
+  EXPECT_THAT(train.labels, ElementsAre(1, 9, 2, 9, 3, 9, 4, 9, 5, 9));
+  ASSERT_EQ(train.size(), 10);
+  const Image& image = train.images[4];
+  EXPECT_EQ(image.height, 32);
+  EXPECT_EQ(image.width, 32);
+  ASSERT_EQ(image.rgb.size(), 3072u);
+  EXPECT_THAT(std::vector<int>(image.rgb.begin(), image.rgb.begin() + 9),
+              ElementsAre(30, 0, 255, 99, 0, 255, 30, 0, 255));
+  EXPECT_THAT(std::vector<int>(image.rgb.end() - 3, image.rgb.end()), ElementsAre(30, 0, 255));
+}
+
+TEST_F(Cifar10, TestBatchIsReadFromTheArchivesFolderToo) {
+  write_batches(folder_.file("cifar-10-batches-bin"));
+  EXPECT_TRUE(is_cifar10(folder_.path()));
+  const Dataset test = read_cifar10(folder_.path(), Split::test);
+  EXPECT_THAT(test.labels, ElementsAre(0));
+  EXPECT_EQ(test.images[0].rgb[0], 7);
+}
+
+TEST_F(Cifar10, ClassNamesComeFromTheMetaFileIfThereIsOne) {
+  write_batches(folder_.path());
+  const auto classes = [&] { return read_cifar10(folder_.path(), Split::test).classes; };
+  EXPECT_THAT(classes(), ElementsAre("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
+                                     "horse", "ship", "truck"));
+  write_bytes(folder_.file("batches.meta.txt"), "a\nb\nc\r\nd\ne\nf\ng\nh\ni\nj\n\n");
+  EXPECT_THAT(classes(), ElementsAre("a", "b", "c", "d", "e", "f", "g", "h", "i", "j"));
+  write_bytes(folder_.file("batches.meta.txt"), "a\nb\n");
+  EXPECT_THAT(error_of(Split::test), HasSubstr("10 class names expected, found 2"));
+}
+
+TEST_F(Cifar10, MissingBatchIsNamed) {
+  write_batches(folder_.path());
+  std::filesystem::remove(folder_.file("data_batch_3.bin"));
+  EXPECT_THAT(error_of(Split::train), HasSubstr(folder_.file("data_batch_3.bin")));
+  EXPECT_EQ(error_of(Split::test), "");
+}
+
+TEST_F(Cifar10, TruncatedAndEmptyBatchesAreRejected) {
+  write_batches(folder_.path());
+  write_bytes(folder_.file("test_batch.bin"), record(1, 1, 1, 1).substr(0, 3072));
+  EXPECT_THAT(error_of(Split::test),
+              AllOf(HasSubstr(folder_.file("test_batch.bin")), HasSubstr("3072 bytes")));
+  write_bytes(folder_.file("test_batch.bin"), record(1, 1, 1, 1) + "x");
+  EXPECT_THAT(error_of(Split::test), HasSubstr("3074 bytes"));
+  write_bytes(folder_.file("test_batch.bin"), "");
+  EXPECT_THAT(error_of(Split::test), HasSubstr("0 bytes"));
+}
+
+TEST_F(Cifar10, LabelAboveNineIsRejectedWithItsRecord) {
+  write_batches(folder_.path());
+  write_bytes(folder_.file("test_batch.bin"), record(3, 0, 0, 0) + record(10, 0, 0, 0));
+  EXPECT_THAT(error_of(Split::test), HasSubstr("record 1 has label 10"));
+}
+
+TEST_F(Cifar10, OtherFoldersAreNotTakenForIt) {
+  EXPECT_FALSE(is_cifar10(folder_.path()));
+  EXPECT_FALSE(is_cifar10(folder_.file("missing")));
+  std::filesystem::create_directories(folder_.file("cifar-10-batches-bin"));
+  EXPECT_FALSE(is_cifar10(folder_.path()));
+}
+
+}  // namespace
+}  // namespace edgeprune

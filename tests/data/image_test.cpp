@@ -1,0 +1,151 @@
+#include "data/image.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/base/check.h"
+#include "engine/base/random.h"
+#include "tests/data/image_files.h"
+#include "tests/support/paths.h"
+
+namespace edgeprune {
+namespace {
+
+using testing::bmp_bytes;
+using testing::from_hex;
+using testing::grey_png_bytes;
+using ::testing::HasSubstr;
+using testing::jpeg_bytes;
+using testing::little_endian;
+using testing::message_of;
+using ::testing::Not;
+using testing::png_bytes;
+using testing::write_bytes;
+
+const Image kSixPixels{2, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30, 0, 0, 0, 255, 255, 255}};
+
+class ImageFile : public ::testing::Test {
+ protected:
+  Image read(std::string_view bytes) {
+    write_bytes(path_, bytes);
+    return read_image(path_);
+  }
+
+  std::string error_of(std::string_view bytes) {
+    return message_of<FileError>([&] { read(bytes); });
+  }
+
+  testing::TemporaryFolder folder_;
+  std::string path_ = folder_.file("image");
+};
+
+TEST_F(ImageFile, BmpPixelsAreRead) {
+  EXPECT_EQ(read(bmp_bytes(kSixPixels)), kSixPixels);
+}
+
+TEST_F(ImageFile, PngPixelsAreRead) {
+  EXPECT_EQ(read(png_bytes()), kSixPixels);
+}
+
+TEST_F(ImageFile, GreyBecomesRgb) {
+  EXPECT_EQ(read(grey_png_bytes()), (Image{1, 2, {0, 0, 0, 200, 200, 200}}));
+}
+
+TEST_F(ImageFile, JpegPixelsAreRead) {
+  const Image image = read(jpeg_bytes());
+  ASSERT_EQ(image.height, 8);
+  ASSERT_EQ(image.width, 16);
+  ASSERT_EQ(image.rgb.size(), 8u * 16 * 3);
+  for (int y = 0; y < 8; ++y) {
+    for (int x = 0; x < 16; ++x) {
+      const uint8_t* pixel = &image.rgb[3 * (y * 16 + x)];
+      EXPECT_NEAR(pixel[0], x < 8 ? 200 : 40, 3);
+      EXPECT_NEAR(pixel[1], 40, 3);
+      EXPECT_NEAR(pixel[2], x < 8 ? 40 : 200, 3);
+    }
+  }
+}
+
+TEST_F(ImageFile, MissingEmptyAndForeignFilesAreNamed) {
+  const auto missing = message_of<FileError>([&] { read_image(folder_.file("none.jpg")); });
+  EXPECT_THAT(missing, HasSubstr("none.jpg"));
+  EXPECT_THAT(message_of<FileError>([&] { read_image(folder_.path()); }),
+              HasSubstr(folder_.path()));
+  EXPECT_THAT(error_of(""), HasSubstr(path_ + ": empty file"));
+  EXPECT_THAT(error_of("this is a text"), HasSubstr(path_ + ": not a readable"));
+  EXPECT_THAT(error_of("GIF89a" + std::string(100, '\1')), HasSubstr("not a readable"));
+}
+
+TEST_F(ImageFile, EveryTruncationOfABmpIsRejected) {
+  const std::string whole = bmp_bytes(testing::one_colour(4, 4, 7));
+  for (size_t length = 0; length < whole.size(); ++length) {
+    EXPECT_THAT(error_of(whole.substr(0, length)), HasSubstr(path_)) << length << " bytes";
+  }
+}
+
+TEST_F(ImageFile, EveryTruncationOfAPngOrJpegIsRejected) {
+  const std::string png = png_bytes();
+  for (size_t length = 0; length + 4 < png.size(); ++length) {  // 4: the last checksum is not read
+    EXPECT_THAT(error_of(png.substr(0, length)), HasSubstr(path_)) << length << " bytes of PNG";
+  }
+  const std::string jpeg = jpeg_bytes();
+  for (size_t length = 0; length < jpeg.size(); ++length) {
+    EXPECT_THAT(error_of(jpeg.substr(0, length)), HasSubstr(path_)) << length << " bytes of JPEG";
+  }
+}
+
+TEST_F(ImageFile, HeadersThatPromiseHugeImagesAreRejectedBeforeAllocating) {
+  std::string bmp = bmp_bytes(kSixPixels);
+  bmp.replace(18, 8, little_endian(16000, 4) + little_endian(16000, 4));
+  EXPECT_THAT(error_of(bmp), HasSubstr("16000 x 16000"));
+  bmp.replace(18, 8, little_endian(8000, 4) + little_endian(8000, 4));
+  EXPECT_THAT(error_of(bmp), HasSubstr("truncated image: 8000 x 8000"));
+  bmp.replace(18, 8, little_endian(2'000'000'000, 4) + little_endian(2'000'000'000, 4));
+  EXPECT_THAT(error_of(bmp), HasSubstr(path_));
+  bmp.replace(18, 8, little_endian(0, 4) + little_endian(0, 4));
+  EXPECT_THAT(error_of(bmp), HasSubstr(path_));
+  bmp.replace(18, 8, little_endian(0x80000000, 4) + little_endian(0x80000000, 4));
+  EXPECT_THAT(error_of(bmp), HasSubstr(path_));
+}
+
+TEST_F(ImageFile, HuffmanTableOfTooManyCodesIsRejected) {
+  std::string jpeg = jpeg_bytes();
+  const size_t table = jpeg.find("\xFF\xC4");
+  jpeg.replace(table + 5, 2, "\xFF\xFF");
+  EXPECT_THAT(error_of(jpeg), HasSubstr("Huffman table of more than 256 codes"));
+}
+
+TEST_F(ImageFile, WhatLooksLikeATableInsideAnotherSegmentIsPassedOver) {
+  const std::string jpeg = jpeg_bytes();
+  const std::string comment = from_hex("fffe001effc400140000ffff") + std::string(20, '\0');
+  EXPECT_EQ(read(jpeg.substr(0, 2) + comment + jpeg.substr(2)), read(jpeg));
+}
+
+TEST_F(ImageFile, DamagedFilesNeverCrash) {
+  Rng rng(1);
+  const std::vector<std::string> originals{bmp_bytes(kSixPixels), png_bytes(), jpeg_bytes()};
+  int rejected = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string bytes = originals[i % 3];
+    for (uint64_t damage = rng.below(4); damage < 4; ++damage) {
+      bytes[rng.below(bytes.size())] = static_cast<char>(rng.below(256));
+    }
+    const std::string error = error_of(bytes);  // any result but a FileError or an image fails
+    if (error.empty()) continue;
+    ++rejected;
+    ASSERT_THAT(error, HasSubstr(path_));
+    ASSERT_THAT(error, Not(HasSubstr("\n")));
+  }
+  EXPECT_GT(rejected, 300);
+}
+
+TEST(ImageFiles, CifarJpegsAreThirtyTwoSquare) {
+  EDGEPRUNE_REQUIRE_SHARED("data/cifar10/test/cat/0000.jpg");
+  const Image image = read_image(testing::shared_path("data/cifar10/test/cat/0000.jpg").string());
+  EXPECT_EQ(image.height, 32);
+  EXPECT_EQ(image.width, 32);
+  EXPECT_EQ(image.rgb.size(), 3072u);
+}
+
+}  // namespace
+}  // namespace edgeprune

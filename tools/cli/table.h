@@ -1,0 +1,55 @@
+#pragma once
+// The tables of every subcommand: written once, read by people, spreadsheets and programs.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace edgeprune {
+
+enum class Format { md, csv, json };
+
+/// "md", "csv" or "json". Throws std::invalid_argument listing these for any other name.
+Format parse_format(const std::string& name);
+
+enum class Align { left, right };
+
+struct Column {
+  std::string name;  ///< heading in Markdown and CSV, with the unit: "accuracy %"
+  std::string key;   ///< member name in JSON: "accuracy_percent"
+  Align align = Align::right;
+};
+
+/// A real number that text shows with `precision` digits after the point.
+struct Number {
+  double value;
+  int precision;
+};
+
+/// std::monostate is an empty cell.
+using Cell = std::variant<std::monostate, std::string, int64_t, Number>;
+
+class Table {
+ public:
+  explicit Table(std::vector<Column> columns);
+
+  /// Throws std::invalid_argument unless there is one cell a column.
+  void add_row(std::vector<Cell> cells);
+
+  /// Ends with a newline.
+  /// md: columns padded to line up on a terminal. csv: RFC 4180, so lines end in CRLF. json: an
+  /// array with one object a row, real numbers at full precision, null for empty cells and for what
+  /// is not finite.
+  std::string render(Format format) const;
+
+ private:
+  std::string markdown() const;
+  std::string csv() const;
+  std::string json() const;
+
+  std::vector<Column> columns_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+}  // namespace edgeprune

@@ -1,0 +1,19 @@
+#pragma once
+// The subcommands, one file each: every function adds its options to the command line and says what
+// to run.
+
+#include <CLI/CLI.hpp>
+
+namespace edgeprune::commands {
+
+void add_import(CLI::App& app);
+void add_train(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_prune(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_info(CLI::App& app);
+void add_latency(CLI::App& app);
+void add_study(CLI::App& app);
+void add_report(CLI::App& app);
+
+}  // namespace edgeprune::commands

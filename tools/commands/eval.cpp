@@ -1,0 +1,69 @@
+#include <memory>
+
+#include "data/open.h"
+#include "engine/base/check.h"
+#include "engine/base/parallel.h"
+#include "tools/cli/interrupt.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/options.h"
+#include "tools/experiment/evaluate.h"
+
+namespace edgeprune::commands {
+namespace {
+
+struct Options {
+  std::string model, data, engine = "dense", split = "test", format = "md";
+  int64_t limit = 0, batch = 100;
+  int threads = 1;
+};
+
+void run(const Options& o) {
+  const InterruptGuard guard;
+  const ThreadScope threads(o.threads);
+  require(!o.data.empty(), "eval", "--data is missing");
+  const Checkpoint checkpoint = load_checkpoint(o.model);
+  Dataset data = open_dataset(o.data, o.split == "train" ? Split::train : Split::test);
+  if (o.limit > 0) data = limit(std::move(data), o.limit, 0);
+  const Evaluation result = evaluate(*checkpoint.model, checkpoint.info, data,
+                                     inference::parse_engine(o.engine), o.batch);
+  Table table({{"model", "model", Align::left},
+               {"engine", "engine", Align::left},
+               {"split", "split", Align::left},
+               {"images", "images"},
+               {"accuracy %", "accuracy_percent"},
+               {"loss", "loss"},
+               {"ms/image", "ms_per_image"}});
+  table.add_row({o.model, o.engine, o.split, result.images, Number{100 * result.accuracy, 2},
+                 Number{result.loss, 4}, Number{result.ms_per_image, 3}});
+  print(table, o.format);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto* command = app.add_subcommand("eval", "Accuracy and loss of a model on a data set");
+  auto o = std::make_shared<Options>();
+  add_model(*command, o->model);
+  add_data(*command, o->data);
+  command->add_option("--engine", o->engine, "dense or sparse")
+      ->check(CLI::IsMember({"dense", "sparse"}))
+      ->capture_default_str();
+  command->add_option("--split", o->split, "train or test")
+      ->check(CLI::IsMember({"train", "test"}))
+      ->capture_default_str();
+  command->add_option("--limit", o->limit, "so many images, classes balanced; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--batch", o->batch, "images at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_threads(*command, o->threads);
+  add_format(*command, o->format);
+  command->footer(
+      "Examples:\n"
+      "  edgeprune eval --model base.safetensors --data cifar10\n"
+      "  edgeprune eval --model pruned.safetensors --data cifar10 --engine sparse --limit 1000");
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace edgeprune::commands

@@ -1,0 +1,96 @@
+#include "tools/commands/options.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "engine/base/check.h"
+#include "tools/experiment/machine.h"
+
+namespace edgeprune::commands {
+
+CLI::Option* add_data(CLI::App& command, std::string& data) {
+  return command
+      .add_option("--data", data,
+                  "image folder (train/ and test/, a folder a class), CIFAR-10 binary folder, or "
+                  "synthetic[:N]")
+      ->envname("EDGEPRUNE_DATA");
+}
+
+CLI::Option* add_weights(CLI::App& command, std::string& weights) {
+  return command.add_option("--weights", weights,
+                            "pretrained weights: torchvision's .pth, or .safetensors; or 'random' "
+                            "(default: $EDGEPRUNE_WEIGHTS)");
+}
+
+std::string weights_or_default(const std::string& weights) {
+  if (!weights.empty()) return weights;
+  const char* environment = std::getenv("EDGEPRUNE_WEIGHTS");
+  require(environment != nullptr && *environment != '\0', "weights",
+          "nothing to start from: give --weights (a .pth or .safetensors file, or 'random')");
+  return environment;
+}
+
+void add_model(CLI::App& command, std::string& model) {
+  command.add_option("--model", model, "checkpoint (.safetensors)")->required();
+}
+
+void add_format(CLI::App& command, std::string& format) {
+  command.add_option("--format", format, "of the table on stdout: md, csv or json")
+      ->check(CLI::IsMember({"md", "csv", "json"}))
+      ->capture_default_str();
+}
+
+void add_threads(CLI::App& command, int& threads) {
+  threads = core_count();
+  command.add_option("--threads", threads, "CPU threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+void TrainingFlags::add(CLI::App& command) {
+  command.add_option("--batch", options.batch, "images a step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--lr", options.learning_rate, "learning rate")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--optimizer", options.optimizer, "adam or sgd (momentum 0.9)")
+      ->check(CLI::IsMember({"adam", "sgd"}))
+      ->capture_default_str();
+  command
+      .add_option("--lr-schedule", schedule, "constant, cosine (to zero), or step (0.1 x, twice)")
+      ->check(CLI::IsMember({"constant", "cosine", "step"}))
+      ->capture_default_str();
+  command.add_option("--weight-decay", options.weight_decay, "L2, added to the gradient")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--seed", options.seed, "of order, augmentation, dropout and new weights")
+      ->capture_default_str();
+  command.add_flag("--no-flip", no_flip, "no random left-right flips");
+  command
+      .add_option("--crop-padding", options.augmentation.crop_padding,
+                  "pad so many pixels and crop at random")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+TrainOptions TrainingFlags::parse() const {
+  TrainOptions result = options;
+  result.schedule = optim::parse_schedule(schedule);
+  result.augmentation.flip = !no_flip;
+  return result;
+}
+
+void print(const Table& table, const std::string& format) {
+  const std::string text = table.render(parse_format(format));
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  require_file(std::fflush(stdout) == 0, "standard output", "cannot write");
+}
+
+void say(const std::string& line) {
+  fmt::print(stderr, "{}\n", line);
+}
+
+}  // namespace edgeprune::commands

@@ -1,0 +1,37 @@
+#pragma once
+// Options that several subcommands share, so that they are spelt and explained alike.
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "tools/cli/table.h"
+#include "tools/experiment/trainer.h"
+
+namespace edgeprune::commands {
+
+CLI::Option* add_data(CLI::App& command, std::string& data);
+CLI::Option* add_weights(CLI::App& command, std::string& weights);
+/// What add_weights() read, else $EDGEPRUNE_WEIGHTS; throws std::invalid_argument if neither is
+/// given. (CLI11's own environment default would count as given beside an option that excludes this
+/// one.)
+std::string weights_or_default(const std::string& weights);
+void add_model(CLI::App& command, std::string& model);
+void add_format(CLI::App& command, std::string& format);
+/// Default: every core.
+void add_threads(CLI::App& command, int& threads);
+
+/// What `train` and `study` agree on: batch, learning rate, optimiser, seed ...
+struct TrainingFlags {
+  TrainOptions options;
+  std::string schedule = "constant";
+  bool no_flip = false;
+  void add(CLI::App& command);
+  TrainOptions parse() const;
+};
+
+/// Prints a table on stdout.
+void print(const Table& table, const std::string& format);
+/// A line on stderr.
+void say(const std::string& line);
+
+}  // namespace edgeprune::commands

@@ -1,0 +1,142 @@
+#include <filesystem>
+#include <memory>
+
+#include "data/open.h"
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "engine/base/parallel.h"
+#include "tools/cli/interrupt.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/options.h"
+#include "tools/experiment/evaluate.h"
+#include "tools/experiment/starting_point.h"
+
+namespace edgeprune::commands {
+namespace {
+
+struct Options {
+  std::string data, weights, model, out, format = "md";
+  TrainingFlags training;
+  int64_t epochs = 15, validation = 0, limit = 0;
+  int threads = 1;
+  bool resume = false, test_each_epoch = false;
+};
+
+/// Where training starts: pretrained weights with a new head, or a checkpoint as it is.
+Checkpoint starting_point(const Options& o, const Dataset& training) {
+  if (!o.model.empty()) return load_checkpoint(o.model);
+  return start_from_weights(weights_or_default(o.weights), training.classes,
+                            o.training.options.seed, say);
+}
+
+Table epochs_table(const std::vector<EpochResult>& epochs, const std::vector<double>& test) {
+  Table table({{"epoch", "epoch"},
+               {"training loss", "training_loss"},
+               {"training accuracy %", "training_accuracy_percent"},
+               {"validation accuracy %", "validation_accuracy_percent"},
+               {"test accuracy %", "test_accuracy_percent"},
+               {"seconds", "seconds"},
+               {"images/s", "images_per_second"},
+               {"loader wait %", "loader_wait_percent"}});
+  for (size_t i = 0; i < epochs.size(); ++i) {
+    const EpochResult& e = epochs[i];
+    // After a resume the test accuracies of the epochs before are not known: those of the last
+    // epochs are.
+    const size_t known = epochs.size() - test.size();
+    table.add_row({e.epoch, Number{e.loss, 4}, Number{100 * e.accuracy, 2},
+                   e.validation_accuracy ? Cell(Number{100 * *e.validation_accuracy, 2}) : Cell(),
+                   i >= known ? Cell(Number{100 * test[i - known], 2}) : Cell(),
+                   Number{e.seconds, 1}, Number{e.images_per_second, 0},
+                   Number{100 * e.loader_wait, 2}});
+  }
+  return table;
+}
+
+void run(const Options& o) {
+  const InterruptGuard guard;
+  const ThreadScope threads(o.threads);
+  require(!o.data.empty(), "train", "--data is missing");
+  require_writable(o.out);
+  Dataset training = open_dataset(o.data, Split::train);
+  if (o.limit > 0) training = limit(std::move(training), o.limit, o.training.options.seed);
+  Dataset validation;
+  if (o.validation > 0) {
+    std::tie(training, validation) =
+        hold_out(std::move(training), o.validation, o.training.options.seed);
+  }
+  Checkpoint start = starting_point(o, training);
+  MobileNetV2& model = *start.model;
+  ModelInfo& info = start.info;
+  const Masks masks = info.pruned_by() == "none" ? Masks{} : masks_of_zeros(model);
+  Dataset test;
+  if (o.test_each_epoch) test = open_dataset(o.data, Split::test);
+
+  TrainOptions options = o.training.parse();
+  options.epochs = o.epochs;
+  std::vector<double> test_accuracies;
+  const std::string state = o.out + ".state";
+  const TrainResult result = train(
+      model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
+      {state, o.resume}, [&](const EpochResult& e) {
+        std::string line = fmt::format("epoch {}/{}: loss {:.4f}, training accuracy {:.2f} %",
+                                       e.epoch, options.epochs, e.loss, 100 * e.accuracy);
+        if (e.validation_accuracy)
+          line += fmt::format(", validation {:.2f} %", 100 * *e.validation_accuracy);
+        if (o.test_each_epoch) {
+          test_accuracies.push_back(evaluate(model, info, test, inference::Engine::dense).accuracy);
+          line += fmt::format(", test {:.2f} %", 100 * test_accuracies.back());
+        }
+        say(line + fmt::format(", {:.0f} images/s", e.images_per_second));
+      });
+  info.history.push_back({{"step", "train"},
+                          {"epochs", options.epochs},
+                          {"chosen_epoch", result.chosen_epoch},
+                          {"learning_rate", options.learning_rate},
+                          {"batch", options.batch},
+                          {"seed", options.seed},
+                          {"parent", start.sha256},
+                          {"seconds", result.seconds}});
+  save_checkpoint(o.out, model, info);
+  std::filesystem::remove(state);
+  say(fmt::format("{}: weights of epoch {}, {:.1f} minutes of training", o.out, result.chosen_epoch,
+                  result.seconds / 60));
+  print(epochs_table(result.epochs, test_accuracies), o.format);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto* command =
+      app.add_subcommand("train", "Train, or fine-tune a pruned model (its zeros stay zero)");
+  auto o = std::make_shared<Options>();
+  add_data(*command, o->data);
+  add_weights(*command, o->weights);
+  command->add_option("--model", o->model, "checkpoint to train further, instead of --weights")
+      ->excludes("--weights");
+  command->add_option("--out", o->out, "checkpoint to write; OUT.state beside it until then")
+      ->required();
+  command->add_option("--epochs", o->epochs)->check(CLI::NonNegativeNumber)->capture_default_str();
+  o->training.add(*command);
+  command
+      ->add_option("--val-split", o->validation,
+                   "training images held out, on which the best epoch is chosen; 0: the last epoch")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--limit", o->limit, "train on so many images, classes balanced; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--test-each-epoch", o->test_each_epoch,
+                    "report accuracy on the test set, too");
+  command->add_flag("--resume", o->resume, "go on from OUT.state, if there is one");
+  add_threads(*command, o->threads);
+  add_format(*command, o->format);
+  command->footer(
+      "Examples:\n"
+      "  edgeprune train --data cifar10 --weights mobilenet_v2.pth --out base.safetensors\n"
+      "  edgeprune train --data cifar10 --model pruned.safetensors --out tuned.safetensors "
+      "--epochs 5\n"
+      "  edgeprune train --data synthetic --weights random --out toy.safetensors --epochs 3");
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace edgeprune::commands

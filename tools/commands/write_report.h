@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+
+namespace edgeprune::commands {
+
+/// From a study's runs.jsonl: report.md and plots/*.{svg,png} in its folder, the results table on
+/// stdout. Without gnuplot the plots are left out, with a line on stderr.
+void write_report(const std::string& folder, const std::string& format);
+
+}  // namespace edgeprune::commands

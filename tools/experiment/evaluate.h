@@ -1,0 +1,25 @@
+#pragma once
+
+#include "data/dataset.h"
+#include "engine/inference/plan.h"
+#include "models/checkpoint.h"
+
+namespace edgeprune {
+
+struct Evaluation {
+  double accuracy = 0;  ///< fraction of images whose largest logit is their label's
+  double loss = 0;      ///< mean cross-entropy
+  int64_t images = 0;
+  double ms_per_image = 0;  ///< in the network alone, without loading
+};
+
+/// Throws std::invalid_argument if the dataset's classes are not the model's (both counts and the
+/// first different name), Interrupted on Ctrl-C.
+Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
+                    inference::Engine engine, int64_t batch = 100);
+
+/// Throws std::invalid_argument if a model for `classes` cannot be trained or tested on the
+/// dataset.
+void require_same_classes(const std::vector<std::string>& classes, const Dataset& dataset);
+
+}  // namespace edgeprune

@@ -1,0 +1,177 @@
+#include "tools/experiment/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "data/loader.h"
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "engine/base/timer.h"
+#include "engine/ops/cross_entropy.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/progress.h"
+#include "tools/experiment/evaluate.h"
+#include "tools/experiment/train_state.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr uint64_t kDropoutStream = 1;
+
+int64_t count_correct(const Tensor& logits, const std::vector<int>& labels) {
+  int64_t correct = 0;
+  for (size_t n = 0; n < labels.size(); ++n) {
+    const float* row = logits.data() + static_cast<int64_t>(n) * logits.dim(1);
+    correct += std::max_element(row, row + logits.dim(1)) - row == labels[n];
+  }
+  return correct;
+}
+
+class Trainer {
+ public:
+  Trainer(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+          const Dataset* validation, const Masks& masks, const TrainOptions& options,
+          const TrainState& state)
+      : model_(model),
+        info_(info),
+        validation_(validation),
+        options_(options),
+        state_(state),
+        optimizer_(
+            optim::make_optimizer(options.optimizer, model.parameters(), options.weight_decay)),
+        loader_(training, {.batch = options.batch,
+                           .input_size = static_cast<int>(model.architecture().input_size),
+                           .normalisation = {info.mean, info.std},
+                           .shuffle = true,
+                           .augmentation = options.augmentation,
+                           .seed = options.seed,
+                           .drop_last = true}),
+        identity_(run_identity(model, training, validation, masks, options)) {
+    require_same_classes(info.classes, training);
+    hold_masks(masks, *optimizer_);
+    schedule_ = {.kind = options.schedule,
+                 .initial = options.learning_rate,
+                 .total_steps = options.epochs * loader_.batches(),
+                 .steps_per_decay = std::max<int64_t>(1, options.epochs * loader_.batches() / 3)};
+  }
+
+  TrainResult run(const EpochCallback& on_epoch) {
+    if (state_.resume && !state_.path.empty() && std::filesystem::exists(state_.path)) {
+      progress_ = load_train_state(state_.path, identity_, model_, *optimizer_);
+    }
+    while (progress_.epoch < options_.epochs) {
+      run_epoch();
+      if (on_epoch) on_epoch(progress_.finished.back());
+    }
+    if (progress_.best_epoch > 0) model_.load_state_dict(progress_.best_weights);
+    TrainResult result{progress_.finished, 0, progress_.epoch};
+    if (progress_.best_epoch > 0) result.chosen_epoch = progress_.best_epoch;
+    for (const EpochResult& epoch : result.epochs) result.seconds += epoch.seconds;
+    return result;
+  }
+
+ private:
+  void run_epoch() {
+    const int64_t batches = loader_.batches();
+    const auto label = fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs);
+    Progress bar(label, batches * options_.batch, "images");
+    bar.advance(progress_.batch * options_.batch);
+    loader_.start_epoch(static_cast<uint64_t>(progress_.epoch), progress_.batch);
+    model_.train();
+    Stopwatch since_save, since_step;
+    Batch batch;
+    while (loader_.next(batch)) {
+      step(batch);
+      progress_.seconds += since_step.seconds();
+      since_step.restart();
+      const double images = double(progress_.batch * options_.batch);
+      bar.advance(options_.batch, fmt::format("loss {:.3f} accuracy {:.1f} %",
+                                              progress_.loss / double(progress_.batch),
+                                              100.0 * double(progress_.correct) / images));
+      if (interrupted() || since_save.seconds() > options_.save_every_seconds) {
+        save();
+        since_save.restart();
+        since_step.restart();
+      }
+      throw_if_interrupted();
+    }
+    bar.finish();
+    finish_epoch();
+  }
+
+  void step(const Batch& batch) {
+    const int64_t index = progress_.epoch * loader_.batches() + progress_.batch;
+    Rng dropout(options_.seed, kDropoutStream, static_cast<uint64_t>(index));
+    optimizer_->zero_grad();
+    const Variable logits = model_.forward(Variable(batch.input), dropout);
+    Variable loss = ops::cross_entropy(logits, batch.labels);
+    const double value = loss.value().data()[0];
+    const float rate = schedule_.rate(index);
+    if (!std::isfinite(value)) {
+      throw std::runtime_error(fmt::format(
+          "[train] the loss is {} in epoch {}, batch {} of {} (learning rate {}): try a lower one",
+          value, progress_.epoch + 1, progress_.batch + 1, loader_.batches(), rate));
+    }
+    loss.backward();
+    optimizer_->step(rate);
+    progress_.loss += value;
+    progress_.correct += count_correct(logits.value(), batch.labels);
+    ++progress_.batch;
+  }
+
+  void finish_epoch() {
+    const double images = double(progress_.batch * options_.batch);
+    EpochResult epoch;
+    epoch.epoch = progress_.epoch + 1;
+    epoch.loss = progress_.loss / double(progress_.batch);
+    epoch.accuracy = double(progress_.correct) / images;
+    epoch.seconds = progress_.seconds;
+    epoch.images_per_second = images / progress_.seconds;
+    epoch.loader_wait = loader_.waited_seconds() / progress_.seconds;
+    if (validation_ != nullptr) {
+      epoch.validation_accuracy =
+          evaluate(model_, info_, *validation_, inference::Engine::dense).accuracy;
+      if (*epoch.validation_accuracy > progress_.best_accuracy) {
+        progress_.best_accuracy = *epoch.validation_accuracy;
+        progress_.best_epoch = epoch.epoch;
+        progress_.best_weights = model_.state_dict();
+      }
+    }
+    progress_.finished.push_back(epoch);
+    ++progress_.epoch;
+    progress_.batch = progress_.correct = 0;
+    progress_.loss = progress_.seconds = 0;
+    save();
+  }
+
+  void save() {
+    if (!state_.path.empty())
+      save_train_state(state_.path, identity_, model_, *optimizer_, progress_);
+  }
+
+  MobileNetV2& model_;
+  const ModelInfo& info_;
+  const Dataset* validation_;
+  const TrainOptions& options_;
+  const TrainState& state_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  Loader loader_;
+  const nlohmann::json identity_;
+  optim::Schedule schedule_;
+  TrainProgress progress_;
+};
+
+}  // namespace
+
+TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+                  const Dataset* validation, const Masks& masks, const TrainOptions& options,
+                  const TrainState& state, const EpochCallback& on_epoch) {
+  require(options.epochs >= 0, "train", "expected epochs >= 0, got {}", options.epochs);
+  require(options.learning_rate > 0, "train", "expected a learning rate above 0, got {}",
+          options.learning_rate);
+  if (!state.path.empty()) require_writable(state.path);
+  return Trainer(model, info, training, validation, masks, options, state).run(on_epoch);
+}
+
+}  // namespace edgeprune
