@@ -1,0 +1,52 @@
+#pragma once
+// The convolutions to time: those of MobileNetV2 at width 1 and 64x64, each shape once.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "models/architecture.h"
+
+namespace edgeprune::bench {
+
+struct LayerShape {
+  Conv2dShape shape;  ///< batch 1
+  int layers;         ///< of the network that have it
+};
+
+/// In the order of their first layers, the head (a 1x1 convolution of a 1x1 map) last.
+inline std::vector<LayerShape> mobilenet_v2_shapes() {
+  const Architecture architecture = Architecture::mobilenet_v2(1.0, 64, 10);
+  std::vector<LayerShape> shapes;
+  for (const ConvSpec& spec : unroll(architecture)) {
+    const auto known = std::find_if(shapes.begin(), shapes.end(),
+                                    [&](const auto& entry) { return entry.shape == spec.shape; });
+    if (known == shapes.end()) {
+      shapes.push_back({spec.shape, 1});
+    } else {
+      ++known->layers;
+    }
+  }
+  shapes.push_back({{.in_channels = architecture.last, .out_channels = architecture.classes}, 1});
+  return shapes;
+}
+
+/// Those for which `wanted` holds.
+template <typename Predicate>
+std::vector<LayerShape> mobilenet_v2_shapes(const Predicate& wanted) {
+  std::vector<LayerShape> shapes = mobilenet_v2_shapes();
+  std::erase_if(shapes, [&](const LayerShape& entry) { return !wanted(entry.shape); });
+  return shapes;
+}
+
+/// Input map, channels, stride: "16x16_96to24", depthwise "16x16_144_stride2".
+inline std::string label(const Conv2dShape& s) {
+  std::string text = fmt::format("{}x{}_{}", s.in_height, s.in_width, s.in_channels);
+  if (!s.depthwise()) text += fmt::format("to{}", s.out_channels);
+  if (s.stride != 1) text += fmt::format("_stride{}", s.stride);
+  return text;
+}
+
+}  // namespace edgeprune::bench
