@@ -21,6 +21,32 @@ const std::string& metadata_at(const Archive& archive, const std::string& path, 
   return found->second;
 }
 
+Architecture parse_metadata(const Archive& archive, const std::string& path, ModelInfo& info) {
+  const auto parsed = [&](const char* key) {
+    return nlohmann::json::parse(metadata_at(archive, path, key));
+  };
+  const auto architecture = parsed("architecture").get<Architecture>();
+  const auto normalisation = parsed("normalisation");
+  normalisation.at("mean").get_to(info.mean);
+  normalisation.at("std").get_to(info.std);
+  parsed("classes").get_to(info.classes);
+  info.history = parsed("history").get<std::vector<nlohmann::json::object_t>>();
+  const auto classes = static_cast<int64_t>(info.classes.size());
+  require(classes == architecture.classes, "metadata", "{} class names for {} classes", classes,
+          architecture.classes);
+  return architecture;
+}
+
+/// Damaged metadata may describe a network of terabytes: refuses one far larger than the file
+/// before memory is asked for. (What is missing otherwise is for load_state_dict() to list.)
+void require_plausible(const Architecture& architecture, const Archive& archive) {
+  int64_t expected = 0, present = 0;
+  for (const ConvSpec& spec : unroll(architecture)) expected += spec.shape.weight_count();
+  for (const auto& [name, array] : archive.arrays) present += array.shape.count();
+  require(expected / 16 <= present, "metadata", "it describes {} weights, the file has {} values",
+          expected, present);
+}
+
 }  // namespace
 
 std::string ModelInfo::pruned_by() const {
@@ -49,24 +75,15 @@ Checkpoint load_checkpoint(const std::string& path) {
   require_file(format == kFormat, path, "expected format {}, got '{}'", kFormat, format);
   Checkpoint checkpoint;
   try {
-    const auto parsed = [&](const char* key) {
-      return nlohmann::json::parse(metadata_at(archive, path, key));
-    };
-    const auto architecture = parsed("architecture").get<Architecture>();
-    const auto normalisation = parsed("normalisation");
-    normalisation.at("mean").get_to(checkpoint.info.mean);
-    normalisation.at("std").get_to(checkpoint.info.std);
-    parsed("classes").get_to(checkpoint.info.classes);
-    checkpoint.info.history = parsed("history");
+    const Architecture architecture = parse_metadata(archive, path, checkpoint.info);
+    require_plausible(architecture, archive);
     checkpoint.model = std::make_unique<MobileNetV2>(architecture, 0);
+    checkpoint.model->load_state_dict(archive.arrays);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: {}", path, error.what()));
   }
-  const auto classes = static_cast<int64_t>(checkpoint.info.classes.size());
-  require_file(classes == checkpoint.model->architecture().classes, path,
-               "damaged metadata: {} class names for {} classes", classes,
-               checkpoint.model->architecture().classes);
-  checkpoint.model->load_state_dict(archive.arrays);
   checkpoint.sha256 = sha256_of_file(path);
   return checkpoint;
 }
@@ -80,7 +97,8 @@ Pretrained load_pretrained(const std::string& path, const Architecture& architec
                     bias = std::string(kHeadName) + ".bias";
   const auto own = result.model->state_dict();
   const auto found = arrays.find(weight);
-  if (found != arrays.end() && found->second.shape == own.at(weight).shape) {
+  if (found != arrays.end() && found->second.shape.rank() > 0 &&
+      found->second.shape[0] == architecture.classes) {
     result.head = fmt::format("{} taken over ({} classes)", kHeadName, architecture.classes);
   } else {
     const std::string before =

@@ -15,8 +15,18 @@ int64_t rounded(double value) {
   return static_cast<int64_t>(std::nearbyint(value));
 }
 
-/// The positions of the `count` smallest scores; among equals the first ones.
-std::vector<int64_t> smallest(const std::vector<double>& scores, int64_t count) {
+/// The positions of the round(fraction * count) smallest scores; among equals the first ones.
+/// Scores of zero were pruned before.
+std::vector<int64_t> smallest(const std::vector<double>& scores, double fraction,
+                              const std::string& what) {
+  require(fraction >= 0.0 && fraction < 1.0, "prune", "expected a sparsity in [0, 1), got {}",
+          fraction);
+  require(std::all_of(scores.begin(), scores.end(), [](double s) { return std::isfinite(s); }),
+          "prune", "not all {} are finite numbers", what);
+  const int64_t count = rounded(fraction * double(scores.size()));
+  const int64_t zeros = std::count(scores.begin(), scores.end(), 0.0);
+  require(zeros <= count, "prune", "{} of {} {} are zero already: choose a higher sparsity than {}",
+          zeros, scores.size(), what, fraction);
   std::vector<int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), int64_t{0});
   std::nth_element(order.begin(), order.begin() + count, order.end(), [&](int64_t a, int64_t b) {
@@ -49,7 +59,7 @@ Masks magnitude_masks(const MobileNetV2& model, double fraction) {
     starts.emplace_back(static_cast<int64_t>(scores.size()), mask.data());
     for (const float w : value.values()) scores.push_back(std::abs(w));
   }
-  for (const int64_t position : smallest(scores, rounded(fraction * double(scores.size())))) {
+  for (const int64_t position : smallest(scores, fraction, "prunable weights")) {
     const auto next =
         std::upper_bound(starts.begin(), starts.end(), position,
                          [](int64_t p, const auto& start) { return p < start.first; });
@@ -70,7 +80,7 @@ Masks channel_masks(const MobileNetV2& model, double fraction) {
       norms[i / size] += double(value.data()[i]) * value.data()[i];
     }
     Tensor& mask = masks[weight.name] = Tensor(value.shape(), 1.0f);
-    for (const int64_t channel : smallest(norms, rounded(fraction * double(channels)))) {
+    for (const int64_t channel : smallest(norms, fraction, "channels of " + weight.name)) {
       std::fill_n(mask.data() + channel * size, size, 0.0f);
     }
   }
@@ -78,19 +88,8 @@ Masks channel_masks(const MobileNetV2& model, double fraction) {
 }
 
 Masks make_masks(const MobileNetV2& model, Method method, double fraction) {
-  require(fraction >= 0.0 && fraction < 1.0, "prune", "expected a sparsity in [0, 1), got {}",
-          fraction);
-  const Masks masks = method == Method::magnitude ? magnitude_masks(model, fraction)
-                                                  : channel_masks(model, fraction);
-  for (const auto& [name, zeros] : masks_of_zeros(model)) {
-    const auto mask = masks.find(name);
-    if (mask == masks.end()) continue;
-    for (int64_t i = 0; i < zeros.count(); ++i) {
-      require(mask->second.data()[i] == 0.0f || zeros.data()[i] != 0.0f, "prune",
-              "more than {} of {} is pruned already: choose a higher sparsity", fraction, name);
-    }
-  }
-  return masks;
+  return method == Method::magnitude ? magnitude_masks(model, fraction)
+                                     : channel_masks(model, fraction);
 }
 
 Masks masks_of_zeros(const MobileNetV2& model) {

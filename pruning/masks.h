@@ -21,6 +21,12 @@ const char* to_string(Method method);
 /// Throws std::invalid_argument listing the choices.
 Method parse_method(const std::string& name);
 
+/// Masks by a heuristic. `fraction` is of the original count: what is zero already counts towards
+/// it and, as the smallest, is the first to go, so that repeated pruning only ever adds. Throws
+/// std::invalid_argument unless 0 <= fraction < 1, if more than that is zero already, or if a
+/// weight is not finite.
+Masks make_masks(const MobileNetV2& model, Method method, double fraction);
+
 /// Of all prunable weights together, the round(fraction * count) of smallest absolute value go:
 /// exactly so many; ties go by position in the network (as torch.nn.utils.prune.global_unstructured
 /// with L1Unstructured).
@@ -30,12 +36,6 @@ Masks magnitude_masks(const MobileNetV2& model, double fraction);
 /// smallest L2 norm go; the Linear head is left alone (as torch.nn.utils.prune.ln_structured with
 /// n=2, dim=0). Shapes stay.
 Masks channel_masks(const MobileNetV2& model, double fraction);
-
-/// The above by method. `fraction` is of the original count: weights that are zero already count
-/// towards it, and as the smallest they are the first to go, so that repeated pruning only ever
-/// adds. Throws std::invalid_argument unless 0 <= fraction < 1, or if more than that is pruned
-/// already.
-Masks make_masks(const MobileNetV2& model, Method method, double fraction);
 
 /// The masks of a model that was pruned before: its zero weights stay zero.
 Masks masks_of_zeros(const MobileNetV2& model);

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "engine/base/check.h"
+#include "engine/base/profiler.h"
 #include "engine/kernels/simd/elementwise.h"
 
 namespace edgeprune {
@@ -40,6 +41,7 @@ struct Variable::Node {
       grad = std::move(added);
       return;
     }
+    const Timed timed("add", Phase::backward, {0, 3.0 * sizeof(float) * double(shape.count())});
     Tensor sum =
         grad.unique() ? grad : Tensor(shape);  // never write to a buffer somebody else holds
     simd::add(grad.data(), added.data(), grad.count(), sum.data());

@@ -3,10 +3,13 @@
 #include <cmath>
 
 #include "engine/base/check.h"
+#include "engine/base/profiler.h"
 #include "engine/kernels/simd/batch_norm.h"
 
 namespace edgeprune::ops {
 namespace {
+
+constexpr const char* kFamily = "batch norm + relu6";
 
 struct Saved {
   Tensor x, gamma, mean, inverse_std, scale, shift;
@@ -20,6 +23,8 @@ struct Saved {
 ///   grad_x = gamma * inverse_std * g                                       in evaluation;
 /// written per channel as grad_x = a * g + b * x + c.
 void backward(const Saved& s, const Tensor& grad_output, InputGrads& inputs) {
+  // Reads x and grad_output twice (sums, then dx) and writes dx.
+  const Timed timed(kFamily, Phase::backward, {0, 5.0 * sizeof(float) * double(s.x.count())});
   const int64_t channels = s.gamma.count();
   const int64_t rows = s.x.count() / channels;
   Tensor sum_grad({channels}), sum_grad_x({channels});
@@ -70,6 +75,8 @@ Variable batch_norm(const Variable& input, const Variable& gamma, const Variable
           "training needs more than one value per channel, got input {}: use a larger batch",
           shape.to_string());
 
+  // Reads x twice (statistics, then normalise) and writes y.
+  const Timed timed(kFamily, Phase::forward, {0, 3.0 * sizeof(float) * double(shape.count())});
   const Tensor& x = input.value();
   Tensor mean = state.running_mean, variance = state.running_var;
   if (training) {

@@ -1,6 +1,7 @@
 #include "engine/ops/conv2d.h"
 
 #include "engine/base/check.h"
+#include "engine/base/profiler.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/depthwise.h"
 
@@ -37,7 +38,19 @@ Conv2dShape checked_shape(const Shape& input, const Shape& weight, const Conv2dP
           .groups = params.groups};
 }
 
+/// For the profiler. A backward pass computes the gradient of the input or of the weight at the
+/// same cost each.
+const char* family(const Conv2dShape& shape) {
+  return shape.depthwise() ? "depthwise" : shape.pointwise() ? "pointwise" : "stem";
+}
+Cost cost(const Conv2dShape& shape) {
+  return {
+      2.0 * double(shape.multiply_adds()),
+      sizeof(float) * double(shape.input_count() + shape.output_count() + shape.weight_count())};
+}
+
 Variable depthwise_conv2d(const Variable& input, const Variable& weight, const Conv2dShape& shape) {
+  const Timed timed(family(shape), Phase::forward, cost(shape));
   const int64_t channels = shape.in_channels;
   Tensor taps({9, channels});
   simd::filters_to_taps(weight.value().data(), channels, taps.data());
@@ -48,12 +61,14 @@ Variable depthwise_conv2d(const Variable& input, const Variable& weight, const C
       output, {input, weight},
       [shape, taps, x = input.value()](const Tensor& grad_output, InputGrads& inputs) {
         if (inputs.wanted(1)) {
+          const Timed weights("depthwise", Phase::backward, cost(shape));
           Tensor grad_taps(taps.shape()), grad_weight({shape.in_channels, 1, 3, 3});
           simd::depthwise_backward_weights(shape, x.data(), grad_output.data(), grad_taps.data());
           simd::taps_to_filters(grad_taps.data(), shape.in_channels, grad_weight.data());
           inputs.add(1, grad_weight);
         }
         if (inputs.wanted(0)) {
+          const Timed data("depthwise", Phase::backward, cost(shape));
           Tensor grad_input(x.shape());
           simd::depthwise_backward_data(shape, grad_output.data(), taps.data(), grad_input.data());
           inputs.add(0, grad_input);
@@ -62,14 +77,16 @@ Variable depthwise_conv2d(const Variable& input, const Variable& weight, const C
 }
 
 /// Backward of oneDNN's convolutions; inputs 0 and 1 are the activation and the weight.
-void convolution_backward(const Conv2dShape& shape, const Tensor& x, const Tensor& w,
-                          const Tensor& grad_output, InputGrads& inputs) {
+void convolution_backward(const char* name, const Conv2dShape& shape, const Tensor& x,
+                          const Tensor& w, const Tensor& grad_output, InputGrads& inputs) {
   if (inputs.wanted(1)) {
+    const Timed weights(name, Phase::backward, cost(shape));
     Tensor grad_weight(w.shape());
     onednn::conv2d_backward_weights(shape, x.data(), grad_output.data(), grad_weight.data());
     inputs.add(1, grad_weight);
   }
   if (inputs.wanted(0)) {
+    const Timed data(name, Phase::backward, cost(shape));
     Tensor grad_input(x.shape());
     onednn::conv2d_backward_data(shape, grad_output.data(), w.data(), grad_input.data());
     inputs.add(0, grad_input);
@@ -82,13 +99,14 @@ Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParam
   const Conv2dShape shape = checked_shape(input.shape(), weight.shape(), params);
   if (simd::depthwise_supported(shape)) return depthwise_conv2d(input, weight, shape);
 
+  const Timed timed(family(shape), Phase::forward, cost(shape));
   Tensor output({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels});
   onednn::conv2d_forward(shape, input.value().data(), weight.value().data(), nullptr,
                          output.data());
   return Variable::result(output, {input, weight},
                           [shape, x = input.value(), w = weight.value()](const Tensor& grad_output,
                                                                          InputGrads& inputs) {
-                            convolution_backward(shape, x, w, grad_output, inputs);
+                            convolution_backward(family(shape), shape, x, w, grad_output, inputs);
                           });
 }
 
@@ -99,13 +117,14 @@ Variable linear(const Variable& input, const Variable& weight, const Variable& b
           x.to_string(), w.to_string(), b.to_string());
   // A linear layer is a 1x1 convolution on a 1x1 map.
   const Conv2dShape shape{.batch = x[0], .in_channels = x[1], .out_channels = w[0]};
+  const Timed timed("head", Phase::forward, cost(shape));
   Tensor output({x[0], w[0]});
   onednn::conv2d_forward(shape, input.value().data(), weight.value().data(), bias.value().data(),
                          output.data());
   return Variable::result(output, {input, weight, bias},
                           [shape, xv = input.value(), wv = weight.value()](
                               const Tensor& grad_output, InputGrads& inputs) {
-                            convolution_backward(shape, xv, wv, grad_output, inputs);
+                            convolution_backward("head", shape, xv, wv, grad_output, inputs);
                             if (!inputs.wanted(2)) return;
                             Tensor grad_bias({shape.out_channels}, 0.0f);
                             for (int64_t n = 0; n < shape.batch; ++n) {

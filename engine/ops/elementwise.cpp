@@ -1,6 +1,7 @@
 #include "engine/ops/elementwise.h"
 
 #include "engine/base/check.h"
+#include "engine/base/profiler.h"
 #include "engine/kernels/simd/elementwise.h"
 
 namespace edgeprune::ops {
@@ -19,6 +20,7 @@ Variable relu6(const Variable& input) {
 Variable add(const Variable& a, const Variable& b) {
   require(a.shape() == b.shape(), "add", "shapes differ: {} and {}", a.shape().to_string(),
           b.shape().to_string());
+  const Timed timed("add", Phase::forward, {0, 3.0 * sizeof(float) * double(a.shape().count())});
   Tensor output(a.shape());
   simd::add(a.value().data(), b.value().data(), output.count(), output.data());
   return Variable::result(output, {a, b}, [](const Tensor& grad_output, InputGrads& inputs) {

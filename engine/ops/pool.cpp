@@ -1,6 +1,7 @@
 #include "engine/ops/pool.h"
 
 #include "engine/base/check.h"
+#include "engine/base/profiler.h"
 
 namespace edgeprune::ops {
 
@@ -8,6 +9,8 @@ Variable global_average_pool(const Variable& input) {
   const Shape shape = input.shape();
   require(shape.rank() == 4 && shape.count() > 0, "global_average_pool",
           "expected [N,H,W,C], got {}", shape.to_string());
+  const Cost cost{0, sizeof(float) * double(shape.count())};
+  const Timed timed("pool", Phase::forward, cost);
   const int64_t pixels = shape[1] * shape[2], channels = shape[3];
   const float scale = 1.0f / static_cast<float>(pixels);
   Tensor output({shape[0], channels}, 0.0f);
@@ -18,7 +21,8 @@ Variable global_average_pool(const Variable& input) {
   }
   return Variable::result(
       output, {input},
-      [shape, pixels, channels, scale](const Tensor& grad_output, InputGrads& inputs) {
+      [shape, pixels, channels, scale, cost](const Tensor& grad_output, InputGrads& inputs) {
+        const Timed backward("pool", Phase::backward, cost);
         Tensor grad_input(shape);
         for (int64_t row = 0; row < shape[0] * pixels; ++row) {
           const float* from = grad_output.data() + row / pixels * channels;

@@ -18,7 +18,8 @@ float Schedule::rate(int64_t step) const {
       return static_cast<float>(initial * 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
     }
     case Kind::step:
-      return static_cast<float>(initial * std::pow(double(decay), double(step / steps_per_decay)));
+      return static_cast<float>(
+          initial * std::pow(double(decay), double(step / std::max<int64_t>(1, steps_per_decay))));
   }
   return initial;
 }

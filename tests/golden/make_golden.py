@@ -12,6 +12,7 @@ SHARED/golden's batch, computed in float64. PyTorch's own float32 gradient norms
 rounding decides on which side of ReLU6's corners a value falls; this file tells whose rounding is whose.
 Keys: train.logits, grad.norm.<parameter>.
 """
+import copy
 import json
 import pathlib
 import struct
@@ -72,17 +73,39 @@ def pretrained_float64(shared):
     save("mobilenet_v2_64_float64.safetensors", out)
 
 
-def random_small():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
+def gradient_norms(model, images, labels):
+    copy_of_model = copy.deepcopy(model).to(images.dtype).train()
+    torch.nn.functional.cross_entropy(copy_of_model(images), labels).backward()
+    return torch.stack([parameter.grad.double().norm() for parameter in copy_of_model.parameters()])
+
+
+def random_network(seed):
+    torch.manual_seed(seed)
     model = torchvision.models.mobilenet_v2(width_mult=0.25, num_classes=10, dropout=0.0)
-    for module in model.modules():  # statistics and affine maps that are not the trivial ones
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.uniform_(module.bias, -0.5, 0.5)
-            torch.nn.init.uniform_(module.running_mean, -0.3, 0.3)
-            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for module in norms:  # affine maps that are not the trivial ones
+        torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(module.bias, -0.5, 0.5)
+        module.momentum = 1.0
     images, labels = torch.randn(32, 3, 32, 32), torch.arange(32) % 10
+    with torch.no_grad():
+        model.train()(images)  # running statistics that fit, or all images would get the same logits in eval mode
+    for module in norms:
+        module.momentum = 0.1
+    return model, images, labels
+
+
+def random_small():
+    torch.set_num_threads(1)
+    # The first seed whose float32 and float64 gradients agree: there no value is so near ReLU6's corners that rounding
+    # decides on which side it falls (a single one changes a gradient of this small network by 0.5 %).
+    for seed in range(100):
+        model, images, labels = random_network(seed)
+        exact, single = (gradient_norms(model, x, labels) for x in (images.double(), images))
+        worst = ((single - exact).abs() / exact)[exact > 1e-5].max().item()
+        print(f"seed {seed}: float32 and float64 gradient norms differ by {worst:.1e}")
+        if worst < 5e-5:
+            break
     out = {"input": images, "labels": labels}
     out |= {"state." + name: tensor.clone() for name, tensor in model.state_dict().items()}
 

@@ -14,9 +14,12 @@
 #include "models/checkpoint.h"
 #include "models/fold.h"
 #include "tests/support/paths.h"
+#include "tests/support/tensors.h"
 
 namespace edgeprune {
 namespace {
+
+using testing::max_abs_error;
 
 struct Golden {
   Archive archive;
@@ -41,15 +44,6 @@ struct Golden {
     return result;
   }
 };
-
-double max_abs_error(const Tensor& a, const Tensor& b) {
-  EXPECT_EQ(a.shape().to_string(), b.shape().to_string());
-  double worst = 0;
-  for (int64_t i = 0; i < std::min(a.count(), b.count()); ++i) {
-    worst = std::max(worst, std::abs(double(a.data()[i]) - b.data()[i]));
-  }
-  return worst;
-}
 
 double norm(const Tensor& t) {
   double squares = 0;
@@ -193,8 +187,10 @@ TEST_P(GoldenTest, FiveAdamStepsMatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Committed, GoldenTest, ::testing::Values(&committed));
-INSTANTIATE_TEST_SUITE_P(Pretrained, GoldenTest, ::testing::Values(&pretrained));
+INSTANTIATE_TEST_SUITE_P(Committed, GoldenTest, ::testing::Values(&committed),
+                         [](const auto&) { return "Width25"; });
+INSTANTIATE_TEST_SUITE_P(Pretrained, GoldenTest, ::testing::Values(&pretrained),
+                         [](const auto&) { return "Width100"; });
 
 }  // namespace
 }  // namespace edgeprune

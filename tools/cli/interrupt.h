@@ -28,7 +28,7 @@ class InterruptGuard {
   std::array<struct sigaction, 2> before_;
 };
 
-/// Whether a signal came since the guard was set up. Cheap, and callable from any thread.
+/// Whether a signal came while the guard lives. Cheap, and callable from any thread.
 bool interrupted();
 
 /// Throws Interrupted if interrupted().

@@ -128,11 +128,11 @@ std::string Table::csv() const {
   for (size_t c = 0; c < columns_.size(); ++c) {
     text += (c > 0 ? "," : "") + csv_text(columns_[c].name);
   }
-  text += "\r\n";
+  text += "\n";
   for (const auto& row : rows_) {
     for (size_t c = 0; c < row.size(); ++c)
       text += (c > 0 ? "," : "") + csv_text(cell_text(row[c]));
-    text += "\r\n";
+    text += "\n";
   }
   return text;
 }

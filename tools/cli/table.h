@@ -38,9 +38,9 @@ class Table {
   void add_row(std::vector<Cell> cells);
 
   /// Ends with a newline.
-  /// md: columns padded to line up on a terminal. csv: RFC 4180, so lines end in CRLF. json: an
-  /// array with one object a row, real numbers at full precision, null for empty cells and for what
-  /// is not finite.
+  /// md: columns padded to line up on a terminal. csv: quoted as in RFC 4180, lines end in LF.
+  /// json: an array with one object a row, real numbers at full precision, null for empty cells and
+  /// for what is not finite.
   std::string render(Format format) const;
 
  private:

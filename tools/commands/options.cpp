@@ -85,8 +85,8 @@ TrainOptions TrainingFlags::parse() const {
 
 void print(const Table& table, const std::string& format) {
   const std::string text = table.render(parse_format(format));
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  require_file(std::fflush(stdout) == 0, "standard output", "cannot write");
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  require_file(std::fflush(stdout) == 0 && written, "standard output", "cannot write");
 }
 
 void say(const std::string& line) {

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
@@ -18,8 +19,13 @@ void write_report(const std::string& folder, const std::string& format) {
   namespace fs = std::filesystem;
   const fs::path root(folder);
   const std::vector<RunRecord> records = read_records((root / "runs.jsonl").string());
+  require_file(!records.empty(), (root / "runs.jsonl").string(), "no finished runs yet");
   write_file_atomically((root / "report.md").string(), report_markdown(records));
-  print(results_table(records), format);
+  if (format == "md") {
+    fmt::print("{}\n", report_markdown(records));  // the table in one piece is too wide to read
+  } else {
+    print(results_table(records), format);
+  }
   say("report: " + (root / "report.md").string());
   try {
     fs::create_directories(root / "plots");

@@ -9,6 +9,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/experiment/evaluate.h"
+#include "tools/experiment/profile_table.h"
 #include "tools/experiment/starting_point.h"
 
 namespace edgeprune::commands {
@@ -19,7 +20,7 @@ struct Options {
   TrainingFlags training;
   int64_t epochs = 15, validation = 0, limit = 0;
   int threads = 1;
-  bool resume = false, test_each_epoch = false;
+  bool resume = false, test_each_epoch = false, profile = false;
 };
 
 /// Where training starts: pretrained weights with a new head, or a checkpoint as it is.
@@ -73,6 +74,8 @@ void run(const Options& o) {
 
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
+  Profiler profiler;
+  if (o.profile) options.profiler = &profiler;
   std::vector<double> test_accuracies;
   const std::string state = o.out + ".state";
   const TrainResult result = train(
@@ -94,12 +97,17 @@ void run(const Options& o) {
                           {"learning_rate", options.learning_rate},
                           {"batch", options.batch},
                           {"seed", options.seed},
-                          {"parent", start.sha256},
-                          {"seconds", result.seconds}});
+                          {"parent", start.sha256}});
   save_checkpoint(o.out, model, info);
   std::filesystem::remove(state);
   say(fmt::format("{}: weights of epoch {}, {:.1f} minutes of training", o.out, result.chosen_epoch,
                   result.seconds / 60));
+  if (o.profile) {
+    // Only what this process trained: a resumed run's earlier epochs are in result.seconds, not in
+    // the profile.
+    print(profile_table(profiler, result.profiled_steps, result.profiled_seconds), o.format);
+    return;
+  }
   print(epochs_table(result.epochs, test_accuracies), o.format);
 }
 
@@ -115,7 +123,9 @@ void add_train(CLI::App& app) {
       ->excludes("--weights");
   command->add_option("--out", o->out, "checkpoint to write; OUT.state beside it until then")
       ->required();
-  command->add_option("--epochs", o->epochs)->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--epochs", o->epochs)
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
   o->training.add(*command);
   command
       ->add_option("--val-split", o->validation,
@@ -127,6 +137,8 @@ void add_train(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--test-each-epoch", o->test_each_epoch,
                     "report accuracy on the test set, too");
+  command->add_flag("--profile", o->profile,
+                    "print where the time went, by operation, instead of the epochs");
   command->add_flag("--resume", o->resume, "go on from OUT.state, if there is one");
   add_threads(*command, o->threads);
   add_format(*command, o->format);

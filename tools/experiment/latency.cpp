@@ -92,7 +92,8 @@ std::vector<LatencyCell> measure_latency(const std::vector<LatencyCase>& cases,
       throw_if_interrupted();
       spent += measurement->sample();
     }
-    progress.advance(std::llround(seconds + spent) - std::llround(seconds));
+    progress.advance(std::llround(std::min(seconds + spent, wanted)) -
+                     std::llround(std::min(seconds, wanted)));
     seconds += spent;
   }
   std::vector<LatencyCell> cells;

@@ -50,6 +50,11 @@ class Study {
   std::string model_path(const std::string& id) const {
     return (fs::path(options_.folder) / "models" / (id + ".safetensors")).string();
   }
+  /// How long training took: beside the checkpoint, which depends on nothing but what was asked
+  /// for.
+  std::string seconds_path(const std::string& id) const {
+    return (fs::path(options_.folder) / "models" / (id + ".seconds")).string();
+  }
   std::string runs_path() const { return (fs::path(options_.folder) / "runs.jsonl").string(); }
 
   void open_data() {
@@ -73,10 +78,16 @@ class Study {
         {"plan", plan_.name},
         {"steps", steps},
         {"training data", fingerprint(training_)},
+        {"fine-tuning images", finetuning_.size()},
         {"test data", fingerprint(test_)},
         {"weights", options_.weights == "random" ? "random" : sha256_of_file(options_.weights)},
         {"batch", options_.training.batch},
+        {"optimizer", options_.training.optimizer},
         {"learning rate", options_.training.learning_rate},
+        {"learning rate schedule", static_cast<int>(options_.training.schedule)},
+        {"weight decay", options_.training.weight_decay},
+        {"flip", options_.training.augmentation.flip},
+        {"crop padding", options_.training.augmentation.crop_padding},
         {"seed", options_.training.seed},
     };
     if (!fs::exists(path)) {
@@ -130,8 +141,8 @@ class Study {
                        {"epochs", step.epochs},
                        {"learning_rate", training.learning_rate},
                        {"batch", training.batch},
-                       {"seed", training.seed},
-                       {"seconds", result.seconds}});
+                       {"seed", training.seed}});
+    write_file_atomically(seconds_path(step.id), nlohmann::json(result.seconds).dump());
     save_checkpoint(model_path(step.id), model, parent.info);
     fs::remove(state);
   }
@@ -155,7 +166,8 @@ class Study {
     record.checkpoint = "models/" + step.id + ".safetensors";
     record.sha256 = checkpoint.sha256;
     const auto& history = checkpoint.info.history;
-    record.train_seconds = history.back().at("seconds");
+    const std::vector<char> seconds = read_file(seconds_path(step.id));
+    record.train_seconds = nlohmann::json::parse(seconds.begin(), seconds.end());
     if (step.method) {
       const auto& prune = history.at(history.size() - 2);
       record.accuracy_before = prune.at("accuracy_before");

@@ -49,10 +49,10 @@ struct StudyOptions {
 };
 
 /// Runs what is not finished yet. In `folder`: study.json (what the study is),
-/// models/<id>.safetensors, runs.jsonl (a line a finished row). A study killed at any moment goes
-/// on where it was and repeats no row. `say` receives a line about each step. Throws
-/// std::invalid_argument if the folder holds a study and `resume` is false, or a study of other
-/// settings, data or weights; what training and measuring throw; Interrupted.
+/// models/<id>.safetensors (and .seconds: the training time), runs.jsonl (a line a finished row). A
+/// study killed at any moment goes on where it was and repeats no row. `say` receives a line about
+/// each step. Throws std::invalid_argument if the folder holds a study and `resume` is false, or a
+/// study of other settings, data or weights; what training and measuring throw; Interrupted.
 void run_study(const StudyPlan& plan, const StudyOptions& options,
                const std::function<void(const std::string&)>& say);
 

@@ -134,8 +134,12 @@ TrainProgress load_train_state(const std::string& path, const nlohmann::json& id
   } catch (const std::out_of_range&) {
     throw FileError(fmt::format("{}: not a training state", path));
   }
-  model.load_state_dict(extract(archive.arrays, kModel));
-  optimizer.load_state(extract(archive.arrays, kOptimizer));
+  try {
+    model.load_state_dict(extract(archive.arrays, kModel));
+    optimizer.load_state(extract(archive.arrays, kOptimizer));
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: damaged training state: {}", path, error.what()));
+  }
   progress.best_weights = extract(archive.arrays, kBest);
   return progress;
 }

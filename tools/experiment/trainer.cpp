@@ -50,6 +50,8 @@ class Trainer {
         identity_(run_identity(model, training, validation, masks, options)) {
     require_same_classes(info.classes, training);
     hold_masks(masks, *optimizer_);
+    for (const auto& [name, parameter] : model.parameters())
+      parameters_ += parameter.value().count();
     schedule_ = {.kind = options.schedule,
                  .initial = options.learning_rate,
                  .total_steps = options.epochs * loader_.batches(),
@@ -65,7 +67,7 @@ class Trainer {
       if (on_epoch) on_epoch(progress_.finished.back());
     }
     if (progress_.best_epoch > 0) model_.load_state_dict(progress_.best_weights);
-    TrainResult result{progress_.finished, 0, progress_.epoch};
+    TrainResult result{progress_.finished, 0, own_steps_, own_seconds_, progress_.epoch};
     if (progress_.best_epoch > 0) result.chosen_epoch = progress_.best_epoch;
     for (const EpochResult& epoch : result.epochs) result.seconds += epoch.seconds;
     return result;
@@ -76,14 +78,18 @@ class Trainer {
     const int64_t batches = loader_.batches();
     const auto label = fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs);
     Progress bar(label, batches * options_.batch, "images");
-    bar.advance(progress_.batch * options_.batch);
+    bar.skip(progress_.batch * options_.batch);
     loader_.start_epoch(static_cast<uint64_t>(progress_.epoch), progress_.batch);
     model_.train();
     Stopwatch since_save, since_step;
+    Profiler unused;
+    const ProfilerScope profiling(options_.profiler != nullptr ? *options_.profiler : unused);
     Batch batch;
-    while (loader_.next(batch)) {
+    while (next(batch)) {
       step(batch);
       progress_.seconds += since_step.seconds();
+      own_seconds_ += since_step.seconds();
+      ++own_steps_;
       since_step.restart();
       const double images = double(progress_.batch * options_.batch);
       bar.advance(options_.batch, fmt::format("loss {:.3f} accuracy {:.1f} %",
@@ -97,7 +103,13 @@ class Trainer {
       throw_if_interrupted();
     }
     bar.finish();
+    if (validation_ != nullptr) save();  // Ctrl-C during the validation loses nothing
     finish_epoch();
+  }
+
+  bool next(Batch& batch) {
+    const Timed timed("loader", Phase::forward, {});
+    return loader_.next(batch);
   }
 
   void step(const Batch& batch) {
@@ -114,13 +126,34 @@ class Trainer {
           value, progress_.epoch + 1, progress_.batch + 1, loader_.batches(), rate));
     }
     loss.backward();
-    optimizer_->step(rate);
+    update(rate);
     progress_.loss += value;
     progress_.correct += count_correct(logits.value(), batch.labels);
     ++progress_.batch;
   }
 
+  /// The loss need not show a NaN: ReLU6 makes zero of it.
+  void require_finite_model() const {
+    for (const auto& [name, array] : model_.state_dict()) {
+      if (array.dtype != DType::f32) continue;
+      const Tensor tensor = array.to_tensor(name);
+      const auto values = tensor.values();
+      if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+        throw std::runtime_error(fmt::format(
+            "[train] {} is no longer finite in epoch {} (learning rate {}): try a lower one", name,
+            progress_.epoch + 1, options_.learning_rate));
+      }
+    }
+  }
+
+  void update(float rate) {
+    // Adam reads parameter, gradient and two moments, and writes all but the gradient.
+    const Timed timed("optimizer", Phase::backward, {0, 7.0 * sizeof(float) * double(parameters_)});
+    optimizer_->step(rate);
+  }
+
   void finish_epoch() {
+    require_finite_model();
     const double images = double(progress_.batch * options_.batch);
     EpochResult epoch;
     epoch.epoch = progress_.epoch + 1;
@@ -158,6 +191,8 @@ class Trainer {
   std::unique_ptr<optim::Optimizer> optimizer_;
   Loader loader_;
   const nlohmann::json identity_;
+  int64_t parameters_ = 0, own_steps_ = 0;
+  double own_seconds_ = 0;
   optim::Schedule schedule_;
   TrainProgress progress_;
 };
@@ -168,8 +203,10 @@ TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& trai
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch) {
   require(options.epochs >= 0, "train", "expected epochs >= 0, got {}", options.epochs);
-  require(options.learning_rate > 0, "train", "expected a learning rate above 0, got {}",
-          options.learning_rate);
+  require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "train",
+          "expected a learning rate above 0, got {}", options.learning_rate);
+  require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "train",
+          "expected a weight decay of 0 or more, got {}", options.weight_decay);
   if (!state.path.empty()) require_writable(state.path);
   return Trainer(model, info, training, validation, masks, options, state).run(on_epoch);
 }

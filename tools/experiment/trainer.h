@@ -7,6 +7,7 @@
 
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "engine/base/profiler.h"
 #include "engine/optim/schedule.h"
 #include "models/checkpoint.h"
 #include "pruning/masks.h"
@@ -22,6 +23,7 @@ struct TrainOptions {
   float weight_decay = 0;
   uint64_t seed = 0;
   Augmentation augmentation;
+  Profiler* profiler = nullptr;    ///< told where the time goes, if given
   double save_every_seconds = 60;  ///< between states inside an epoch; every epoch's end saves too
 };
 
@@ -37,7 +39,9 @@ struct EpochResult {
 
 struct TrainResult {
   std::vector<EpochResult> epochs;
-  double seconds = 0;  ///< training, all epochs
+  double seconds = 0;          ///< training, all epochs
+  int64_t profiled_steps = 0;  ///< by this process, not before a resume
+  double profiled_seconds = 0;
   int64_t chosen_epoch =
       0;  ///< whose weights the model has: the last, or the best on the validation set
 };
@@ -54,7 +58,8 @@ using EpochCallback = std::function<void(const EpochResult&)>;
 /// Trains in place; weights that `masks` prune stay exactly zero. With a validation set, the model
 /// ends with the weights of the epoch that was best on it. Throws std::invalid_argument on data
 /// that do not fit the model or the batch, or on a state of other options or data;
-/// std::runtime_error when the loss is no longer finite; Interrupted on Ctrl-C, the state saved.
+/// std::runtime_error when the loss or the model is no longer finite; Interrupted on Ctrl-C, the
+/// state saved.
 TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch = {});

@@ -1,0 +1,30 @@
+#include "engine/base/profiler.h"
+
+namespace edgeprune {
+namespace {
+thread_local Profiler* active = nullptr;
+}
+
+void Profiler::add(const std::string& family, Phase phase, double seconds, const Cost& cost) {
+  Entry& entry = entries_[{family, phase}];
+  entry.seconds += seconds;
+  ++entry.calls;
+  entry.cost.flops += cost.flops;
+  entry.cost.bytes += cost.bytes;
+}
+
+ProfilerScope::ProfilerScope(Profiler& profiler) : before_(active) {
+  active = &profiler;
+}
+ProfilerScope::~ProfilerScope() {
+  active = before_;
+}
+
+Timed::Timed(const char* family, Phase phase, Cost cost)
+    : profiler_(active), family_(family), phase_(phase), cost_(cost) {}
+
+Timed::~Timed() {
+  if (profiler_ != nullptr) profiler_->add(family_, phase_, watch_.seconds(), cost_);
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,351 @@
+// Small random graphs against a chain of reference convolutions.
+
+#include "engine/inference/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "engine/base/parallel.h"
+#include "engine/kernels/reference/conv2d.h"
+#include "tests/support/conv_shapes.h"
+#include "tests/support/tensors.h"
+
+namespace edgeprune::inference {
+namespace {
+
+using testing::random_tensor;
+using testing::relative_error;
+
+/// Builds graphs layer by layer, each fitting the one before.
+class Builder {
+ public:
+  Builder(int64_t size, int64_t channels) : size_(size), channels_(channels) {}
+
+  Builder& conv(int64_t out, int64_t kernel, int64_t stride, int64_t groups, Activation activation,
+                int residual = -1) {
+    const Conv2dShape shape{.in_height = size_,
+                            .in_width = size_,
+                            .in_channels = channels_,
+                            .out_channels = out,
+                            .kernel = kernel,
+                            .stride = stride,
+                            .padding = kernel / 2,
+                            .groups = groups};
+    const uint64_t seed = graph_.layers.size() + 1;
+    graph_.layers.push_back({.name = "layer" + std::to_string(graph_.layers.size()),
+                             .shape = shape,
+                             .weight = testing::random_sparse_tensor(
+                                 {out, channels_ / groups, kernel, kernel}, seed, 0.5),
+                             .bias = random_tensor({out}, seed + 100),
+                             .activation = activation,
+                             .residual = residual});
+    size_ = shape.out_height();
+    channels_ = out;
+    return *this;
+  }
+  Builder& pointwise(int64_t out, Activation activation, int residual = -1) {
+    return conv(out, 1, 1, 1, activation, residual);
+  }
+  Builder& depthwise(int64_t stride) {
+    return conv(channels_, 3, stride, channels_, Activation::relu6);
+  }
+  Builder& pool() {
+    graph_.layers.push_back({.kind = Layer::Kind::global_average_pool,
+                             .name = "pool",
+                             .shape = {.in_height = size_,
+                                       .in_width = size_,
+                                       .in_channels = channels_,
+                                       .out_channels = channels_},
+                             .weight = {},
+                             .bias = {}});
+    size_ = 1;
+    return *this;
+  }
+  Graph build() const { return graph_; }
+
+ private:
+  int64_t size_, channels_;
+  Graph graph_;
+};
+
+/// Stem, two inverted residual blocks (stride 1 with residual, stride 2), pool and head; channels
+/// that are no multiple of anything.
+Graph small_network() {
+  return Builder(13, 3)
+      .conv(7, 3, 2, 1, Activation::relu6)  // 0: 7x7
+      .pointwise(19, Activation::relu6)     // 1
+      .depthwise(1)                         // 2
+      .pointwise(9, Activation::none)       // 3
+      .pointwise(21, Activation::relu6)     // 4
+      .depthwise(1)                         // 5
+      .pointwise(9, Activation::none, 3)    // 6: adds 3
+      .pointwise(33, Activation::relu6)     // 7
+      .depthwise(2)                         // 8: 4x4
+      .pointwise(17, Activation::relu6)     // 9
+      .pool()                               // 10
+      .pointwise(5, Activation::none)       // 11
+      .build();
+}
+
+/// All layers' outputs by the reference kernels.
+std::vector<Tensor> reference_outputs(const Graph& graph, const Tensor& images) {
+  std::vector<Tensor> outputs;
+  Tensor x = images;
+  for (const Layer& layer : graph.layers) {
+    Conv2dShape s = layer.shape;
+    s.batch = images.dim(0);
+    Tensor y({s.batch, s.out_height(), s.out_width(), s.out_channels});
+    if (layer.kind == Layer::Kind::global_average_pool) {
+      y = Tensor({s.batch, 1, 1, s.in_channels}, 0.0f);
+      const int64_t pixels = s.in_height * s.in_width;
+      for (int64_t i = 0; i < x.count(); ++i) {
+        y.data()[i / (pixels * s.in_channels) * s.in_channels + i % s.in_channels] +=
+            x.data()[i] / static_cast<float>(pixels);
+      }
+    } else {
+      reference::conv2d_forward(
+          s, x.data(), layer.weight.data(), layer.bias.data(),
+          layer.residual < 0 ? nullptr : outputs[static_cast<size_t>(layer.residual)].data(),
+          layer.activation, y.data());
+    }
+    outputs.push_back(y);
+    x = y;
+  }
+  return outputs;
+}
+
+Tensor run(Plan& plan, const Graph& graph, const Tensor& images) {
+  Tensor logits({images.dim(0), graph.layers.back().shape.out_channels}, NAN);
+  plan.run(images.data(), logits.data());
+  return logits;
+}
+
+Tensor images_for(const Graph& graph, int64_t batch) {
+  const Conv2dShape& s = graph.layers.front().shape;
+  return random_tensor({batch, s.in_height, s.in_width, s.in_channels}, 7);
+}
+
+/// (engine, batch)
+class PlanOf : public ::testing::TestWithParam<std::tuple<Engine, int64_t>> {
+ protected:
+  static void expect_reference(const Graph& graph) {
+    const auto [engine, batch] = GetParam();
+    const Tensor images = images_for(graph, batch);
+    const Tensor expected = reference_outputs(graph, images)
+                                .back()
+                                .reshape({batch, graph.layers.back().shape.out_channels});
+    Plan plan(graph, engine, batch);
+    EXPECT_LE(relative_error(run(plan, graph, images), expected), 1e-5);
+  }
+};
+
+TEST_P(PlanOf, AgreesWithTheReferenceKernels) {
+  expect_reference(small_network());
+}
+
+TEST_P(PlanOf, AgreesLayerByLayer) {
+  // Every layer in turn as the last: a buffer that is overwritten too early cannot hide behind the
+  // pool's averaging. (A sparse plan's result is one pixel, hence the pool.)
+  const Graph whole = small_network();
+  for (size_t count = 1; count <= 10; ++count) {
+    SCOPED_TRACE(count);
+    Graph graph{{whole.layers.begin(), whole.layers.begin() + static_cast<ptrdiff_t>(count)}};
+    const Conv2dShape& last = graph.layers.back().shape;
+    graph.layers.push_back({.kind = Layer::Kind::global_average_pool,
+                            .name = "pool",
+                            .shape = {.in_height = last.out_height(),
+                                      .in_width = last.out_width(),
+                                      .in_channels = last.out_channels,
+                                      .out_channels = last.out_channels},
+                            .weight = {},
+                            .bias = {}});
+    expect_reference(graph);
+  }
+}
+
+TEST_P(PlanOf, AddsResidualsFromBeforeTheChangeOfLayout) {
+  // MobileNetV2 of width 0.25 has one: its stem is as wide as its first block.
+  expect_reference(Builder(9, 3)
+                       .conv(8, 3, 2, 1, Activation::relu6)
+                       .depthwise(1)
+                       .pointwise(8, Activation::none, 0)
+                       .pool()
+                       .pointwise(3, Activation::none)
+                       .build());
+  expect_reference(Builder(6, 3)
+                       .conv(8, 3, 1, 1, Activation::relu6)
+                       .conv(8, 3, 1, 1, Activation::relu6)
+                       .pointwise(8, Activation::none, 1)
+                       .pointwise(8, Activation::relu6, 0)
+                       .pool()
+                       .pointwise(3, Activation::none)
+                       .build());
+}
+
+TEST_P(PlanOf, KeepsAResidualAliveUntilItIsRead) {
+  Builder builder(5, 4);
+  builder.pointwise(6, Activation::relu6);
+  for (int i = 0; i < 6; ++i) builder.pointwise(i % 2 == 0 ? 11 : 6, Activation::relu6);
+  expect_reference(builder.pointwise(6, Activation::none, 0)
+                       .pointwise(6, Activation::none, 0)
+                       .pool()
+                       .pointwise(3, Activation::none)
+                       .build());
+}
+
+TEST_P(PlanOf, RunsTwiceAlike) {
+  const auto [engine, batch] = GetParam();
+  const Graph graph = small_network();
+  const Tensor images = images_for(graph, batch);
+  Plan plan(graph, engine, batch);
+  const Tensor first = run(plan, graph, images);
+  run(plan, graph, random_tensor(images.shape(), 8));  // leaves other values in every buffer
+  EXPECT_TRUE(testing::identical(run(plan, graph, images), first));
+}
+
+TEST_P(PlanOf, HardlyDependsOnTheThreadCount) {
+  const auto [engine, batch] = GetParam();
+  const Graph graph = small_network();
+  const Tensor images = images_for(graph, batch);
+  const auto with = [&, e = engine, b = batch](int threads) {
+    const ThreadScope scope(threads);
+    Plan plan(graph, e, b);
+    return run(plan, graph, images);
+  };
+  EXPECT_LE(relative_error(with(2), with(1)), 1e-5);
+}
+
+TEST_P(PlanOf, LayersWithoutNonzerosGiveTheirBias) {
+  Graph graph = small_network();
+  for (Layer& layer : graph.layers) {
+    if (layer.weight.defined()) layer.weight.fill(0.0f);
+  }
+  expect_reference(graph);
+}
+
+TEST_P(PlanOf, OwnsWhatItNeedsOfTheGraph) {
+  const auto [engine, batch] = GetParam();
+  auto graph = std::make_unique<Graph>(small_network());
+  const Graph copy = *graph;
+  const Tensor images = images_for(copy, batch);
+  auto made = std::make_unique<Plan>(*graph, engine, batch);
+  const Tensor first = run(*made, copy, images);
+  graph.reset();
+  Plan moved = std::move(*made);
+  made.reset();
+  EXPECT_TRUE(testing::identical(run(moved, copy, images), first));
+}
+
+INSTANTIATE_TEST_SUITE_P(, PlanOf,
+                         ::testing::Combine(::testing::Values(Engine::dense, Engine::sparse),
+                                            ::testing::Values(1, 3, 64)),
+                         [](const auto& test) {
+                           return std::string(to_string(std::get<0>(test.param))) + "Batch" +
+                                  std::to_string(std::get<1>(test.param));
+                         });
+
+TEST(Plan, SharesBuffersBetweenLayers) {
+  const Graph graph = small_network();
+  int64_t all = 0, largest_pair = 0, before = 0;
+  for (const Layer& layer : graph.layers) {
+    const int64_t size = layer.kind == Layer::Kind::convolution ? layer.shape.output_count()
+                                                                : layer.shape.in_channels;
+    all += size;
+    largest_pair = std::max(largest_pair, before + size);
+    before = size;
+  }
+  const Plan plan(graph, Engine::dense, 1);
+  EXPECT_GE(plan.arena_size(), largest_pair);
+  EXPECT_LT(plan.arena_size(), all / 2);
+}
+
+TEST(Plan, KnowsItsSizes) {
+  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+    const Plan plan(small_network(), engine, 3);
+    EXPECT_EQ(plan.batch(), 3);
+    EXPECT_EQ(plan.classes(), 5);
+    EXPECT_EQ(plan.image_size(), 13 * 13 * 3);
+  }
+}
+
+TEST(Plan, DescribesTheKernelOfEveryLayer) {
+  const auto dense = Plan(small_network(), Engine::dense, 1).describe();
+  EXPECT_EQ(dense.size(), 12u);
+  EXPECT_EQ(dense[0], "layer0: onednn");
+  EXPECT_EQ(dense[2], "layer2: simd depthwise");
+  EXPECT_EQ(dense[10], "pool: average pool");
+
+  const auto sparse = Plan(small_network(), Engine::sparse, 1).describe();
+  const auto count = [&](const std::string& kernel) {
+    return std::count_if(sparse.begin(), sparse.end(),
+                         [&](const std::string& line) { return line.ends_with(": " + kernel); });
+  };
+  EXPECT_EQ(count("onednn"), 1) << "the stem";
+  EXPECT_EQ(count("to panels"), 1);
+  EXPECT_EQ(count("from panels"), 1);
+  EXPECT_EQ(count("csr"), 7);
+  EXPECT_EQ(count("panel depthwise"), 3);
+  EXPECT_EQ(count("panel average pool"), 1);
+}
+
+/// Expects an error that contains every part.
+template <typename Function>
+void expect_refused(const Function& function, const std::vector<std::string>& parts) {
+  try {
+    function();
+    ADD_FAILURE() << "accepted";
+  } catch (const std::invalid_argument& error) {
+    for (const std::string& part : parts) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(Plan, AnEmptyBatchOrGraphIsRefused) {
+  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+    expect_refused([&] { Plan(small_network(), engine, 0); }, {"[Plan]", "got 0"});
+    expect_refused([&] { Plan(small_network(), engine, -1); }, {"got -1"});
+    expect_refused([&] { Plan(Graph{}, engine, 1); }, {"no layers"});
+  }
+}
+
+TEST(Plan, ALayerThatTheSparseEngineDoesNotKnowIsNamed) {
+  const Graph graph = Builder(8, 3)
+                          .pointwise(6, Activation::relu6)
+                          .conv(6, 5, 1, 6, Activation::relu6)
+                          .pool()
+                          .build();
+  EXPECT_NO_THROW(Plan(graph, Engine::dense, 1));
+  expect_refused([&] { Plan(graph, Engine::sparse, 1); }, {"'layer1'", "5x5"});
+}
+
+TEST(Plan, AResidualThatNoKernelCanAddIsRefused) {
+  const Graph graph = Builder(8, 3)
+                          .pointwise(6, Activation::relu6)
+                          .conv(6, 3, 1, 6, Activation::relu6, 0)
+                          .pool()
+                          .build();
+  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+    expect_refused([&] { Plan(graph, engine, 1); }, {"'layer1'", "residual"});
+  }
+}
+
+TEST(Plan, AResidualFromALaterLayerIsRefused) {
+  Graph graph = small_network();
+  graph.layers[3].residual = 3;
+  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+    expect_refused([&] { Plan(graph, engine, 1); }, {"'layer3'"});
+  }
+}
+
+TEST(Engine, NamesAreParsed) {
+  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+    EXPECT_EQ(parse_engine(to_string(engine)), engine);
+  }
+  expect_refused([] { parse_engine("int8"); }, {"dense or sparse", "'int8'"});
+}
+
+}  // namespace
+}  // namespace edgeprune::inference

@@ -1,0 +1,95 @@
+#include "engine/ops/elementwise.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <stdexcept>
+
+#include "tests/support/gradient_check.h"
+#include "tests/support/tensors.h"
+
+namespace edgeprune {
+namespace {
+
+using testing::gradients_match;
+using testing::random_tensor;
+
+TEST(Relu6, GradientsMatchFiniteDifferences) {
+  EXPECT_TRUE(gradients_match({.function = [](const auto& in) { return ops::relu6(in[0]); },
+                               .inputs = {random_tensor({3, 5, 7}, 1, -4, 10)},
+                               .pre_activation = [](const auto& in) { return in[0]; }}));
+}
+
+TEST(Relu6, ClipsAtBothEnds) {
+  const Variable y = ops::relu6(Variable(Tensor({5}, std::vector<float>{-1, 0, 3, 6, 7})));
+  EXPECT_EQ(testing::values_of(y.value()), (std::vector<float>{0, 0, 3, 6, 6}));
+}
+
+TEST(Add, GradientsMatchFiniteDifferences) {
+  EXPECT_TRUE(
+      gradients_match({.function = [](const auto& in) { return ops::add(in[0], in[1]); },
+                       .inputs = {random_tensor({2, 3, 5}, 1), random_tensor({2, 3, 5}, 2)}}));
+}
+
+TEST(Add, ToItselfDoublesTheGradient) {
+  EXPECT_TRUE(gradients_match({.function = [](const auto& in) { return ops::add(in[0], in[0]); },
+                               .inputs = {random_tensor({2, 3}, 1)}}));
+}
+
+TEST(Add, WrongShapesAreNamed) {
+  try {
+    ops::add(Variable(Tensor({2, 3})), Variable(Tensor({3, 2})));
+    FAIL() << "accepted";
+  } catch (const std::invalid_argument& error) {
+    const std::string message = error.what();
+    for (const char* part : {"[add]", "[2,3]", "[3,2]"}) {
+      EXPECT_NE(message.find(part), std::string::npos) << message;
+    }
+  }
+}
+
+TEST(Dropout, GradientsMatchFiniteDifferences) {
+  EXPECT_TRUE(gradients_match({.function =
+                                   [](const auto& in) {
+                                     Rng same_mask_every_time(3);
+                                     return ops::dropout(in[0], 0.4f, true, same_mask_every_time);
+                                   },
+                               .inputs = {random_tensor({4, 8}, 1)}}));
+}
+
+TEST(Dropout, KeepsTheExpectation) {
+  Rng rng(0);
+  const int64_t count = 100000;
+  const float rate = 0.2f;
+  const Variable y = ops::dropout(Variable(Tensor({count}, 1.0f)), rate, true, rng);
+  int64_t zeros = 0;
+  for (const float value : y.value().values()) {
+    if (value == 0.0f) {
+      ++zeros;
+    } else {
+      ASSERT_FLOAT_EQ(value, 1.25f);
+    }
+  }
+  // The share of zeros has a standard deviation of sqrt(0.2 * 0.8 / count) = 0.0013.
+  EXPECT_NEAR(double(zeros) / double(count), rate, 0.006);
+  const auto values = y.value().values();
+  EXPECT_NEAR(std::accumulate(values.begin(), values.end(), 0.0) / double(count), 1.0, 0.008);
+}
+
+TEST(Dropout, EvaluationAndRateZeroPassTheInputOn) {
+  Rng rng(0);
+  const Variable x(random_tensor({10}, 1), true);
+  EXPECT_EQ(ops::dropout(x, 0.5f, false, rng).value().data(), x.value().data());
+  EXPECT_EQ(ops::dropout(x, 0.0f, true, rng).value().data(), x.value().data());
+  EXPECT_EQ(rng.bits(), Rng(0).bits()) << "nothing is drawn";
+}
+
+TEST(Dropout, TheRateMustBeAProbabilityBelowOne) {
+  Rng rng(0);
+  for (const float rate : {-0.1f, 1.0f, 2.0f, NAN}) {
+    EXPECT_THROW(ops::dropout(Variable(Tensor({2}, 1.0f)), rate, true, rng), std::invalid_argument);
+  }
+}
+
+}  // namespace
+}  // namespace edgeprune

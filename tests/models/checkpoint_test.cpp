@@ -1,0 +1,221 @@
+#include "models/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "engine/tensor/safetensors.h"
+#include "tests/support/paths.h"
+#include "tests/support/tensors.h"
+
+namespace edgeprune {
+namespace {
+
+Architecture small(int64_t classes = 10) {
+  return Architecture::mobilenet_v2(0.25, 32, classes);
+}
+
+ModelInfo sample_info() {
+  ModelInfo info;
+  info.mean = {0.1f, 0.2f, 0.3f};
+  info.std = {0.4f, 0.5f, 0.6f};
+  for (int i = 0; i < 10; ++i) info.classes.push_back("class " + std::to_string(i));
+  info.history = {{{"step", "train"}, {"epochs", 3}}, {{"step", "prune"}, {"method", "magnitude"}}};
+  return info;
+}
+
+/// The message that `function` throws as an Error.
+template <typename Error>
+std::string refusal(const std::function<void()>& function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "accepted";
+  return "";
+}
+
+void expect_parts(const std::string& message, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in: " << message;
+  }
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+}
+
+class CheckpointFile : public ::testing::Test {
+ protected:
+  /// A good checkpoint, spoilt by `spoil`.
+  void write(const std::function<void(Archive&)>& spoil) {
+    MobileNetV2 model(small(), 1);
+    save_checkpoint(path_, model, sample_info());
+    Archive archive = read_safetensors(path_);
+    spoil(archive);
+    write_safetensors(path_, archive);
+  }
+
+  testing::TemporaryFolder folder_;
+  std::string path_ = folder_.file("model.safetensors");
+};
+
+TEST_F(CheckpointFile, ComesBackBitForBit) {
+  MobileNetV2 model(small(), 1);
+  model.units()[3]->norm.num_batches_tracked = 7;
+  model.units()[3]->norm.state.running_mean.fill(0.123f);
+  save_checkpoint(path_, model, sample_info());
+  const Checkpoint loaded = load_checkpoint(path_);
+  const auto expected = model.state_dict(), actual = loaded.model->state_dict();
+  ASSERT_EQ(actual.size(), expected.size());
+  for (const auto& [name, array] : expected) EXPECT_EQ(actual.at(name).bytes, array.bytes) << name;
+  EXPECT_EQ(nlohmann::json(loaded.model->architecture()), nlohmann::json(small()));
+  const ModelInfo info = sample_info();
+  EXPECT_EQ(loaded.info.mean, info.mean);
+  EXPECT_EQ(loaded.info.std, info.std);
+  EXPECT_EQ(loaded.info.classes, info.classes);
+  EXPECT_EQ(loaded.info.history, info.history);
+  EXPECT_EQ(loaded.sha256, sha256_of_file(path_));
+}
+
+TEST_F(CheckpointFile, EqualModelsMakeEqualFiles) {
+  const std::string other = folder_.file("other.safetensors");
+  save_checkpoint(path_, MobileNetV2(small(), 1), sample_info());
+  save_checkpoint(other, MobileNetV2(small(), 1), sample_info());
+  EXPECT_EQ(sha256_of_file(path_), sha256_of_file(other));
+}
+
+TEST_F(CheckpointFile, MissingTruncatedAndForeignFilesAreRefused) {
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_});
+  save_checkpoint(path_, MobileNetV2(small(), 1), sample_info());
+  const std::vector<char> whole = read_file(path_);
+  for (const size_t size :
+       {size_t{0}, size_t{7}, size_t{100}, whole.size() / 2, whole.size() - 1}) {
+    std::ofstream(path_, std::ios::binary).write(whole.data(), static_cast<std::streamsize>(size));
+    expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_});
+  }
+  std::ofstream(path_) << "Not a checkpoint at all, but long enough to be taken for a header.";
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_});
+}
+
+TEST_F(CheckpointFile, SafetensorsOfOthersAreRefused) {
+  write([](Archive& archive) { archive.metadata.clear(); });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "'format'"});
+  write([](Archive& archive) { archive.metadata["format"] = "pt"; });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "edgeprune/1", "'pt'"});
+}
+
+TEST_F(CheckpointFile, DamagedMetadataIsRefused) {
+  for (const char* key : {"architecture", "normalisation", "classes", "history"}) {
+    write([&](Archive& archive) { archive.metadata.erase(key); });
+    expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, key});
+    write([&](Archive& archive) { archive.metadata[key] = "{"; });
+    expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "damaged metadata"});
+  }
+  for (const char* key : {"architecture", "normalisation", "classes"}) {
+    write([&](Archive& archive) { archive.metadata[key] = "7"; });
+    expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "damaged metadata"});
+  }
+}
+
+TEST_F(CheckpointFile, ClassNamesMustFitTheHead) {
+  write([](Archive& archive) { archive.metadata["classes"] = R"(["cat","dog"])"; });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }),
+               {path_, "2 class names for 10 classes"});
+}
+
+TEST_F(CheckpointFile, TensorsThatDoNotFitAreAllNamed) {
+  write([](Archive& archive) {
+    archive.arrays.erase("features.0.0.weight");
+    archive.arrays.erase("classifier.1.bias");
+    archive.arrays["surprise"] = Array::from(Tensor({1}, 0.0f));
+  });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }),
+               {"missing features.0.0.weight", "missing classifier.1.bias", "surplus surprise"});
+}
+
+TEST_F(CheckpointFile, CannotBeWrittenWhereThereIsNoFolder) {
+  EXPECT_THROW(
+      save_checkpoint(folder_.file("no/where.safetensors"), MobileNetV2(small(), 1), sample_info()),
+      FileError);
+}
+
+TEST(ModelInfo, TellsTheLastPruning) {
+  ModelInfo info = sample_info();
+  EXPECT_EQ(info.pruned_by(), "magnitude");
+  info.history.push_back({{"step", "prune"}, {"method", "channel"}});
+  info.history.push_back({{"step", "train"}});
+  EXPECT_EQ(info.pruned_by(), "channel");
+  EXPECT_EQ(ModelInfo{}.pruned_by(), "none");
+}
+
+class PretrainedFile : public CheckpointFile {};
+
+TEST_F(PretrainedFile, AHeadThatFitsIsTakenOver) {
+  const MobileNetV2 source(small(), 1);
+  save_checkpoint(path_, source, sample_info());
+  const Pretrained loaded = load_pretrained(path_, small(), 2);
+  expect_parts(loaded.head, {"classifier.1", "taken over", "10"});
+  EXPECT_TRUE(
+      testing::identical(loaded.model->head().weight.value(), source.head().weight.value()));
+}
+
+TEST_F(PretrainedFile, AHeadForOtherClassesIsReplacedAndReported) {
+  const MobileNetV2 source(small(), 1);
+  save_checkpoint(path_, source, sample_info());
+  const Pretrained loaded = load_pretrained(path_, small(7), 2);
+  expect_parts(loaded.head, {"classifier.1", "10 classes", "replaced", "7 classes", "seed 2"});
+  EXPECT_EQ(loaded.model->head().weight.shape(), (Shape{7, 1280}));
+  EXPECT_TRUE(testing::identical(loaded.model->head().weight.value(),
+                                 MobileNetV2(small(7), 2).head().weight.value()));
+  EXPECT_TRUE(testing::identical(loaded.model->units()[5]->conv.weight.value(),
+                                 source.units()[5]->conv.weight.value()));
+}
+
+TEST_F(PretrainedFile, AnAbsentHeadIsReplacedAndReported) {
+  write([](Archive& archive) {
+    archive.arrays.erase("classifier.1.weight");
+    archive.arrays.erase("classifier.1.bias");
+  });
+  const Pretrained loaded = load_pretrained(path_, small(), 2);
+  expect_parts(loaded.head, {"absent", "replaced", "10 classes"});
+}
+
+TEST_F(PretrainedFile, AnythingElseThatDoesNotFitIsNamed) {
+  write([](Archive& archive) {
+    archive.arrays.erase("features.0.0.weight");
+    archive.arrays["features.3.conv.2.weight"] = Array::from(Tensor({1, 2}, 0.0f));
+    archive.arrays["surprise"] = Array::from(Tensor({1}, 0.0f));
+  });
+  expect_parts(refusal<std::invalid_argument>([&] { load_pretrained(path_, small(), 0); }),
+               {path_, "missing features.0.0.weight", "features.3.conv.2.weight is F32 [1,2]",
+                "surplus surprise"});
+}
+
+TEST_F(PretrainedFile, ForeignFilesAreRefused) {
+  const std::string pth = folder_.file("model.pth");
+  expect_parts(refusal<FileError>([&] { load_pretrained(pth, small(), 0); }), {pth});
+  std::ofstream(pth) << "no checkpoint";
+  expect_parts(refusal<FileError>([&] { load_pretrained(pth, small(), 0); }), {pth});
+}
+
+TEST(PretrainedShared, BothContainersGiveTheSameModel) {
+  EDGEPRUNE_REQUIRE_SHARED("weights/mobilenet_v2-imagenet.pth");
+  EDGEPRUNE_REQUIRE_SHARED("weights/mobilenet_v2-imagenet-legacy.pth");
+  const auto load = [](const std::string& name) {
+    return load_pretrained(testing::shared_path("weights/" + name).string(),
+                           Architecture::mobilenet_v2(), 3);
+  };
+  const Pretrained zip = load("mobilenet_v2-imagenet.pth"),
+                   legacy = load("mobilenet_v2-imagenet-legacy.pth");
+  const auto expected = zip.model->state_dict();
+  for (const auto& [name, array] : legacy.model->state_dict()) {
+    EXPECT_EQ(array.bytes, expected.at(name).bytes) << name;
+  }
+  EXPECT_EQ(zip.head, legacy.head);
+  EXPECT_NE(zip.head.find("replaced"), std::string::npos) << zip.head;
+}
+
+}  // namespace
+}  // namespace edgeprune

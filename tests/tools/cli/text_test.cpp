@@ -1,0 +1,23 @@
+#include "tools/cli/text.h"
+
+#include <gtest/gtest.h>
+
+namespace edgeprune {
+namespace {
+
+TEST(Text, ColumnsCountCharactersNotBytes) {
+  EXPECT_EQ(text_columns(""), 0u);
+  EXPECT_EQ(text_columns("abc"), 3u);
+  EXPECT_EQ(text_columns("3×3 é"), 5u);
+}
+
+TEST(Text, ClippingNeverSplitsACharacter) {
+  EXPECT_EQ(clip_text("3×3", 0), "");
+  EXPECT_EQ(clip_text("3×3", 1), "3");
+  EXPECT_EQ(clip_text("3×3", 2), "3×");
+  EXPECT_EQ(clip_text("3×3", 3), "3×3");
+  EXPECT_EQ(clip_text("3×3", 100), "3×3");
+}
+
+}  // namespace
+}  // namespace edgeprune

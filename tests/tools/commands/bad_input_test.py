@@ -1,0 +1,190 @@
+"""Whatever is wrong: one line on stderr, a non-zero exit, nothing half-written."""
+
+import os
+import resource
+import signal
+import struct
+import unittest
+
+from support import SHARED, CommandTest, write_image_folder
+
+
+class BadInput(CommandTest):
+    def fail(self, *arguments, says="", code=1, **options):
+        """The error line. In self.folder nothing appears that was not there."""
+        before = sorted(self.folder.rglob("*"))
+        status, output, errors = self.run_command(*arguments, **options)
+        self.assertEqual(status, code, f"{arguments}: {errors}")
+        self.assertRegex(errors, r"\Aedgeprune: [^\n]+\n\Z", arguments)
+        self.assertIn(says, errors)
+        self.assertEqual(output, "")
+        self.assertEqual(sorted(self.folder.rglob("*")), before, arguments)
+        return errors
+
+    @property
+    def out(self):
+        return self.folder / "out.safetensors"
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content)
+        return path
+
+    def train(self, *arguments, **options):
+        return self.fail("train", "--out", self.out, "--threads", 1, *arguments, **options)
+
+    def test_command_line(self):
+        self.fail(code=2)
+        self.fail("nonsense", code=2)
+        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "study", "report"):
+            self.fail(command, "--nonsense", code=2)
+        self.fail("info", "--model", self.base, "--nonsense", says="--nonsense", code=2)
+        self.fail("info", "--model", self.base, "--format", "xml", says="xml", code=2)
+        self.fail("eval", "--model", self.base, "--data", "synthetic:20", "--engine", "fast", says="fast", code=2)
+        for flag, value in (("--threads", 0), ("--threads", "two"), ("--batch", 0), ("--batch", -1),
+                            ("--limit", -1)):
+            self.fail("eval", "--model", self.base, "--data", "synthetic:20", flag, value, says=flag, code=2)
+        for flag, value in (("--epochs", -1), ("--epochs", "1e99"), ("--lr", 0), ("--lr", "fast"), ("--batch", 0),
+                            ("--optimizer", "lbfgs"), ("--lr-schedule", "linear"), ("--val-split", -5),
+                            ("--weight-decay", -1), ("--crop-padding", 5000)):
+            self.train("--data", "synthetic:40", "--weights", "random", flag, value, says=flag, code=2)
+        self.train("--data", "synthetic:40", "--weights", "random", "--model", self.base, code=2)
+        for flag, value in (("--batch", "1,0"), ("--batch", "1,x"), ("--threads", 0), ("--seconds", -1),
+                            ("--samples", 0)):
+            self.fail("latency", "--model", self.base, flag, value, says=flag, code=2)
+        self.fail("latency", "--model", self.base, "--seconds", "nan")
+
+    def test_what_is_missing(self):
+        self.train("--weights", "random", says="--data is missing")
+        self.train("--data", "synthetic:40", says="--weights")
+        self.fail("eval", "--model", self.base, says="--data is missing")
+        self.fail("study", "--weights", "random", "--out", self.folder / "study", says="--data is missing")
+        self.fail("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, says="--out")
+        self.fail("report", self.folder, says="runs.jsonl")
+        self.file("runs.jsonl", b"")
+        self.fail("report", self.folder, says="runs.jsonl")
+        self.file("runs.jsonl", b"this is no record\n")
+        self.fail("report", self.folder, says="line 1")
+
+    def test_environment(self):
+        self.fail("info", "--model", self.base, EDGEPRUNE_SIMD="nonsense", says="nonsense")
+        self.train("--data", "synthetic:40", EDGEPRUNE_WEIGHTS=str(self.folder / "missing.pth"), says="missing.pth")
+        self.train("--weights", "random", EDGEPRUNE_DATA=str(self.folder / "missing"), says="missing")
+
+    def test_sparsity(self):
+        for sparsity in ("1.0", "1.5", "-0.1", "nan", "inf"):
+            for method in ("magnitude", "channel"):
+                self.fail("prune", "--model", self.base, "--method", method, f"--sparsity={sparsity}", "--out", self.out,
+                          says="[0, 1)")
+        self.fail("prune", "--model", self.base, "--method", "magnitude", "--sparsity", "half", "--out", self.out, code=2)
+        self.fail("prune", "--model", self.base, "--method", "l1", "--sparsity", 0.5, "--out", self.out, code=2)
+        pruned = self.folder / "pruned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
+        self.fail("prune", "--model", pruned, "--method", "magnitude", "--sparsity", 0.3, "--out", self.out,
+                  says="zero already")
+
+    def test_checkpoints(self):
+        good = self.base.read_bytes()
+        (length,) = struct.unpack("<Q", good[:8])
+        bad = {
+            "empty": b"",
+            "seven bytes": good[:7],
+            "cut in the header": good[: 8 + length // 2],
+            "cut in the weights": good[:-1000],
+            "surplus bytes": good + b"x",
+            "foreign": b"\x89PNG\r\n\x1a\n" + bytes(1000),
+            "a header of 2^60 bytes": struct.pack("<Q", 1 << 60) + good[8:],
+            "without metadata": struct.pack("<Q", 2) + b"{}",
+            "another format": good.replace(b"edgeprune/1", b"edgeprune/9"),
+            "a damaged architecture": good.replace(b'\\"hidden\\"', b'\\"hodden\\"'),
+            "wrong shapes": good.replace(b'\\"input_size\\":64', b'\\"input_size\\":16'),
+            "a tensor renamed": good.replace(b'"features.0.0.weight"', b'"features.0.0.wheat!"'),
+        }
+        for name, content in bad.items():
+            path = self.file(name + ".safetensors", content)
+            self.assertNotEqual(content, good, name)
+            self.fail("info", "--model", path)
+            self.fail("eval", "--model", path, "--data", "synthetic:20")
+            self.fail("prune", "--model", path, "--method", "channel", "--sparsity", 0.5, "--out", self.out)
+        self.fail("info", "--model", self.folder, says="not a regular file")
+        self.fail("info", "--model", self.folder / "missing", says="missing: No such file")
+        self.fail("import", self.folder / "empty.safetensors", self.out)
+        self.fail("import", self.base, self.out, "--width", 0.5, says="features.0.0.weight")
+
+    def test_pretrained_weights(self):
+        for name, content in {"empty.pth": b"", "text.pth": b"no weights\n", "pickle.pth": b"\x80\x02]q\x00.",
+                              "zip.pth": b"PK\x03\x04" + bytes(100)}.items():
+            self.fail("import", self.file(name, content), self.out, says=name)
+            self.train("--data", "synthetic:40", "--weights", self.folder / name, says=name)
+        for flags in (("--classes", 0), ("--classes", 10**12), ("--width", 0), ("--width", "nan"), ("--input-size", 8)):
+            self.fail("import", self.base, self.out, *flags)
+
+    def test_truncated_pth(self):
+        for name in ("mobilenet_v2-imagenet.pth", "mobilenet_v2-imagenet-legacy.pth"):
+            if not (SHARED / "weights" / name).exists():
+                self.skipTest(f"needs {SHARED}/weights (set EDGEPRUNE_SHARED)")
+            content = (SHARED / "weights" / name).read_bytes()
+            for length in (100, len(content) // 2, len(content) - 1):
+                self.fail("import", self.file("cut.pth", content[:length]), self.out, says="cut.pth")
+
+    def test_data(self):
+        for data in ("synthetic:0", "synthetic:x", "synthetic:-5", self.folder, self.folder / "missing"):
+            self.train("--data", data, "--weights", "random")
+        self.train("--data", "synthetic:40", "--weights", "random", "--batch", 41, says="no batch of 41")
+        self.train("--data", "synthetic:40", "--weights", "random", "--val-split", 40)
+        data = self.folder / "data"
+        write_image_folder(data, ["cat", "dog", "frog"])
+        self.fail("eval", "--model", self.base, "--data", data, says="the model has 10 classes")
+        self.train("--data", data, "--model", self.base, "--batch", 2, says="the model has 10 classes")
+        (data / "train" / "dog" / "1.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+        self.train("--data", data, "--weights", "random", "--batch", 2, says="1.jpg")
+        for image in (data / "train" / "dog").iterdir():
+            image.unlink()
+        self.train("--data", data, "--weights", "random", "--batch", 2, says="dog")
+        (self.folder / "cifar").mkdir()
+        self.file("cifar/test_batch.bin", bytes(3073 + 5))
+        self.fail("eval", "--model", self.base, "--data", self.folder / "cifar", says="test_batch.bin")
+
+    def test_images(self):
+        for name, content in {"empty.jpg": b"", "cut.png": b"\x89PNG\r\n\x1a\n", "text.bmp": b"BM no"}.items():
+            self.fail("predict", "--model", self.base, self.file(name, content), says=name)
+        self.fail("predict", "--model", self.base, self.folder / "missing.jpg", says="missing.jpg")
+
+    def test_diverging_training(self):
+        for rate in ("1e30", "1e38"):
+            error = self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, "--lr", rate, "--epochs", 1)
+            self.assertIn("learning rate", error)
+        for flag in ("--lr", "--weight-decay"):
+            self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, flag, "nan", says="got nan")
+
+    def test_unwritable_output(self):
+        self.file("file", b"")
+        folder = self.folder / "folder"
+        folder.mkdir()
+        for out in (self.folder / "missing" / "m.safetensors", self.folder / "file" / "m.safetensors", folder,
+                    "/proc/m.safetensors"):
+            self.fail("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, "--out", out)
+            self.fail("import", self.base, out)
+            self.fail("train", "--data", "synthetic:40", "--weights", "random", "--batch", 10, "--out", out)
+        self.fail("study", "--data", "synthetic:40", "--weights", "random", "--quick", "--out", self.folder / "file")
+        with open("/dev/full", "w") as full:
+            process = self.start("info", "--model", self.base, "--format", "csv", stdout=full)
+            _, errors = process.communicate()
+            self.assertEqual(process.returncode, 1)
+            self.assertRegex(errors, r"\Aedgeprune: standard output: [^\n]+\n\Z")
+
+    def test_full_disk(self):
+        def limit_file_size():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write then fails as on a full disk
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        old = self.file("out.safetensors", b"old")
+        self.fail("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, "--out", old,
+                  preexec_fn=limit_file_size, says=os.strerror(27))
+        self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, "--epochs", 0,
+                   preexec_fn=limit_file_size, says=os.strerror(27))
+        self.assertEqual(old.read_bytes(), b"old")
+
+
+if __name__ == "__main__":
+    unittest.main()

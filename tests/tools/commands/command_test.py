@@ -1,0 +1,157 @@
+"""The subcommands on input that is as it should be."""
+
+import csv
+import io
+import json
+import math
+import unittest
+
+from support import SHARED, CommandTest, read_safetensors, write_bmp, write_image_folder
+
+PRUNABLE = 2202560
+
+
+def zeros(path):
+    """Positions of zeros in every convolution's and the head's weight."""
+    tensors, _ = read_safetensors(path)
+    return {name: {i for i, value in enumerate(values) if value == 0.0}
+            for name, values in tensors.items()
+            if name.endswith(".weight") and name.replace("weight", "running_var") not in tensors}
+
+
+class Commands(CommandTest):
+    def test_help_of_every_subcommand_gives_an_example(self):
+        self.assertIn("first run", self.succeed("--help"))
+        self.assertRegex(self.succeed("--version"), r"^\d+\.\d+\.\d+\n$")
+        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "study", "report"):
+            self.assertIn(f"edgeprune {command} ", self.succeed(command, "--help"))
+
+    def test_import_takes_the_body_and_replaces_the_head(self):
+        for name in ("mobilenet_v2-imagenet.pth", "mobilenet_v2-imagenet-legacy.pth"):
+            if not (SHARED / "weights" / name).exists():
+                self.skipTest(f"needs {SHARED}/weights (set EDGEPRUNE_SHARED)")
+        imported = []
+        for name in ("mobilenet_v2-imagenet.pth", "mobilenet_v2-imagenet-legacy.pth"):
+            out = self.folder / (name + ".safetensors")
+            code, _, errors = self.run_command("import", SHARED / "weights" / name, out)
+            self.assertEqual(code, 0, errors)
+            self.assertIn("replaced by a new one for 10 classes", errors)
+            imported.append(read_safetensors(out)[0])
+        self.assertEqual(*imported)
+        self.assertEqual(len(imported[0]["classifier.1.weight"]), 12800)
+
+    def test_engines_and_batches_agree(self):
+        results = [self.json_of("eval", "--model", self.base, "--data", "synthetic:100", "--threads", 1,
+                                "--engine", engine, "--batch", batch)[0]
+                   for engine in ("dense", "sparse") for batch in (1, 10, 100)]
+        for result in results:
+            self.assertEqual(result["images"], 25)
+            self.assertEqual(result["accuracy_percent"], results[0]["accuracy_percent"])
+            self.assertAlmostEqual(result["loss"], results[0]["loss"], delta=2e-4)
+
+    def test_eval_takes_parts_and_splits(self):
+        images = lambda *flags: self.json_of("eval", "--model", self.base, "--data", "synthetic:100",
+                                             "--threads", 1, *flags)[0]["images"]
+        self.assertEqual(images("--split", "train"), 100)
+        self.assertEqual(images("--limit", 10), 10)
+
+    def test_magnitude_pruning_holds_through_fine_tuning(self):
+        pruned, tuned = self.folder / "pruned.safetensors", self.folder / "tuned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
+        before = zeros(pruned)
+        self.assertEqual(sum(map(len, before.values())), PRUNABLE // 2)
+        self.succeed("train", "--data", "synthetic:48", "--model", pruned, "--out", tuned,
+                     "--epochs", 2, "--batch", 16, "--threads", 2)
+        self.assertEqual(zeros(tuned), before)
+        self.assertNotEqual(read_safetensors(tuned)[0], read_safetensors(pruned)[0])
+        totals = {row["layer"]: row for row in self.json_of("info", "--model", tuned)}
+        self.assertEqual(totals["all prunable"]["nonzeros"], PRUNABLE // 2)
+        steps = [step["step"] for step in json.loads(read_safetensors(tuned)[1]["history"])]
+        self.assertEqual(steps, ["random", "train", "prune", "train"])
+
+    def test_channel_pruning_takes_whole_channels_and_leaves_the_head(self):
+        pruned = self.folder / "pruned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.3, "--out", pruned)
+        found = zeros(pruned)
+        self.assertEqual(found["classifier.1.weight"], set())
+        stem = found["features.0.0.weight"]  # [32,3,3,3]
+        self.assertEqual(len(stem), 10 * 27)
+        self.assertEqual(len({position // 27 for position in stem}), 10)
+        self.assertEqual(len(found["features.1.conv.0.0.weight"]), 10 * 9)  # depthwise
+
+    def test_a_dry_run_says_the_same_and_writes_nothing(self):
+        arguments = ("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.7, "--format", "csv")
+        planned = self.succeed(*arguments, "--dry-run", "--out", self.folder / "p.safetensors")
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.assertEqual(self.succeed(*arguments, "--out", self.folder / "p.safetensors"), planned)
+
+    def test_pruning_is_reproducible(self):
+        files = [self.folder / name for name in ("a.safetensors", "b.safetensors")]
+        for path in files:
+            self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", path)
+        self.assertEqual(files[0].read_bytes(), files[1].read_bytes())
+
+    def test_predict_ranks_classes_by_their_logits(self):
+        images = [self.folder / "red.bmp", self.folder / "stripes.bmp"]
+        write_bmp(images[0], 32, 32, lambda x, y: (255, 0, 0))
+        write_bmp(images[1], 40, 20, lambda x, y: (255 * (x // 4 % 2),) * 3)
+        top = self.json_of("predict", "--model", self.base, *images)
+        logits = self.json_of("predict", "--model", self.base, "--logits", *images)
+        sparse = self.json_of("predict", "--model", self.base, "--logits", "--engine", "sparse", *images)
+        for best, raw, other in zip(top, logits, sparse):
+            self.assertEqual(best.pop("image"), raw.pop("image"))
+            other.pop("image")
+            self.assertEqual(len(raw), 10)
+            ranked = sorted(raw, key=raw.get, reverse=True)
+            self.assertEqual([best[f"top{i}"] for i in range(1, 6)], ranked[:5])
+            share = 100 * math.exp(raw[ranked[0]]) / sum(map(math.exp, raw.values()))
+            self.assertAlmostEqual(best["top1_percent"], share, delta=0.06)
+            for name, value in raw.items():
+                self.assertAlmostEqual(other[name], value, delta=1e-4)
+
+    def test_info_counts_the_documents_network(self):
+        rows = {row["layer"]: row for row in self.json_of("info", "--model", self.base)}
+        self.assertEqual(rows["all parameters"]["parameters"], 2236682)
+        self.assertEqual(rows["all prunable"]["parameters"], PRUNABLE)
+        self.assertEqual(rows["classifier.1"]["multiply_adds"], 12800)
+        text = self.succeed("info", "--model", self.base)
+        self.assertIn("width 1, 64x64 input, 10 classes", text)
+        self.assertIn('"step":"random"', text)
+
+    def test_latency_has_a_line_for_every_combination(self):
+        rows = self.json_of("latency", "--model", self.base, "--engine", "dense,sparse", "--batch", "1,2",
+                            "--threads", "1,2", "--seconds", 0, "--samples", 3)
+        self.assertEqual(len({(r["engine"], r["batch"], r["threads"]) for r in rows}), 8)
+        for row in rows:
+            self.assertEqual(row["samples"], 3)
+            self.assertTrue(0 < row["min_ms"] <= row["median_ms"] <= row["max_ms"], row)
+
+    def test_formats_hold_the_same_table(self):
+        arguments = ("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, "--dry-run")
+        rows = json.loads(self.succeed(*arguments, "--format", "json"))
+        table = list(csv.reader(io.StringIO(self.succeed(*arguments, "--format", "csv"))))
+        lines = self.succeed(*arguments, "--format", "md").splitlines()
+        self.assertEqual({len(row) for row in table}, {len(rows[0])})
+        self.assertEqual(len(table), len(rows) + 1)
+        self.assertEqual(len(lines), len(rows) + 2)
+        self.assertEqual([row[0] for row in table[1:]], [row["layer"] for row in rows])
+        self.assertEqual(len({line.count("|") for line in lines}), 1)
+
+    def test_an_image_folder_is_trained_and_tested_on(self):
+        write_image_folder(self.folder / "data", ["cat", "dog", "frog"], images=4)
+        out = self.folder / "m.safetensors"
+        rows = self.json_of("train", "--data", self.folder / "data", "--weights", "random", "--out", out,
+                            "--epochs", 2, "--batch", 4, "--val-split", 3, "--test-each-epoch", "--threads", 1,
+                            "--optimizer", "sgd", "--lr-schedule", "cosine", "--crop-padding", 1, "--no-flip")
+        self.assertEqual([row["epoch"] for row in rows], [1, 2])
+        for row in rows:
+            self.assertTrue(0 <= row["validation_accuracy_percent"] <= 100)
+            self.assertTrue(0 <= row["test_accuracy_percent"] <= 100)
+        _, metadata = read_safetensors(out)
+        self.assertEqual(json.loads(metadata["classes"]), ["cat", "dog", "frog"])
+        self.assertEqual(self.json_of("eval", "--model", out, "--data", self.folder / "data")[0]["images"], 12)
+        self.assertEqual([path.name for path in self.folder.iterdir() if path.is_file()], ["m.safetensors"])
+
+
+if __name__ == "__main__":
+    unittest.main()
