@@ -14,30 +14,60 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
-constexpr int64_t kBlockRows =
-    64;  // float sums of so many values, then double: keeps six digits of the variance
+constexpr int64_t kBlockRows = 64;  // summed in float, then in double: six digits of the variance
+constexpr int64_t kRowsAtOnce = 8;  // read side by side: the sums are loaded and stored once for all
 
-/// Adds the per-channel sums of a block of rows to doubles: body(access, row, c, first, second)
-/// adds to two vectors.
+/// Per-channel sums of a part of the rows: of 64 rows in float, of all in double.
+class BlockSums {
+ public:
+  BlockSums(int64_t channels, double* first, double* second)
+      : channels_(channels), total_{first, second}, block_(2 * channels, 0.0f) {}
+
+  float* first() { return block_.data(); }
+  float* second() { return block_.data() + channels_; }
+
+  void flush() {
+    for (int sum = 0; sum < 2; ++sum) {
+      float* block = &block_[sum * channels_];
+      for (int64_t c = 0; c < channels_; ++c) total_[sum][c] += block[c];
+      std::fill_n(block, channels_, 0.0f);
+    }
+  }
+
+ private:
+  int64_t channels_;
+  double* total_[2];
+  std::vector<float> block_;
+};
+
+/// Rows [row, row + kRows): body(access, row, c, one, two) adds one row's vector to two sums.
+template <int kRows, typename Body>
+HWY_INLINE void sum_rows(int64_t row, int64_t channels, BlockSums& sums, const Body& body) {
+  float *first = sums.first(), *second = sums.second();
+  for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
+    Vec one = access.load(first + c), two = access.load(second + c);
+    for (int r = 0; r < kRows; ++r) body(access, row + r, c, one, two);
+    access.store(one, first + c);
+    access.store(two, second + c);
+  });
+}
+
+/// Adds the per-channel sums of rows [begin, end) to doubles.
 template <typename Body>
 HWY_INLINE void sum_blocks(int64_t begin, int64_t end, int64_t channels, double* first,
                            double* second, const Body& body) {
-  const F32 d;
-  HWY_ALIGN float lanes[2][HWY_MAX_BYTES / sizeof(float)];
-  for (int64_t block = begin; block < end; block += kBlockRows) {
-    const int64_t stop = std::min(end, block + kBlockRows);
-    for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
-      Vec one = hn::Zero(d), two = hn::Zero(d);
-      for (int64_t row = block; row < stop; ++row) body(access, row, c, one, two);
-      hn::Store(one, d, lanes[0]);
-      hn::Store(two, d, lanes[1]);
-      const int64_t count = std::min<int64_t>(hn::Lanes(d), channels - c);
-      for (int64_t i = 0; i < count; ++i) {
-        first[c + i] += lanes[0][i];
-        second[c + i] += lanes[1][i];
-      }
-    });
+  BlockSums sums(channels, first, second);
+  int64_t row = begin;
+  for (int64_t in_block = 0; row + kRowsAtOnce <= end; row += kRowsAtOnce) {
+    sum_rows<kRowsAtOnce>(row, channels, sums, body);
+    in_block += kRowsAtOnce;
+    if (in_block == kBlockRows) {
+      sums.flush();
+      in_block = 0;
+    }
   }
+  for (; row < end; ++row) sum_rows<1>(row, channels, sums, body);
+  sums.flush();
 }
 
 /// Sums of (x - origin) and (x - origin)^2. An origin near the mean avoids cancellation in the

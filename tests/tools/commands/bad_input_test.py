@@ -97,7 +97,8 @@ class BadInput(CommandTest):
             "without metadata": struct.pack("<Q", 2) + b"{}",
             "another format": good.replace(b"edgeprune/1", b"edgeprune/9"),
             "a damaged architecture": good.replace(b'\\"hidden\\"', b'\\"hodden\\"'),
-            "wrong shapes": good.replace(b'\\"input_size\\":64', b'\\"input_size\\":16'),
+            "a tiny input": good.replace(b'\\"input_size\\":64', b'\\"input_size\\":16'),
+            "wrong shapes": good.replace(b'\\"last\\":1280', b'\\"last\\":1288'),
             "a tensor renamed": good.replace(b'"features.0.0.weight"', b'"features.0.0.wheat!"'),
         }
         for name, content in bad.items():
