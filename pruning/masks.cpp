@@ -121,7 +121,9 @@ std::vector<double> exact_steps(double target, double step) {
   require(target > 0 && target < 1 && step > 0, "exact_steps",
           "expected a target in (0, 1) and a positive step, got {} and {}", target, step);
   std::vector<double> steps;
-  for (int64_t i = 1; double(i) * step < target - 1e-9; ++i) steps.push_back(double(i) * step);
+  const double per_unit = 1.0 / step;  // 3 / 10 is 0.3, 3 * 0.1 is not
+  for (int64_t i = 1; double(i) / per_unit < target - 1e-9; ++i)
+    steps.push_back(double(i) / per_unit);
   steps.push_back(target);
   return steps;
 }

@@ -34,6 +34,14 @@ int main(int argc, char** argv) try {
     add(app);
   }
   edgeprune::simd::pin_target_from_environment();
+  // CLI11 would only say that a subcommand is required.
+  const auto is_first_argument = [&](const CLI::App* command) {
+    return command->get_name() == argv[1];
+  };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_first_argument).empty()) {
+    return fail(fmt::format("there is no command '{}': see edgeprune --help", argv[1]).c_str(),
+                kUsage);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
@@ -43,7 +51,7 @@ int main(int argc, char** argv) try {
   }
   return 0;
 } catch (const edgeprune::Interrupted&) {
-  return fail("interrupted; what was finished is kept (--resume goes on from there)", kInterrupted);
+  return fail("interrupted; train and study go on where they were with --resume", kInterrupted);
 } catch (const std::bad_alloc&) {
   return fail("not enough memory: try a smaller --batch", kFailed);
 } catch (const std::exception& error) {

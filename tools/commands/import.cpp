@@ -39,6 +39,7 @@ void add_import(CLI::App& app) {
   command
       ->add_option("--classes", o->classes,
                    "of the head; another number than the file's replaces it")
+      ->check(CLI::Range(2, 100000))
       ->capture_default_str();
   command->add_option("--input-size", o->input_size, "image size to run at")->capture_default_str();
   command->add_option("--width", o->width, "width multiplier")->capture_default_str();

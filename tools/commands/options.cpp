@@ -67,6 +67,7 @@ void TrainingFlags::add(CLI::App& command) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_option("--seed", options.seed, "of order, augmentation, dropout and new weights")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_flag("--no-flip", no_flip, "no random left-right flips");
   command

@@ -52,10 +52,10 @@ StudyPlan quick_plan() {
   plan.test_images = 2000;
   plan.latency = {.seconds = 0.5, .samples = 20};
   plan.steps.push_back({.id = "baseline", .parent = "", .method = {}, .epochs = 2});
-  add_one_shot(plan, Method::magnitude, {0.5, 0.7, 0.9}, 1);
+  add_one_shot(plan, Method::magnitude, {0.3, 0.5, 0.7, 0.9}, 1);
   add_one_shot(plan, Method::channel, {0.3, 0.5}, 1);
-  add_exact(plan, Method::magnitude, {0.5, 0.75}, 0.25, 1);
-  add_exact(plan, Method::channel, {0.3}, 0.15, 1);
+  add_exact(plan, Method::magnitude, {0.3, 0.5}, 0.1, 1);
+  add_exact(plan, Method::channel, {0.3, 0.5}, 0.1, 1);
   return plan;
 }
 
