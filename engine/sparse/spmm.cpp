@@ -17,25 +17,38 @@ using simd::HWY_NAMESPACE::activate;
 using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::Vec;
 
-/// One row of weights times kVectors vectors of columns, summed in registers.
+/// One row of weights times kVectors vectors of columns, summed in registers. Consecutive nonzeros
+/// go to different sums, so that kVectors x kChains multiply-adds are under way at once: one alone
+/// would wait out the latency of the last.
 template <int kVectors, Activation kActivation>
 HWY_INLINE void row_times_columns(const CsrMatrix& weights, int64_t row, const float* input,
                                   int64_t stride, float bias, const float* residual,
                                   float* output) {
+  constexpr int kChains = 8 / kVectors;
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  Vec sum[kVectors];
+  Vec sums[kChains][kVectors];
   for (int v = 0; v < kVectors; ++v) {
-    sum[v] = hn::Set(d, bias);
-    if (residual != nullptr) sum[v] = hn::Add(sum[v], hn::LoadU(d, residual + v * lanes));
+    sums[0][v] = hn::Set(d, bias);
+    if (residual != nullptr) sums[0][v] = hn::Add(sums[0][v], hn::LoadU(d, residual + v * lanes));
+    for (int chain = 1; chain < kChains; ++chain) sums[chain][v] = hn::Zero(d);
   }
-  for (int32_t i = weights.row_ptr[row]; i < weights.row_ptr[row + 1]; ++i) {
+  const auto add_product = [&](int32_t i, Vec* sum) HWY_ATTR {
     const Vec w = hn::Set(d, weights.values[i]);
     const float* x = input + weights.col_idx[i] * stride;
     for (int v = 0; v < kVectors; ++v) sum[v] = hn::MulAdd(w, hn::LoadU(d, x + v * lanes), sum[v]);
+  };
+  const int32_t end = weights.row_ptr[row + 1];
+  int32_t i = weights.row_ptr[row];
+  for (; i + kChains <= end; i += kChains) {
+    for (int chain = 0; chain < kChains; ++chain) add_product(i + chain, sums[chain]);
   }
-  for (int v = 0; v < kVectors; ++v)
-    hn::StoreU(activate<kActivation>(sum[v]), d, output + v * lanes);
+  for (; i < end; ++i) add_product(i, sums[0]);
+  for (int v = 0; v < kVectors; ++v) {
+    Vec sum = sums[0][v];
+    for (int chain = 1; chain < kChains; ++chain) sum = hn::Add(sum, sums[chain][v]);
+    hn::StoreU(activate<kActivation>(sum), d, output + v * lanes);
+  }
 }
 
 /// Items [begin, end) of panels x rows, panel by panel.
