@@ -117,7 +117,9 @@ class BadInput(CommandTest):
                               "zip.pth": b"PK\x03\x04" + bytes(100)}.items():
             self.fail("import", self.file(name, content), self.out, says=name)
             self.train("--data", "synthetic:40", "--weights", self.folder / name, says=name)
-        for flags in (("--classes", 0), ("--classes", 10**12), ("--width", 0), ("--width", "nan"), ("--input-size", 8)):
+        for flags in (("--classes", 0), ("--classes", 10**12), ("--classes", "ten")):
+            self.fail("import", self.base, self.out, *flags, code=2)
+        for flags in (("--width", 0), ("--width", "nan"), ("--input-size", 8)):
             self.fail("import", self.base, self.out, *flags)
 
     def test_truncated_pth(self):
