@@ -15,7 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
 constexpr int64_t kBlockRows = 64;  // summed in float, then in double: six digits of the variance
-constexpr int64_t kRowsAtOnce = 8;  // read side by side: the sums are loaded and stored once for all
+constexpr int64_t kRowsAtOnce =
+    8;  // read side by side: the sums are loaded and stored once for all
 
 /// Per-channel sums of a part of the rows: of 64 rows in float, of all in double.
 class BlockSums {
