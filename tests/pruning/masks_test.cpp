@@ -188,8 +188,9 @@ TEST(ChannelPruning, ChoosesTheSmallestL2NormsOfEachLayer) {
 TEST(ChannelPruning, L2NotL1Decides) {
   const MobileNetV2 model = small_model();
   fill_prunable(model, 10.0f);
-  Tensor& stem = prunable_weights(model).front().variable.value();  // [8,3,3,3]
-  std::fill_n(stem.data(), 27, 1.0f);                               // L1 27, L2 5.2
+  Variable weight = prunable_weights(model).front().variable;  // [8,3,3,3]
+  Tensor& stem = weight.value();
+  std::fill_n(stem.data(), 27, 1.0f);  // L1 27, L2 5.2
   std::fill_n(stem.data() + 27, 27, 0.0f);
   stem.data()[27] = 10.0f;  // L1 10, L2 10
   const Tensor mask = make_masks(model, Method::channel, 0.125).at("features.0.0.weight");

@@ -82,8 +82,8 @@ class Trainer {
     loader_.start_epoch(static_cast<uint64_t>(progress_.epoch), progress_.batch);
     model_.train();
     Stopwatch since_save, since_step;
-    Profiler unused;
-    const ProfilerScope profiling(options_.profiler != nullptr ? *options_.profiler : unused);
+    std::optional<ProfilerScope> profiling;
+    if (options_.profiler != nullptr) profiling.emplace(*options_.profiler);
     Batch batch;
     while (next(batch)) {
       step(batch);

@@ -65,35 +65,33 @@ struct Forward {
   memory weights;
 };
 
-struct BackwardData {
-  explicit BackwardData(const Conv2dShape& shape) : BackwardData(Descriptors(shape)) {}
-  explicit BackwardData(const Descriptors& d)
+/// One of the two backward passes: both read two tensors and leave the third.
+template <typename Primitive>
+struct Backward {
+  explicit Backward(const Conv2dShape& shape) : Backward(Descriptors(shape)) {}
+  explicit Backward(const Descriptors& d)
       : plain(d.plain_weights),
         desc({dnnl::algorithm::convolution_direct, d.input, d.weights, d.output, d.strides,
               d.padding, d.padding},
              cpu_engine(), d.forward(dnnl::prop_kind::forward_training, false)),
         primitive(desc),
-        weights(desc.weights_desc(), cpu_engine()) {}
-  memory::desc plain;
-  convolution_backward_data::primitive_desc desc;
-  convolution_backward_data primitive;
-  memory weights;
-};
+        weights(weights_desc(), cpu_engine()) {}
 
-struct BackwardWeights {
-  explicit BackwardWeights(const Conv2dShape& shape) : BackwardWeights(Descriptors(shape)) {}
-  explicit BackwardWeights(const Descriptors& d)
-      : plain(d.plain_weights),
-        desc({dnnl::algorithm::convolution_direct, d.input, d.weights, d.output, d.strides,
-              d.padding, d.padding},
-             cpu_engine(), d.forward(dnnl::prop_kind::forward_training, false)),
-        primitive(desc),
-        weights(desc.diff_weights_desc(), cpu_engine()) {}
+  memory::desc weights_desc() const {
+    if constexpr (std::is_same_v<Primitive, convolution_backward_weights>) {
+      return desc.diff_weights_desc();
+    } else {
+      return desc.weights_desc();
+    }
+  }
+
   memory::desc plain;
-  convolution_backward_weights::primitive_desc desc;
-  convolution_backward_weights primitive;
+  typename Primitive::primitive_desc desc;
+  Primitive primitive;
   memory weights;
 };
+using BackwardData = Backward<convolution_backward_data>;
+using BackwardWeights = Backward<convolution_backward_weights>;
 
 /// The cached primitive for a shape. oneDNN plans its work for a thread count, so that is part of
 /// the key; a cache per thread needs no lock, and a primitive's scratchpad is never shared.
