@@ -25,7 +25,7 @@ int main(int argc, char** argv) try {
   app.set_version_flag("--version", EDGEPRUNE_VERSION);
   app.footer(
       "A first run, in minutes:\n"
-      "  edgeprune study --data synthetic --weights random --out out/first --quick\n"
+      "  edgeprune study --data synthetic:10000 --weights random --out out/first --quick\n"
       "'edgeprune COMMAND --help' shows a command's options and examples.");
   namespace commands = edgeprune::commands;
   for (const auto add : {commands::add_import, commands::add_train, commands::add_eval,
