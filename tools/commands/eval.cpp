@@ -45,9 +45,7 @@ void add_eval(CLI::App& app) {
   auto o = std::make_shared<Options>();
   add_model(*command, o->model);
   add_data(*command, o->data);
-  command->add_option("--engine", o->engine, "dense or sparse")
-      ->check(CLI::IsMember({"dense", "sparse"}))
-      ->capture_default_str();
+  add_engine(*command, o->engine);
   command->add_option("--split", o->split, "train or test")
       ->check(CLI::IsMember({"train", "test"}))
       ->capture_default_str();

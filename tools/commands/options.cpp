@@ -36,6 +36,12 @@ void add_model(CLI::App& command, std::string& model) {
   command.add_option("--model", model, "checkpoint (.safetensors)")->required();
 }
 
+void add_engine(CLI::App& command, std::string& engine) {
+  command.add_option("--engine", engine, "dense or sparse")
+      ->check(CLI::IsMember({"dense", "sparse"}))
+      ->capture_default_str();
+}
+
 void add_format(CLI::App& command, std::string& format) {
   command.add_option("--format", format, "of the table on stdout: md, csv or json")
       ->check(CLI::IsMember({"md", "csv", "json"}))

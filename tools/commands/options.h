@@ -16,6 +16,7 @@ CLI::Option* add_weights(CLI::App& command, std::string& weights);
 /// one.)
 std::string weights_or_default(const std::string& weights);
 void add_model(CLI::App& command, std::string& model);
+void add_engine(CLI::App& command, std::string& engine);
 void add_format(CLI::App& command, std::string& format);
 /// Default: every core.
 void add_threads(CLI::App& command, int& threads);

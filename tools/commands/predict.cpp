@@ -93,9 +93,7 @@ void add_predict(CLI::App& app) {
   add_model(*command, o->model);
   command->add_option("images", o->images, "JPEG, PNG or BMP files")->required();
   command->add_flag("--logits", o->logits, "the raw logits of every class instead");
-  command->add_option("--engine", o->engine, "dense or sparse")
-      ->check(CLI::IsMember({"dense", "sparse"}))
-      ->capture_default_str();
+  add_engine(*command, o->engine);
   add_threads(*command, o->threads);
   add_format(*command, o->format);
   command->footer(
