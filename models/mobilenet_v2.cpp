@@ -14,6 +14,13 @@ MobileNetV2::Unit::Unit(ConvSpec conv_spec, Rng& rng)
           rng),
       norm(spec.shape.out_channels, spec.activation) {}
 
+Variable MobileNetV2::Unit::forward(const Variable& x) {
+  if (!norm.training()) return norm.forward(conv.forward(x));
+  ops::ChannelMoments moments;
+  const Variable convolved = conv.forward(x, &moments);
+  return norm.forward(convolved, &moments);
+}
+
 MobileNetV2::MobileNetV2(Architecture architecture, uint64_t seed)
     : architecture_(std::move(architecture)) {
   Rng rng(seed);
@@ -34,7 +41,7 @@ Variable MobileNetV2::forward(const Variable& images, Rng& dropout) {
   Variable x = images, block_input;
   for (const auto& unit : units_) {
     if (unit->spec.opens_block) block_input = x;
-    x = unit->norm.forward(unit->conv.forward(x));
+    x = unit->forward(x);
     if (unit->spec.adds_residual) x = ops::add(block_input, x);
   }
   block_input = Variable();

@@ -27,6 +27,7 @@ class MobileNetV2 : public nn::Module {
     nn::Conv2d conv;
     nn::BatchNorm2d norm;
     Unit(ConvSpec conv_spec, Rng& rng);
+    Variable forward(const Variable& x);
   };
   const std::vector<std::unique_ptr<Unit>>& units() const { return units_; }
   const nn::Linear& head() const { return *head_; }

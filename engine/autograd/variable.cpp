@@ -15,7 +15,7 @@ thread_local bool grad_is_enabled = true;
 
 struct Variable::Node {
   Shape shape;
-  Tensor grad;
+  LazyGradient grad;
   std::vector<std::shared_ptr<Node>> inputs;  // null where no gradient is required
   BackwardFunction backward;                  // empty in a leaf
 
@@ -34,17 +34,18 @@ struct Variable::Node {
     }
   }
 
-  void add_grad(Tensor added) {
+  void add_grad(LazyGradient added) {
     require(added.shape() == shape, "backward", "gradient {} for a value of shape {}",
             added.shape().to_string(), shape.to_string());
     if (!grad.defined()) {
       grad = std::move(added);
       return;
     }
+    const Tensor &before = grad.get(), &more = added.get();
     const Timed timed("add", Phase::backward, {0, 3.0 * sizeof(float) * double(shape.count())});
-    Tensor sum =
-        grad.unique() ? grad : Tensor(shape);  // never write to a buffer somebody else holds
-    simd::add(grad.data(), added.data(), grad.count(), sum.data());
+    // Never write to a buffer somebody else holds.
+    Tensor sum = before.unique() ? before : Tensor(shape);
+    simd::add(before.data(), more.data(), shape.count(), sum.data());
     grad = std::move(sum);
   }
 
@@ -54,26 +55,26 @@ struct Variable::Node {
     struct Inputs : InputGrads {
       std::vector<std::shared_ptr<Node>> nodes;
       bool wanted(size_t i) const override { return nodes[i] != nullptr; }
-      void add(size_t i, Tensor added) override {
+      void add(size_t i, LazyGradient added) override {
         if (nodes[i]) nodes[i]->add_grad(std::move(added));
       }
     } grads;
     grads.nodes = std::move(inputs);
     if (grad.defined()) backward(grad, grads);
     backward = nullptr;
-    grad = Tensor();
+    grad = LazyGradient();
     inputs.clear();
   }
 };
 
-Variable::Variable(Tensor value, bool requires_grad) : value_(std::move(value)) {
+Variable::Variable(LazyValue value, bool requires_grad) : value_(std::move(value)) {
   if (requires_grad) {
     node_ = std::make_shared<Node>();
     node_->shape = value_.shape();
   }
 }
 
-Variable Variable::result(Tensor value, const std::vector<Variable>& inputs,
+Variable Variable::result(LazyValue value, const std::vector<Variable>& inputs,
                           BackwardFunction backward) {
   const bool needed =
       grad_enabled() && std::any_of(inputs.begin(), inputs.end(),
@@ -88,16 +89,16 @@ Variable Variable::result(Tensor value, const std::vector<Variable>& inputs,
 
 const Tensor& Variable::grad() const {
   static const Tensor none;
-  return node_ ? node_->grad : none;
+  return node_ ? node_->grad.get() : none;
 }
 
 void Variable::clear_grad() {
-  if (node_) node_->grad = Tensor();
+  if (node_) node_->grad = LazyGradient();
 }
 
 void Variable::backward(Tensor grad_output) {
   require(requires_grad(), "backward", "nothing here requires a gradient");
-  require(grad_output.defined() || value_.count() == 1, "backward",
+  require(grad_output.defined() || shape().count() == 1, "backward",
           "a value of shape {} needs a grad_output; only a scalar has an implied one",
           shape().to_string());
   node_->add_grad(grad_output.defined() ? std::move(grad_output) : Tensor(shape(), 1.0f));

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor/tensor.h"
+#include "engine/autograd/lazy.h"
 
 namespace edgeprune {
 
@@ -16,30 +16,32 @@ class InputGrads {
   virtual ~InputGrads() = default;
   /// Whether input i requires a gradient: if not, it need not be computed.
   virtual bool wanted(size_t i) const = 0;
-  /// Adds to input i's gradient. The tensor may be kept: its buffer must not be written to
+  /// Adds to input i's gradient. A tensor may be kept: its buffer must not be written to
   /// afterwards.
-  virtual void add(size_t i, Tensor grad) = 0;
+  virtual void add(size_t i, LazyGradient grad) = 0;
 };
 
 /// Receives d(loss)/d(output). It should capture just the tensors that it reads, so that others can
-/// be freed.
-using BackwardFunction = std::function<void(const Tensor& grad_output, InputGrads& inputs)>;
+/// be freed. It may take a const Tensor& just as well.
+using BackwardFunction =
+    std::function<void(const LazyGradient& grad_output, InputGrads& inputs)>;
 
 /// A tensor that gradients can be taken with respect to. Copies are handles on the same value,
 /// gradient and history; the history does not hold on to the values.
 class Variable {
  public:
   Variable() = default;
-  explicit Variable(Tensor value, bool requires_grad = false);
+  explicit Variable(LazyValue value, bool requires_grad = false);
 
   /// The result of an op on `inputs`. Without a gradient to compute (NoGrad, or no input that
   /// requires one) nothing is recorded, and `backward` is dropped with all that it captured.
-  static Variable result(Tensor value, const std::vector<Variable>& inputs,
+  static Variable result(LazyValue value, const std::vector<Variable>& inputs,
                          BackwardFunction backward);
 
   bool defined() const { return value_.defined(); }
-  const Tensor& value() const { return value_; }
-  Tensor& value() { return value_; }
+  const Tensor& value() const { return value_.get(); }
+  Tensor& value() { return value_.get(); }
+  const LazyValue& lazy_value() const { return value_; }
   const Shape& shape() const { return value_.shape(); }
   bool requires_grad() const { return node_ != nullptr; }
 
@@ -55,7 +57,7 @@ class Variable {
 
  private:
   struct Node;
-  Tensor value_;
+  LazyValue value_;
   std::shared_ptr<Node> node_;  ///< null if no gradient is required
 };
 

@@ -26,9 +26,9 @@ BatchNorm2d::BatchNorm2d(int64_t channels, Activation fused)
   add_counter("num_batches_tracked", num_batches_tracked);
 }
 
-Variable BatchNorm2d::forward(const Variable& input) {
+Variable BatchNorm2d::forward(const Variable& input, const ops::ChannelMoments* moments) {
   if (training()) ++num_batches_tracked;
-  return ops::batch_norm(input, weight, bias, state, training(), activation);
+  return ops::batch_norm(input, weight, bias, state, training(), activation, moments);
 }
 
 Linear::Linear(int64_t in_features, int64_t out_features, Rng& rng)

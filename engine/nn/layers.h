@@ -14,7 +14,10 @@ class Conv2d : public Module {
  public:
   Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel, ops::Conv2dParams params,
          Rng& rng);
-  Variable forward(const Variable& input) const { return ops::conv2d(input, weight, params); }
+  /// `moments`: see ops::conv2d.
+  Variable forward(const Variable& input, ops::ChannelMoments* moments = nullptr) const {
+    return ops::conv2d(input, weight, params, moments);
+  }
 
   Variable weight;
   ops::Conv2dParams params;
@@ -25,7 +28,8 @@ class Conv2d : public Module {
 class BatchNorm2d : public Module {
  public:
   BatchNorm2d(int64_t channels, Activation activation);
-  Variable forward(const Variable& input);
+  /// `moments` of the input, if they are known.
+  Variable forward(const Variable& input, const ops::ChannelMoments* moments = nullptr);
 
   Variable weight, bias;
   ops::BatchNormState state;

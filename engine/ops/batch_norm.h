@@ -1,7 +1,7 @@
 #pragma once
 
 #include "engine/autograd/variable.h"
-#include "engine/kernels/conv2d_shape.h"
+#include "engine/ops/moments.h"
 
 namespace edgeprune::ops {
 
@@ -15,10 +15,11 @@ struct BatchNormState {
 /// activation(gamma * (x - mean) / sqrt(var + eps) + beta) over the last axis of input [...,C];
 /// gamma, beta [C]. Training uses the batch's own statistics (biased variance) and moves the
 /// running ones (with the unbiased variance); evaluation uses the running ones. (Ioffe & Szegedy
-/// 2015.) The activation is fused because both are bound by memory: one pass instead of two, and
-/// one tensor less to keep. Throws std::invalid_argument on shapes that do not fit, and in training
-/// on a single value per channel, whose variance is zero.
+/// 2015.) `moments` are input's, if they are known. The result and the input's gradient are lazy
+/// (engine/autograd/lazy.h): a convolution computes them as it reads. Throws std::invalid_argument on
+/// shapes that do not fit, and in training on a single value per channel, whose variance is zero.
 Variable batch_norm(const Variable& input, const Variable& gamma, const Variable& beta,
-                    BatchNormState& state, bool training, Activation activation);
+                    BatchNormState& state, bool training, Activation activation,
+                    const ChannelMoments* moments = nullptr);
 
 }  // namespace edgeprune::ops

@@ -3,7 +3,9 @@
 #include "engine/base/check.h"
 #include "engine/base/profiler.h"
 #include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/simd/batch_norm.h"
 #include "engine/kernels/simd/depthwise.h"
+#include "engine/kernels/simd/pointwise.h"
 
 namespace edgeprune::ops {
 namespace {
@@ -49,30 +51,85 @@ Cost cost(const Conv2dShape& shape) {
       sizeof(float) * double(shape.input_count() + shape.output_count() + shape.weight_count())};
 }
 
-Variable depthwise_conv2d(const Variable& input, const Variable& weight, const Conv2dShape& shape) {
-  const Timed timed(family(shape), Phase::forward, cost(shape));
+/// Both gradients in one pass, which reads each activation once and each gradient once.
+Cost backward_cost(const Conv2dShape& shape, const InputGrads& inputs) {
+  const Cost one = cost(shape);
+  const bool both = inputs.wanted(0) && inputs.wanted(1);
+  const double activations = 2.0 * double(shape.input_count() + shape.output_count());
+  return {both ? 2 * one.flops : one.flops, sizeof(float) * activations};
+}
+
+Moments destination(ChannelMoments* moments, int64_t channels) {
+  if (moments == nullptr) return {};
+  *moments = {Tensor({channels}), Tensor({channels})};
+  return {moments->mean.data(), moments->variance.data()};
+}
+
+/// The gradient of a convolution's input; with what the batch norm that made the input will ask for.
+struct InputGradient {
+  InputGradient(const LazyValue& x, const InputGrads& inputs) {
+    if (!inputs.wanted(0)) return;
+    grad = Tensor(x.shape());
+    if (x.recipe() == nullptr) return;
+    const BatchNormOutput& output = *x.recipe();
+    *output.sums = {grad, Tensor(output.mean.shape()), Tensor(output.mean.shape())};
+    sums = {output.mean.data(), output.sums->sum_grad.data(), output.sums->sum_grad_input.data()};
+  }
+  const GradientSums* wanted_sums() const { return sums.mean != nullptr ? &sums : nullptr; }
+
+  Tensor grad;
+  GradientSums sums;
+};
+
+Variable depthwise_conv2d(const Variable& input, const Variable& weight, const Conv2dShape& shape,
+                          ChannelMoments* moments) {
+  const Timed timed("depthwise", Phase::forward, cost(shape));
   const int64_t channels = shape.in_channels;
   Tensor taps({9, channels});
   simd::filters_to_taps(weight.value().data(), channels, taps.data());
   Tensor output({shape.batch, shape.out_height(), shape.out_width(), channels});
-  simd::depthwise_forward(shape, input.value().data(), taps.data(), nullptr, Activation::none,
-                          output.data());
+  const Moments to = destination(moments, channels);
+  simd::depthwise_forward(shape, input.lazy_value().view(), taps.data(), output.data(),
+                          moments != nullptr ? &to : nullptr);
   return Variable::result(
       output, {input, weight},
-      [shape, taps, x = input.value()](const Tensor& grad_output, InputGrads& inputs) {
+      [shape, taps, x = input.lazy_value()](const LazyGradient& grad_output, InputGrads& inputs) {
+        const Timed backward("depthwise", Phase::backward, backward_cost(shape, inputs));
+        const InputGradient to_input(x, inputs);
+        Tensor grad_input = to_input.grad, grad_taps;
+        if (inputs.wanted(1)) grad_taps = Tensor(taps.shape());
+        simd::depthwise_backward(shape, grad_output.view(), x.view(), taps.data(),
+                                 {grad_input.data(), to_input.wanted_sums(), grad_taps.data()});
         if (inputs.wanted(1)) {
-          const Timed weights("depthwise", Phase::backward, cost(shape));
-          Tensor grad_taps(taps.shape()), grad_weight({shape.in_channels, 1, 3, 3});
-          simd::depthwise_backward_weights(shape, x.data(), grad_output.data(), grad_taps.data());
+          Tensor grad_weight({shape.in_channels, 1, 3, 3});
           simd::taps_to_filters(grad_taps.data(), shape.in_channels, grad_weight.data());
           inputs.add(1, grad_weight);
         }
-        if (inputs.wanted(0)) {
-          const Timed data("depthwise", Phase::backward, cost(shape));
-          Tensor grad_input(x.shape());
-          simd::depthwise_backward_data(shape, grad_output.data(), taps.data(), grad_input.data());
-          inputs.add(0, grad_input);
-        }
+        if (inputs.wanted(0)) inputs.add(0, grad_input);
+      });
+}
+
+Variable pointwise_conv2d(const Variable& input, const Variable& weight, const Conv2dShape& shape,
+                          ChannelMoments* moments) {
+  const Timed timed("pointwise", Phase::forward, cost(shape));
+  const simd::PointwiseShape product{shape.batch * shape.in_height * shape.in_width,
+                                     shape.in_channels, shape.out_channels};
+  Tensor output({shape.batch, shape.in_height, shape.in_width, shape.out_channels});
+  const Moments to = destination(moments, shape.out_channels);
+  simd::pointwise_forward(product, input.lazy_value().view(), weight.value().data(), output.data(),
+                          moments != nullptr ? &to : nullptr);
+  return Variable::result(
+      output, {input, weight},
+      [shape, product, x = input.lazy_value(), w = weight.value()](const LazyGradient& grad_output,
+                                                                   InputGrads& inputs) {
+        const Timed backward("pointwise", Phase::backward, backward_cost(shape, inputs));
+        const InputGradient to_input(x, inputs);
+        Tensor grad_input = to_input.grad, grad_weight;
+        if (inputs.wanted(1)) grad_weight = Tensor(w.shape());
+        simd::pointwise_backward(product, grad_output.view(), x.view(), w.data(),
+                                 {grad_input.data(), to_input.wanted_sums(), grad_weight.data()});
+        if (inputs.wanted(1)) inputs.add(1, grad_weight);
+        if (inputs.wanted(0)) inputs.add(0, grad_input);
       });
 }
 
@@ -95,14 +152,20 @@ void convolution_backward(const char* name, const Conv2dShape& shape, const Tens
 
 }  // namespace
 
-Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParams& params) {
+Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParams& params,
+                ChannelMoments* moments) {
   const Conv2dShape shape = checked_shape(input.shape(), weight.shape(), params);
-  if (simd::depthwise_supported(shape)) return depthwise_conv2d(input, weight, shape);
+  if (simd::depthwise_supported(shape)) return depthwise_conv2d(input, weight, shape, moments);
+  if (shape.pointwise()) return pointwise_conv2d(input, weight, shape, moments);
 
   const Timed timed(family(shape), Phase::forward, cost(shape));
   Tensor output({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels});
   onednn::conv2d_forward(shape, input.value().data(), weight.value().data(), nullptr,
                          output.data());
+  if (moments != nullptr) {
+    simd::batch_norm_statistics(output.data(), output.count() / shape.out_channels,
+                                shape.out_channels, destination(moments, shape.out_channels));
+  }
   return Variable::result(output, {input, weight},
                           [shape, x = input.value(), w = weight.value()](const Tensor& grad_output,
                                                                          InputGrads& inputs) {

@@ -2,6 +2,7 @@
 // Convolutions and the linear layer: forward and backward side by side.
 
 #include "engine/autograd/variable.h"
+#include "engine/ops/moments.h"
 
 namespace edgeprune::ops {
 
@@ -10,9 +11,12 @@ struct Conv2dParams {
 };
 
 /// input [N,H,W,C], weight [O,C/groups,k,k], no bias (batch norm has it). Result [N,H',W',O], H' =
-/// (H + 2 padding - k) / stride + 1. Depthwise 3x3 layers run on our own kernels, everything else
-/// on oneDNN. Throws std::invalid_argument, naming both shapes, if they do not fit.
-Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParams& params);
+/// (H + 2 padding - k) / stride + 1; its moments go to `moments` unless that is null. 1x1 and depthwise
+/// 3x3 layers run on our own kernels, which read a batch norm's output and gradient without its being
+/// written out; everything else runs on oneDNN. Throws std::invalid_argument, naming both shapes, if they
+/// do not fit.
+Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParams& params,
+                ChannelMoments* moments = nullptr);
 
 /// input [N,C], weight [O,C], bias [O]. Result [N,O].
 Variable linear(const Variable& input, const Variable& weight, const Variable& bias);

@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/profiler.h"
+#include "engine/kernels/simd/batch_norm.h"
 #include "engine/kernels/simd/elementwise.h"
 
 namespace edgeprune::ops {
@@ -22,8 +23,10 @@ Variable add(const Variable& a, const Variable& b) {
           b.shape().to_string());
   const Timed timed("add", Phase::forward, {0, 3.0 * sizeof(float) * double(a.shape().count())});
   Tensor output(a.shape());
-  simd::add(a.value().data(), b.value().data(), output.count(), output.data());
-  return Variable::result(output, {a, b}, [](const Tensor& grad_output, InputGrads& inputs) {
+  const int64_t channels = a.shape().rank() == 0 ? 1 : a.shape().back();
+  simd::add(a.lazy_value().view(), b.lazy_value().view(), output.count() / channels, channels,
+            output.data());
+  return Variable::result(output, {a, b}, [](const LazyGradient& grad_output, InputGrads& inputs) {
     inputs.add(0, grad_output);
     inputs.add(1, grad_output);
   });

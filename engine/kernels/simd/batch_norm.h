@@ -1,33 +1,25 @@
 #pragma once
-// Batch normalisation with a fused activation, over [rows, channels] (channels-last activations,
-// rows = N*H*W). Each function reads its inputs once: they are bound by memory, not by arithmetic.
+// Batch normalisation over [rows, channels] where no neighbouring kernel does it on its way: each
+// function reads its inputs once, being bound by memory.
 
-#include <cstdint>
-
-#include "engine/kernels/conv2d_shape.h"
+#include "engine/kernels/normalized.h"
 
 namespace edgeprune::simd {
 
 /// Per-channel mean and biased variance.
-void batch_norm_statistics(const float* input, int64_t rows, int64_t channels, float* mean,
-                           float* variance);
+void batch_norm_statistics(const float* input, int64_t rows, int64_t channels,
+                           const Moments& moments);
 
-/// output = activation(input * scale + shift), scale and shift per channel.
-void scale_shift(const float* input, int64_t rows, int64_t channels, const float* scale,
-                 const float* shift, Activation activation, float* output);
+/// What a reader sees, written out.
+void normalize(const Normalized& input, int64_t rows, int64_t channels, float* output);
+void normalize(const NormalizedGradient& grad, int64_t rows, int64_t channels, float* output);
 
-/// First half of the backward pass. With z = input * scale + shift and g = grad_output where the
-/// activation passes it: sum_grad = sum(g) and sum_grad_input = sum(g * (input - mean)), per
-/// channel. The mask is recomputed, not stored.
-void batch_norm_backward_sums(const float* input, const float* grad_output, int64_t rows,
-                              int64_t channels, const float* mean, const float* scale,
-                              const float* shift, Activation activation, float* sum_grad,
-                              float* sum_grad_input);
+/// a + b as their readers see them: a residual block's end.
+void add(const Normalized& a, const Normalized& b, int64_t rows, int64_t channels, float* output);
 
-/// Second half: grad_input = a * g + b * input + c, coefficients per channel.
-void batch_norm_backward_data(const float* input, const float* grad_output, int64_t rows,
-                              int64_t channels, const float* scale, const float* shift,
-                              Activation activation, const float* a, const float* b, const float* c,
-                              float* grad_input);
+/// First half of the backward pass; `grad` is the gradient of what readers of `input` see. The
+/// activation's mask is recomputed, not stored.
+void batch_norm_backward_sums(const Normalized& input, const float* grad, int64_t rows,
+                              int64_t channels, const GradientSums& sums);
 
 }  // namespace edgeprune::simd

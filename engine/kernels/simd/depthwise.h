@@ -3,7 +3,7 @@
 // oneDNN 2.6 has no fast channels-last path for all of these shapes (2x2 maps backward least of
 // all).
 
-#include "engine/kernels/conv2d_shape.h"
+#include "engine/kernels/normalized.h"
 
 namespace edgeprune::simd {
 
@@ -14,14 +14,27 @@ bool depthwise_supported(const Conv2dShape& shape);
 void filters_to_taps(const float* filters, int64_t channels, float* taps);
 void taps_to_filters(const float* taps, int64_t channels, float* filters);
 
-/// output = activation(depthwise(input) + bias); bias [C] may be null.
+/// Inference: output = activation(depthwise(input) + bias); bias [C] may be null.
 void depthwise_forward(const Conv2dShape& shape, const float* input, const float* taps,
                        const float* bias, Activation activation, float* output);
-/// d(loss)/d(input). Overwrites.
-void depthwise_backward_data(const Conv2dShape& shape, const float* grad_output, const float* taps,
-                             float* grad_input);
-/// d(loss)/d(taps) [9,C]. Overwrites. Sums repeat bit for bit with the same number of threads.
-void depthwise_backward_weights(const Conv2dShape& shape, const float* input,
-                                const float* grad_output, float* grad_taps);
+
+// Training: activations are read through the batch norms around the layer, whose sums are taken on the
+// way, images by images while they are in cache. Results repeat bit for bit with the same number of
+// threads.
+
+/// output = depthwise(input); `moments` of the output unless null.
+void depthwise_forward(const Conv2dShape& shape, const Normalized& input, const float* taps,
+                       float* output, const Moments* moments);
+
+/// Gradients, each unless null. grad_input is that of the values read, i.e. behind input's activation;
+/// `sums` takes what the batch norm of `input` needs, and wants grad_input, and input normalised.
+struct DepthwiseGradients {
+  float* grad_input = nullptr;
+  const GradientSums* sums = nullptr;
+  float* grad_taps = nullptr;  ///< [9,C]
+};
+void depthwise_backward(const Conv2dShape& shape, const NormalizedGradient& grad_output,
+                        const Normalized& input, const float* taps,
+                        const DepthwiseGradients& gradients);
 
 }  // namespace edgeprune::simd

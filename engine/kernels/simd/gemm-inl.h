@@ -1,0 +1,286 @@
+// Matrix products out of packed blocks, single-threaded; included once per instruction set by
+// Highway's foreach_target.h.
+//
+// C [M,N] = A [M,K] * B [K,N]. A register tile is kTileRows rows of C by up to kPanelVectors vectors:
+// one step of K loads a few vectors of B and one value of A for each row (Goto & van de Geijn 2008).
+//  - The factor whose values are broadcast is kept in Tiles: [ceil(C/8)][rows][8]. Its rows can be
+//    C's rows (A as it is) or K (A transposed): the register tile finds its values at fixed distances
+//    either way, so that one packed block serves both products of a backward pass.
+//  - The factor that is read in vectors is kept in Panels: [panel][rows][up to 3 vectors], rows = K.
+#if defined(EDGEPRUNE_GEMM_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDGEPRUNE_GEMM_INL_H_
+#undef EDGEPRUNE_GEMM_INL_H_
+#else
+#define EDGEPRUNE_GEMM_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/kernels/simd/reader-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::simd::HWY_NAMESPACE {
+
+constexpr int64_t kTile = 8;
+constexpr int64_t kLanes = hn::MaxLanes(F32());
+// As many sums as fit the registers beside the factors: 32 with AVX-512, 16 before.
+constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
+constexpr int64_t kPanelVectors = 3;
+constexpr int64_t kDepth = 20;  // tiles: 160 rows of a panel, 30 KB, which the first-level cache holds
+
+inline int64_t whole_tiles(int64_t count) { return (count + kTile - 1) / kTile; }
+
+/// A block [rows, columns] in tiles of eight columns, padded with zeros to whole tiles both ways.
+struct Tiles {
+  float* data;
+  int64_t rows, columns;
+  // One cache line more than a tile needs: a power of two would put all tiles' rows into one set of the
+  // cache.
+  static int64_t stride(int64_t rows) { return whole_tiles(rows) * kTile * kTile + 16; }
+  static int64_t size(int64_t rows, int64_t columns) { return whole_tiles(columns) * stride(rows); }
+
+  HWY_INLINE float* at(int64_t row, int64_t column) const {
+    return data + column / kTile * stride(rows) + row * kTile + column % kTile;
+  }
+
+  /// The vector that starts at (row, column), column a multiple of kLanes; zeros beyond `columns`.
+  HWY_INLINE void store(Vec v, int64_t row, int64_t column) const {
+    float* to = at(row, column);
+#if HWY_TARGET == HWY_AVX3  // two tiles to a vector
+    const hn::Half<F32> half;
+    hn::StoreU(hn::LowerHalf(half, v), half, to);
+    if (column + kTile < columns) hn::StoreU(hn::UpperHalf(half, v), half, to + stride(rows));
+#else
+    hn::StoreU(v, F32(), to);
+    for (int64_t c = column + kLanes; c >= columns && c % kTile != 0; c += kLanes) {
+      hn::StoreU(hn::Zero(F32()), F32(), at(row, c));
+    }
+#endif
+  }
+
+  void clear_padding_rows() const {
+    for (int64_t row = rows; row % kTile != 0; ++row) {
+      for (int64_t c = 0; c < columns; c += kTile) std::fill_n(at(row, c), kTile, 0.0f);
+    }
+  }
+};
+
+/// A block [rows, columns] in panels of one to three vectors, padded with zeros to whole vectors and, in
+/// rows, to whole tiles.
+struct Panels {
+  float* data;
+  int64_t rows, columns;
+
+  static int64_t vectors(int64_t columns) { return (columns + kLanes - 1) / kLanes; }
+  static int64_t size(int64_t rows, int64_t columns) {
+    return whole_tiles(rows) * kTile * vectors(columns) * kLanes;
+  }
+  int64_t count() const { return (vectors(columns) + kPanelVectors - 1) / kPanelVectors; }
+  int64_t first_vector(int64_t panel) const { return vectors(columns) * panel / count(); }
+  int64_t panel_vectors(int64_t panel) const { return first_vector(panel + 1) - first_vector(panel); }
+  float* panel(int64_t index) const {
+    return data + first_vector(index) * kLanes * whole_tiles(rows) * kTile;
+  }
+
+  void clear_padding_rows() const {
+    for (int64_t i = 0; i < count(); ++i) {
+      const int64_t width = panel_vectors(i) * kLanes;
+      float* start = panel(i) + rows * width;
+      std::fill_n(start, (whole_tiles(rows) * kTile - rows) * width, 0.0f);
+    }
+  }
+};
+
+/// Rows [begin, begin + tiles.rows) of what `reader` reads.
+template <typename Reader>
+HWY_INLINE void pack(const Reader& reader, int64_t begin, const Tiles& tiles) {
+  read_rows(reader, begin, begin + tiles.rows, [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
+    tiles.store(v, row - begin, c);
+  });
+  tiles.clear_padding_rows();
+}
+
+template <typename Reader>
+HWY_INLINE void pack(const Reader& reader, int64_t begin, const Panels& panels) {
+  const int64_t count = panels.count();
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t width = panels.panel_vectors(i) * kLanes;
+    const int64_t from = panels.first_vector(i) * kLanes;
+    float* to = panels.panel(i);
+    constexpr int64_t kAtOnce = 8;
+    const auto rows_at = [&]<int64_t kRows>(int64_t row) HWY_ATTR {
+      for (int64_t c = 0; c < width; c += kLanes) {
+        const auto move = [&](auto access) HWY_ATTR {
+          const auto k = reader.coefficients(access, from + c);
+          for (int64_t r = row; r < row + kRows; ++r) {
+            hn::StoreU(reader.read(access, k, begin + r, from + c), F32(), to + r * width + c);
+          }
+        };
+        if (from + c + kLanes <= panels.columns) {
+          move(Full{});
+        } else {
+          move(Partial(static_cast<size_t>(panels.columns - from - c)));
+        }
+      }
+    };
+    int64_t row = 0;
+    for (; row + kAtOnce <= panels.rows; row += kAtOnce) rows_at.template operator()<kAtOnce>(row);
+    for (; row < panels.rows; ++row) rows_at.template operator()<1>(row);
+  }
+  panels.clear_padding_rows();
+}
+
+/// The transpose of `matrix` [panels.columns, panels.rows].
+inline void pack_transposed(const float* matrix, const Panels& panels, int64_t first_panel,
+                            int64_t end_panel) {
+  for (int64_t i = first_panel; i < end_panel; ++i) {
+    const int64_t width = panels.panel_vectors(i) * kLanes;
+    const int64_t from = panels.first_vector(i) * kLanes;
+    const int64_t real = std::min(width, panels.columns - from);
+    float* to = panels.panel(i);
+    for (int64_t k = 0; k < panels.rows; ++k, to += width) {
+      for (int64_t n = 0; n < real; ++n) to[n] = matrix[(from + n) * panels.rows + k];
+      std::fill(to + real, to + width, 0.0f);
+    }
+    std::fill_n(to, (whole_tiles(panels.rows) * kTile - panels.rows) * width, 0.0f);
+  }
+}
+
+/// Fetches what the next block will read into the second-level cache while this block is being
+/// multiplied. (Reading and multiplying in turns, a core waits for memory half of its time.)
+class Ahead {
+ public:
+  Ahead() = default;
+  /// Rows [begin, end) of [rows, columns].
+  void add(const float* data, int64_t columns, int64_t begin, int64_t end) {
+    if (data == nullptr || begin >= end) return;
+    streams_[count_++] = {data + begin * columns, data + end * columns};
+  }
+  /// Spreads what there is over so many calls of step().
+  void spread(int64_t calls) {
+    int64_t lines = 0;
+    for (int i = 0; i < count_; ++i) lines += (streams_[i].end - streams_[i].at + 15) / 16;
+    per_step_ = (lines + calls - 1) / calls;
+  }
+  HWY_INLINE void step() {
+    for (int64_t left = per_step_; left > 0 && current_ < count_;) {
+      Stream& s = streams_[current_];
+      for (; left > 0 && s.at < s.end; --left, s.at += 16) __builtin_prefetch(s.at, 0, 2);
+      if (s.at >= s.end) ++current_;
+    }
+  }
+
+ private:
+  struct Stream {
+    const float *at, *end;
+  };
+  Stream streams_[4];
+  int count_ = 0, current_ = 0;
+  int64_t per_step_ = 0;
+};
+
+/// One register tile over `steps` times eight values of K. A's value for row r and step j stands at
+/// a[r * kRowStride + j * kStepStride], eight steps on at a + a_next.
+template <int kVectors, int kRowStride, int kStepStride>
+HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
+                              const float* HWY_RESTRICT b, int64_t steps, float* HWY_RESTRICT c,
+                              int64_t c_stride, int64_t rows, const Partial& last, bool last_is_partial,
+                              bool accumulate) {
+  const F32 d;
+  Vec sum[kTileRows][kVectors];
+#pragma GCC unroll 8
+  for (auto& row : sum) {
+#pragma GCC unroll 4
+    for (auto& v : row) v = hn::Zero(d);
+  }
+  for (int64_t s = 0; s < steps; ++s, a += a_next, b += kTile * kVectors * kLanes) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kTile; ++j) {
+      Vec right[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, b + (j * kVectors + v) * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kTileRows; ++r) {
+        const Vec left = hn::Set(d, a[r * kRowStride + j * kStepStride]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kTileRows; ++r) {
+    if (r >= rows) break;
+    float* to = c + r * c_stride;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v, to += kLanes) {
+      if (v == kVectors - 1 && last_is_partial) {
+        last.store(accumulate ? hn::Add(sum[r][v], last.load(to)) : sum[r][v], to);
+      } else {
+        hn::StoreU(accumulate ? hn::Add(sum[r][v], hn::LoadU(d, to)) : sum[r][v], d, to);
+      }
+    }
+  }
+}
+
+/// A column of register tiles: rows [0, rows) of C by one panel.
+template <int kVectors, int kRowStride, int kStepStride>
+void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const float* b, int64_t steps,
+                   float* c, int64_t c_stride, int64_t rows, int64_t panel_columns, bool accumulate, Ahead* ahead) {
+  const int64_t over = panel_columns % kLanes;
+  const Partial last(static_cast<size_t>(over));
+  for (int64_t row = 0; row < rows; row += kTileRows) {
+    ahead->step();
+    const float* tile = a + row / kTile * a_tile_rows + row % kTile * kRowStride;
+    register_tile<kVectors, kRowStride, kStepStride>(tile, a_next, b, steps, c + row * c_stride,
+                                                     c_stride, rows - row, last, over != 0,
+                                                     accumulate);
+  }
+}
+
+template <int kRowStride, int kStepStride, typename... Args>
+HWY_INLINE void panel_product_of(int64_t vectors, Args... args) {
+  if (vectors == 3) return panel_product<3, kRowStride, kStepStride>(args...);
+  if (vectors == 2) return panel_product<2, kRowStride, kStepStride>(args...);
+  panel_product<1, kRowStride, kStepStride>(args...);
+}
+
+/// Register tiles of the two products below.
+inline int64_t register_tiles(const Tiles& a, const Panels& b) {
+  const int64_t depths = (whole_tiles(a.columns) + kDepth - 1) / kDepth;
+  return (a.rows + kTileRows - 1) / kTileRows * b.count() * depths;
+}
+inline int64_t register_tiles_transposed(const Tiles& a, const Panels& b) {
+  return (a.columns + kTileRows - 1) / kTileRows * b.count();
+}
+
+/// c [a.rows, b.columns] = a * b.
+inline void multiply(const Tiles& a, const Panels& b, float* c, Ahead& ahead) {
+  const int64_t steps = whole_tiles(a.columns), next = Tiles::stride(a.rows);
+  for (int64_t step = 0; step < steps; step += kDepth) {
+    const int64_t depth = std::min(kDepth, steps - step);
+    for (int64_t i = 0; i < b.count(); ++i) {
+      const int64_t vectors = b.panel_vectors(i), column = b.first_vector(i) * kLanes;
+      panel_product_of<kTile, 1>(vectors, a.data + step * next, kTile * kTile, next,
+                                 b.panel(i) + step * kTile * vectors * kLanes, depth, c + column,
+                                 b.columns, a.rows, std::min(vectors * kLanes, b.columns - column),
+                                 step > 0, &ahead);
+    }
+  }
+}
+
+/// c [a.columns, b.columns] = transposed a * b, or added to it.
+inline void multiply_transposed(const Tiles& a, const Panels& b, float* c, bool accumulate,
+                                Ahead& ahead) {
+  for (int64_t i = 0; i < b.count(); ++i) {
+    const int64_t vectors = b.panel_vectors(i), column = b.first_vector(i) * kLanes;
+    panel_product_of<1, kTile>(vectors, a.data, Tiles::stride(a.rows), kTile * kTile, b.panel(i),
+                               whole_tiles(a.rows), c + column, b.columns, a.columns,
+                               std::min(vectors * kLanes, b.columns - column), accumulate, &ahead);
+  }
+}
+
+}  // namespace edgeprune::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,162 @@
+#include "engine/kernels/simd/pointwise.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/base/buffer.h"
+#include "engine/base/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/simd/pointwise.cpp"
+#include <hwy/foreach_target.h>
+
+#include "engine/kernels/simd/gemm-inl.h"
+#include "engine/kernels/simd/sums-inl.h"
+
+#ifndef EDGEPRUNE_POINTWISE_ONCE
+#define EDGEPRUNE_POINTWISE_ONCE
+namespace edgeprune::simd {
+
+/// So many rows that what a block reads and writes stays in the second-level cache.
+inline int64_t block_rows(const PointwiseShape& s) {
+  constexpr int64_t kFloats = 64 * 1024;
+  return std::clamp<int64_t>(kFloats / (s.in_channels + s.out_channels) / 8 * 8, 32, 256);
+}
+
+}  // namespace edgeprune::simd
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::simd::HWY_NAMESPACE {
+
+size_t panels_size(int64_t rows, int64_t columns) {
+  return static_cast<size_t>(Panels::size(rows, columns));
+}
+
+/// Weights [out, in] as the forward product's right factor, [in, out].
+void pack_forward(const PointwiseShape& s, const float* weights, float* packed) {
+  const Panels panels{packed, s.in_channels, s.out_channels};
+  parallel_for(panels.count(), 1, [&](int64_t begin, int64_t end, int) {
+    pack_transposed(weights, panels, begin, end);
+  });
+}
+
+/// As the backward product's, [out, in].
+void pack_backward(const PointwiseShape& s, const float* weights, float* packed) {
+  pack(PlainReader{weights, s.in_channels}, 0, Panels{packed, s.out_channels, s.in_channels});
+}
+
+void forward_range(const PointwiseShape& s, const Normalized& input, const float* packed,
+                   float* output, PartMoments* moments, int64_t begin, int64_t end) {
+  const int64_t most = std::min(block_rows(s), end - begin);
+  const auto scratch = allocate_floats(static_cast<size_t>(Tiles::size(most, s.in_channels)));
+  const Panels weights{const_cast<float*>(packed), s.in_channels, s.out_channels};
+  with_reader(input, s.in_channels, [&](const auto& reader) HWY_ATTR {
+    for (int64_t row = begin; row < end; row += most) {
+      const Tiles tiles{scratch.get(), std::min(most, end - row), s.in_channels};
+      pack(reader, row, tiles);
+      Ahead ahead;
+      ahead.add(input.data, s.in_channels, row + tiles.rows, std::min(row + tiles.rows + most, end));
+      ahead.spread(register_tiles(tiles, weights));
+      multiply(tiles, weights, output + row * s.out_channels, ahead);
+      if (moments != nullptr) add_moments(output, row, row + tiles.rows, *moments);
+    }
+  });
+}
+
+/// `grad_weights` is overwritten with these rows' share of it.
+void backward_range(const PointwiseShape& s, const NormalizedGradient& grad_output,
+                    const Normalized& input, const float* packed, const float* mean,
+                    float* grad_input, PartSums* sums, float* grad_weights, int64_t begin,
+                    int64_t end) {
+  const int64_t most = std::min(block_rows(s), end - begin);
+  const auto grad_block = allocate_floats(static_cast<size_t>(Tiles::size(most, s.out_channels)));
+  const auto input_block = allocate_floats(static_cast<size_t>(Panels::size(most, s.in_channels)));
+  const Panels weights{const_cast<float*>(packed), s.out_channels, s.in_channels};
+  for (int64_t row = begin; row < end; row += most) {
+    const int64_t rows = std::min(most, end - row);
+    const Tiles grad{grad_block.get(), rows, s.out_channels};
+    with_reader(grad_output, s.out_channels,
+                [&](const auto& reader) HWY_ATTR { pack(reader, row, grad); });
+    Ahead ahead;
+    const int64_t next = row + rows, next_end = std::min(row + rows + most, end);
+    ahead.add(grad_output.data, s.out_channels, next, next_end);
+    ahead.add(grad_output.output.data, s.out_channels, next, next_end);
+    ahead.add(input.data, s.in_channels, next, next_end);
+    ahead.spread(register_tiles(grad, weights) + register_tiles_transposed(grad, Panels{nullptr, rows, s.in_channels}));
+    if (grad_weights != nullptr) {
+      const Panels block{input_block.get(), rows, s.in_channels};
+      with_reader(input, s.in_channels,
+                  [&](const auto& reader) HWY_ATTR { pack(reader, row, block); });
+      multiply_transposed(grad, block, grad_weights, row > begin, ahead);
+    }
+    if (grad_input != nullptr) multiply(grad, weights, grad_input + row * s.in_channels, ahead);
+    if (sums != nullptr) add_gradient_sums(input, mean, grad_input, row, row + rows, *sums);
+  }
+}
+
+}  // namespace edgeprune::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edgeprune::simd {
+
+HWY_EXPORT(panels_size);
+HWY_EXPORT(pack_forward);
+HWY_EXPORT(pack_backward);
+HWY_EXPORT(forward_range);
+HWY_EXPORT(backward_range);
+
+namespace {
+constexpr int64_t kGrainRows = 8;
+}
+
+void pointwise_forward(const PointwiseShape& s, const Normalized& input, const float* weights,
+                       float* output, const Moments* moments) {
+  const auto packed =
+      allocate_floats(HWY_DYNAMIC_DISPATCH(panels_size)(s.in_channels, s.out_channels));
+  HWY_DYNAMIC_DISPATCH(pack_forward)(s, weights, packed.get());
+  std::vector<PartMoments> parts;
+  if (moments != nullptr) parts.assign(thread_count(), PartMoments(s.out_channels));
+  parallel_for(s.rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
+    HWY_DYNAMIC_DISPATCH(forward_range)
+    (s, input, packed.get(), output, moments != nullptr ? &parts[part] : nullptr, begin, end);
+  });
+  if (moments != nullptr) combine(parts, *moments);
+}
+
+void pointwise_backward(const PointwiseShape& s, const NormalizedGradient& grad_output,
+                        const Normalized& input, const float* weights,
+                        const PointwiseGradients& gradients) {
+  std::shared_ptr<float[]> packed, partial;
+  if (gradients.grad_input != nullptr) {
+    packed = allocate_floats(HWY_DYNAMIC_DISPATCH(panels_size)(s.out_channels, s.in_channels));
+    HWY_DYNAMIC_DISPATCH(pack_backward)(s, weights, packed.get());
+  }
+  const GradientSums* sums = gradients.sums;
+  std::vector<PartSums> part_sums;
+  if (sums != nullptr) part_sums.assign(thread_count(), PartSums(s.in_channels));
+  const int64_t count = s.in_channels * s.out_channels;
+  float* grad_weights = gradients.grad_weights;
+  if (grad_weights != nullptr) partial = allocate_floats((thread_count() - 1) * count);
+  // The first part's share goes where the sum will be.
+  const auto share = [&](int part) {
+    return part == 0 || grad_weights == nullptr ? grad_weights : &partial[(part - 1) * count];
+  };
+  const int parts = parallel_for(s.rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
+    HWY_DYNAMIC_DISPATCH(backward_range)
+    (s, grad_output, input, packed.get(), sums != nullptr ? sums->mean : nullptr,
+     gradients.grad_input, sums != nullptr ? &part_sums[part] : nullptr, share(part), begin, end);
+  });
+  if (sums != nullptr) combine(part_sums, *sums);
+  if (grad_weights == nullptr) return;
+  parallel_for(count, 16 * 1024, [&](int64_t begin, int64_t end, int) {
+    for (int part = 1; part < parts; ++part) {
+      const float* from = share(part);
+      for (int64_t i = begin; i < end; ++i) grad_weights[i] += from[i];
+    }
+  });
+}
+
+}  // namespace edgeprune::simd
+#endif

@@ -1,0 +1,108 @@
+// Reading a tensor through a batch norm (engine/kernels/normalized.h); included once per instruction
+// set by Highway's foreach_target.h.
+#if defined(EDGEPRUNE_READER_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDGEPRUNE_READER_INL_H_
+#undef EDGEPRUNE_READER_INL_H_
+#else
+#define EDGEPRUNE_READER_INL_H_
+#endif
+
+#include "engine/kernels/normalized.h"
+#include "engine/kernels/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::simd::HWY_NAMESPACE {
+
+// A reader gives the vector at (row, c). What it needs per channel it loads once for several rows.
+
+struct PlainReader {
+  const float* data;
+  int64_t channels;
+  struct Coefficients {};
+  template <typename Access>
+  HWY_INLINE Coefficients coefficients(const Access&, int64_t) const {
+    return {};
+  }
+  template <typename Access>
+  HWY_INLINE Vec read(const Access& access, const Coefficients&, int64_t row, int64_t c) const {
+    return access.load(data + row * channels + c);
+  }
+};
+
+template <Activation kActivation>
+struct NormalizedReader {
+  Normalized tensor;
+  int64_t channels;
+  struct Coefficients {
+    Vec scale, shift;
+  };
+  template <typename Access>
+  HWY_INLINE Coefficients coefficients(const Access& access, int64_t c) const {
+    return {access.load(tensor.scale + c), access.load(tensor.shift + c)};
+  }
+  template <typename Access>
+  HWY_INLINE Vec read(const Access& access, const Coefficients& k, int64_t row, int64_t c) const {
+    const Vec x = access.load(tensor.data + row * channels + c);
+    return activate<kActivation>(hn::MulAdd(x, k.scale, k.shift));
+  }
+};
+
+template <Activation kActivation>
+struct GradientReader {
+  NormalizedGradient grad;
+  int64_t channels;
+  struct Coefficients {
+    Vec scale, shift, a, b, c;
+  };
+  template <typename Access>
+  HWY_INLINE Coefficients coefficients(const Access& access, int64_t c) const {
+    return {access.load(grad.output.scale + c), access.load(grad.output.shift + c),
+            access.load(grad.a + c), access.load(grad.b + c), access.load(grad.c + c)};
+  }
+  template <typename Access>
+  HWY_INLINE Vec read(const Access& access, const Coefficients& k, int64_t row, int64_t c) const {
+    const Vec x = access.load(grad.output.data + row * channels + c);
+    const Vec z = hn::MulAdd(x, k.scale, k.shift);
+    const Vec g = activation_gradient<kActivation>(access.load(grad.data + row * channels + c), z);
+    return hn::MulAdd(k.a, g, hn::MulAdd(k.b, x, k.c));
+  }
+};
+
+/// body(reader), with the reader that fits.
+template <typename Body>
+HWY_INLINE void with_reader(const Normalized& tensor, int64_t channels, const Body& body) {
+  if (tensor.scale == nullptr) return body(PlainReader{tensor.data, channels});
+  if (tensor.activation == Activation::relu6)
+    return body(NormalizedReader<Activation::relu6>{tensor, channels});
+  body(NormalizedReader<Activation::none>{tensor, channels});
+}
+template <typename Body>
+HWY_INLINE void with_reader(const NormalizedGradient& grad, int64_t channels, const Body& body) {
+  if (grad.a == nullptr) return body(PlainReader{grad.data, channels});
+  if (grad.output.activation == Activation::relu6)
+    return body(GradientReader<Activation::relu6>{grad, channels});
+  body(GradientReader<Activation::none>{grad, channels});
+}
+
+/// store(access, row, c, vector) for each vector of rows [begin, end).
+template <typename Reader, typename Store>
+HWY_INLINE void read_rows(const Reader& reader, int64_t begin, int64_t end, const Store& store) {
+  constexpr int64_t kAtOnce = 8;
+  int64_t row = begin;
+  for (; row + kAtOnce <= end; row += kAtOnce) {
+    for_each_vector(reader.channels, [&](auto access, int64_t c) HWY_ATTR {
+      const auto k = reader.coefficients(access, c);
+      for (int64_t r = row; r < row + kAtOnce; ++r) store(access, r, c, reader.read(access, k, r, c));
+    });
+  }
+  for (; row < end; ++row) {
+    for_each_vector(reader.channels, [&](auto access, int64_t c) HWY_ATTR {
+      store(access, row, c, reader.read(access, reader.coefficients(access, c), row, c));
+    });
+  }
+}
+
+}  // namespace edgeprune::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
