@@ -3,6 +3,7 @@
 
 #include "engine/base/buffer.h"
 #include "engine/base/parallel.h"
+#include "engine/kernels/simd/ahead.h"
 #include "engine/kernels/simd/depthwise.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -63,8 +64,16 @@ void training_forward_range(const Conv2dShape& s, const Normalized& input, const
   for (int64_t image = begin; image < end; image += most) {
     const int64_t images = std::min(most, end - image);
     const float* values = block.read(input, as_it_is(input), image * in_rows, (image + images) * in_rows);
-    forward_range(s, values, taps, nullptr, Activation::none,
-                  output + image * out_rows * s.in_channels, 0, images * s.out_height());
+    Ahead ahead;
+    const int64_t next = image + images, next_end = std::min(next + most, end);
+    ahead.read(input.data, s.in_channels, next * in_rows, next_end * in_rows);
+    ahead.write(output, s.in_channels, next * out_rows, next_end * out_rows);
+    ahead.spread(images * s.out_height());
+    for (int64_t r = 0; r < images * s.out_height(); ++r) {
+      ahead.step();
+      forward_range(s, values, taps, nullptr, Activation::none,
+                    output + image * out_rows * s.in_channels, r, r + 1);
+    }
     if (moments != nullptr) add_moments(output, image * out_rows, (image + images) * out_rows, *moments);
   }
 }
@@ -91,10 +100,20 @@ void training_backward_range(const Conv2dShape& s, const NormalizedGradient& gra
     }
     if (grad_input == nullptr) continue;
     float* to = grad_input + image * in_rows * channels;
-    if (s.stride == 1) {  // the same convolution with the taps turned
-      forward_range(s, grad, turned, nullptr, Activation::none, to, 0, images * s.in_height);
-    } else {
-      backward_data_range(s, grad, taps, to, 0, images * s.in_height);
+    Ahead ahead;
+    const int64_t next = image + images, next_end = std::min(next + most, end);
+    ahead.read(grad_output.data, channels, next * out_rows, next_end * out_rows);
+    ahead.read(grad_output.output.data, channels, next * out_rows, next_end * out_rows);
+    ahead.read(input.data, channels, next * in_rows, next_end * in_rows);
+    ahead.write(grad_input, channels, next * in_rows, next_end * in_rows);
+    ahead.spread(images * s.in_height);
+    for (int64_t r = 0; r < images * s.in_height; ++r) {
+      ahead.step();
+      if (s.stride == 1) {  // the same convolution with the taps turned
+        forward_range(s, grad, turned, nullptr, Activation::none, to, r, r + 1);
+      } else {
+        backward_data_range(s, grad, taps, to, r, r + 1);
+      }
     }
     if (sums != nullptr) {
       add_gradient_sums(input, mean, grad_input, image * in_rows, (image + images) * in_rows, *sums);

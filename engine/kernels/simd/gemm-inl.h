@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/kernels/simd/ahead.h"
 #include "engine/kernels/simd/reader-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -146,39 +147,6 @@ inline void pack_transposed(const float* matrix, const Panels& panels, int64_t f
     std::fill_n(to, (whole_tiles(panels.rows) * kTile - panels.rows) * width, 0.0f);
   }
 }
-
-/// Fetches what the next block will read into the second-level cache while this block is being
-/// multiplied. (Reading and multiplying in turns, a core waits for memory half of its time.)
-class Ahead {
- public:
-  Ahead() = default;
-  /// Rows [begin, end) of [rows, columns].
-  void add(const float* data, int64_t columns, int64_t begin, int64_t end) {
-    if (data == nullptr || begin >= end) return;
-    streams_[count_++] = {data + begin * columns, data + end * columns};
-  }
-  /// Spreads what there is over so many calls of step().
-  void spread(int64_t calls) {
-    int64_t lines = 0;
-    for (int i = 0; i < count_; ++i) lines += (streams_[i].end - streams_[i].at + 15) / 16;
-    per_step_ = (lines + calls - 1) / calls;
-  }
-  HWY_INLINE void step() {
-    for (int64_t left = per_step_; left > 0 && current_ < count_;) {
-      Stream& s = streams_[current_];
-      for (; left > 0 && s.at < s.end; --left, s.at += 16) __builtin_prefetch(s.at, 0, 2);
-      if (s.at >= s.end) ++current_;
-    }
-  }
-
- private:
-  struct Stream {
-    const float *at, *end;
-  };
-  Stream streams_[4];
-  int count_ = 0, current_ = 0;
-  int64_t per_step_ = 0;
-};
 
 /// One register tile over `steps` times eight values of K. A's value for row r and step j stands at
 /// a[r * kRowStride + j * kStepStride], eight steps on at a + a_next.

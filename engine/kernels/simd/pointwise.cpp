@@ -56,7 +56,9 @@ void forward_range(const PointwiseShape& s, const Normalized& input, const float
       const Tiles tiles{scratch.get(), std::min(most, end - row), s.in_channels};
       pack(reader, row, tiles);
       Ahead ahead;
-      ahead.add(input.data, s.in_channels, row + tiles.rows, std::min(row + tiles.rows + most, end));
+      const int64_t next = row + tiles.rows, next_end = std::min(next + most, end);
+      ahead.read(input.data, s.in_channels, next, next_end);
+      ahead.write(output, s.out_channels, next, next_end);
       ahead.spread(register_tiles(tiles, weights));
       multiply(tiles, weights, output + row * s.out_channels, ahead);
       if (moments != nullptr) add_moments(output, row, row + tiles.rows, *moments);
@@ -80,9 +82,10 @@ void backward_range(const PointwiseShape& s, const NormalizedGradient& grad_outp
                 [&](const auto& reader) HWY_ATTR { pack(reader, row, grad); });
     Ahead ahead;
     const int64_t next = row + rows, next_end = std::min(row + rows + most, end);
-    ahead.add(grad_output.data, s.out_channels, next, next_end);
-    ahead.add(grad_output.output.data, s.out_channels, next, next_end);
-    ahead.add(input.data, s.in_channels, next, next_end);
+    ahead.read(grad_output.data, s.out_channels, next, next_end);
+    ahead.read(grad_output.output.data, s.out_channels, next, next_end);
+    ahead.read(input.data, s.in_channels, next, next_end);
+    ahead.write(grad_input, s.in_channels, next, next_end);
     ahead.spread(register_tiles(grad, weights) + register_tiles_transposed(grad, Panels{nullptr, rows, s.in_channels}));
     if (grad_weights != nullptr) {
       const Panels block{input_block.get(), rows, s.in_channels};
