@@ -11,153 +11,152 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
-/// One image's row and the rows around it, `c` already added; a row outside the image is null.
+/// One column of a 3x3 window. (Not an array: compilers keep those in memory.)
+struct Column {
+  Vec top, middle, bottom;
+};
+HWY_INLINE Column zero_column() {
+  const Vec zero = hn::Zero(F32());
+  return {zero, zero, zero};
+}
+
+/// Three rows [width, channels] of an image, outside it rows of zeros.
 struct Rows {
   const float* row[3];
+  int64_t width, channels;
+
+  /// Column w at channel c.
+  template <typename Access>
+  HWY_INLINE Column load(const Access& access, int64_t w, int64_t c) const {
+    const int64_t at = w * channels + c;
+    return {access.load(row[0] + at), access.load(row[1] + at), access.load(row[2] + at)};
+  }
 };
 
-inline Rows rows_around(const Conv2dShape& s, const float* image, int64_t oh) {
-  Rows rows;
-  for (int64_t kh = 0; kh < 3; ++kh) {
-    const int64_t ih = oh * s.stride - 1 + kh;
-    const bool inside = ih >= 0 && ih < s.in_height;
-    rows.row[kh] = inside ? image + ih * s.in_width * s.in_channels : nullptr;
-  }
-  return rows;
-}
-
-/// Column iw of the three rows at channel c; zeros outside the image.
-template <typename Access>
-HWY_INLINE void load_column(const Access& access, const Conv2dShape& s, const Rows& rows,
-                            int64_t iw, int64_t c, Vec column[3]) {
-  const F32 d;
-  const bool inside = iw >= 0 && iw < s.in_width;
-  for (int kh = 0; kh < 3; ++kh) {
-    column[kh] = inside && rows.row[kh] != nullptr
-                     ? access.load(rows.row[kh] + iw * s.in_channels + c)
-                     : hn::Zero(d);
-  }
-}
-
-/// Walks one output row at one vector of channels, keeping the 3x3 window in registers: body(ow,
-/// left, middle, right) with columns of three vectors. Stride 1 loads one new column an output,
-/// stride 2 two.
+/// Walks along three rows at one vector of channels, keeping the 3x3 window in registers: body(o, left,
+/// middle, right) for output o. Stride 1 loads one new column an output, stride 2 two.
 template <int kStride, typename Access, typename Body>
-HWY_INLINE void slide(const Access& access, const Conv2dShape& s, const Rows& rows, int64_t c,
-                      const Body& body) {
-  Vec left[3], middle[3], right[3];
-  load_column(access, s, rows, -1, c, left);
-  if constexpr (kStride == 1) load_column(access, s, rows, 0, c, middle);
-  for (int64_t ow = 0; ow < s.out_width(); ++ow) {
-    if constexpr (kStride == 2) load_column(access, s, rows, 2 * ow, c, middle);
-    load_column(access, s, rows, kStride * ow + 1, c, right);
-    body(ow, left, middle, right);
-    for (int kh = 0; kh < 3; ++kh) {
-      left[kh] = kStride == 1 ? middle[kh] : right[kh];
-      if constexpr (kStride == 1) middle[kh] = right[kh];
+HWY_INLINE void slide(const Access& access, const Rows rows, int64_t c, const Body& body) {
+  Column left = zero_column(), middle = rows.load(access, 0, c);
+  int64_t o = 0, next = 1;  // the column after `middle`
+  while (next < rows.width) {
+    const Column right = rows.load(access, next++, c);
+    body(o++, left, middle, right);
+    if constexpr (kStride == 1) {
+      left = middle;
+      middle = right;
+    } else {
+      if (next >= rows.width) return;
+      left = right;
+      middle = rows.load(access, next++, c);
     }
   }
+  body(o, left, middle, zero_column());
+}
+
+/// The nine taps at one vector of channels.
+struct Taps {
+  Column left, middle, right;
+};
+template <typename Access>
+HWY_INLINE Taps load_taps(const Access& access, const float* taps, int64_t channels, int64_t c) {
+  const auto at = [&](int64_t k) HWY_ATTR { return access.load(taps + k * channels + c); };
+  return {{at(0), at(3), at(6)}, {at(1), at(4), at(7)}, {at(2), at(5), at(8)}};
+}
+template <typename Access>
+HWY_INLINE void store_taps(const Access& access, const Taps& t, float* taps, int64_t channels,
+                           int64_t c) {
+  const auto put = [&](int64_t k, Vec v) HWY_ATTR { access.store(v, taps + k * channels + c); };
+  put(0, t.left.top), put(3, t.left.middle), put(6, t.left.bottom);
+  put(1, t.middle.top), put(4, t.middle.middle), put(7, t.middle.bottom);
+  put(2, t.right.top), put(5, t.right.middle), put(8, t.right.bottom);
+}
+
+/// sum + column * taps, and sum + column * factor per element.
+HWY_INLINE Vec add_products(const Column& a, const Column& b, Vec sum) {
+  return hn::MulAdd(a.top, b.top, hn::MulAdd(a.middle, b.middle, hn::MulAdd(a.bottom, b.bottom, sum)));
+}
+HWY_INLINE void add_scaled(const Column& a, Vec factor, Column& sum) {
+  sum.top = hn::MulAdd(a.top, factor, sum.top);
+  sum.middle = hn::MulAdd(a.middle, factor, sum.middle);
+  sum.bottom = hn::MulAdd(a.bottom, factor, sum.bottom);
 }
 
 template <int kStride, Activation kActivation>
-void forward_row(const Conv2dShape& s, const Rows& rows, const float* taps, const float* bias,
-                 float* output) {
-  const int64_t channels = s.in_channels;
+void forward_row(const Rows& rows, const float* taps, const float* bias, float* output) {
+  const int64_t channels = rows.channels;
   for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
-    const F32 d;
-    Vec w[9];
-    for (int k = 0; k < 9; ++k) w[k] = access.load(taps + k * channels + c);
-    const Vec start = bias != nullptr ? access.load(bias + c) : hn::Zero(d);
-    slide<kStride>(access, s, rows, c,
-                   [&](int64_t ow, const Vec* left, const Vec* middle, const Vec* right) HWY_ATTR {
-                     Vec sum = start, other = hn::Mul(middle[1], w[4]);
-                     for (int kh = 0; kh < 3; ++kh) {
-                       sum = hn::MulAdd(left[kh], w[3 * kh], sum);
-                       other = hn::MulAdd(right[kh], w[3 * kh + 2], other);
-                     }
-                     sum = hn::MulAdd(middle[0], w[1], sum);
-                     other = hn::MulAdd(middle[2], w[7], other);
-                     access.store(activate<kActivation>(hn::Add(sum, other)),
-                                  output + ow * channels + c);
-                   });
+    const Taps w = load_taps(access, taps, channels, c);
+    const Vec zero = hn::Zero(F32());
+    const Vec start = bias != nullptr ? access.load(bias + c) : zero;
+    slide<kStride>(access, rows, c,
+                   [&](int64_t o, const Column& left, const Column& middle, const Column& right)
+                       HWY_ATTR {
+                         // Two chains: a chain of nine takes longer than nine products.
+                         const Vec one = add_products(left, w.left, start);
+                         const Vec two =
+                             add_products(middle, w.middle, add_products(right, w.right, zero));
+                         access.store(activate<kActivation>(hn::Add(one, two)),
+                                      output + o * channels + c);
+                       });
   });
 }
 
-/// Output rows [begin, end) of all images' rows taken together.
-inline void forward_range(const Conv2dShape& s, const float* input, const float* taps, const float* bias,
-                   Activation activation, float* output, int64_t begin, int64_t end) {
-  const int64_t image = s.in_height * s.in_width * s.in_channels;
+using ForwardRow = void (*)(const Rows& rows, const float* taps, const float* bias, float* output);
+inline ForwardRow forward_row_for(int64_t stride, Activation activation) {
   const bool relu = activation == Activation::relu6;
-  const auto row =
-      s.stride == 1 ? (relu ? forward_row<1, Activation::relu6> : forward_row<1, Activation::none>)
-                    : (relu ? forward_row<2, Activation::relu6> : forward_row<2, Activation::none>);
-  for (int64_t r = begin; r < end; ++r) {
-    const Rows rows = rows_around(s, input + r / s.out_height() * image, r % s.out_height());
-    row(s, rows, taps, bias, output + r * s.out_width() * s.out_channels);
-  }
+  if (stride == 1)
+    return relu ? forward_row<1, Activation::relu6> : forward_row<1, Activation::none>;
+  return relu ? forward_row<2, Activation::relu6> : forward_row<2, Activation::none>;
 }
 
-/// grad_input rows [begin, end): every input pixel gathers from the outputs that read it.
-inline void backward_data_range(const Conv2dShape& s, const float* grad_output, const float* taps,
-                         float* grad_input, int64_t begin, int64_t end) {
-  const int64_t channels = s.in_channels;
-  const int64_t out_row = s.out_width() * channels;
-  // The outputs o that read input i through tap k: o * stride - 1 + k == i.
-  const auto output_of = [&](int64_t i, int64_t k, int64_t limit) {
-    const int64_t o = i + 1 - k;
-    return o >= 0 && o % s.stride == 0 && o / s.stride < limit ? o / s.stride : -1;
-  };
-  for (int64_t r = begin; r < end; ++r) {
-    const float* image = grad_output + r / s.in_height * s.out_height() * out_row;
-    int64_t oh[3];
-    for (int64_t k = 0; k < 3; ++k) oh[k] = output_of(r % s.in_height, k, s.out_height());
-    for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
-      const F32 d;
-      Vec w[9];
-      for (int k = 0; k < 9; ++k) w[k] = access.load(taps + k * channels + c);
-      for (int64_t iw = 0; iw < s.in_width; ++iw) {
-        Vec sum = hn::Zero(d);
-        for (int64_t kw = 0; kw < 3; ++kw) {
-          const int64_t ow = output_of(iw, kw, s.out_width());
-          if (ow < 0) continue;
-          for (int64_t kh = 0; kh < 3; ++kh) {
-            if (oh[kh] < 0) continue;
-            const float* grad = image + oh[kh] * out_row + ow * channels + c;
-            sum = hn::MulAdd(access.load(grad), w[3 * kh + kw], sum);
-          }
-        }
-        access.store(sum, grad_input + (r * s.in_width + iw) * channels + c);
-      }
-    });
-  }
-}
-
-/// Adds one image's gradient to grad_taps: nine sums in registers over the whole image.
-template <int kStride>
-void backward_weights_image(const Conv2dShape& s, const float* input, const float* grad_output,
-                            float* grad_taps) {
-  const int64_t channels = s.in_channels;
+/// Stride 2: the gradient of one input row from the one or two output rows that read it, grad[i] through
+/// the taps of filter row tap_row[i]. An even input column was read by the middle tap of one output, an
+/// odd one by the right tap of an output and the left tap of the next.
+template <int kRows>
+void backward_data_row(const float* const* grad, const int* tap_row, const float* taps,
+                       int64_t channels, int64_t out_width, int64_t in_width, float* grad_input) {
   for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
-    const F32 d;
-    Vec sum[9];
-    for (auto& v : sum) v = hn::Zero(d);
-    for (int64_t oh = 0; oh < s.out_height(); ++oh) {
-      const float* grad_row = grad_output + oh * s.out_width() * channels + c;
-      slide<kStride>(access, s, rows_around(s, input, oh), c,
-                     [&](int64_t ow, const Vec* left, const Vec* middle, const Vec* right)
+    const Vec zero = hn::Zero(F32());
+    Vec w[kRows][3], g[kRows];
+    for (int r = 0; r < kRows; ++r) {
+      for (int k = 0; k < 3; ++k) w[r][k] = access.load(taps + (3 * tap_row[r] + k) * channels + c);
+      g[r] = access.load(grad[r] + c);
+    }
+    for (int64_t o = 0; o < out_width; ++o) {
+      float* to = grad_input + 2 * o * channels + c;
+      Vec even = zero, odd = zero;
+      for (int r = 0; r < kRows; ++r) {
+        even = hn::MulAdd(g[r], w[r][1], even);
+        odd = hn::MulAdd(g[r], w[r][2], odd);
+        g[r] = o + 1 < out_width ? access.load(grad[r] + (o + 1) * channels + c) : zero;
+        odd = hn::MulAdd(g[r], w[r][0], odd);
+      }
+      access.store(even, to);
+      if (2 * o + 1 < in_width) access.store(odd, to + channels);
+    }
+  });
+}
+
+/// Adds the gradient of the taps from `count` output rows; rows_at(i) are the input rows around output
+/// row i, grad_at(i) its gradient. Nine sums in registers over all of them.
+template <int kStride, typename RowsAt, typename GradAt>
+HWY_INLINE void add_taps_gradient(int64_t count, int64_t channels, const RowsAt& rows_at,
+                                  const GradAt& grad_at, float* grad_taps) {
+  for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
+    Taps sum = load_taps(access, grad_taps, channels, c);
+    for (int64_t i = 0; i < count; ++i) {
+      const float* grad_row = grad_at(i) + c;
+      slide<kStride>(access, rows_at(i), c,
+                     [&](int64_t o, const Column& left, const Column& middle, const Column& right)
                          HWY_ATTR {
-                           const Vec grad = access.load(grad_row + ow * channels);
-                           for (int kh = 0; kh < 3; ++kh) {
-                             sum[3 * kh] = hn::MulAdd(left[kh], grad, sum[3 * kh]);
-                             sum[3 * kh + 1] = hn::MulAdd(middle[kh], grad, sum[3 * kh + 1]);
-                             sum[3 * kh + 2] = hn::MulAdd(right[kh], grad, sum[3 * kh + 2]);
-                           }
+                           const Vec grad = access.load(grad_row + o * channels);
+                           add_scaled(left, grad, sum.left);
+                           add_scaled(middle, grad, sum.middle);
+                           add_scaled(right, grad, sum.right);
                          });
     }
-    for (int k = 0; k < 9; ++k) {
-      float* total = grad_taps + k * channels + c;
-      access.store(hn::Add(access.load(total), sum[k]), total);
-    }
+    store_taps(access, sum, grad_taps, channels, c);
   });
 }
 

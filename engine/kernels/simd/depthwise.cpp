@@ -1,5 +1,7 @@
 #include "engine/kernels/simd/depthwise.h"
 
+#include <vector>
+
 #include "engine/base/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -7,6 +9,30 @@
 #include <hwy/foreach_target.h>
 
 #include "engine/kernels/simd/depthwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::simd::HWY_NAMESPACE {
+
+/// Output rows [begin, end) of all images' rows taken together.
+void forward_range(const Conv2dShape& s, const float* input, const float* taps, const float* bias,
+                   Activation activation, float* output, int64_t begin, int64_t end) {
+  thread_local std::vector<float> zeros;  // kept, so that a plan's runs allocate nothing
+  const int64_t in_row = s.in_width * s.in_channels, out_row = s.out_width() * s.out_channels;
+  if (zeros.size() < size_t(in_row)) zeros.assign(size_t(in_row), 0.0f);
+  const ForwardRow forward = forward_row_for(s.stride, activation);
+  for (int64_t r = begin; r < end; ++r) {
+    const float* image = input + r / s.out_height() * s.in_height * in_row;
+    Rows rows{{}, s.in_width, s.in_channels};
+    for (int64_t k = 0; k < 3; ++k) {
+      const int64_t ih = r % s.out_height() * s.stride - 1 + k;
+      rows.row[k] = ih >= 0 && ih < s.in_height ? image + ih * in_row : zeros.data();
+    }
+    forward(rows, taps, bias, output + r * out_row);
+  }
+}
+
+}  // namespace edgeprune::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace edgeprune::simd {

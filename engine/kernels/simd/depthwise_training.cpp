@@ -3,7 +3,6 @@
 
 #include "engine/base/buffer.h"
 #include "engine/base/parallel.h"
-#include "engine/kernels/simd/ahead.h"
 #include "engine/kernels/simd/depthwise.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -17,64 +16,90 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
-/// So many images at once that sums run over enough rows, few enough to stay in cache.
-inline int64_t block_images(const Conv2dShape& s) {
-  return std::max<int64_t>(1, 64 / (s.in_height * s.in_width));
-}
-
-/// Memory for what a block of images reads, unless it can be read as it stands.
-class ReadBlock {
+/// The rows of one image as their reader sees them, a few at a time: enough for the 3x3 windows around
+/// some output rows to stay in the first-level cache.
+template <typename Source>
+class RowRing {
  public:
-  ReadBlock(int64_t rows, int64_t channels) : channels_(channels) {
-    buffer_ = allocate_floats(static_cast<size_t>(rows * channels));
-  }
+  RowRing(const Source& source, int64_t height, int64_t width, int64_t channels, int64_t rows)
+      : source_(source),
+        height_(height),
+        width_(width),
+        channels_(channels),
+        capacity_(std::min(rows, height)),
+        zeros_(static_cast<size_t>(width * channels), 0.0f),
+        buffer_(allocate_floats(static_cast<size_t>(capacity_ * width * channels))) {}
 
-  /// Rows [begin, end) of `tensor` (a Normalized or NormalizedGradient) as its reader sees them.
-  template <typename Source>
-  HWY_INLINE const float* read(const Source& source, const float* as_it_is, int64_t begin, int64_t end) {
-    if (as_it_is != nullptr) return as_it_is + begin * channels_;
-    float* to = buffer_.get();
-    const int64_t channels = channels_;
-    with_reader(source, channels, [&](const auto& reader) HWY_ATTR {
-      read_rows(reader, begin, end, [&](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
-        access.store(v, to + (row - begin) * channels + c);
-      });
+  void start(int64_t image) {
+    first_ = image * height_ * width_;
+    read_ = 0;
+  }
+  /// Reads on to row `last`, or to the image's end.
+  HWY_INLINE void read_to(int64_t last) {
+    const int64_t end = std::min(last + 1, height_);
+    if (read_ >= end) return;
+    with_reader(source_, channels_, [&](const auto& reader) HWY_ATTR {
+      for (; read_ < end; ++read_) {
+        float* to = buffer_.get() + read_ % capacity_ * width_ * channels_;
+        const int64_t begin = first_ + read_ * width_, channels = channels_, ahead = width_;
+        read_rows(reader, begin, begin + width_, [&](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
+          access.store(v, to + (row - begin) * channels + c);
+          reader.prefetch(row + ahead, c);
+        });
+      }
     });
-    return to;
+  }
+  /// One of the last rows read; zeros outside the image.
+  const float* row(int64_t index) const {
+    if (index < 0 || index >= height_) return zeros_.data();
+    return buffer_.get() + index % capacity_ * width_ * channels_;
+  }
+  /// Rows index - 1 to index + 1.
+  Rows around(int64_t index) const {
+    return {{row(index - 1), row(index), row(index + 1)}, width_, channels_};
   }
 
  private:
-  int64_t channels_;
+  const Source& source_;
+  int64_t height_, width_, channels_, capacity_;
+  std::vector<float> zeros_;
   std::shared_ptr<float[]> buffer_;
+  int64_t first_ = 0, read_ = 0;
 };
-
-inline const float* as_it_is(const Normalized& x) {
-  return x.scale == nullptr ? x.data : nullptr;
-}
-inline const float* as_it_is(const NormalizedGradient& g) {
-  return g.a == nullptr ? g.data : nullptr;
-}
 
 /// Images [begin, end).
 void training_forward_range(const Conv2dShape& s, const Normalized& input, const float* taps,
                             float* output, PartMoments* moments, int64_t begin, int64_t end) {
-  const int64_t most = std::min(block_images(s), end - begin);
-  const int64_t in_rows = s.in_height * s.in_width, out_rows = s.out_height() * s.out_width();
-  ReadBlock block(most * in_rows, s.in_channels);
-  for (int64_t image = begin; image < end; image += most) {
-    const int64_t images = std::min(most, end - image);
-    const float* values = block.read(input, as_it_is(input), image * in_rows, (image + images) * in_rows);
-    Ahead ahead;
-    const int64_t next = image + images, next_end = std::min(next + most, end);
-    ahead.read(input.data, s.in_channels, next * in_rows, next_end * in_rows);
-    ahead.write(output, s.in_channels, next * out_rows, next_end * out_rows);
-    ahead.spread(images * s.out_height());
-    for (int64_t r = 0; r < images * s.out_height(); ++r) {
-      ahead.step();
-      forward_range(s, values, taps, nullptr, Activation::none,
-                    output + image * out_rows * s.in_channels, r, r + 1);
+  const int64_t out_height = s.out_height(), out_width = s.out_width();
+  RowRing rows(input, s.in_height, s.in_width, s.in_channels, 3);
+  const ForwardRow forward = forward_row_for(s.stride, Activation::none);
+  for (int64_t image = begin; image < end; ++image) {
+    rows.start(image);
+    for (int64_t o = 0; o < out_height; ++o) {
+      rows.read_to(s.stride * o + 1);
+      const int64_t first = (image * out_height + o) * out_width;
+      forward(rows.around(s.stride * o), taps, nullptr, output + first * s.in_channels);
+      if (moments != nullptr) add_moments(output, first, first + out_width, *moments);
     }
-    if (moments != nullptr) add_moments(output, image * out_rows, (image + images) * out_rows, *moments);
+  }
+}
+
+/// The gradient of input row `index` of an image.
+inline void input_gradient_row(const Conv2dShape& s, const RowRing<NormalizedGradient>& grads,
+                               const float* taps, const float* turned, int64_t index,
+                               float* grad_input) {
+  if (s.stride == 1) {  // the same convolution with the taps turned
+    forward_row<1, Activation::none>(grads.around(index), turned, nullptr, grad_input);
+    return;
+  }
+  // An even row was read through the middle taps, an odd one through the lower and the upper ones.
+  const int64_t o = index / 2;
+  const float* rows[2] = {grads.row(o), grads.row(o + 1)};
+  const int middle[1] = {1}, outer[2] = {2, 0};
+  if (index % 2 == 0) {
+    backward_data_row<1>(rows, middle, taps, s.in_channels, s.out_width(), s.in_width, grad_input);
+  } else {
+    backward_data_row<2>(rows, outer, taps, s.in_channels, s.out_width(), s.in_width, grad_input);
   }
 }
 
@@ -83,40 +108,38 @@ void training_backward_range(const Conv2dShape& s, const NormalizedGradient& gra
                              const Normalized& input, const float* taps, const float* turned,
                              const float* mean, float* grad_input, PartSums* sums,
                              float* grad_taps, int64_t begin, int64_t end) {
-  const int64_t most = std::min(block_images(s), end - begin), channels = s.in_channels;
-  const int64_t in_rows = s.in_height * s.in_width, out_rows = s.out_height() * s.out_width();
-  ReadBlock grad_block(most * out_rows, channels), input_block(most * in_rows, channels);
-  for (int64_t image = begin; image < end; image += most) {
-    const int64_t images = std::min(most, end - image);
-    const float* grad = grad_block.read(grad_output, as_it_is(grad_output), image * out_rows,
-                                        (image + images) * out_rows);
-    if (grad_taps != nullptr) {
-      const float* values =
-          input_block.read(input, as_it_is(input), image * in_rows, (image + images) * in_rows);
-      for (int64_t i = 0; i < images; ++i) {
-        const auto add = s.stride == 1 ? backward_weights_image<1> : backward_weights_image<2>;
-        add(s, values + i * in_rows * channels, grad + i * out_rows * channels, grad_taps);
+  const int64_t channels = s.in_channels, out_height = s.out_height(), stride = s.stride;
+  // Output rows at a time: some 32 pixels, for which the taps' sums stay in registers.
+  const int64_t band = std::clamp<int64_t>(32 / s.out_width(), 1, out_height);
+  RowRing grads(grad_output, out_height, s.out_width(), channels, band + 2);
+  RowRing values(input, s.in_height, s.in_width, channels, stride * (band - 1) + 3);
+  for (int64_t image = begin; image < end; ++image) {
+    grads.start(image);
+    values.start(image);
+    for (int64_t o = 0; o < out_height; o += band) {
+      const int64_t count = std::min(band, out_height - o);
+      grads.read_to(o + count);
+      if (grad_taps != nullptr) {
+        values.read_to(stride * (o + count - 1) + 1);
+        const auto around = [&](int64_t i) { return values.around(stride * (o + i)); };
+        const auto grad = [&](int64_t i) { return grads.row(o + i); };
+        if (stride == 1) {
+          add_taps_gradient<1>(count, channels, around, grad, grad_taps);
+        } else {
+          add_taps_gradient<2>(count, channels, around, grad, grad_taps);
+        }
       }
-    }
-    if (grad_input == nullptr) continue;
-    float* to = grad_input + image * in_rows * channels;
-    Ahead ahead;
-    const int64_t next = image + images, next_end = std::min(next + most, end);
-    ahead.read(grad_output.data, channels, next * out_rows, next_end * out_rows);
-    ahead.read(grad_output.output.data, channels, next * out_rows, next_end * out_rows);
-    ahead.read(input.data, channels, next * in_rows, next_end * in_rows);
-    ahead.write(grad_input, channels, next * in_rows, next_end * in_rows);
-    ahead.spread(images * s.in_height);
-    for (int64_t r = 0; r < images * s.in_height; ++r) {
-      ahead.step();
-      if (s.stride == 1) {  // the same convolution with the taps turned
-        forward_range(s, grad, turned, nullptr, Activation::none, to, r, r + 1);
-      } else {
-        backward_data_range(s, grad, taps, to, r, r + 1);
+      if (grad_input == nullptr) continue;
+      const int64_t first = stride * o, last = std::min(stride * (o + count), s.in_height);
+      const int64_t image_rows = image * s.in_height;
+      for (int64_t i = first; i < last; ++i) {
+        input_gradient_row(s, grads, taps, turned, i,
+                           grad_input + (image_rows + i) * s.in_width * channels);
       }
-    }
-    if (sums != nullptr) {
-      add_gradient_sums(input, mean, grad_input, image * in_rows, (image + images) * in_rows, *sums);
+      if (sums != nullptr) {
+        add_gradient_sums(input, mean, grad_input, (image_rows + first) * s.in_width,
+                          (image_rows + last) * s.in_width, *sums);
+      }
     }
   }
 }

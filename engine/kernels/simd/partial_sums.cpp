@@ -4,30 +4,42 @@
 
 namespace edgeprune::simd {
 
-void combine(const std::vector<PartMoments>& parts, const Moments& moments) {
-  const size_t channels = parts.front().sum.size();
+void PartSums::flush() {
+  const size_t channels = first.size();
+  for (size_t c = 0; c < channels; ++c) first[c] += block[c];
+  for (size_t c = 0; c < channels; ++c) second[c] += block[channels + c];
+  std::fill(block.begin(), block.end(), 0.0f);
+  rows_in_block = 0;
+}
+
+void combine(std::vector<PartMoments>& parts, const Moments& moments) {
+  const size_t channels = parts.front().sums.first.size();
   int64_t rows = 0;
-  for (const PartMoments& part : parts) rows += part.rows;
+  for (PartMoments& part : parts) {
+    part.sums.flush();
+    rows += part.rows;
+  }
   for (size_t c = 0; c < channels; ++c) {
     const double origin = parts.front().origin[c];
     double sum = 0;
     for (const PartMoments& part : parts) {
-      if (part.rows > 0) sum += part.sum[c] + double(part.rows) * (part.origin[c] - origin);
+      if (part.rows > 0) sum += part.sums.first[c] + double(part.rows) * (part.origin[c] - origin);
     }
     const double mean = origin + sum / double(rows);
     double squares = 0;
     for (const PartMoments& part : parts) {
       if (part.rows == 0) continue;
-      const double own = part.sum[c] / double(part.rows);  // this part's mean, from its origin
+      const double own = part.sums.first[c] / double(part.rows);  // this part's mean, from its origin
       const double away = part.origin[c] + own - mean;
-      squares += part.squares[c] - own * part.sum[c] + double(part.rows) * away * away;
+      squares += part.sums.second[c] - own * part.sums.first[c] + double(part.rows) * away * away;
     }
     moments.mean[c] = static_cast<float>(mean);
     moments.variance[c] = static_cast<float>(std::max(0.0, squares / double(rows)));
   }
 }
 
-void combine(const std::vector<PartSums>& parts, const GradientSums& sums) {
+void combine(std::vector<PartSums>& parts, const GradientSums& sums) {
+  for (PartSums& part : parts) part.flush();
   for (size_t c = 0; c < parts.front().first.size(); ++c) {
     double first = 0, second = 0;
     for (const PartSums& part : parts) {

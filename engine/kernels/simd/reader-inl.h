@@ -27,6 +27,9 @@ struct PlainReader {
   HWY_INLINE Vec read(const Access& access, const Coefficients&, int64_t row, int64_t c) const {
     return access.load(data + row * channels + c);
   }
+  HWY_INLINE void prefetch(int64_t row, int64_t c) const {
+    __builtin_prefetch(data + row * channels + c);
+  }
 };
 
 template <Activation kActivation>
@@ -44,6 +47,9 @@ struct NormalizedReader {
   HWY_INLINE Vec read(const Access& access, const Coefficients& k, int64_t row, int64_t c) const {
     const Vec x = access.load(tensor.data + row * channels + c);
     return activate<kActivation>(hn::MulAdd(x, k.scale, k.shift));
+  }
+  HWY_INLINE void prefetch(int64_t row, int64_t c) const {
+    __builtin_prefetch(tensor.data + row * channels + c);
   }
 };
 
@@ -65,6 +71,10 @@ struct GradientReader {
     const Vec z = hn::MulAdd(x, k.scale, k.shift);
     const Vec g = activation_gradient<kActivation>(access.load(grad.data + row * channels + c), z);
     return hn::MulAdd(k.a, g, hn::MulAdd(k.b, x, k.c));
+  }
+  HWY_INLINE void prefetch(int64_t row, int64_t c) const {
+    __builtin_prefetch(grad.data + row * channels + c);
+    __builtin_prefetch(grad.output.data + row * channels + c);
   }
 };
 
