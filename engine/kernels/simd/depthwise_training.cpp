@@ -41,10 +41,9 @@ class RowRing {
     with_reader(source_, channels_, [&](const auto& reader) HWY_ATTR {
       for (; read_ < end; ++read_) {
         float* to = buffer_.get() + read_ % capacity_ * width_ * channels_;
-        const int64_t begin = first_ + read_ * width_, channels = channels_, ahead = width_;
+        const int64_t begin = first_ + read_ * width_, channels = channels_;
         read_rows(reader, begin, begin + width_, [&](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
           access.store(v, to + (row - begin) * channels + c);
-          reader.prefetch(row + ahead, c);
         });
       }
     });

@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/kernels/simd/ahead.h"
 #include "engine/kernels/simd/reader-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -194,11 +193,14 @@ HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
 /// A column of register tiles: rows [0, rows) of C by one panel.
 template <int kVectors, int kRowStride, int kStepStride>
 void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const float* b, int64_t steps,
-                   float* c, int64_t c_stride, int64_t rows, int64_t panel_columns, bool accumulate, Ahead* ahead) {
+                   float* c, int64_t c_stride, int64_t rows, int64_t panel_columns, bool accumulate) {
   const int64_t over = panel_columns % kLanes;
   const Partial last(static_cast<size_t>(over));
   for (int64_t row = 0; row < rows; row += kTileRows) {
-    ahead->step();
+    // The next tile's rows, which nobody may have touched for long.
+    for (int64_t r = row + kTileRows; !accumulate && r < std::min(rows, row + 2 * kTileRows); ++r) {
+      for (int64_t i = 0; i < kVectors * kLanes; i += 16) __builtin_prefetch(c + r * c_stride + i, 1);
+    }
     const float* tile = a + row / kTile * a_tile_rows + row % kTile * kRowStride;
     register_tile<kVectors, kRowStride, kStepStride>(tile, a_next, b, steps, c + row * c_stride,
                                                      c_stride, rows - row, last, over != 0,
@@ -213,17 +215,8 @@ HWY_INLINE void panel_product_of(int64_t vectors, Args... args) {
   panel_product<1, kRowStride, kStepStride>(args...);
 }
 
-/// Register tiles of the two products below.
-inline int64_t register_tiles(const Tiles& a, const Panels& b) {
-  const int64_t depths = (whole_tiles(a.columns) + kDepth - 1) / kDepth;
-  return (a.rows + kTileRows - 1) / kTileRows * b.count() * depths;
-}
-inline int64_t register_tiles_transposed(const Tiles& a, const Panels& b) {
-  return (a.columns + kTileRows - 1) / kTileRows * b.count();
-}
-
 /// c [a.rows, b.columns] = a * b.
-inline void multiply(const Tiles& a, const Panels& b, float* c, Ahead& ahead) {
+inline void multiply(const Tiles& a, const Panels& b, float* c) {
   const int64_t steps = whole_tiles(a.columns), next = Tiles::stride(a.rows);
   for (int64_t step = 0; step < steps; step += kDepth) {
     const int64_t depth = std::min(kDepth, steps - step);
@@ -232,19 +225,18 @@ inline void multiply(const Tiles& a, const Panels& b, float* c, Ahead& ahead) {
       panel_product_of<kTile, 1>(vectors, a.data + step * next, kTile * kTile, next,
                                  b.panel(i) + step * kTile * vectors * kLanes, depth, c + column,
                                  b.columns, a.rows, std::min(vectors * kLanes, b.columns - column),
-                                 step > 0, &ahead);
+                                 step > 0);
     }
   }
 }
 
 /// c [a.columns, b.columns] = transposed a * b, or added to it.
-inline void multiply_transposed(const Tiles& a, const Panels& b, float* c, bool accumulate,
-                                Ahead& ahead) {
+inline void multiply_transposed(const Tiles& a, const Panels& b, float* c, bool accumulate) {
   for (int64_t i = 0; i < b.count(); ++i) {
     const int64_t vectors = b.panel_vectors(i), column = b.first_vector(i) * kLanes;
     panel_product_of<1, kTile>(vectors, a.data, Tiles::stride(a.rows), kTile * kTile, b.panel(i),
                                whole_tiles(a.rows), c + column, b.columns, a.columns,
-                               std::min(vectors * kLanes, b.columns - column), accumulate, &ahead);
+                               std::min(vectors * kLanes, b.columns - column), accumulate);
   }
 }
 

@@ -55,12 +55,7 @@ void forward_range(const PointwiseShape& s, const Normalized& input, const float
     for (int64_t row = begin; row < end; row += most) {
       const Tiles tiles{scratch.get(), std::min(most, end - row), s.in_channels};
       pack(reader, row, tiles);
-      Ahead ahead;
-      const int64_t next = row + tiles.rows, next_end = std::min(next + most, end);
-      ahead.read(input.data, s.in_channels, next, next_end);
-      ahead.write(output, s.out_channels, next, next_end);
-      ahead.spread(register_tiles(tiles, weights));
-      multiply(tiles, weights, output + row * s.out_channels, ahead);
+      multiply(tiles, weights, output + row * s.out_channels);
       if (moments != nullptr) add_moments(output, row, row + tiles.rows, *moments);
     }
   });
@@ -80,20 +75,13 @@ void backward_range(const PointwiseShape& s, const NormalizedGradient& grad_outp
     const Tiles grad{grad_block.get(), rows, s.out_channels};
     with_reader(grad_output, s.out_channels,
                 [&](const auto& reader) HWY_ATTR { pack(reader, row, grad); });
-    Ahead ahead;
-    const int64_t next = row + rows, next_end = std::min(row + rows + most, end);
-    ahead.read(grad_output.data, s.out_channels, next, next_end);
-    ahead.read(grad_output.output.data, s.out_channels, next, next_end);
-    ahead.read(input.data, s.in_channels, next, next_end);
-    ahead.write(grad_input, s.in_channels, next, next_end);
-    ahead.spread(register_tiles(grad, weights) + register_tiles_transposed(grad, Panels{nullptr, rows, s.in_channels}));
     if (grad_weights != nullptr) {
       const Panels block{input_block.get(), rows, s.in_channels};
       with_reader(input, s.in_channels,
                   [&](const auto& reader) HWY_ATTR { pack(reader, row, block); });
-      multiply_transposed(grad, block, grad_weights, row > begin, ahead);
+      multiply_transposed(grad, block, grad_weights, row > begin);
     }
-    if (grad_input != nullptr) multiply(grad, weights, grad_input + row * s.in_channels, ahead);
+    if (grad_input != nullptr) multiply(grad, weights, grad_input + row * s.in_channels);
     if (sums != nullptr) add_gradient_sums(input, mean, grad_input, row, row + rows, *sums);
   }
 }

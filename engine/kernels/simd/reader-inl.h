@@ -7,6 +7,8 @@
 #define EDGEPRUNE_READER_INL_H_
 #endif
 
+#include <algorithm>
+
 #include "engine/kernels/normalized.h"
 #include "engine/kernels/simd/vector-inl.h"
 
@@ -94,18 +96,22 @@ HWY_INLINE void with_reader(const NormalizedGradient& grad, int64_t channels, co
   body(GradientReader<Activation::none>{grad, channels});
 }
 
-/// store(access, row, c, vector) for each vector of rows [begin, end).
+/// store(access, row, c, vector) for each vector of rows [begin, end). Streams from memory at full speed:
+/// two rows side by side (more, and the hardware does not recognise the stream) and some 8 KB ahead.
 template <typename Reader, typename Store>
 HWY_INLINE void read_rows(const Reader& reader, int64_t begin, int64_t end, const Store& store) {
-  constexpr int64_t kAtOnce = 8;
+  const int64_t ahead = std::max<int64_t>(1, 2048 / reader.channels);
   int64_t row = begin;
-  for (; row + kAtOnce <= end; row += kAtOnce) {
+  for (; row + 2 <= end; row += 2) {
     for_each_vector(reader.channels, [&](auto access, int64_t c) HWY_ATTR {
       const auto k = reader.coefficients(access, c);
-      for (int64_t r = row; r < row + kAtOnce; ++r) store(access, r, c, reader.read(access, k, r, c));
+      reader.prefetch(row + ahead, c);
+      reader.prefetch(row + 1 + ahead, c);
+      store(access, row, c, reader.read(access, k, row, c));
+      store(access, row + 1, c, reader.read(access, k, row + 1, c));
     });
   }
-  for (; row < end; ++row) {
+  if (row < end) {
     for_each_vector(reader.channels, [&](auto access, int64_t c) HWY_ATTR {
       store(access, row, c, reader.read(access, reader.coefficients(access, c), row, c));
     });
