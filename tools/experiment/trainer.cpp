@@ -12,6 +12,8 @@
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
 #include "tools/experiment/evaluate.h"
+#include "tools/experiment/memory.h"
+#include "tools/experiment/step_memory.h"
 #include "tools/experiment/train_state.h"
 
 namespace edgeprune {
@@ -208,7 +210,10 @@ TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& trai
   require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "train",
           "expected a weight decay of 0 or more, got {}", options.weight_decay);
   if (!state.path.empty()) require_writable(state.path);
-  return Trainer(model, info, training, validation, masks, options, state).run(on_epoch);
+  Trainer trainer(model, info, training, validation, masks, options, state);
+  require_step_memory(model.architecture(), options.batch);
+  return explain_bad_alloc("train", fmt::format("batches of {} images", options.batch),
+                           [&] { return trainer.run(on_epoch); });
 }
 
 }  // namespace edgeprune

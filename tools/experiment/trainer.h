@@ -58,8 +58,8 @@ using EpochCallback = std::function<void(const EpochResult&)>;
 /// Trains in place; weights that `masks` prune stay exactly zero. With a validation set, the model
 /// ends with the weights of the epoch that was best on it. Throws std::invalid_argument on data
 /// that do not fit the model or the batch, or on a state of other options or data;
-/// std::runtime_error when the loss or the model is no longer finite; Interrupted on Ctrl-C, the
-/// state saved.
+/// std::runtime_error when the loss or the model is no longer finite, or memory does not suffice
+/// for the batch; Interrupted on Ctrl-C, the state saved.
 TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch = {});
