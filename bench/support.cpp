@@ -4,11 +4,13 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "engine/base/buffer.h"
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/base/profiler.h"
 #include "engine/base/random.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/target.h"
@@ -19,6 +21,7 @@ namespace {
 bool answers_right = true;
 
 void run_case(benchmark::State& state, const Work& work, bool& checked) {
+  const ThreadScope threads(work.threads > 0 ? work.threads : thread_count());
   work.run();  // makes primitives and touches fresh pages outside the time
   if (!checked) {
     const double error = work.error();
@@ -32,7 +35,17 @@ void run_case(benchmark::State& state, const Work& work, bool& checked) {
     checked = true;
   }
   const size_t fresh = buffer_stats().fresh;
-  for ([[maybe_unused]] const auto iteration : state) work.run();
+  Profiler profiler;
+  {
+    std::optional<ProfilerScope> profiling;
+    if (work.profile) profiling.emplace(profiler);
+    for ([[maybe_unused]] const auto iteration : state) work.run();
+  }
+  for (const auto& [key, entry] : profiler.entries()) {
+    const char* phase = key.second == Phase::forward ? "forward" : "backward";
+    state.counters[fmt::format("{} {} ms", key.first, phase)] =
+        benchmark::Counter(1e3 * entry.seconds, benchmark::Counter::kAvgIterations);
+  }
   if (work.count_fresh_blocks) {
     state.counters["fresh_blocks"] = benchmark::Counter(
         static_cast<double>(buffer_stats().fresh - fresh), benchmark::Counter::kAvgIterations);

@@ -9,7 +9,8 @@
 // kernels: EDGEPRUNE_SIMD. The exit code is not 0 if an answer was wrong or no case matched.
 //
 // Counters: GFLOP/s counts a multiply-add as two; GB/s counts each operand once, which is the least
-// that must move; `layers` is how often the shape occurs in the network.
+// that must move; `layers` is how often the shape occurs in the network; "pointwise backward ms"
+// and the like are a family's share of one run, from engine/base/profiler.h.
 
 #include <benchmark/benchmark.h>
 
@@ -27,7 +28,9 @@ struct Work {
   std::function<double()> error;
   double tolerance = 1e-4;
   benchmark::UserCounters counters;
+  int threads = 0;                  ///< to run with; 0: OMP_NUM_THREADS
   bool count_fresh_blocks = false;  ///< report blocks taken from the system (engine/base/buffer.h)
+  bool profile = false;             ///< report the milliseconds of every family of operations a run
 };
 
 /// Registers a case. `make` sets it up anew for every repetition, outside the time. If error() is

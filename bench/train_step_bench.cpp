@@ -1,12 +1,17 @@
-// One training step of MobileNetV2 at 64x64: forward, backward, Adam; random images and labels.
+// One training step of MobileNetV2 at 64x64: forward, backward, Adam; random images and labels; on
+// one thread and on all, with the milliseconds of every family of operations (the optimiser's are
+// those of "optimizer backward", as in `edgeprune train --profile`).
 // fresh_blocks: memory taken from the system, a step; zero once the buffers are recycled.
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <memory>
+#include <set>
 
 #include "bench/support.h"
+#include "engine/base/parallel.h"
+#include "engine/base/profiler.h"
 #include "engine/base/random.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/optim/optimizer.h"
@@ -14,6 +19,9 @@
 
 namespace edgeprune::bench {
 namespace {
+
+/// Small, so that the network stays what it was however long it is timed.
+constexpr float kLearningRate = 1e-6f;
 
 struct Training {
   explicit Training(int64_t batch)
@@ -34,14 +42,17 @@ struct Training {
     loss().backward();
   }
 
+  void step() {
+    gradients();
+    const Timed timed("optimizer", Phase::backward, {});
+    adam.step(kLearningRate);
+  }
+
   MobileNetV2 model;
   optim::Adam adam;
   Tensor images;
   std::vector<int> labels;
 };
-
-/// Small, so that the network stays what it was however long it is timed.
-constexpr float kLearningRate = 1e-6f;
 
 /// Depthwise weights, the other weights, batch norm's parameters and the head's bias: the few of
 /// one kind would not show among the many of another.
@@ -81,19 +92,20 @@ double slope_error(int64_t batch) {
 
 void register_benchmarks() {
   for (const int64_t batch : {32, 128}) {
-    add(fmt::format("train_step/batch:{}", batch), [batch] {
-      const auto training = std::make_shared<Training>(batch);
-      Work work;
-      work.run = [=] {
-        training->gradients();
-        training->adam.step(kLearningRate);
-      };
-      work.error = [=] { return slope_error(batch); };
-      work.tolerance = 0.03;
-      work.counters = {{"images/s", rate(double(batch))}};
-      work.count_fresh_blocks = true;
-      return work;
-    });
+    for (const int threads : std::set<int>{1, thread_count()}) {
+      add(fmt::format("train_step/batch:{}/threads:{}", batch, threads), [=] {
+        const auto training = std::make_shared<Training>(batch);
+        Work work;
+        work.run = [=] { training->step(); };
+        work.error = [=] { return slope_error(batch); };
+        work.tolerance = 0.03;
+        work.counters = {{"images/s", rate(double(batch))}};
+        work.threads = threads;
+        work.count_fresh_blocks = true;
+        work.profile = true;
+        return work;
+      });
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <span>
+#include <system_error>
 
 #include "engine/base/check.h"
 #include "engine/base/random.h"
@@ -48,8 +49,14 @@ void Loader::start_epoch(uint64_t epoch, int64_t first_batch) {
   finished_ = false;
   error_ = nullptr;
   waited_seconds_ = 0;
-  worker_ = std::jthread(
-      [this, epoch, first_batch](const std::stop_token& stop) { work(stop, epoch, first_batch); });
+  try {
+    worker_ = std::jthread([this, epoch, first_batch](const std::stop_token& stop) {
+      work(stop, epoch, first_batch);
+    });
+  } catch (const std::system_error& error) {  // no memory for its stack, or too many threads
+    finished_ = true;
+    throw std::runtime_error(fmt::format("[loader] cannot start its thread: {}", error.what()));
+  }
 }
 
 bool Loader::next(Batch& batch) {

@@ -49,7 +49,8 @@ class Loader {
   int64_t batches() const { return batches_; }  ///< an epoch
 
   /// Begins an epoch (leaving one that has not ended) at batch `first_batch`. Throws
-  /// std::invalid_argument unless 0 <= first_batch <= batches().
+  /// std::invalid_argument unless 0 <= first_batch <= batches(), std::runtime_error if the thread
+  /// cannot be started.
   void start_epoch(uint64_t epoch, int64_t first_batch = 0);
 
   /// The next batch; false at the epoch's end, or if none was begun. Rethrows what went wrong in

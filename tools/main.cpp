@@ -5,6 +5,7 @@
 #include "engine/kernels/simd/target.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/experiment/memory.h"
 
 namespace {
 
@@ -34,6 +35,7 @@ int main(int argc, char** argv) try {
     add(app);
   }
   edgeprune::simd::pin_target_from_environment();
+  edgeprune::refuse_more_than_available_memory();
   // CLI11 would only say that a subcommand is required.
   const auto is_first_argument = [&](const CLI::App* command) {
     return command->get_name() == argv[1];
@@ -53,7 +55,7 @@ int main(int argc, char** argv) try {
 } catch (const edgeprune::Interrupted&) {
   return fail("interrupted; train and study go on where they were with --resume", kInterrupted);
 } catch (const std::bad_alloc&) {
-  return fail("not enough memory: try a smaller --batch", kFailed);
+  return fail("not enough memory", kFailed);
 } catch (const std::exception& error) {
   return fail(error.what(), kFailed);
 }

@@ -1,5 +1,6 @@
 #include "tools/experiment/latency.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "engine/base/check.h"
@@ -22,6 +23,7 @@ struct Options {
 
 void run(const Options& o) {
   const InterruptGuard guard;
+  warn_of_surplus_threads(*std::max_element(o.threads.begin(), o.threads.end()));
   std::vector<inference::Engine> engines;
   for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
   std::vector<LatencyCase> cases;

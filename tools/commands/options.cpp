@@ -55,6 +55,14 @@ void add_threads(CLI::App& command, int& threads) {
       ->capture_default_str();
 }
 
+void warn_of_surplus_threads(int threads) {
+  if (threads <= core_count()) return;
+  say(
+      fmt::format("warning: {} threads on {} core{} take turns and wait for each other: --threads "
+                  "{} is faster",
+                  threads, core_count(), core_count() == 1 ? "" : "s", core_count()));
+}
+
 void TrainingFlags::add(CLI::App& command) {
   command.add_option("--batch", options.batch, "images a step")
       ->check(CLI::PositiveNumber)

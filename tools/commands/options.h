@@ -20,6 +20,8 @@ void add_engine(CLI::App& command, std::string& engine);
 void add_format(CLI::App& command, std::string& format);
 /// Default: every core.
 void add_threads(CLI::App& command, int& threads);
+/// A line on stderr if the threads have to take turns on the cores: the result is right, but late.
+void warn_of_surplus_threads(int threads);
 
 /// What `train` and `study` agree on: batch, learning rate, optimiser, seed ...
 struct TrainingFlags {

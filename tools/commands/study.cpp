@@ -27,6 +27,7 @@ void run(const Options& o) {
   study.weights = weights_or_default(study.weights);
   study.training = o.training.parse();
   const ThreadScope threads(study.threads);
+  warn_of_surplus_threads(study.threads);
   run_study(o.quick ? quick_plan() : document_plan(), study, say);
   write_report(study.folder, o.format);
 }

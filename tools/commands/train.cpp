@@ -9,6 +9,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/experiment/evaluate.h"
+#include "tools/experiment/memory.h"
 #include "tools/experiment/profile_table.h"
 #include "tools/experiment/starting_point.h"
 
@@ -56,6 +57,7 @@ Table epochs_table(const std::vector<EpochResult>& epochs, const std::vector<dou
 void run(const Options& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
+  warn_of_surplus_threads(o.threads);
   require(!o.data.empty(), "train", "--data is missing");
   require_writable(o.out);
   Dataset training = open_dataset(o.data, Split::train);
@@ -100,14 +102,15 @@ void run(const Options& o) {
                           {"parent", start.sha256}});
   save_checkpoint(o.out, model, info);
   std::filesystem::remove(state);
-  say(fmt::format("{}: weights of epoch {}, {:.1f} minutes of training", o.out, result.chosen_epoch,
-                  result.seconds / 60));
-  if (o.profile) {
-    // Only what this process trained: a resumed run's earlier epochs are in result.seconds, not in
-    // the profile.
-    print(profile_table(profiler, result.profiled_steps, result.profiled_seconds), o.format);
+  say(fmt::format(
+      "{}: weights of epoch {}, {:.1f} minutes of training, {:.2f} GB of memory at most", o.out,
+      result.chosen_epoch, result.seconds / 60, 1e-9 * double(peak_memory())));
+  if (o.profile && result.steady.count > 0) {
+    say(profile_summary(result.steady));
+    print(profile_table(profiler, result.steady), o.format);
     return;
   }
+  if (o.profile) say(fmt::format("no profile: no step behind the {} of warm-up", kWarmUpSteps));
   print(epochs_table(result.epochs, test_accuracies), o.format);
 }
 
@@ -138,7 +141,8 @@ void add_train(CLI::App& app) {
   command->add_flag("--test-each-epoch", o->test_each_epoch,
                     "report accuracy on the test set, too");
   command->add_flag("--profile", o->profile,
-                    "print where the time went, by operation, instead of the epochs");
+                    "print where the time of this run's steps went, the first two left out, by "
+                    "operation, instead of the epochs; 'loader' is waiting for batches");
   command->add_flag("--resume", o->resume, "go on from OUT.state, if there is one");
   add_threads(*command, o->threads);
   add_format(*command, o->format);

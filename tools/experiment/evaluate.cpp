@@ -9,21 +9,14 @@
 #include "models/fold.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
+#include "tools/experiment/memory.h"
 
 namespace edgeprune {
 
-void require_same_classes(const std::vector<std::string>& classes, const Dataset& dataset) {
-  require(classes.size() == dataset.classes.size(), "data", "the model has {} classes, {} has {}",
-          classes.size(), dataset.source, dataset.classes.size());
-  for (size_t i = 0; i < classes.size(); ++i) {
-    require(classes[i] == dataset.classes[i], "data", "class {} is '{}' in the model, '{}' in {}",
-            i, classes[i], dataset.classes[i], dataset.source);
-  }
-}
+namespace {
 
-Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
-                    inference::Engine engine, int64_t batch) {
-  require_same_classes(info.classes, dataset);
+Evaluation run(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
+               inference::Engine engine, int64_t batch) {
   const inference::Graph graph = fold_batch_norm(model);
   LoaderOptions loading;
   loading.batch = batch;
@@ -59,6 +52,25 @@ Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Datas
   result.loss = loss / double(result.images);
   result.ms_per_image = milliseconds / double(result.images);
   return result;
+}
+
+}  // namespace
+
+void require_same_classes(const std::vector<std::string>& classes, const Dataset& dataset) {
+  require(classes.size() == dataset.classes.size(), "data", "the model has {} classes, {} has {}",
+          classes.size(), dataset.source, dataset.classes.size());
+  for (size_t i = 0; i < classes.size(); ++i) {
+    require(classes[i] == dataset.classes[i], "data", "class {} is '{}' in the model, '{}' in {}",
+            i, classes[i], dataset.classes[i], dataset.source);
+  }
+}
+
+Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
+                    inference::Engine engine, int64_t batch) {
+  require_same_classes(info.classes, dataset);
+  return explain_bad_alloc("evaluate",
+                           fmt::format("batches of {} images", std::min(batch, dataset.size())),
+                           [&] { return run(model, info, dataset, engine, batch); });
 }
 
 }  // namespace edgeprune

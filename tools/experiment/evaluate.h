@@ -14,7 +14,8 @@ struct Evaluation {
 };
 
 /// Throws std::invalid_argument if the dataset's classes are not the model's (both counts and the
-/// first different name), Interrupted on Ctrl-C.
+/// first different name), std::runtime_error if memory does not suffice for the batch, Interrupted
+/// on Ctrl-C.
 Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
                     inference::Engine engine, int64_t batch = 100);
 

@@ -10,6 +10,7 @@
 #include "engine/base/timer.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
+#include "tools/experiment/memory.h"
 
 namespace edgeprune {
 namespace {
@@ -81,7 +82,10 @@ std::vector<LatencyCell> measure_latency(const std::vector<LatencyCase>& cases,
   for (const LatencyCase& latency_case : cases) {
     throw_if_interrupted();
     const ThreadScope scope(latency_case.threads);  // a plan is made for the thread count in force
-    measurements.push_back(std::make_unique<Measurement>(latency_case, options));
+    const std::string purpose = fmt::format("a batch of {} images on the {} engine",
+                                            latency_case.batch, to_string(latency_case.engine));
+    measurements.push_back(explain_bad_alloc(
+        "latency", purpose, [&] { return std::make_unique<Measurement>(latency_case, options); }));
   }
   const double wanted = options.seconds * double(cases.size());
   Progress progress("latency", std::max<int64_t>(1, std::llround(wanted)), "s");

@@ -28,7 +28,8 @@ struct LatencyOptions {
 };
 
 /// Cases take turns, a sample each. Inputs are random images. The results are in the order of the
-/// cases, in milliseconds per image. Throws Interrupted on Ctrl-C.
+/// cases, in milliseconds per image. Throws std::runtime_error naming a case that memory does not
+/// suffice for, Interrupted on Ctrl-C.
 std::vector<LatencyCell> measure_latency(const std::vector<LatencyCase>& cases,
                                          const LatencyOptions& options);
 

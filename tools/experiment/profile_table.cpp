@@ -1,10 +1,12 @@
 #include "tools/experiment/profile_table.h"
 
+#include "engine/base/check.h"
 #include "engine/kernels/simd/roofline.h"
 
 namespace edgeprune {
 
-Table profile_table(const Profiler& profiler, int64_t steps, double total_seconds) {
+Table profile_table(const Profiler& profiler, const SteadySteps& steps) {
+  require(steps.count > 0, "profile", "there is no step to make a table of");
   Table table({{"operation", "operation", Align::left},
                {"phase", "phase", Align::left},
                {"ms/step", "ms_per_step"},
@@ -17,8 +19,8 @@ Table profile_table(const Profiler& profiler, int64_t steps, double total_second
   double accounted = 0;
   const auto add = [&](const std::string& name, const std::string& phase, double seconds,
                        Cell gflops, Cell gbs, const std::string& limit, Cell share_of_limit) {
-    table.add_row({name, phase, Number{1e3 * seconds / double(steps), 2},
-                   Number{100 * seconds / total_seconds, 1}, gflops, gbs, limit, share_of_limit});
+    table.add_row({name, phase, Number{1e3 * seconds / double(steps.count), 2},
+                   Number{100 * seconds / steps.seconds, 1}, gflops, gbs, limit, share_of_limit});
   };
   for (const auto& [key, entry] : profiler.entries()) {
     accounted += entry.seconds;
@@ -35,10 +37,15 @@ Table profile_table(const Profiler& profiler, int64_t steps, double total_second
                      : "memory",
         known ? Cell(Number{100 * (arithmetic ? gflops / peak : gbs / bandwidth), 0}) : Cell());
   }
-  add("other", "", total_seconds - accounted, {}, {}, "", {});
-  add("all", "", total_seconds, {}, {}, "", {});
+  add("other", "", steps.seconds - accounted, {}, {}, "", {});
+  add("all", "", steps.seconds, {}, {}, "", {});
   table.add_row({"machine", "", {}, {}, Number{peak, 0}, Number{bandwidth, 1}, "measured", {}});
   return table;
+}
+
+std::string profile_summary(const SteadySteps& steps) {
+  return fmt::format("profile of {} steps, behind {} of warm-up: {:.2f} fresh buffers a step",
+                     steps.count, kWarmUpSteps, double(steps.fresh_buffers) / double(steps.count));
 }
 
 }  // namespace edgeprune

@@ -22,8 +22,8 @@ class Study {
   Study(const StudyPlan& plan, const StudyOptions& options,
         const std::function<void(const std::string&)>& say)
       : plan_(plan), options_(options), say_(say) {
-    fs::create_directories(fs::path(options.folder) / "models");
     open_data();
+    fs::create_directories(fs::path(options.folder) / "models");
     claim_folder();
     if (fs::exists(runs_path())) {
       for (const RunRecord& record : read_records(runs_path())) finished_.push_back(record.id);
@@ -65,6 +65,11 @@ class Study {
     finetuning_ = part(training_, plan_.finetune_images);
     training_ = part(training_, plan_.train_images);
     test_ = part(open_dataset(options_.data, Split::test), plan_.test_images);
+    // Now, not when the baseline is trained and the first pruned network wants its fewer images.
+    const int64_t fewest = std::min(training_.size(), finetuning_.size());
+    require(options_.training.batch <= fewest, "study",
+            "no batch of {} can be made of the {} images trained on", options_.training.batch,
+            fewest);
   }
 
   /// Refuses a folder in which another study lives.

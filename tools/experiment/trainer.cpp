@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "data/loader.h"
+#include "engine/base/buffer.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/timer.h"
@@ -12,6 +13,8 @@
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
 #include "tools/experiment/evaluate.h"
+#include "tools/experiment/memory.h"
+#include "tools/experiment/step_memory.h"
 #include "tools/experiment/train_state.h"
 
 namespace edgeprune {
@@ -67,7 +70,7 @@ class Trainer {
       if (on_epoch) on_epoch(progress_.finished.back());
     }
     if (progress_.best_epoch > 0) model_.load_state_dict(progress_.best_weights);
-    TrainResult result{progress_.finished, 0, own_steps_, own_seconds_, progress_.epoch};
+    TrainResult result{progress_.finished, 0, steady_, progress_.epoch};
     if (progress_.best_epoch > 0) result.chosen_epoch = progress_.best_epoch;
     for (const EpochResult& epoch : result.epochs) result.seconds += epoch.seconds;
     return result;
@@ -82,15 +85,8 @@ class Trainer {
     loader_.start_epoch(static_cast<uint64_t>(progress_.epoch), progress_.batch);
     model_.train();
     Stopwatch since_save, since_step;
-    std::optional<ProfilerScope> profiling;
-    if (options_.profiler != nullptr) profiling.emplace(*options_.profiler);
     Batch batch;
-    while (next(batch)) {
-      step(batch);
-      progress_.seconds += since_step.seconds();
-      own_seconds_ += since_step.seconds();
-      ++own_steps_;
-      since_step.restart();
+    while (next_step(batch, since_step)) {
       const double images = double(progress_.batch * options_.batch);
       bar.advance(options_.batch, fmt::format("loss {:.3f} accuracy {:.1f} %",
                                               progress_.loss / double(progress_.batch),
@@ -105,6 +101,26 @@ class Trainer {
     bar.finish();
     if (validation_ != nullptr) save();  // Ctrl-C during the validation loses nothing
     finish_epoch();
+  }
+
+  /// Loads a batch, trains on it and keeps account. False, and nothing done, at the epoch's end.
+  bool next_step(Batch& batch, Stopwatch& since_last) {
+    const bool steady = own_steps_ >= kWarmUpSteps;
+    std::optional<ProfilerScope> profiling;
+    if (steady && options_.profiler != nullptr) profiling.emplace(*options_.profiler);
+    const size_t fresh_before = buffer_stats().fresh;
+    if (!next(batch)) return false;
+    step(batch);
+    const double seconds = since_last.seconds();
+    since_last.restart();
+    progress_.seconds += seconds;
+    ++own_steps_;
+    if (steady) {
+      ++steady_.count;
+      steady_.seconds += seconds;
+      steady_.fresh_buffers += buffer_stats().fresh - fresh_before;
+    }
+    return true;
   }
 
   bool next(Batch& batch) {
@@ -191,8 +207,9 @@ class Trainer {
   std::unique_ptr<optim::Optimizer> optimizer_;
   Loader loader_;
   const nlohmann::json identity_;
-  int64_t parameters_ = 0, own_steps_ = 0;
-  double own_seconds_ = 0;
+  int64_t parameters_ = 0;
+  int64_t own_steps_ = 0;  ///< of this process
+  SteadySteps steady_;
   optim::Schedule schedule_;
   TrainProgress progress_;
 };
@@ -208,7 +225,10 @@ TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& trai
   require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "train",
           "expected a weight decay of 0 or more, got {}", options.weight_decay);
   if (!state.path.empty()) require_writable(state.path);
-  return Trainer(model, info, training, validation, masks, options, state).run(on_epoch);
+  Trainer trainer(model, info, training, validation, masks, options, state);
+  require_step_memory(model.architecture(), options.batch);
+  return explain_bad_alloc("train", fmt::format("batches of {} images", options.batch),
+                           [&] { return trainer.run(on_epoch); });
 }
 
 }  // namespace edgeprune

@@ -23,7 +23,7 @@ struct TrainOptions {
   float weight_decay = 0;
   uint64_t seed = 0;
   Augmentation augmentation;
-  Profiler* profiler = nullptr;    ///< told where the time goes, if given
+  Profiler* profiler = nullptr;    ///< told where the time of steady steps goes, if given
   double save_every_seconds = 60;  ///< between states inside an epoch; every epoch's end saves too
 };
 
@@ -37,11 +37,21 @@ struct EpochResult {
   std::optional<double> validation_accuracy;
 };
 
+/// The first steps of a process make oneDNN's kernels and take memory from the system: no profile
+/// counts them.
+inline constexpr int64_t kWarmUpSteps = 2;
+
+/// This process's steps (not those before a resume) behind the warm-up.
+struct SteadySteps {
+  int64_t count = 0;
+  double seconds = 0;
+  size_t fresh_buffers = 0;  ///< taken from the system, not recycled (engine/base/buffer.h)
+};
+
 struct TrainResult {
   std::vector<EpochResult> epochs;
-  double seconds = 0;          ///< training, all epochs
-  int64_t profiled_steps = 0;  ///< by this process, not before a resume
-  double profiled_seconds = 0;
+  double seconds = 0;  ///< training, all epochs
+  SteadySteps steady;
   int64_t chosen_epoch =
       0;  ///< whose weights the model has: the last, or the best on the validation set
 };
@@ -58,8 +68,8 @@ using EpochCallback = std::function<void(const EpochResult&)>;
 /// Trains in place; weights that `masks` prune stay exactly zero. With a validation set, the model
 /// ends with the weights of the epoch that was best on it. Throws std::invalid_argument on data
 /// that do not fit the model or the batch, or on a state of other options or data;
-/// std::runtime_error when the loss or the model is no longer finite; Interrupted on Ctrl-C, the
-/// state saved.
+/// std::runtime_error when the loss or the model is no longer finite, or memory does not suffice
+/// for the batch; Interrupted on Ctrl-C, the state saved.
 TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch = {});

@@ -10,17 +10,6 @@ from support import SHARED, CommandTest, write_image_folder
 
 
 class BadInput(CommandTest):
-    def fail(self, *arguments, says="", code=1, **options):
-        """The error line. In self.folder nothing appears that was not there."""
-        before = sorted(self.folder.rglob("*"))
-        status, output, errors = self.run_command(*arguments, **options)
-        self.assertEqual(status, code, f"{arguments}: {errors}")
-        self.assertRegex(errors, r"\Aedgeprune: [^\n]+\n\Z", arguments)
-        self.assertIn(says, errors)
-        self.assertEqual(output, "")
-        self.assertEqual(sorted(self.folder.rglob("*")), before, arguments)
-        return errors
-
     @property
     def out(self):
         return self.folder / "out.safetensors"
@@ -169,7 +158,8 @@ class BadInput(CommandTest):
             self.fail("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, "--out", out)
             self.fail("import", self.base, out)
             self.fail("train", "--data", "synthetic:40", "--weights", "random", "--batch", 10, "--out", out)
-        self.fail("study", "--data", "synthetic:40", "--weights", "random", "--quick", "--out", self.folder / "file")
+        self.fail("study", "--data", "synthetic:40", "--weights", "random", "--quick", "--batch", 10, "--out",
+                  self.folder / "file")
         with open("/dev/full", "w") as full:
             process = self.start("info", "--model", self.base, "--format", "csv", stdout=full)
             _, errors = process.communicate()

@@ -1,6 +1,7 @@
 """The subcommands on input that is as it should be."""
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -90,6 +91,13 @@ class Commands(CommandTest):
         for path in files:
             self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", path)
         self.assertEqual(files[0].read_bytes(), files[1].read_bytes())
+
+    def test_training_is_reproducible(self):
+        files = [self.folder / name for name in ("a.safetensors", "b.safetensors")]
+        for path in files:
+            self.succeed("train", "--data", "synthetic:128", "--weights", "random", "--out", path, "--epochs", 2,
+                         "--batch", 16, "--crop-padding", 2, "--threads", 2)
+        self.assertEqual(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
 
     def test_predict_ranks_classes_by_their_logits(self):
         images = [self.folder / "red.bmp", self.folder / "stripes.bmp"]

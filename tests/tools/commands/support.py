@@ -89,3 +89,14 @@ class CommandTest(unittest.TestCase):
 
     def json_of(self, *arguments):
         return json.loads(self.succeed(*arguments, "--format", "json"))
+
+    def fail(self, *arguments, says="", code=1, **options):
+        """The error line. In self.folder nothing appears that was not there."""
+        before = sorted(self.folder.rglob("*"))
+        status, output, errors = self.run_command(*arguments, **options)
+        self.assertEqual(status, code, f"{arguments}: {errors}")
+        self.assertRegex(errors, r"\Aedgeprune: [^\n]+\n\Z", arguments)
+        self.assertIn(says, errors)
+        self.assertEqual(output, "")
+        self.assertEqual(sorted(self.folder.rglob("*")), before, arguments)
+        return errors

@@ -56,6 +56,30 @@ TEST(Trainer, ReportsEveryEpoch) {
   EXPECT_DOUBLE_EQ(result.seconds, seconds);
 }
 
+TEST(Trainer, ProfileLeavesOutTheWarmUp) {
+  SmallRun run;  // 2 epochs of 3 steps
+  Profiler profiler;
+  run.options.profiler = &profiler;
+  const TrainResult result = run.train();
+  EXPECT_EQ(result.steady.count, 6 - kWarmUpSteps);
+  EXPECT_GT(result.steady.seconds, 0);
+  EXPECT_LT(result.steady.seconds, result.seconds);
+  EXPECT_EQ(profiler.entries().at({"optimizer", Phase::backward}).calls, result.steady.count);
+  double accounted = 0;
+  for (const auto& [key, entry] : profiler.entries()) accounted += entry.seconds;
+  EXPECT_LT(accounted, 1.1 * result.steady.seconds);
+  EXPECT_GT(accounted, 0);
+}
+
+TEST(Trainer, BuffersAreRecycledInTheSteadyState) {
+  SmallRun run(32 * 40);
+  run.options.epochs = 1;
+  const TrainResult result = run.train();
+  EXPECT_EQ(result.steady.count, 38);
+  // The loader, ahead of the steps, may still take its last ones.
+  EXPECT_LE(result.steady.fresh_buffers, 3u);
+}
+
 TEST(Trainer, NoEpochsLeaveTheModelAlone) {
   SmallRun run;
   const SmallRun untouched;
