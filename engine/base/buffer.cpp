@@ -1,5 +1,7 @@
 #include "engine/base/buffer.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <limits>
 #include <mutex>
@@ -11,6 +13,24 @@ namespace edgeprune {
 namespace {
 
 constexpr size_t kAlignment = 64;
+
+/// What a fresh block leaves to others: oneDNN 2.6, for one, crashes where it finds no memory for
+/// the code that it generates.
+constexpr size_t kReserve = size_t{16} << 20;
+
+bool reserve_is_there() {
+  void* probe = mmap(nullptr, kReserve, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return probe != MAP_FAILED && munmap(probe, kReserve) == 0;
+}
+
+float* take_from_system(size_t bytes) {
+  void* block = std::aligned_alloc(kAlignment, bytes);
+  if (block != nullptr && !reserve_is_there()) {
+    std::free(block);
+    block = nullptr;
+  }
+  return static_cast<float*>(block);
+}
 
 class Pool {
  public:
@@ -24,24 +44,29 @@ class Pool {
       stats_.bytes_pooled -= bytes;
       return block;
     }
-    void* block = std::aligned_alloc(kAlignment, bytes);
+    float* block = take_from_system(bytes);
     if (block == nullptr) {
       release_locked();
-      block = std::aligned_alloc(kAlignment, bytes);
+      block = take_from_system(bytes);
     }
     if (block == nullptr) {
       stats_.bytes_in_use -= bytes;
       throw std::bad_alloc();
     }
     ++stats_.fresh;
-    return static_cast<float*>(block);
+    return block;
   }
 
-  void give(float* block, size_t bytes) {
+  /// From a destructor: must not throw.
+  void give(float* block, size_t bytes) noexcept {
     std::lock_guard lock(mutex_);
-    free_[bytes].push_back(block);
     stats_.bytes_in_use -= bytes;
-    stats_.bytes_pooled += bytes;
+    try {
+      free_[bytes].push_back(block);
+      stats_.bytes_pooled += bytes;
+    } catch (const std::bad_alloc&) {
+      std::free(block);
+    }
   }
 
   void release() {

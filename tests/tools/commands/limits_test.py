@@ -71,6 +71,14 @@ class Limits(CommandTest):
         self.fail("train", "--data", "synthetic:1000000", "--weights", "random", "--out",
                   self.folder / "out.safetensors", says="not enough memory", preexec_fn=address_space(300))
 
+    def test_memory_that_ends_anywhere_in_the_first_step(self):
+        for megabytes in range(230, 500, 10):
+            code, _, errors = self.run_command(*self.train_arguments(32, 32), "--threads", 2,
+                                               preexec_fn=address_space(megabytes))
+            if code != 0:
+                self.assertEqual(code, 1, f"{megabytes} MB: {errors}")
+                self.assertRegex(errors, r"\Aedgeprune: [^\n]* memory[^\n]*\n\Z", f"{megabytes} MB")
+
     def test_memory_that_the_machine_does_not_have(self):
         """No limit is set: the kernel would grant it, and kill the process when it is used."""
         huge = self.other_size(4096, images=20)  # 9 GB an image
