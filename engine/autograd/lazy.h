@@ -49,8 +49,8 @@ struct BatchNormOutput {
   Tensor x, mean, scale, shift;
   Activation activation;
 
-  /// Left by a consumer that computed the gradient of this output, for the batch norm's backward: they
-  /// hold as long as nothing was added to that gradient.
+  /// Left by a consumer that computed the gradient of this output, for the batch norm's backward:
+  /// they hold as long as nothing was added to that gradient.
   struct Sums {
     Tensor grad;  ///< of which they were taken
     Tensor sum_grad, sum_grad_input;
@@ -64,8 +64,8 @@ struct BatchNormOutput {
 };
 using LazyValue = Lazy<BatchNormOutput>;
 
-/// The gradient of a batch norm's input from that of its output, `grad`: a * g + b * x + c, with g =
-/// grad where the activation passes it. Coefficients [C].
+/// The gradient of a batch norm's input from that of its output, `grad`: a * g + b * x + c, with g
+/// = grad where the activation passes it. Coefficients [C].
 struct BatchNormGradient {
   Tensor grad;
   BatchNormOutput output;

@@ -23,8 +23,7 @@ class InputGrads {
 
 /// Receives d(loss)/d(output). It should capture just the tensors that it reads, so that others can
 /// be freed. It may take a const Tensor& just as well.
-using BackwardFunction =
-    std::function<void(const LazyGradient& grad_output, InputGrads& inputs)>;
+using BackwardFunction = std::function<void(const LazyGradient& grad_output, InputGrads& inputs)>;
 
 /// A tensor that gradients can be taken with respect to. Copies are handles on the same value,
 /// gradient and history; the history does not hold on to the values.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 
 namespace edgeprune {
 
@@ -29,7 +30,8 @@ class ThreadScope {
 
 /// Calls body(begin, end, part) for consecutive pieces of [0, count), at most one piece a thread
 /// and none smaller than `grain` unless there is only one. The pieces depend on nothing but count,
-/// grain and thread_count(): sums taken per part repeat bit for bit. Returns the number of parts.
+/// grain and thread_count(): sums taken per part repeat bit for bit. Returns the number of parts;
+/// throws what a part threw, once all have ended.
 template <typename Body>
 int parallel_for(int64_t count, int64_t grain, const Body& body) {
   if (count <= 0) return 0;
@@ -39,10 +41,17 @@ int parallel_for(int64_t count, int64_t grain, const Body& body) {
     body(int64_t{0}, count, 0);
     return 1;
   }
+  std::exception_ptr failure;  // an exception that left OpenMP's region would end the process
 #pragma omp parallel for num_threads(parts) schedule(static, 1)
   for (int part = 0; part < parts; ++part) {
-    body(count * part / parts, count * (part + 1) / parts, part);
+    try {
+      body(count * part / parts, count * (part + 1) / parts, part);
+    } catch (...) {
+#pragma omp critical
+      failure = std::current_exception();
+    }
   }
+  if (failure) std::rethrow_exception(failure);
   return parts;
 }
 

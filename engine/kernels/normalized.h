@@ -6,8 +6,8 @@
 
 namespace edgeprune {
 
-/// A tensor as its reader sees it: activation(data * scale + shift), or data as it is where scale is
-/// null.
+/// A tensor as its reader sees it: activation(data * scale + shift), or data as it is where scale
+/// is null.
 struct Normalized {
   const float* data = nullptr;
   const float* scale = nullptr;
@@ -16,8 +16,8 @@ struct Normalized {
 };
 
 /// The gradient of `output.data` from `data`, the gradient of what a reader of `output` sees:
-/// a * g + b * output.data + c, with g = data where the activation passes it, else 0. `data` as it is
-/// where a is null.
+/// a * g + b * output.data + c, with g = data where the activation passes it, else 0. `data` as it
+/// is where a is null.
 struct NormalizedGradient {
   const float* data = nullptr;
   const float *a = nullptr, *b = nullptr, *c = nullptr;
@@ -30,8 +30,8 @@ struct Moments {
   float* variance = nullptr;
 };
 
-/// What a batch norm's backward pass needs of all rows: sum(g) and sum(g * (x - mean)) per channel, for
-/// g the gradient behind the activation and x the tensor that was normalised.
+/// What a batch norm's backward pass needs of all rows: sum(g) and sum(g * (x - mean)) per channel,
+/// for g the gradient behind the activation and x the tensor that was normalised.
 struct GradientSums {
   const float* mean = nullptr;
   float* sum_grad = nullptr;

@@ -105,9 +105,8 @@ Variable batch_norm(const Variable& input, const Variable& gamma, const Variable
           shape.to_string());
 
   const Tensor& x = input.value();
-  const ChannelMoments moments = training
-                                     ? training_moments(x, state, known)
-                                     : ChannelMoments{state.running_mean, state.running_var};
+  const ChannelMoments moments = training ? training_moments(x, state, known)
+                                          : ChannelMoments{state.running_mean, state.running_var};
   Tensor inverse_std(channel_shape), scale(channel_shape), shift(channel_shape);
   for (int64_t c = 0; c < channels; ++c) {
     inverse_std.data()[c] =
@@ -116,11 +115,10 @@ Variable batch_norm(const Variable& input, const Variable& gamma, const Variable
     shift.data()[c] = beta.value().data()[c] - moments.mean.data()[c] * scale.data()[c];
   }
   const BatchNormOutput output{x, moments.mean, scale, shift, activation};
-  return Variable::result(LazyValue(output), {input, gamma, beta},
-                          [saved = Saved{output, gamma.value(), inverse_std, training}](
-                              const Tensor& grad_output, InputGrads& inputs) {
-                            backward(saved, grad_output, inputs);
-                          });
+  return Variable::result(
+      LazyValue(output), {input, gamma, beta},
+      [saved = Saved{output, gamma.value(), inverse_std, training}](
+          const Tensor& grad_output, InputGrads& inputs) { backward(saved, grad_output, inputs); });
 }
 
 }  // namespace edgeprune::ops

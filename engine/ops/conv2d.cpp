@@ -65,7 +65,8 @@ Moments destination(ChannelMoments* moments, int64_t channels) {
   return {moments->mean.data(), moments->variance.data()};
 }
 
-/// The gradient of a convolution's input; with what the batch norm that made the input will ask for.
+/// The gradient of a convolution's input; with what the batch norm that made the input will ask
+/// for.
 struct InputGradient {
   InputGradient(const LazyValue& x, const InputGrads& inputs) {
     if (!inputs.wanted(0)) return;

@@ -24,8 +24,7 @@ void backward_sums_range(const Normalized& input, const float* mean, const float
 }
 
 template <typename Source>
-void write_rows(const Source& source, int64_t channels, float* output, int64_t begin,
-                int64_t end) {
+void write_rows(const Source& source, int64_t channels, float* output, int64_t begin, int64_t end) {
   with_reader(source, channels, [&](const auto& reader) HWY_ATTR {
     read_rows(reader, begin, end, [&](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
       access.store(v, output + row * channels + c);

@@ -1,4 +1,5 @@
-// Depthwise 3x3 convolution row by row; included once per instruction set by Highway's foreach_target.h.
+// Depthwise 3x3 convolution row by row; included once per instruction set by Highway's
+// foreach_target.h.
 #if defined(EDGEPRUNE_DEPTHWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef EDGEPRUNE_DEPTHWISE_INL_H_
 #undef EDGEPRUNE_DEPTHWISE_INL_H_
@@ -33,8 +34,8 @@ struct Rows {
   }
 };
 
-/// Walks along three rows at one vector of channels, keeping the 3x3 window in registers: body(o, left,
-/// middle, right) for output o. Stride 1 loads one new column an output, stride 2 two.
+/// Walks along three rows at one vector of channels, keeping the 3x3 window in registers: body(o,
+/// left, middle, right) for output o. Stride 1 loads one new column an output, stride 2 two.
 template <int kStride, typename Access, typename Body>
 HWY_INLINE void slide(const Access& access, const Rows rows, int64_t c, const Body& body) {
   Column left = zero_column(), middle = rows.load(access, 0, c);
@@ -74,7 +75,8 @@ HWY_INLINE void store_taps(const Access& access, const Taps& t, float* taps, int
 
 /// sum + column * taps, and sum + column * factor per element.
 HWY_INLINE Vec add_products(const Column& a, const Column& b, Vec sum) {
-  return hn::MulAdd(a.top, b.top, hn::MulAdd(a.middle, b.middle, hn::MulAdd(a.bottom, b.bottom, sum)));
+  return hn::MulAdd(a.top, b.top,
+                    hn::MulAdd(a.middle, b.middle, hn::MulAdd(a.bottom, b.bottom, sum)));
 }
 HWY_INLINE void add_scaled(const Column& a, Vec factor, Column& sum) {
   sum.top = hn::MulAdd(a.top, factor, sum.top);
@@ -89,16 +91,14 @@ void forward_row(const Rows& rows, const float* taps, const float* bias, float* 
     const Taps w = load_taps(access, taps, channels, c);
     const Vec zero = hn::Zero(F32());
     const Vec start = bias != nullptr ? access.load(bias + c) : zero;
-    slide<kStride>(access, rows, c,
-                   [&](int64_t o, const Column& left, const Column& middle, const Column& right)
-                       HWY_ATTR {
-                         // Two chains: a chain of nine takes longer than nine products.
-                         const Vec one = add_products(left, w.left, start);
-                         const Vec two =
-                             add_products(middle, w.middle, add_products(right, w.right, zero));
-                         access.store(activate<kActivation>(hn::Add(one, two)),
-                                      output + o * channels + c);
-                       });
+    slide<kStride>(
+        access, rows, c,
+        [&](int64_t o, const Column& left, const Column& middle, const Column& right) HWY_ATTR {
+          // Two chains: a chain of nine takes longer than nine products.
+          const Vec one = add_products(left, w.left, start);
+          const Vec two = add_products(middle, w.middle, add_products(right, w.right, zero));
+          access.store(activate<kActivation>(hn::Add(one, two)), output + o * channels + c);
+        });
   });
 }
 
@@ -110,9 +110,9 @@ inline ForwardRow forward_row_for(int64_t stride, Activation activation) {
   return relu ? forward_row<2, Activation::relu6> : forward_row<2, Activation::none>;
 }
 
-/// Stride 2: the gradient of one input row from the one or two output rows that read it, grad[i] through
-/// the taps of filter row tap_row[i]. An even input column was read by the middle tap of one output, an
-/// odd one by the right tap of an output and the left tap of the next.
+/// Stride 2: the gradient of one input row from the one or two output rows that read it, grad[i]
+/// through the taps of filter row tap_row[i]. An even input column was read by the middle tap of
+/// one output, an odd one by the right tap of an output and the left tap of the next.
 template <int kRows>
 void backward_data_row(const float* const* grad, const int* tap_row, const float* taps,
                        int64_t channels, int64_t out_width, int64_t in_width, float* grad_input) {
@@ -138,8 +138,8 @@ void backward_data_row(const float* const* grad, const int* tap_row, const float
   });
 }
 
-/// Adds the gradient of the taps from `count` output rows; rows_at(i) are the input rows around output
-/// row i, grad_at(i) its gradient. Nine sums in registers over all of them.
+/// Adds the gradient of the taps from `count` output rows; rows_at(i) are the input rows around
+/// output row i, grad_at(i) its gradient. Nine sums in registers over all of them.
 template <int kStride, typename RowsAt, typename GradAt>
 HWY_INLINE void add_taps_gradient(int64_t count, int64_t channels, const RowsAt& rows_at,
                                   const GradAt& grad_at, float* grad_taps) {

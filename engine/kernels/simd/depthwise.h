@@ -18,16 +18,17 @@ void taps_to_filters(const float* taps, int64_t channels, float* filters);
 void depthwise_forward(const Conv2dShape& shape, const float* input, const float* taps,
                        const float* bias, Activation activation, float* output);
 
-// Training: activations are read through the batch norms around the layer, whose sums are taken on the
-// way, images by images while they are in cache. Results repeat bit for bit with the same number of
-// threads.
+// Training: activations are read through the batch norms around the layer, whose sums are taken on
+// the way, images by images while they are in cache. Results repeat bit for bit with the same
+// number of threads.
 
 /// output = depthwise(input); `moments` of the output unless null.
 void depthwise_forward(const Conv2dShape& shape, const Normalized& input, const float* taps,
                        float* output, const Moments* moments);
 
-/// Gradients, each unless null. grad_input is that of the values read, i.e. behind input's activation;
-/// `sums` takes what the batch norm of `input` needs, and wants grad_input, and input normalised.
+/// Gradients, each unless null. grad_input is that of the values read, i.e. behind input's
+/// activation; `sums` takes what the batch norm of `input` needs, and wants grad_input, and input
+/// normalised.
 struct DepthwiseGradients {
   float* grad_input = nullptr;
   const GradientSums* sums = nullptr;

@@ -16,8 +16,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
-/// The rows of one image as their reader sees them, a few at a time: enough for the 3x3 windows around
-/// some output rows to stay in the first-level cache.
+/// The rows of one image as their reader sees them, a few at a time: enough for the 3x3 windows
+/// around some output rows to stay in the first-level cache.
 template <typename Source>
 class RowRing {
  public:
@@ -42,9 +42,9 @@ class RowRing {
       for (; read_ < end; ++read_) {
         float* to = buffer_.get() + read_ % capacity_ * width_ * channels_;
         const int64_t begin = first_ + read_ * width_, channels = channels_;
-        read_rows(reader, begin, begin + width_, [&](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
-          access.store(v, to + (row - begin) * channels + c);
-        });
+        read_rows(reader, begin, begin + width_,
+                  [&](auto access, int64_t row, int64_t c, Vec v)
+                      HWY_ATTR { access.store(v, to + (row - begin) * channels + c); });
       }
     });
   }
@@ -105,8 +105,8 @@ inline void input_gradient_row(const Conv2dShape& s, const RowRing<NormalizedGra
 /// `turned` is taps turned by 180 degrees. `grad_taps` is added to.
 void training_backward_range(const Conv2dShape& s, const NormalizedGradient& grad_output,
                              const Normalized& input, const float* taps, const float* turned,
-                             const float* mean, float* grad_input, PartSums* sums,
-                             float* grad_taps, int64_t begin, int64_t end) {
+                             const float* mean, float* grad_input, PartSums* sums, float* grad_taps,
+                             int64_t begin, int64_t end) {
   const int64_t channels = s.in_channels, out_height = s.out_height(), stride = s.stride;
   // Output rows at a time: some 32 pixels, for which the taps' sums stay in registers.
   const int64_t band = std::clamp<int64_t>(32 / s.out_width(), 1, out_height);

@@ -1,12 +1,14 @@
 // Matrix products out of packed blocks, single-threaded; included once per instruction set by
 // Highway's foreach_target.h.
 //
-// C [M,N] = A [M,K] * B [K,N]. A register tile is kTileRows rows of C by up to kPanelVectors vectors:
-// one step of K loads a few vectors of B and one value of A for each row (Goto & van de Geijn 2008).
+// C [M,N] = A [M,K] * B [K,N]. A register tile is kTileRows rows of C by up to kPanelVectors
+// vectors: one step of K loads a few vectors of B and one value of A for each row (Goto & van de
+// Geijn 2008).
 //  - The factor whose values are broadcast is kept in Tiles: [ceil(C/8)][rows][8]. Its rows can be
-//    C's rows (A as it is) or K (A transposed): the register tile finds its values at fixed distances
-//    either way, so that one packed block serves both products of a backward pass.
-//  - The factor that is read in vectors is kept in Panels: [panel][rows][up to 3 vectors], rows = K.
+//    C's rows (A as it is) or K (A transposed): the register tile finds its values at fixed
+//    distances either way, so that one packed block serves both products of a backward pass.
+//  - The factor that is read in vectors is kept in Panels: [panel][rows][up to 3 vectors], rows =
+//  K.
 #if defined(EDGEPRUNE_GEMM_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef EDGEPRUNE_GEMM_INL_H_
 #undef EDGEPRUNE_GEMM_INL_H_
@@ -27,16 +29,19 @@ constexpr int64_t kLanes = hn::MaxLanes(F32());
 // As many sums as fit the registers beside the factors: 32 with AVX-512, 16 before.
 constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
 constexpr int64_t kPanelVectors = 3;
-constexpr int64_t kDepth = 20;  // tiles: 160 rows of a panel, 30 KB, which the first-level cache holds
+constexpr int64_t kDepth =
+    20;  // tiles: 160 rows of a panel, 30 KB, which the first-level cache holds
 
-inline int64_t whole_tiles(int64_t count) { return (count + kTile - 1) / kTile; }
+inline int64_t whole_tiles(int64_t count) {
+  return (count + kTile - 1) / kTile;
+}
 
 /// A block [rows, columns] in tiles of eight columns, padded with zeros to whole tiles both ways.
 struct Tiles {
   float* data;
   int64_t rows, columns;
-  // One cache line more than a tile needs: a power of two would put all tiles' rows into one set of the
-  // cache.
+  // One cache line more than a tile needs: a power of two would put all tiles' rows into one set of
+  // the cache.
   static int64_t stride(int64_t rows) { return whole_tiles(rows) * kTile * kTile + 16; }
   static int64_t size(int64_t rows, int64_t columns) { return whole_tiles(columns) * stride(rows); }
 
@@ -66,8 +71,8 @@ struct Tiles {
   }
 };
 
-/// A block [rows, columns] in panels of one to three vectors, padded with zeros to whole vectors and, in
-/// rows, to whole tiles.
+/// A block [rows, columns] in panels of one to three vectors, padded with zeros to whole vectors
+/// and, in rows, to whole tiles.
 struct Panels {
   float* data;
   int64_t rows, columns;
@@ -78,7 +83,9 @@ struct Panels {
   }
   int64_t count() const { return (vectors(columns) + kPanelVectors - 1) / kPanelVectors; }
   int64_t first_vector(int64_t panel) const { return vectors(columns) * panel / count(); }
-  int64_t panel_vectors(int64_t panel) const { return first_vector(panel + 1) - first_vector(panel); }
+  int64_t panel_vectors(int64_t panel) const {
+    return first_vector(panel + 1) - first_vector(panel);
+  }
   float* panel(int64_t index) const {
     return data + first_vector(index) * kLanes * whole_tiles(rows) * kTile;
   }
@@ -95,9 +102,8 @@ struct Panels {
 /// Rows [begin, begin + tiles.rows) of what `reader` reads.
 template <typename Reader>
 HWY_INLINE void pack(const Reader& reader, int64_t begin, const Tiles& tiles) {
-  read_rows(reader, begin, begin + tiles.rows, [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
-    tiles.store(v, row - begin, c);
-  });
+  read_rows(reader, begin, begin + tiles.rows,
+            [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR { tiles.store(v, row - begin, c); });
   tiles.clear_padding_rows();
 }
 
@@ -152,8 +158,8 @@ inline void pack_transposed(const float* matrix, const Panels& panels, int64_t f
 template <int kVectors, int kRowStride, int kStepStride>
 HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
                               const float* HWY_RESTRICT b, int64_t steps, float* HWY_RESTRICT c,
-                              int64_t c_stride, int64_t rows, const Partial& last, bool last_is_partial,
-                              bool accumulate) {
+                              int64_t c_stride, int64_t rows, const Partial& last,
+                              bool last_is_partial, bool accumulate) {
   const F32 d;
   Vec sum[kTileRows][kVectors];
 #pragma GCC unroll 8
@@ -192,14 +198,16 @@ HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
 
 /// A column of register tiles: rows [0, rows) of C by one panel.
 template <int kVectors, int kRowStride, int kStepStride>
-void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const float* b, int64_t steps,
-                   float* c, int64_t c_stride, int64_t rows, int64_t panel_columns, bool accumulate) {
+void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const float* b,
+                   int64_t steps, float* c, int64_t c_stride, int64_t rows, int64_t panel_columns,
+                   bool accumulate) {
   const int64_t over = panel_columns % kLanes;
   const Partial last(static_cast<size_t>(over));
   for (int64_t row = 0; row < rows; row += kTileRows) {
     // The next tile's rows, which nobody may have touched for long.
     for (int64_t r = row + kTileRows; !accumulate && r < std::min(rows, row + 2 * kTileRows); ++r) {
-      for (int64_t i = 0; i < kVectors * kLanes; i += 16) __builtin_prefetch(c + r * c_stride + i, 1);
+      for (int64_t i = 0; i < kVectors * kLanes; i += 16)
+        __builtin_prefetch(c + r * c_stride + i, 1);
     }
     const float* tile = a + row / kTile * a_tile_rows + row % kTile * kRowStride;
     register_tile<kVectors, kRowStride, kStepStride>(tile, a_next, b, steps, c + row * c_stride,

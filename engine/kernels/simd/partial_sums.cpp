@@ -29,7 +29,8 @@ void combine(std::vector<PartMoments>& parts, const Moments& moments) {
     double squares = 0;
     for (const PartMoments& part : parts) {
       if (part.rows == 0) continue;
-      const double own = part.sums.first[c] / double(part.rows);  // this part's mean, from its origin
+      const double own =
+          part.sums.first[c] / double(part.rows);  // this part's mean, from its origin
       const double away = part.origin[c] + own - mean;
       squares += part.sums.second[c] - own * part.sums.first[c] + double(part.rows) * away * away;
     }

@@ -1,6 +1,6 @@
 #pragma once
-// Per-channel sums that every thread takes of its own rows, and how they are put together: in the order
-// of the parts, so that results repeat bit for bit with the same number of threads.
+// Per-channel sums that every thread takes of its own rows, and how they are put together: in the
+// order of the parts, so that results repeat bit for bit with the same number of threads.
 
 #include <cstdint>
 #include <vector>
@@ -9,8 +9,8 @@
 
 namespace edgeprune::simd {
 
-/// Two per-channel sums over some rows: in float over a block of rows, then in double, which gives six
-/// digits of a variance.
+/// Two per-channel sums over some rows: in float over a block of rows, then in double, which gives
+/// six digits of a variance.
 struct PartSums {
   explicit PartSums(int64_t channels)
       : first(channels, 0.0), second(channels, 0.0), block(2 * channels, 0.0f) {}
@@ -41,8 +41,8 @@ void combine(std::vector<PartMoments>& parts, const Moments& moments);
 /// The two sums of all parts' rows together.
 void combine(std::vector<PartSums>& parts, const GradientSums& sums);
 
-/// The mean of a few rows spread over all of them. (One row alone will not do: the first is a corner of
-/// an image, whose padding makes it an outlier.)
+/// The mean of a few rows spread over all of them. (One row alone will not do: the first is a
+/// corner of an image, whose padding makes it an outlier.)
 std::vector<float> rough_mean(const float* input, int64_t rows, int64_t channels);
 
 }  // namespace edgeprune::simd

@@ -1,8 +1,8 @@
 #pragma once
-// Training's 1x1 convolutions, channels-last: matrix products that read their activations through the
-// batch norms around them and take those batch norms' sums on the way, block of rows by block of rows
-// while it is in cache. Weights [out_channels, in_channels]. Results repeat bit for bit with the same
-// number of threads.
+// Training's 1x1 convolutions, channels-last: matrix products that read their activations through
+// the batch norms around them and take those batch norms' sums on the way, block of rows by block
+// of rows while it is in cache. Weights [out_channels, in_channels]. Results repeat bit for bit
+// with the same number of threads.
 
 #include "engine/kernels/normalized.h"
 
@@ -16,8 +16,9 @@ struct PointwiseShape {
 void pointwise_forward(const PointwiseShape& shape, const Normalized& input, const float* weights,
                        float* output, const Moments* moments);
 
-/// Gradients, each unless null. grad_input is that of the values read, i.e. behind input's activation;
-/// `sums` takes what the batch norm of `input` needs, and wants grad_input, and input normalised.
+/// Gradients, each unless null. grad_input is that of the values read, i.e. behind input's
+/// activation; `sums` takes what the batch norm of `input` needs, and wants grad_input, and input
+/// normalised.
 struct PointwiseGradients {
   float* grad_input = nullptr;
   const GradientSums* sums = nullptr;

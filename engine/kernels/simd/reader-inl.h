@@ -1,5 +1,5 @@
-// Reading a tensor through a batch norm (engine/kernels/normalized.h); included once per instruction
-// set by Highway's foreach_target.h.
+// Reading a tensor through a batch norm (engine/kernels/normalized.h); included once per
+// instruction set by Highway's foreach_target.h.
 #if defined(EDGEPRUNE_READER_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef EDGEPRUNE_READER_INL_H_
 #undef EDGEPRUNE_READER_INL_H_
@@ -96,8 +96,9 @@ HWY_INLINE void with_reader(const NormalizedGradient& grad, int64_t channels, co
   body(GradientReader<Activation::none>{grad, channels});
 }
 
-/// store(access, row, c, vector) for each vector of rows [begin, end). Streams from memory at full speed:
-/// two rows side by side (more, and the hardware does not recognise the stream) and some 8 KB ahead.
+/// store(access, row, c, vector) for each vector of rows [begin, end). Streams from memory at full
+/// speed: two rows side by side (more, and the hardware does not recognise the stream) and some 8
+/// KB ahead.
 template <typename Reader, typename Store>
 HWY_INLINE void read_rows(const Reader& reader, int64_t begin, int64_t end, const Store& store) {
   const int64_t ahead = std::max<int64_t>(1, 2048 / reader.channels);

@@ -39,8 +39,8 @@ HWY_INLINE void sum_range(int64_t begin, int64_t end, int64_t channels, PartSums
   for (; row < end; ++row) sum_rows<1>(row, channels, sums, body);
 }
 
-/// Adds rows [begin, end) of `input` to a part's moments. An origin near the mean avoids cancellation
-/// in the variance.
+/// Adds rows [begin, end) of `input` to a part's moments. An origin near the mean avoids
+/// cancellation in the variance.
 inline void add_moments(const float* input, int64_t begin, int64_t end, PartMoments& part) {
   const int64_t channels = static_cast<int64_t>(part.sums.first.size());
   if (part.rows == 0) part.origin = rough_mean(input + begin * channels, end - begin, channels);
@@ -60,17 +60,18 @@ void add_gradient_sums_of(const Normalized& x, const float* mean, const float* g
                           int64_t end, PartSums& part) {
   const int64_t channels = static_cast<int64_t>(part.first.size());
   sum_range(begin, end, channels, part,
-             [&](auto access, int64_t row, int64_t c, Vec& one, Vec& two) HWY_ATTR {
-               const Vec value = access.load(x.data + row * channels + c);
-               const Vec z = hn::MulAdd(value, access.load(x.scale + c), access.load(x.shift + c));
-               const Vec g =
-                   activation_gradient<kActivation>(access.load(grad + row * channels + c), z);
-               one = hn::Add(one, g);
-               two = hn::MulAdd(g, hn::Sub(value, access.load(mean + c)), two);
-             });
+            [&](auto access, int64_t row, int64_t c, Vec& one, Vec& two) HWY_ATTR {
+              const Vec value = access.load(x.data + row * channels + c);
+              const Vec z = hn::MulAdd(value, access.load(x.scale + c), access.load(x.shift + c));
+              const Vec g =
+                  activation_gradient<kActivation>(access.load(grad + row * channels + c), z);
+              one = hn::Add(one, g);
+              two = hn::MulAdd(g, hn::Sub(value, access.load(mean + c)), two);
+            });
 }
 
-/// Adds rows [begin, end) to a part's GradientSums; `grad` is the gradient of what readers of x see.
+/// Adds rows [begin, end) to a part's GradientSums; `grad` is the gradient of what readers of x
+/// see.
 inline void add_gradient_sums(const Normalized& x, const float* mean, const float* grad,
                               int64_t begin, int64_t end, PartSums& part) {
   const auto add = x.activation == Activation::relu6 ? add_gradient_sums_of<Activation::relu6>

@@ -64,8 +64,8 @@ HWY_INLINE Vec activation_gradient(Vec grad, Vec z) {
   if constexpr (kActivation == Activation::none) return grad;
   const F32 d;
   const auto inside = hn::And(hn::Gt(z, hn::Zero(d)), hn::Lt(z, hn::Set(d, 6.0f)));
-  // A product, not IfThenElseZero(inside, grad): compilers make a masked load of that, which waits for z
-  // to arrive from memory and halves the bandwidth.
+  // A product, not IfThenElseZero(inside, grad): compilers make a masked load of that, which waits
+  // for z to arrive from memory and halves the bandwidth.
   return hn::Mul(grad, hn::IfThenElseZero(inside, hn::Set(d, 1.0f)));
 }
 

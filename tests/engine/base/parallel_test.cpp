@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <new>
 #include <tuple>
 #include <vector>
 
@@ -56,6 +58,17 @@ TEST(ParallelFor, NoPieceIsSmallerThanTheGrain) {
   for (const int64_t count : {101, 150, 199, 250, 399}) {
     for (const auto& [begin, end] : pieces(count, 100)) EXPECT_GE(end - begin, 100) << count;
   }
+}
+
+TEST(ParallelFor, ThrowsWhatAPartThrewOnceAllHaveEnded) {
+  const ThreadScope scope(3);
+  std::atomic<int> ended = 0;
+  const auto body = [&](int64_t, int64_t, int part) {
+    if (part == 1) throw std::bad_alloc();
+    ++ended;
+  };
+  EXPECT_THROW(parallel_for(3, 1, body), std::bad_alloc);
+  EXPECT_EQ(ended, 2);
 }
 
 TEST(ThreadScope, RestoresTheCount) {
