@@ -13,6 +13,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import signal
 import statistics
 import sys
 import tempfile
@@ -113,6 +114,7 @@ def require_prerequisites(options):
 
 def main():
     options = arguments(sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: takes the running contender along
     require_prerequisites(options)
     rows = []
     for batch, threads in options.config or [(128, 2), (32, 2), (128, 1)]:
