@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Training speed of edgeprune and PyTorch, measured in turns, as a table.
+
+A round trains both, one after the other, each in a new process, for two epochs over the same steps x batch images
+(--limit of both takes the same ones): the first epoch is the warm-up, the second one counts. edgeprune's images/s
+include its data loader, which works beside the training; PyTorch gets its batches ready-made, off the clock
+(pytorch_train.py). The ratio is that of the medians; its lowest and highest are those of single rounds. Memory is the
+largest resident set of the whole process, reading of the data included.
+"""
+
+import argparse
+import importlib.util
+import os
+import pathlib
+import re
+import signal
+import statistics
+import sys
+import tempfile
+
+import options as command_line
+import rounds
+import table
+
+PEER = pathlib.Path(__file__).with_name("pytorch_train.py")
+COLUMNS = [
+    table.Column("batch", "batch"),
+    table.Column("threads", "threads"),
+    table.Column("edgeprune images/s", "edgeprune_images_per_second", 0),
+    table.Column("PyTorch images/s", "pytorch_images_per_second", 0),
+    table.Column("ratio", "ratio", 2),
+    table.Column("lowest", "lowest_ratio", 2),
+    table.Column("highest", "highest_ratio", 2),
+    table.Column("edgeprune MiB", "edgeprune_mib", 0),
+    table.Column("PyTorch MiB", "pytorch_mib", 0),
+    table.Column("loader wait %", "loader_wait_percent", 2),
+    table.Column("edgeprune loss", "edgeprune_loss", 3),
+    table.Column("PyTorch loss", "pytorch_loss", 3),
+]
+
+
+def training_options(options, batch, threads):
+    """Both take them."""
+    return ["--data", options.data, "--weights", options.weights, "--seed", options.seed, "--epochs", 2,
+            "--limit", options.steps * batch, "--batch", batch, "--threads", threads]
+
+
+def edgeprune(options, batch, threads):
+    """(the last epoch, peak MiB)"""
+    with tempfile.TemporaryDirectory(prefix="edgeprune-peers-") as folder:
+        result = rounds.run([options.edgeprune, "train", *training_options(options, batch, threads),
+                             "--out", pathlib.Path(folder) / "model.safetensors", "--format", "json"], threads)
+    return result.output[-1], result.peak_mib
+
+
+def pytorch(options, batch, threads):
+    """(the last epoch, peak MiB)"""
+    result = rounds.run([sys.executable, PEER, *training_options(options, batch, threads),
+                         "--layout", options.layout], threads)
+    return result.output["epochs"][-1], result.peak_mib
+
+
+def compare(contenders, count, batch, threads):
+    """A row of the table. `contenders` are functions that give (epoch, peak MiB)."""
+    def say(number, results):
+        speeds = ", ".join(f"{name} {epoch['images_per_second']:.0f}" for name, (epoch, _) in results.items())
+        print(f"batch {batch}, {threads} threads, round {number}/{count}: {speeds} images/s", file=sys.stderr)
+
+    results = rounds.interleave(contenders, count, say)
+    row = {"batch": batch, "threads": threads}
+    speeds = {}
+    for name, runs in results.items():
+        speeds[name] = [epoch["images_per_second"] for epoch, _ in runs]
+        row[f"{name}_images_per_second"] = statistics.median(speeds[name])
+        row[f"{name}_mib"] = statistics.median(peak_mib for _, peak_mib in runs)
+        row[f"{name}_loss"] = statistics.median(epoch["training_loss"] for epoch, _ in runs)
+    row["loader_wait_percent"] = statistics.median(epoch["loader_wait_percent"] for epoch, _ in results["edgeprune"])
+    row["ratio"], row["lowest_ratio"], row["highest_ratio"] = rounds.ratio(speeds["edgeprune"], speeds["pytorch"])
+    return row
+
+
+def configuration(text):
+    """BATCHxTHREADS"""
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not BATCHxTHREADS, for example 128x2")
+    return tuple(map(int, text.split("x")))
+
+
+def arguments(words):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--edgeprune", required=True, metavar="BINARY")
+    command_line.add_training(parser)
+    parser.add_argument("--config", type=configuration, action="append", metavar="BATCHxTHREADS",
+                        help="may be repeated (default: 128x2, 32x2 and 128x1)")
+    parser.add_argument("--steps", type=command_line.positive, default=30,
+                        help="timed ones a run, after as many of warm-up (default: 30)")
+    parser.add_argument("--rounds", type=command_line.positive, default=5, help="runs of each, in turns (default: 5)")
+    parser.add_argument("--format", choices=table.FORMATS, default="md")
+    return parser.parse_args(words)
+
+
+def require_prerequisites(options):
+    """Before minutes of measuring, not after them."""
+    if not (os.path.isfile(options.edgeprune) and os.access(options.edgeprune, os.X_OK)):
+        raise ValueError(f"{options.edgeprune}: no such program (build edgeprune, give its path as --edgeprune)")
+    if not os.path.isdir(options.data):
+        raise ValueError(f"{options.data}: no such folder of data")
+    if not os.path.isfile(options.weights):
+        raise ValueError(f"{options.weights}: no such file of weights")
+    for module in ("torch", "torchvision"):
+        if importlib.util.find_spec(module) is None:
+            raise ValueError(f"Python has no {module} (Debian: python3-torch python3-torchvision)")
+
+
+def main():
+    options = arguments(sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: takes the running contender along
+    require_prerequisites(options)
+    rows = []
+    for batch, threads in options.config or [(128, 2), (32, 2), (128, 1)]:
+        contenders = {"edgeprune": lambda: edgeprune(options, batch, threads),
+                      "pytorch": lambda: pytorch(options, batch, threads)}
+        rows.append(compare(contenders, options.rounds, batch, threads))
+    print(table.render(COLUMNS, rows, options.format), end="")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (OSError, ValueError, rounds.RunFailed) as error:
+        sys.exit(f"compare_training.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("compare_training.py: interrupted")

@@ -1,0 +1,64 @@
+"""Contenders measured in turns, each time in a process of its own."""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import tempfile
+from typing import NamedTuple
+
+
+class Run(NamedTuple):
+    output: object  # what the process printed, as JSON
+    peak_mib: float  # its largest resident memory
+
+
+class RunFailed(Exception):
+    """One line: which process, and its last words."""
+
+
+def run(command, threads):
+    """Runs a command that prints JSON, with `threads` threads. Linux starts a child's peak at its parent's memory: keep
+    this process small (no torch, no data)."""
+    command = [str(word) for word in command]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=errors)
+        try:
+            output = process.stdout.read()
+        except BaseException:  # Ctrl-C above all: no process stays behind
+            process.kill()
+            raise
+        finally:
+            # Not Popen.wait(): it would throw away the usage of this one child.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            process.stdout.close()
+        errors.seek(0)
+        last_words = errors.read().decode(errors="replace").strip().splitlines() or ["no message"]
+    program = " ".join(pathlib.Path(word).name for word in command[:2])
+    if process.returncode != 0:
+        raise RunFailed(f"{program} failed ({process.returncode}): {last_words[-1]}")
+    try:
+        return Run(json.loads(output), usage.ru_maxrss / 1024)  # Linux counts it in KiB
+    except ValueError:
+        raise RunFailed(f"{program} printed no JSON: {output[:60]!r}") from None
+
+
+def interleave(contenders, rounds, on_round=lambda number, results: None):
+    """Calls the functions of `contenders` (a dict) in turns, A B A B, so that a machine that gets slower or faster
+    does so for all. Returns {name: [one result a round]}."""
+    results = {name: [] for name in contenders}
+    for number in range(1, rounds + 1):
+        for name, contender in contenders.items():
+            results[name].append(contender())
+        on_round(number, {name: so_far[-1] for name, so_far in results.items()})
+    return results
+
+
+def ratio(ours, theirs):
+    """(ratio of the medians, lowest and highest ratio of any one round)"""
+    by_round = [a / b for a, b in zip(ours, theirs, strict=True)]
+    return statistics.median(ours) / statistics.median(theirs), min(by_round), max(by_round)
