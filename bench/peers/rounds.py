@@ -18,11 +18,11 @@ class RunFailed(Exception):
     """One line: which process, and its last words."""
 
 
-def run(command, threads):
-    """Runs a command that prints JSON, with `threads` threads. Linux starts a child's peak at its parent's memory: keep
+def run(command, threads, settings={}):
+    """Runs a command that prints JSON, with `threads` threads and these environment variables. Linux starts a child's peak at its parent's memory: keep
     this process small (no torch, no data)."""
     command = [str(word) for word in command]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)} | settings
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=errors)
