@@ -4,8 +4,9 @@
 A round trains both, one after the other, each in a new process, for two epochs over the same steps x batch images
 (--limit of both takes the same ones): the first epoch is the warm-up, the second one counts. edgeprune's images/s
 include its data loader, which works beside the training; PyTorch gets its batches ready-made, off the clock
-(pytorch_train.py), and glibc is told to keep its memory between steps. The ratio is that of the medians; its lowest and highest are those of single rounds. Memory is the
-largest resident set of the whole process, without PyTorch's ready-made batches.
+(pytorch_train.py), and glibc is told to keep its memory between steps. The ratio is that of the medians; its lowest and
+highest are those of single rounds. Memory is the largest resident set of the whole process, without PyTorch's ready-
+made batches.
 """
 
 import argparse

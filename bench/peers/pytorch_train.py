@@ -7,7 +7,8 @@ Not the same: the new head (torch.nn.Linear's own initial values, after torch.ma
 losses agree roughly, not digit by digit; JPEGs are decoded by another library.
 
 PyTorch is measured at its best: the clock runs only from a ready batch to its updated weights and its loss. All batches
-of an epoch are prepared before its first step, so that no data loader takes its cores; they are not counted as its memory.
+of an epoch are prepared before its first step, so that no data loader takes its cores; they are not counted as its
+memory.
 """
 
 import argparse
@@ -89,7 +90,8 @@ def train_epoch(model, optimizer, epoch_batches, batch):
         seconds.append(time.perf_counter() - start)
     return {"steps": len(losses), "training_loss": statistics.mean(losses), "seconds": sum(seconds),
             "images_per_second": batch * len(seconds) / sum(seconds),
-            "images_per_second_of_median_step": batch / statistics.median(seconds), "losses": losses, "stock_mib": stock_mib}
+            "images_per_second_of_median_step": batch / statistics.median(seconds), "losses": losses,
+            "stock_mib": stock_mib}
 
 
 def arguments():

@@ -23,7 +23,7 @@ echo '[{"images_per_second": 1}, {"images_per_second": 300, "training_loss": 0.5
 """
 PEER = """import json, sys
 limit, batch = (int(sys.argv[sys.argv.index(name) + 1]) for name in ("--limit", "--batch"))
-print(json.dumps({"epochs": [{}, {"images_per_second": 100, "training_loss": limit / batch}]}))
+print(json.dumps({"peak_mib": 5, "epochs": [{}, {"images_per_second": 100, "training_loss": limit / batch}]}))
 """
 
 
@@ -181,7 +181,7 @@ class CompareTraining(InFolder):
                                             "pytorch": lambda: compare_training.pytorch(options, 16, 1)}, 2, 16, 1)
         self.assertEqual({column.key for column in compare_training.COLUMNS}, row.keys())
         self.assertEqual((row["ratio"], row["lowest_ratio"], row["highest_ratio"]), (3, 3, 3))
-        self.assertEqual((row["pytorch_loss"], row["loader_wait_percent"]), (7, 0.25))
+        self.assertEqual((row["pytorch_loss"], row["pytorch_mib"], row["loader_wait_percent"]), (7, 5, 0.25))
 
     def test_missing_prerequisite_is_one_line(self):
         missing = self.folder / "missing"
