@@ -19,8 +19,8 @@ class RunFailed(Exception):
 
 
 def run(command, threads, settings={}):
-    """Runs a command that prints JSON, with `threads` threads and these environment variables. Linux starts a child's peak
-    at its parent's memory: keep this process small (no torch, no data)."""
+    """Runs a command that prints JSON, with `threads` threads and these environment variables. Linux starts a child's
+    peak at its parent's memory: keep this process small (no torch, no data)."""
     command = [str(word) for word in command]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)} | settings
     with tempfile.TemporaryFile() as errors:
