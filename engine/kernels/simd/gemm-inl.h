@@ -17,7 +17,7 @@
 #endif
 
 #include <algorithm>
-#include <cstring>
+#include <vector>
 
 #include "engine/kernels/simd/reader-inl.h"
 
@@ -109,31 +109,21 @@ HWY_INLINE void pack(const Reader& reader, int64_t begin, const Tiles& tiles) {
 
 template <typename Reader>
 HWY_INLINE void pack(const Reader& reader, int64_t begin, const Panels& panels) {
-  const int64_t count = panels.count();
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t width = panels.panel_vectors(i) * kLanes;
-    const int64_t from = panels.first_vector(i) * kLanes;
-    float* to = panels.panel(i);
-    constexpr int64_t kAtOnce = 8;
-    const auto rows_at = [&]<int64_t kRows>(int64_t row) HWY_ATTR {
-      for (int64_t c = 0; c < width; c += kLanes) {
-        const auto move = [&](auto access) HWY_ATTR {
-          const auto k = reader.coefficients(access, from + c);
-          for (int64_t r = row; r < row + kRows; ++r) {
-            hn::StoreU(reader.read(access, k, begin + r, from + c), F32(), to + r * width + c);
-          }
-        };
-        if (from + c + kLanes <= panels.columns) {
-          move(Full{});
-        } else {
-          move(Partial(static_cast<size_t>(panels.columns - from - c)));
-        }
-      }
-    };
-    int64_t row = 0;
-    for (; row + kAtOnce <= panels.rows; row += kAtOnce) rows_at.template operator()<kAtOnce>(row);
-    for (; row < panels.rows; ++row) rows_at.template operator()<1>(row);
+  struct Column {  // of vectors: where its first row goes, and how far the rows are apart
+    float* first;
+    int64_t stride;
+  };
+  std::vector<Column> columns;
+  for (int64_t i = 0; i < panels.count(); ++i) {
+    const int64_t vectors = panels.panel_vectors(i);
+    for (int64_t v = 0; v < vectors; ++v) {
+      columns.push_back({panels.panel(i) + v * kLanes, vectors * kLanes});
+    }
   }
+  read_rows(reader, begin, begin + panels.rows, [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
+    const Column& column = columns[static_cast<size_t>(c / kLanes)];
+    hn::StoreU(v, F32(), column.first + (row - begin) * column.stride);
+  });
   panels.clear_padding_rows();
 }
 

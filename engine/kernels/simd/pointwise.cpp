@@ -19,7 +19,7 @@ namespace edgeprune::simd {
 
 /// So many rows that what a block reads and writes stays in the second-level cache.
 inline int64_t block_rows(const PointwiseShape& s) {
-  constexpr int64_t kFloats = 64 * 1024;
+  constexpr int64_t kFloats = 32 * 1024;
   return std::clamp<int64_t>(kFloats / (s.in_channels + s.out_channels) / 8 * 8, 32, 256);
 }
 
