@@ -151,18 +151,17 @@ inline void add_conv(const std::string& name, const ConvPass& pass, const LayerS
       run_reference(expected);
       double worst = 0;
       for (size_t i = 0; i < expected.results().size(); ++i) {
-        const double error = relative_error(layer->results()[i], expected.results()[i]);
-        if (!(error <= worst)) worst = error;
+        worst = std::max(worst, relative_error(layer->results()[i], expected.results()[i]));
       }
       return worst;
     };
-    const double products = pass.forward || !pass.grad_input ? 1 : 2;
-    double floats = double(shape.input_count() + shape.output_count() + shape.weight_count());
-    if (!pass.forward && pass.grad_input) floats += double(shape.input_count());
-    if (!pass.forward && pass.grad_input) floats += double(shape.weight_count());
-    if (!pass.forward && pass.normalized) floats += double(shape.output_count());
+    const bool both_gradients = !pass.forward && pass.grad_input;
+    const double products = both_gradients ? 2 : 1;
+    int64_t floats = shape.input_count() + shape.weight_count() + shape.output_count();
+    if (both_gradients) floats += shape.input_count() + shape.weight_count();
+    if (both_gradients && pass.normalized) floats += shape.output_count();
     work.counters = {{"GFLOP/s", rate(2e-9 * products * double(shape.multiply_adds()))},
-                     {"GB/s", rate(4e-9 * floats)},
+                     {"GB/s", rate(4e-9 * double(floats))},
                      {"layers", layers}};
     return work;
   };
