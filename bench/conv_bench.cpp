@@ -8,7 +8,7 @@ void edgeprune::bench::register_benchmarks() {
   for (const LayerShape& entry : mobilenet_v2_shapes(stem)) {
     for (const int64_t batch : {32, 128}) {
       for (const ConvPass& pass : {kForward, kBackwardWeights}) {
-        add_conv("conv", pass, entry, batch, pass.onednn);
+        add_conv("conv", pass, entry, batch, run_onednn);
       }
     }
   }

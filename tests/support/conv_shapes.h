@@ -86,7 +86,7 @@ inline std::vector<Conv2dShape> mobilenet_v2_shapes() {
 /// length.
 inline std::vector<Conv2dShape> odd_depthwise_shapes() {
   std::vector<Conv2dShape> shapes;
-  for (const int64_t channels : {1, 3, 7, 16, 17, 24, 33}) {
+  for (const int64_t channels : {1, 3, 7, 13, 16, 17, 20, 24, 33}) {
     for (const int64_t stride : {1, 2}) {
       for (const auto& [height, width] :
            {std::pair{1, 1}, {2, 2}, {1, 4}, {3, 5}, {4, 5}, {5, 4}}) {

@@ -37,6 +37,26 @@ inline std::vector<float> values_of(const Tensor& tensor) {
   return {tensor.values().begin(), tensor.values().end()};
 }
 
+/// Memory for a kernel to write a tensor to, with some behind it that must stay as it is.
+class Output {
+ public:
+  explicit Output(const Shape& shape) : shape_(shape), buffer_({shape.count() + kBehind}, NAN) {}
+  float* data() { return buffer_.data(); }
+  /// What was written; NaN where nothing was.
+  Tensor written() const {
+    const auto count = static_cast<size_t>(shape_.count());
+    for (const float value : buffer_.values().subspan(count)) {
+      EXPECT_TRUE(std::isnan(value)) << "written behind the end of " << shape_.to_string();
+    }
+    return Tensor(shape_, buffer_.values().first(count));
+  }
+
+ private:
+  static constexpr int64_t kBehind = 64;
+  Shape shape_;
+  Tensor buffer_;
+};
+
 /// Bit for bit.
 inline bool identical(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() &&

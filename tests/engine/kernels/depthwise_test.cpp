@@ -2,109 +2,164 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/base/parallel.h"
-#include "engine/kernels/reference/conv2d.h"
-#include "tests/support/conv_shapes.h"
 #include "tests/support/simd_targets.h"
-#include "tests/support/tensors.h"
+#include "tests/support/training_kernels.h"
 
 namespace edgeprune {
 namespace {
 
-using testing::identical;
-using testing::random_tensor;
-using testing::relative_error;
+using testing::Output;
+using testing::Read;
+using testing::TrainingLayer;
 
 constexpr double kTolerance = 1e-5;
 
-std::vector<Conv2dShape> all_shapes() {
+const testing::TrainingKernels kKernels{
+    [](const TrainingLayer& layer, float* output, const Moments* moments) {
+      const int64_t channels = layer.shape.in_channels;
+      Tensor taps({9, channels});
+      simd::filters_to_taps(layer.weights.data(), channels, taps.data());
+      simd::depthwise_forward(layer.shape, layer.input.view(), taps.data(), output, moments);
+    },
+    [](const TrainingLayer& layer, float* grad_input, const GradientSums* sums,
+       float* grad_weights) {
+      const int64_t channels = layer.shape.in_channels;
+      Tensor taps({9, channels});
+      simd::filters_to_taps(layer.weights.data(), channels, taps.data());
+      Output grad_taps(taps.shape());
+      simd::depthwise_backward(
+          layer.shape, layer.grad.view(), layer.input.view(), taps.data(),
+          {grad_input, sums, grad_weights != nullptr ? grad_taps.data() : nullptr});
+      if (grad_weights == nullptr) return;
+      simd::taps_to_filters(grad_taps.written().data(), channels, grad_weights);
+    }};
+
+std::vector<Conv2dShape> mobilenet_v2_shapes(int64_t batch) {
   std::vector<Conv2dShape> shapes;
-  for (const auto& list : {testing::mobilenet_v2_shapes(), testing::odd_depthwise_shapes()}) {
-    for (Conv2dShape shape : list) {
-      if (!simd::depthwise_supported(shape)) continue;
-      for (const int64_t batch : {1, 2}) {
-        shape.batch = batch;
-        shapes.push_back(shape);
-      }
-    }
+  for (Conv2dShape shape : testing::mobilenet_v2_shapes()) {
+    if (!simd::depthwise_supported(shape)) continue;
+    shape.batch = batch;
+    shapes.push_back(shape);
   }
   return shapes;
 }
 
-/// Random arguments of one shape's kernels. Inputs are large enough for ReLU6 to clip at both ends.
-struct Arguments {
-  explicit Arguments(const Conv2dShape& s)
-      : x(random_tensor({s.batch, s.in_height, s.in_width, s.in_channels}, 1, -4, 4)),
-        filters(random_tensor({s.in_channels, 1, 3, 3}, 2)),
-        taps({9, s.in_channels}),
-        bias(random_tensor({s.in_channels}, 3)),
-        g(random_tensor({s.batch, s.out_height(), s.out_width(), s.out_channels}, 4)) {
-    simd::filters_to_taps(filters.data(), s.in_channels, taps.data());
+/// Batches around the number of images that a block of rows takes.
+std::vector<Conv2dShape> odd_shapes() {
+  std::vector<Conv2dShape> shapes;
+  for (Conv2dShape shape : testing::odd_depthwise_shapes()) {
+    for (const int64_t batch : {1, 3, 7}) {
+      shape.batch = batch;
+      shapes.push_back(shape);
+    }
   }
-  Tensor x, filters, taps, bias, g;
-};
+  for (const int64_t stride : {1, 2}) {
+    shapes.push_back(testing::depthwise_shape(1, 1, 20, stride));
+    shapes.back().batch = 131;
+    shapes.push_back(testing::depthwise_shape(1, 17, 13, stride));
+    shapes.push_back(testing::depthwise_shape(17, 1, 13, stride));
+    shapes.push_back(testing::depthwise_shape(9, 11, 20, stride));
+    shapes.back().batch = 2;
+  }
+  return shapes;
+}
 
 class SimdDepthwise : public testing::OnEveryTarget {};
 
-TEST_P(SimdDepthwise, ForwardMatchesTheReference) {
-  for (const Conv2dShape& shape : all_shapes()) {
-    SCOPED_TRACE(::testing::PrintToString(shape));
-    const Arguments a(shape);
+TEST_P(SimdDepthwise, InferenceMatchesTheReference) {
+  std::vector<Conv2dShape> shapes = odd_shapes();
+  for (const int64_t batch : {1, 2}) {
+    for (const Conv2dShape& shape : mobilenet_v2_shapes(batch)) shapes.push_back(shape);
+  }
+  for (const Conv2dShape& shape : shapes) {
+    const TrainingLayer layer(shape, Read::as_it_is, Read::as_it_is);
+    SCOPED_TRACE(layer.description);
+    const Tensor random_bias = testing::random_tensor({shape.in_channels}, 3);
+    Tensor taps({9, shape.in_channels});
+    simd::filters_to_taps(layer.weights.data(), shape.in_channels, taps.data());
     for (const Activation activation : {Activation::none, Activation::relu6}) {
-      for (const float* bias : {static_cast<const float*>(nullptr), a.bias.data()}) {
-        Tensor expected(a.g.shape()), actual(a.g.shape(), -1.0f);
-        reference::conv2d_forward(shape, a.x.data(), a.filters.data(), bias, nullptr, activation,
-                                  expected.data());
-        simd::depthwise_forward(shape, a.x.data(), a.taps.data(), bias, activation, actual.data());
-        EXPECT_LE(relative_error(actual, expected), kTolerance);
+      for (const float* bias : {static_cast<const float*>(nullptr), random_bias.data()}) {
+        Tensor expected(layer.grad.data.shape());
+        Output actual(expected.shape());
+        reference::conv2d_forward(shape, layer.input.data.data(), layer.weights.data(), bias,
+                                  nullptr, activation, expected.data());
+        simd::depthwise_forward(shape, layer.input.data.data(), taps.data(), bias, activation,
+                                actual.data());
+        EXPECT_LE(testing::relative_error(actual.written(), expected), kTolerance);
       }
     }
   }
 }
 
-TEST_P(SimdDepthwise, BackwardDataMatchesTheReference) {
-  for (const Conv2dShape& shape : all_shapes()) {
-    SCOPED_TRACE(::testing::PrintToString(shape));
-    const Arguments a(shape);
-    Tensor expected(a.x.shape()), actual(a.x.shape(), -1.0f);
-    reference::conv2d_backward_data(shape, a.g.data(), a.filters.data(), expected.data());
-    simd::depthwise_backward_data(shape, a.g.data(), a.taps.data(), actual.data());
-    EXPECT_LE(relative_error(actual, expected), kTolerance);
+TEST_P(SimdDepthwise, ForwardMatchesTheReference) {
+  for (const int64_t batch : {1, 3}) {
+    for (const Conv2dShape& shape : mobilenet_v2_shapes(batch)) {
+      expect_forward_matches(kKernels, {shape, Read::as_it_is, Read::as_it_is});
+      expect_forward_matches(kKernels, {shape, Read::clipped, Read::as_it_is});
+    }
+  }
+  for (const Conv2dShape& shape : odd_shapes()) {
+    for (const Read input : {Read::as_it_is, Read::normalized, Read::clipped}) {
+      expect_forward_matches(kKernels, {shape, input, Read::as_it_is});
+    }
   }
 }
 
-TEST_P(SimdDepthwise, BackwardWeightsMatchesTheReference) {
-  for (const Conv2dShape& shape : all_shapes()) {
-    SCOPED_TRACE(::testing::PrintToString(shape));
-    const Arguments a(shape);
-    Tensor expected(a.filters.shape()), taps(a.taps.shape(), -1.0f), actual(a.filters.shape());
-    reference::conv2d_backward_weights(shape, a.x.data(), a.g.data(), expected.data());
-    simd::depthwise_backward_weights(shape, a.x.data(), a.g.data(), taps.data());
-    simd::taps_to_filters(taps.data(), shape.in_channels, actual.data());
-    EXPECT_LE(relative_error(actual, expected), kTolerance);
+TEST_P(SimdDepthwise, BackwardMatchesTheReference) {
+  for (const int64_t batch : {1, 3}) {
+    for (const Conv2dShape& shape : mobilenet_v2_shapes(batch)) {
+      expect_backward_matches(kKernels, {shape, Read::as_it_is, Read::as_it_is});
+      expect_backward_matches(kKernels, {shape, Read::clipped, Read::clipped});
+    }
+  }
+  for (const Conv2dShape& shape : odd_shapes()) {
+    for (const auto& [input, grad] : testing::all_read_pairs()) {
+      expect_backward_matches(kKernels, {shape, input, grad});
+    }
+  }
+}
+
+TEST_P(SimdDepthwise, EachGradientComesAlone) {
+  for (const int64_t stride : {1, 2}) {
+    Conv2dShape shape = testing::depthwise_shape(4, 5, 20, stride);
+    shape.batch = 7;
+    testing::expect_each_gradient_comes_alone(kKernels, shape);
   }
 }
 
 TEST_P(SimdDepthwise, RepeatsBitForBitAndHardlyDependsOnTheThreadCount) {
-  for (Conv2dShape shape : testing::mobilenet_v2_shapes()) {
-    if (!simd::depthwise_supported(shape)) continue;
-    shape.batch = 3;
-    SCOPED_TRACE(::testing::PrintToString(shape));
-    const Arguments a(shape);
-    const auto run = [&](int threads) {
-      const ThreadScope scope(threads);
-      std::vector<Tensor> results{Tensor(a.g.shape()), Tensor(a.x.shape()), Tensor(a.taps.shape())};
-      simd::depthwise_forward(shape, a.x.data(), a.taps.data(), a.bias.data(), Activation::relu6,
-                              results[0].data());
-      simd::depthwise_backward_data(shape, a.g.data(), a.taps.data(), results[1].data());
-      simd::depthwise_backward_weights(shape, a.x.data(), a.g.data(), results[2].data());
-      return results;
-    };
-    const auto one = run(1), two = run(2), again = run(2);
-    for (size_t i = 0; i < two.size(); ++i) EXPECT_TRUE(identical(two[i], again[i]));
-    EXPECT_TRUE(identical(one[0], two[0]));
-    EXPECT_TRUE(identical(one[1], two[1]));
-    EXPECT_LE(relative_error(two[2], one[2]), kTolerance);
+  for (const Conv2dShape& shape : mobilenet_v2_shapes(3)) {
+    testing::expect_repeats_with_any_thread_count(kKernels, shape);
+  }
+  Conv2dShape single_pixels = testing::depthwise_shape(1, 1, 20, 1);
+  single_pixels.batch = 131;
+  testing::expect_repeats_with_any_thread_count(kKernels, single_pixels);
+}
+
+TEST_P(SimdDepthwise, AMeanFarFromZeroDoesNotSpoilTheVariance) {
+  Conv2dShape shape = testing::depthwise_shape(6, 5, 20, 1);
+  shape.batch = 7;
+  TrainingLayer layer(shape, Read::as_it_is, Read::as_it_is);
+  // Just the middle tap: padding would make edges outliers.
+  for (int64_t i = 0; i < layer.weights.count(); ++i) {
+    layer.weights.data()[i] = i % 9 == 4 ? 1.0f : 0.0f;
+  }
+  for (float& x : layer.input.data.values()) x += 10000.0f;
+  for (const int threads : {1, 2, 3}) {
+    const ThreadScope scope(threads);
+    const testing::ForwardResult actual = run_forward(kKernels, layer);
+    EXPECT_GT(actual.mean.data()[0], 1000 * std::sqrt(actual.variance.data()[0]));
+    testing::expect_moments_of(actual.output, actual.mean, actual.variance);
+  }
+}
+
+TEST_P(SimdDepthwise, NothingIsLeftInRecycledMemory) {
+  for (const int64_t stride : {1, 2}) {
+    for (const int64_t channels : {1, 13, 20}) {
+      Conv2dShape shape = testing::depthwise_shape(4, 5, channels, stride);
+      shape.batch = 7;
+      testing::expect_nothing_left_in_recycled_memory(kKernels, shape);
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "engine/base/buffer.h"
 #include "engine/kernels/reference/batch_norm.h"
 #include "engine/ops/elementwise.h"
 #include "tests/support/gradient_check.h"
@@ -128,6 +129,71 @@ TEST(BatchNormOp, TrainingGradientsMatchTheReference) {
   EXPECT_LE(testing::relative_error(in.x.grad(), grad_x), 1e-5);
   EXPECT_LE(testing::relative_error(in.gamma.grad(), grad_gamma), 1e-5);
   EXPECT_LE(testing::relative_error(in.beta.grad(), grad_beta), 1e-5);
+}
+
+/// Passes its gradient on, and leaves made-up sums for the batch norm that made `x`.
+Variable leaves_sums(const Variable& x) {
+  return Variable::result(
+      x.value(), {x}, [recipe = *x.lazy_value().recipe()](const Tensor& grad, InputGrads& inputs) {
+        const Tensor handed_on = grad.clone();
+        *recipe.sums = {handed_on, Tensor(recipe.mean.shape(), 5.0f),
+                        Tensor(recipe.mean.shape(), 0.0f)};
+        inputs.add(0, handed_on);
+      });
+}
+
+TEST(BatchNormOp, TakesTheSumsThatItsConsumerLeft) {
+  const Inputs in = random_inputs({10, 3}, true);
+  ops::BatchNormState state = fresh_state(3);
+  leaves_sums(ops::batch_norm(in.x, in.gamma, in.beta, state, true, Activation::relu6))
+      .backward(random_tensor({10, 3}, 4));
+  EXPECT_EQ(testing::values_of(in.beta.grad()), (std::vector<float>{5, 5, 5}));
+  EXPECT_EQ(testing::values_of(in.gamma.grad()), (std::vector<float>{0, 0, 0}));
+}
+
+TEST(BatchNormOp, TakesItsOwnSumsWhereSomethingWasAddedToTheGradient) {
+  const Inputs in = random_inputs({10, 3}, true), expected = random_inputs({10, 3}, true);
+  ops::BatchNormState state = fresh_state(3), expected_state = fresh_state(3);
+  const Tensor grad = random_tensor({10, 3}, 4);
+  for (const bool sums_first : {true, false}) {
+    for (const Inputs& inputs : {in, expected}) {
+      for (Variable v : {inputs.x, inputs.gamma, inputs.beta}) v.clear_grad();
+    }
+    const Variable y = ops::batch_norm(in.x, in.gamma, in.beta, state, true, Activation::relu6);
+    (sums_first ? ops::add(ops::relu6(y), leaves_sums(y)) : ops::add(leaves_sums(y), ops::relu6(y)))
+        .backward(grad);
+    const Variable z = ops::batch_norm(expected.x, expected.gamma, expected.beta, expected_state,
+                                       true, Activation::relu6);
+    ops::add(z, ops::relu6(z)).backward(grad);
+    EXPECT_LE(testing::relative_error(in.x.grad(), expected.x.grad()), 1e-6);
+    EXPECT_LE(testing::relative_error(in.gamma.grad(), expected.gamma.grad()), 1e-6);
+    EXPECT_LE(testing::relative_error(in.beta.grad(), expected.beta.grad()), 1e-6);
+  }
+}
+
+TEST(BatchNormOp, KnownMomentsAreTaken) {
+  const Inputs in = random_inputs({10, 3});
+  ops::BatchNormState state{.running_mean = Tensor({3}, 0.0f), .running_var = Tensor({3}, 0.0f)};
+  const ops::ChannelMoments known{Tensor({3}, 2.0f), Tensor({3}, 9.0f)};
+  const Variable y =
+      ops::batch_norm(in.x, in.gamma, in.beta, state, true, Activation::none, &known);
+  for (int64_t i = 0; i < 30; ++i) {
+    const float gamma = in.gamma.value().data()[i % 3], beta = in.beta.value().data()[i % 3];
+    EXPECT_NEAR(y.value().data()[i], gamma * (in.x.value().data()[i] - 2) / 3 + beta, 1e-5);
+  }
+  EXPECT_FLOAT_EQ(state.running_mean.data()[0], 0.2f);
+  EXPECT_FLOAT_EQ(state.running_var.data()[0], 1.0f) << "the unbiased variance is 10";
+}
+
+TEST(BatchNormOp, TheResultIsNotWrittenOutUnasked) {
+  const Inputs in = random_inputs({1000, 17}, true);
+  ops::BatchNormState state = fresh_state(17);
+  const size_t before = buffer_stats().bytes_in_use;
+  const Variable y = ops::batch_norm(in.x, in.gamma, in.beta, state, true, Activation::relu6);
+  const size_t tensor_bytes = 1000 * 17 * sizeof(float);
+  EXPECT_LT(buffer_stats().bytes_in_use - before, tensor_bytes);
+  y.value();
+  EXPECT_GE(buffer_stats().bytes_in_use - before, tensor_bytes);
 }
 
 void expect_refused(const Shape& input, const Shape& gamma, bool training,

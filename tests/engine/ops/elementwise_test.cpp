@@ -36,6 +36,15 @@ TEST(Add, ToItselfDoublesTheGradient) {
                                .inputs = {random_tensor({2, 3}, 1)}}));
 }
 
+TEST(Add, TakesAnyShape) {
+  for (const Shape& shape :
+       {Shape{}, Shape{1}, Shape{17}, Shape{2, 3, 4, 5}, Shape{2, 0}, Shape{0, 2}}) {
+    const Variable x(Tensor(shape, 1.0f)), y(Tensor(shape, 2.0f));
+    EXPECT_TRUE(testing::identical(ops::add(x, y).value(), Tensor(shape, 3.0f)))
+        << shape.to_string();
+  }
+}
+
 TEST(Add, WrongShapesAreNamed) {
   try {
     ops::add(Variable(Tensor({2, 3})), Variable(Tensor({3, 2})));
