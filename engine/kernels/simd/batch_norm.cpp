@@ -76,7 +76,7 @@ void batch_norm_statistics(const float* input, int64_t rows, int64_t channels,
   parallel_for(rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
     HWY_DYNAMIC_DISPATCH(moments_range)(input, parts[part], begin, end);
   });
-  combine(parts, moments);
+  combine(std::move(parts), moments);
 }
 
 void normalize(const Normalized& input, int64_t rows, int64_t channels, float* output) {
@@ -103,7 +103,7 @@ void batch_norm_backward_sums(const Normalized& input, const float* grad, int64_
   parallel_for(rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
     HWY_DYNAMIC_DISPATCH(backward_sums_range)(input, sums.mean, grad, parts[part], begin, end);
   });
-  combine(parts, sums);
+  combine(std::move(parts), sums);
 }
 
 }  // namespace edgeprune::simd

@@ -160,7 +160,7 @@ void depthwise_forward(const Conv2dShape& s, const Normalized& input, const floa
     HWY_DYNAMIC_DISPATCH(training_forward_range)
     (s, input, taps, output, moments != nullptr ? &parts[part] : nullptr, begin, end);
   });
-  if (moments != nullptr) combine(parts, *moments);
+  if (moments != nullptr) combine(std::move(parts), *moments);
 }
 
 void depthwise_backward(const Conv2dShape& s, const NormalizedGradient& grad_output,
@@ -182,7 +182,7 @@ void depthwise_backward(const Conv2dShape& s, const NormalizedGradient& grad_out
      gradients.grad_input, sums != nullptr ? &part_sums[part] : nullptr,
      shares.empty() ? nullptr : &shares[part * count], begin, end);
   });
-  if (sums != nullptr) combine(part_sums, *sums);
+  if (sums != nullptr) combine(std::move(part_sums), *sums);
   if (gradients.grad_taps == nullptr) return;
   std::copy_n(shares.begin(), count, gradients.grad_taps);
   for (int part = 1; part < parts; ++part) {

@@ -12,7 +12,7 @@ void PartSums::flush() {
   rows_in_block = 0;
 }
 
-void combine(std::vector<PartMoments>& parts, const Moments& moments) {
+void combine(std::vector<PartMoments> parts, const Moments& moments) {
   const size_t channels = parts.front().sums.first.size();
   int64_t rows = 0;
   for (PartMoments& part : parts) {
@@ -39,7 +39,7 @@ void combine(std::vector<PartMoments>& parts, const Moments& moments) {
   }
 }
 
-void combine(std::vector<PartSums>& parts, const GradientSums& sums) {
+void combine(std::vector<PartSums> parts, const GradientSums& sums) {
   for (PartSums& part : parts) part.flush();
   for (size_t c = 0; c < parts.front().first.size(); ++c) {
     double first = 0, second = 0;

@@ -37,9 +37,9 @@ struct PartMoments {
 };
 
 /// Mean and biased variance of all parts' rows together (Chan, Golub & LeVeque 1983).
-void combine(std::vector<PartMoments>& parts, const Moments& moments);
+void combine(std::vector<PartMoments> parts, const Moments& moments);
 /// The two sums of all parts' rows together.
-void combine(std::vector<PartSums>& parts, const GradientSums& sums);
+void combine(std::vector<PartSums> parts, const GradientSums& sums);
 
 /// The mean of a few rows spread over all of them. (One row alone will not do: the first is a
 /// corner of an image, whose padding makes it an outlier.)

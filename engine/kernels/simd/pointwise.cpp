@@ -113,7 +113,7 @@ void pointwise_forward(const PointwiseShape& s, const Normalized& input, const f
     HWY_DYNAMIC_DISPATCH(forward_range)
     (s, input, packed.get(), output, moments != nullptr ? &parts[part] : nullptr, begin, end);
   });
-  if (moments != nullptr) combine(parts, *moments);
+  if (moments != nullptr) combine(std::move(parts), *moments);
 }
 
 void pointwise_backward(const PointwiseShape& s, const NormalizedGradient& grad_output,
@@ -139,7 +139,7 @@ void pointwise_backward(const PointwiseShape& s, const NormalizedGradient& grad_
     (s, grad_output, input, packed.get(), sums != nullptr ? sums->mean : nullptr,
      gradients.grad_input, sums != nullptr ? &part_sums[part] : nullptr, share(part), begin, end);
   });
-  if (sums != nullptr) combine(part_sums, *sums);
+  if (sums != nullptr) combine(std::move(part_sums), *sums);
   if (grad_weights == nullptr) return;
   parallel_for(count, 16 * 1024, [&](int64_t begin, int64_t end, int) {
     for (int part = 1; part < parts; ++part) {

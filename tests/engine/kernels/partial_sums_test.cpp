@@ -20,8 +20,8 @@ PartMoments part_of(const Tensor& x, int64_t begin, int64_t end, float origin) {
   for (int64_t i = begin * channels; i < end * channels; ++i) {
     const auto c = static_cast<size_t>(i % channels);
     const double away = double(x.data()[i]) - origin;
-    part.sum[c] += away;
-    part.squares[c] += away * away;
+    part.sums.first[c] += away;
+    part.sums.second[c] += away * away;
   }
   return part;
 }
@@ -71,6 +71,18 @@ TEST(PartSums, AddUp) {
   simd::combine(parts, {mean, sum_grad.data(), sum_grad_input.data()});
   EXPECT_EQ(testing::values_of(sum_grad), (std::vector<float>{3, 30}));
   EXPECT_EQ(testing::values_of(sum_grad_input), (std::vector<float>{0.75f, 0}));
+}
+
+TEST(PartSums, TakeTheNewestRowsAlong) {
+  std::vector<PartSums> parts(2, PartSums(2));
+  parts[0].first = {1, 10};
+  parts[1].block = {2, 20, 0.25f, 1};  // both sums of rows not yet taken over
+  parts[1].added(3);
+  const float mean[2] = {};
+  Tensor sum_grad({2}), sum_grad_input({2});
+  simd::combine(parts, {mean, sum_grad.data(), sum_grad_input.data()});
+  EXPECT_EQ(testing::values_of(sum_grad), (std::vector<float>{3, 30}));
+  EXPECT_EQ(testing::values_of(sum_grad_input), (std::vector<float>{0.25f, 1}));
 }
 
 TEST(PartSums, AddUpInDouble) {
