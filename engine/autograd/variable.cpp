@@ -43,8 +43,9 @@ struct Variable::Node {
     }
     const Tensor &before = grad.get(), &more = added.get();
     const Timed timed("add", Phase::backward, {0, 3.0 * sizeof(float) * double(shape.count())});
-    // Never write to a buffer somebody else holds.
-    Tensor sum = before.unique() ? before : Tensor(shape);
+    // Never write to a buffer somebody else holds; a recipe's result is shared with its other
+    // holders.
+    Tensor sum = grad.recipe() == nullptr && before.unique() ? before : Tensor(shape);
     simd::add(before.data(), more.data(), shape.count(), sum.data());
     grad = std::move(sum);
   }

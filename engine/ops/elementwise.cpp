@@ -1,5 +1,7 @@
 #include "engine/ops/elementwise.h"
 
+#include <algorithm>
+
 #include "engine/base/check.h"
 #include "engine/base/profiler.h"
 #include "engine/kernels/simd/batch_norm.h"
@@ -23,7 +25,7 @@ Variable add(const Variable& a, const Variable& b) {
           b.shape().to_string());
   const Timed timed("add", Phase::forward, {0, 3.0 * sizeof(float) * double(a.shape().count())});
   Tensor output(a.shape());
-  const int64_t channels = a.shape().rank() == 0 ? 1 : a.shape().back();
+  const int64_t channels = a.shape().rank() == 0 ? 1 : std::max<int64_t>(1, a.shape().back());
   simd::add(a.lazy_value().view(), b.lazy_value().view(), output.count() / channels, channels,
             output.data());
   return Variable::result(output, {a, b}, [](const LazyGradient& grad_output, InputGrads& inputs) {
