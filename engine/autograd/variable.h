@@ -39,7 +39,7 @@ class Variable {
 
   bool defined() const { return value_.defined(); }
   const Tensor& value() const { return value_.get(); }
-  Tensor& value() { return value_.get(); }
+  Tensor& value() { return value_.get(); }  ///< to write to: a leaf's
   const LazyValue& lazy_value() const { return value_; }
   const Shape& shape() const { return value_.shape(); }
   bool requires_grad() const { return node_ != nullptr; }
