@@ -96,8 +96,8 @@ Variable batch_norm(const Variable& input, const Variable& gamma, const Variable
   require(shape.count() > 0 && gamma.shape() == channel_shape && beta.shape() == channel_shape &&
               state.running_mean.shape() == channel_shape &&
               state.running_var.shape() == channel_shape &&
-              (known == nullptr || (known->mean.shape() == channel_shape &&
-                                    known->variance.shape() == channel_shape)),
+              (known == nullptr ||
+               (known->mean.shape() == channel_shape && known->variance.shape() == channel_shape)),
           "batch_norm", "expected {} everywhere (input {}, gamma {}, beta {}, running_mean {})",
           channel_shape.to_string(), shape.to_string(), gamma.shape().to_string(),
           beta.shape().to_string(), state.running_mean.shape().to_string());

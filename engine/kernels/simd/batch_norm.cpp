@@ -14,13 +14,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
-void moments_range(const float* input, PartMoments& part, int64_t begin, int64_t end) {
-  add_moments(input, begin, end, part);
+void moments_range(const float* input, int64_t channels, PartMoments& part, int64_t begin,
+                   int64_t end) {
+  add_moments(input + begin * channels, end - begin, channels, nullptr, &part);
 }
 
-void backward_sums_range(const Normalized& input, const float* mean, const float* grad,
-                         PartSums& part, int64_t begin, int64_t end) {
-  add_gradient_sums(input, mean, grad, begin, end, part);
+void backward_sums_range(const Normalized& input, int64_t channels, const float* mean,
+                         const float* grad, PartSums& part, int64_t begin, int64_t end) {
+  add_gradient_sums(from_row(input, begin, channels), mean, grad + begin * channels, end - begin,
+                    channels, nullptr, &part);
 }
 
 template <typename Source>
@@ -74,7 +76,7 @@ void batch_norm_statistics(const float* input, int64_t rows, int64_t channels,
                            const Moments& moments) {
   std::vector<PartMoments> parts(thread_count(), PartMoments(channels));
   parallel_for(rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
-    HWY_DYNAMIC_DISPATCH(moments_range)(input, parts[part], begin, end);
+    HWY_DYNAMIC_DISPATCH(moments_range)(input, channels, parts[part], begin, end);
   });
   combine(std::move(parts), moments);
 }
@@ -101,7 +103,8 @@ void batch_norm_backward_sums(const Normalized& input, const float* grad, int64_
                               int64_t channels, const GradientSums& sums) {
   std::vector<PartSums> parts(thread_count(), PartSums(channels));
   parallel_for(rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
-    HWY_DYNAMIC_DISPATCH(backward_sums_range)(input, sums.mean, grad, parts[part], begin, end);
+    HWY_DYNAMIC_DISPATCH(backward_sums_range)
+    (input, channels, sums.mean, grad, parts[part], begin, end);
   });
   combine(std::move(parts), sums);
 }

@@ -1,8 +1,11 @@
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <vector>
 
 #include "engine/base/buffer.h"
 #include "engine/base/parallel.h"
+#include "engine/kernels/simd/block_output.h"
 #include "engine/kernels/simd/depthwise.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -72,15 +75,17 @@ void training_forward_range(const Conv2dShape& s, const Normalized& input, const
   const int64_t out_height = s.out_height(), out_width = s.out_width();
   RowRing rows(input, s.in_height, s.in_width, s.in_channels, 3);
   const ForwardRow forward = forward_row_for(s.stride, Activation::none);
+  const BlockOutput out(output, s.batch * out_height * out_width, s.in_channels, out_width);
   for (int64_t image = begin; image < end; ++image) {
     rows.start(image);
     for (int64_t o = 0; o < out_height; ++o) {
       rows.read_to(s.stride * o + 1);
       const int64_t first = (image * out_height + o) * out_width;
-      forward(rows.around(s.stride * o), taps, nullptr, output + first * s.in_channels);
-      if (moments != nullptr) add_moments(output, first, first + out_width, *moments);
+      forward(rows.around(s.stride * o), taps, nullptr, out.block(first));
+      add_moments(out.block(first), out_width, s.in_channels, out.destination(first), moments);
     }
   }
+  hwy::FlushStream();
 }
 
 /// The gradient of input row `index` of an image.
@@ -111,6 +116,8 @@ void training_backward_range(const Conv2dShape& s, const NormalizedGradient& gra
   // Output rows at a time: some 32 pixels, for which the taps' sums stay in registers.
   const int64_t band = std::clamp<int64_t>(32 / s.out_width(), 1, out_height);
   RowRing grads(grad_output, out_height, s.out_width(), channels, band + 2);
+  const BlockOutput out(grad_input, s.batch * s.in_height * s.in_width, channels,
+                        stride * band * s.in_width);
   RowRing values(input, s.in_height, s.in_width, channels, stride * (band - 1) + 3);
   for (int64_t image = begin; image < end; ++image) {
     grads.start(image);
@@ -130,17 +137,17 @@ void training_backward_range(const Conv2dShape& s, const NormalizedGradient& gra
       }
       if (grad_input == nullptr) continue;
       const int64_t first = stride * o, last = std::min(stride * (o + count), s.in_height);
-      const int64_t image_rows = image * s.in_height;
+      const int64_t row = (image * s.in_height + first) * s.in_width;
+      const int64_t pixels = (last - first) * s.in_width;
+      float* block = out.block(row);
       for (int64_t i = first; i < last; ++i) {
-        input_gradient_row(s, grads, taps, turned, i,
-                           grad_input + (image_rows + i) * s.in_width * channels);
+        input_gradient_row(s, grads, taps, turned, i, block + (i - first) * s.in_width * channels);
       }
-      if (sums != nullptr) {
-        add_gradient_sums(input, mean, grad_input, (image_rows + first) * s.in_width,
-                          (image_rows + last) * s.in_width, *sums);
-      }
+      add_gradient_sums(from_row(input, row, channels), mean, block, pixels, channels,
+                        out.destination(row), sums);
     }
   }
+  hwy::FlushStream();
 }
 
 }  // namespace edgeprune::simd::HWY_NAMESPACE

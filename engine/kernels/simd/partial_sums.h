@@ -36,8 +36,8 @@ struct PartMoments {
   int64_t rows = 0;
 };
 
-/// Mean and biased variance of all parts' rows together (Chan, Golub & LeVeque 1983). The first part has
-/// rows, others may have none.
+/// Mean and biased variance of all parts' rows together (Chan, Golub & LeVeque 1983). The first
+/// part has rows, others may have none.
 void combine(std::vector<PartMoments> parts, const Moments& moments);
 /// The two sums of all parts' rows together.
 void combine(std::vector<PartSums> parts, const GradientSums& sums);

@@ -1,10 +1,13 @@
 #include "engine/kernels/simd/pointwise.h"
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <vector>
 
 #include "engine/base/buffer.h"
 #include "engine/base/parallel.h"
+#include "engine/kernels/simd/block_output.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/simd/pointwise.cpp"
@@ -51,14 +54,16 @@ void forward_range(const PointwiseShape& s, const Normalized& input, const float
   const int64_t most = std::min(block_rows(s), end - begin);
   const auto scratch = allocate_floats(static_cast<size_t>(Tiles::size(most, s.in_channels)));
   const Panels weights{const_cast<float*>(packed), s.in_channels, s.out_channels};
+  const BlockOutput out(output, s.rows, s.out_channels, most);
   with_reader(input, s.in_channels, [&](const auto& reader) HWY_ATTR {
     for (int64_t row = begin; row < end; row += most) {
       const Tiles tiles{scratch.get(), std::min(most, end - row), s.in_channels};
       pack(reader, row, tiles);
-      multiply(tiles, weights, output + row * s.out_channels);
-      if (moments != nullptr) add_moments(output, row, row + tiles.rows, *moments);
+      multiply(tiles, weights, out.block(row));
+      add_moments(out.block(row), tiles.rows, s.out_channels, out.destination(row), moments);
     }
   });
+  hwy::FlushStream();
 }
 
 /// `grad_weights` is overwritten with these rows' share of it.
@@ -70,20 +75,24 @@ void backward_range(const PointwiseShape& s, const NormalizedGradient& grad_outp
   const auto grad_block = allocate_floats(static_cast<size_t>(Tiles::size(most, s.out_channels)));
   const auto input_block = allocate_floats(static_cast<size_t>(Panels::size(most, s.in_channels)));
   const Panels weights{const_cast<float*>(packed), s.out_channels, s.in_channels};
+  const BlockOutput out(grad_input, s.rows, s.in_channels, most);
   for (int64_t row = begin; row < end; row += most) {
     const int64_t rows = std::min(most, end - row);
     const Tiles grad{grad_block.get(), rows, s.out_channels};
     with_reader(grad_output, s.out_channels,
                 [&](const auto& reader) HWY_ATTR { pack(reader, row, grad); });
     if (grad_weights != nullptr) {
-      const Panels block{input_block.get(), rows, s.in_channels};
+      const Panels values{input_block.get(), rows, s.in_channels};
       with_reader(input, s.in_channels,
-                  [&](const auto& reader) HWY_ATTR { pack(reader, row, block); });
-      multiply_transposed(grad, block, grad_weights, row > begin);
+                  [&](const auto& reader) HWY_ATTR { pack(reader, row, values); });
+      multiply_transposed(grad, values, grad_weights, row > begin);
     }
-    if (grad_input != nullptr) multiply(grad, weights, grad_input + row * s.in_channels);
-    if (sums != nullptr) add_gradient_sums(input, mean, grad_input, row, row + rows, *sums);
+    if (grad_input == nullptr) continue;
+    multiply(grad, weights, out.block(row));
+    add_gradient_sums(from_row(input, row, s.in_channels), mean, out.block(row), rows,
+                      s.in_channels, out.destination(row), sums);
   }
+  hwy::FlushStream();
 }
 
 }  // namespace edgeprune::simd::HWY_NAMESPACE

@@ -39,44 +39,82 @@ HWY_INLINE void sum_range(int64_t begin, int64_t end, int64_t channels, PartSums
   for (; row < end; ++row) sum_rows<1>(row, channels, sums, body);
 }
 
-/// Adds rows [begin, end) of `input` to a part's moments. An origin near the mean avoids
+/// What happens to finished rows while they are summed: they are streamed past the caches to `to`,
+/// or (null) stay where they are.
+template <bool kStream>
+struct Destination {
+  float* to;
+  HWY_INLINE void put(Vec v, int64_t at) const {
+    if constexpr (kStream) hn::Stream(v, F32(), to + at);
+  }
+};
+template <typename Body>
+HWY_INLINE void with_destination(float* to, const Body& body) {
+  if (to != nullptr) return body(Destination<true>{to});
+  body(Destination<false>{nullptr});
+}
+
+/// `count` floats, whole lines, unless `to` is null.
+inline void stream(const float* from, int64_t count, float* to) {
+  if (to == nullptr) return;
+  for (int64_t i = 0; i < count; i += static_cast<int64_t>(hn::Lanes(F32()))) {
+    hn::Stream(hn::LoadU(F32(), from + i), F32(), to + i);
+  }
+}
+
+/// Adds `count` finished rows to a part's moments, if there is one. An origin near the mean avoids
 /// cancellation in the variance.
-inline void add_moments(const float* input, int64_t begin, int64_t end, PartMoments& part) {
-  const int64_t channels = static_cast<int64_t>(part.sums.first.size());
-  if (part.rows == 0) part.origin = rough_mean(input + begin * channels, end - begin, channels);
-  part.rows += end - begin;
-  const float* origin = part.origin.data();
-  sum_range(begin, end, channels, part.sums,
-            [&](auto access, int64_t row, int64_t c, Vec& one, Vec& two) HWY_ATTR {
-              const Vec x =
-                  hn::Sub(access.load(input + row * channels + c), access.load(origin + c));
-              one = hn::Add(one, x);
-              two = hn::MulAdd(x, x, two);
-            });
+inline void add_moments(const float* rows, int64_t count, int64_t channels, float* to,
+                        PartMoments* part) {
+  if (part == nullptr) return stream(rows, count * channels, to);
+  if (part->rows == 0) part->origin = rough_mean(rows, count, channels);
+  part->rows += count;
+  const float* origin = part->origin.data();
+  with_destination(to, [&](auto destination) HWY_ATTR {
+    sum_range(0, count, channels, part->sums,
+              [&](auto access, int64_t row, int64_t c, Vec& one, Vec& two) HWY_ATTR {
+                const Vec value = access.load(rows + row * channels + c);
+                const Vec x = hn::Sub(value, access.load(origin + c));
+                one = hn::Add(one, x);
+                two = hn::MulAdd(x, x, two);
+                destination.put(value, row * channels + c);
+              });
+  });
 }
 
 template <Activation kActivation>
-void add_gradient_sums_of(const Normalized& x, const float* mean, const float* grad, int64_t begin,
-                          int64_t end, PartSums& part) {
+void add_gradient_sums_of(const Normalized& x, const float* mean, const float* grad, int64_t count,
+                          float* to, PartSums& part) {
   const int64_t channels = static_cast<int64_t>(part.first.size());
-  sum_range(begin, end, channels, part,
-            [&](auto access, int64_t row, int64_t c, Vec& one, Vec& two) HWY_ATTR {
-              const Vec value = access.load(x.data + row * channels + c);
-              const Vec z = hn::MulAdd(value, access.load(x.scale + c), access.load(x.shift + c));
-              const Vec g =
-                  activation_gradient<kActivation>(access.load(grad + row * channels + c), z);
-              one = hn::Add(one, g);
-              two = hn::MulAdd(g, hn::Sub(value, access.load(mean + c)), two);
-            });
+  with_destination(to, [&](auto destination) HWY_ATTR {
+    sum_range(0, count, channels, part,
+              [&](auto access, int64_t row, int64_t c, Vec& one, Vec& two) HWY_ATTR {
+                const Vec value = access.load(x.data + row * channels + c);
+                const Vec z = hn::MulAdd(value, access.load(x.scale + c), access.load(x.shift + c));
+                const Vec all = access.load(grad + row * channels + c);
+                const Vec g = activation_gradient<kActivation>(all, z);
+                one = hn::Add(one, g);
+                two = hn::MulAdd(g, hn::Sub(value, access.load(mean + c)), two);
+                destination.put(all, row * channels + c);
+              });
+  });
 }
 
-/// Adds rows [begin, end) to a part's GradientSums; `grad` is the gradient of what readers of x
-/// see.
+/// Adds `count` finished rows of `grad`, the gradient of what readers of x see, to a part's
+/// GradientSums, if there is one.
 inline void add_gradient_sums(const Normalized& x, const float* mean, const float* grad,
-                              int64_t begin, int64_t end, PartSums& part) {
+                              int64_t count, int64_t channels, float* to, PartSums* part) {
+  if (part == nullptr) return stream(grad, count * channels, to);
   const auto add = x.activation == Activation::relu6 ? add_gradient_sums_of<Activation::relu6>
                                                      : add_gradient_sums_of<Activation::none>;
-  add(x, mean, grad, begin, end, part);
+  add(x, mean, grad, count, to, *part);
+}
+
+/// x from that row on.
+inline Normalized from_row(const Normalized& x, int64_t row, int64_t channels) {
+  Normalized result = x;
+  result.data += row * channels;
+  return result;
 }
 
 }  // namespace edgeprune::simd::HWY_NAMESPACE

@@ -119,6 +119,16 @@ TEST_P(SimdDepthwise, BackwardMatchesTheReference) {
   }
 }
 
+TEST_P(SimdDepthwise, TensorsTooLargeForTheCachesComeOutTheSame) {
+  for (const int64_t stride : {1, 2}) {
+    Conv2dShape shape = testing::depthwise_shape(61, 60, 32, stride);
+    shape.batch = 19;
+    const TrainingLayer layer(shape, Read::clipped, Read::clipped);
+    expect_forward_matches(kKernels, layer);
+    expect_backward_matches(kKernels, layer, {{true, true, true}, {true, false, false}});
+  }
+}
+
 TEST_P(SimdDepthwise, EachGradientComesAlone) {
   for (const int64_t stride : {1, 2}) {
     Conv2dShape shape = testing::depthwise_shape(4, 5, 20, stride);

@@ -99,6 +99,14 @@ TEST_P(SimdPointwise, BackwardMatchesTheReferenceOnOddShapes) {
   }
 }
 
+TEST_P(SimdPointwise, TensorsTooLargeForTheCachesComeOutTheSame) {
+  for (const auto& [in, out] : {std::pair{3, 16}, {16, 3}}) {
+    const TrainingLayer layer(shape_of(131104, in, out), Read::clipped, Read::clipped);
+    testing::expect_forward_matches(kKernels, layer);
+    testing::expect_backward_matches(kKernels, layer, {{true, true, true}, {true, false, false}});
+  }
+}
+
 TEST_P(SimdPointwise, EachGradientComesAlone) {
   testing::expect_each_gradient_comes_alone(kKernels, shape_of(100, 20, 13));
   testing::expect_each_gradient_comes_alone(kKernels, shape_of(9, 161, 33));
