@@ -36,7 +36,7 @@ struct Variable::Node {
 
   void add_grad(LazyGradient added) {
     require(added.shape() == shape, "backward", "gradient {} for a value of shape {}",
-            added.shape().to_string(), shape.to_string());
+            added.shape(), shape);
     if (!grad.defined()) {
       grad = std::move(added);
       return;
@@ -100,8 +100,7 @@ void Variable::clear_grad() {
 void Variable::backward(Tensor grad_output) {
   require(requires_grad(), "backward", "nothing here requires a gradient");
   require(grad_output.defined() || shape().count() == 1, "backward",
-          "a value of shape {} needs a grad_output; only a scalar has an implied one",
-          shape().to_string());
+          "a value of shape {} needs a grad_output; only a scalar has an implied one", shape());
   node_->add_grad(grad_output.defined() ? std::move(grad_output) : Tensor(shape(), 1.0f));
 
   // Depth first, without recursion: a node is listed after everything it was computed from.

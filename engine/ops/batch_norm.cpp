@@ -99,11 +99,10 @@ Variable batch_norm(const Variable& input, const Variable& gamma, const Variable
               (known == nullptr ||
                (known->mean.shape() == channel_shape && known->variance.shape() == channel_shape)),
           "batch_norm", "expected {} everywhere (input {}, gamma {}, beta {}, running_mean {})",
-          channel_shape.to_string(), shape.to_string(), gamma.shape().to_string(),
-          beta.shape().to_string(), state.running_mean.shape().to_string());
+          channel_shape, shape, gamma.shape(), beta.shape(), state.running_mean.shape());
   require(!training || shape.count() > channels, "batch_norm",
           "training needs more than one value per channel, got input {}: use a larger batch",
-          shape.to_string());
+          shape);
 
   const Tensor& x = input.value();
   const ChannelMoments moments = training ? training_moments(x, state, known)

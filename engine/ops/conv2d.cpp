@@ -11,24 +11,24 @@ namespace edgeprune::ops {
 namespace {
 
 Conv2dShape checked_shape(const Shape& input, const Shape& weight, const Conv2dParams& params) {
-  const auto shapes = [&] {
-    return fmt::format("(input {}, weight {})", input.to_string(), weight.to_string());
-  };
   require(input.rank() == 4 && weight.rank() == 4, "conv2d",
-          "expected input [N,H,W,C] and weight [O,I,k,k] {}", shapes());
+          "expected input [N,H,W,C] and weight [O,I,k,k] (input {}, weight {})", input, weight);
   require(params.stride >= 1 && params.padding >= 0 && params.groups >= 1, "conv2d",
-          "stride {}, padding {}, groups {} make no sense {}", params.stride, params.padding,
-          params.groups, shapes());
+          "stride {}, padding {}, groups {} make no sense (input {}, weight {})", params.stride,
+          params.padding, params.groups, input, weight);
   require(input[3] == weight[1] * params.groups, "conv2d",
-          "input has {} channels, weight expects {} {}", input[3], weight[1] * params.groups,
-          shapes());
+          "input has {} channels, weight expects {} (input {}, weight {})", input[3],
+          weight[1] * params.groups, input, weight);
   require(weight[0] % params.groups == 0, "conv2d",
-          "{} output channels do not divide into {} groups {}", weight[0], params.groups, shapes());
-  require(weight[2] == weight[3], "conv2d", "expected a square kernel {}", shapes());
-  require(input.count() > 0 && weight.count() > 0, "conv2d", "nothing to do {}", shapes());
+          "{} output channels do not divide into {} groups (input {}, weight {})", weight[0],
+          params.groups, input, weight);
+  require(weight[2] == weight[3], "conv2d", "expected a square kernel (input {}, weight {})", input,
+          weight);
+  require(input.count() > 0 && weight.count() > 0, "conv2d", "nothing to do (input {}, weight {})",
+          input, weight);
   require(input[1] + 2 * params.padding >= weight[2] && input[2] + 2 * params.padding >= weight[2],
-          "conv2d", "the {}x{} kernel is larger than the padded input {}", weight[2], weight[3],
-          shapes());
+          "conv2d", "the {}x{} kernel is larger than the padded input (input {}, weight {})",
+          weight[2], weight[3], input, weight);
   return {.batch = input[0],
           .in_height = input[1],
           .in_width = input[2],
@@ -177,8 +177,7 @@ Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParam
 Variable linear(const Variable& input, const Variable& weight, const Variable& bias) {
   const Shape &x = input.shape(), &w = weight.shape(), &b = bias.shape();
   require(x.rank() == 2 && w.rank() == 2 && b.rank() == 1 && x[1] == w[1] && b[0] == w[0], "linear",
-          "expected input [N,C], weight [O,C], bias [O] (input {}, weight {}, bias {})",
-          x.to_string(), w.to_string(), b.to_string());
+          "expected input [N,C], weight [O,C], bias [O] (input {}, weight {}, bias {})", x, w, b);
   // A linear layer is a 1x1 convolution on a 1x1 map.
   const Conv2dShape shape{.batch = x[0], .in_channels = x[1], .out_channels = w[0]};
   const Timed timed("head", Phase::forward, cost(shape));

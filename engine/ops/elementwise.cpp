@@ -21,8 +21,7 @@ Variable relu6(const Variable& input) {
 }
 
 Variable add(const Variable& a, const Variable& b) {
-  require(a.shape() == b.shape(), "add", "shapes differ: {} and {}", a.shape().to_string(),
-          b.shape().to_string());
+  require(a.shape() == b.shape(), "add", "shapes differ: {} and {}", a.shape(), b.shape());
   const Timed timed("add", Phase::forward, {0, 3.0 * sizeof(float) * double(a.shape().count())});
   Tensor output(a.shape());
   const int64_t channels = a.shape().rank() == 0 ? 1 : std::max<int64_t>(1, a.shape().back());

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <fmt/format.h>
 #include <cstdint>
 #include <initializer_list>
+
 #include <string>
 #include <vector>
 
@@ -30,3 +32,11 @@ class Shape {
 };
 
 }  // namespace edgeprune
+
+/// Messages take shapes as they are: text is made of them only when it is needed.
+template <>
+struct fmt::formatter<edgeprune::Shape> : fmt::formatter<std::string> {
+  auto format(const edgeprune::Shape& shape, fmt::format_context& context) const {
+    return fmt::formatter<std::string>::format(shape.to_string(), context);
+  }
+};

@@ -107,23 +107,32 @@ HWY_INLINE void pack(const Reader& reader, int64_t begin, const Tiles& tiles) {
   tiles.clear_padding_rows();
 }
 
+/// What `reader` reads at rows [begin + first, begin + end), to rows [first, end) of the panels.
 template <typename Reader>
-HWY_INLINE void pack(const Reader& reader, int64_t begin, const Panels& panels) {
+HWY_INLINE void pack_rows(const Reader& reader, int64_t begin, const Panels& panels, int64_t first,
+                          int64_t end) {
   struct Column {  // of vectors: where its first row goes, and how far the rows are apart
-    float* first;
+    float* start;
     int64_t stride;
   };
   std::vector<Column> columns;
+  columns.reserve(static_cast<size_t>(Panels::vectors(panels.columns)));
   for (int64_t i = 0; i < panels.count(); ++i) {
     const int64_t vectors = panels.panel_vectors(i);
     for (int64_t v = 0; v < vectors; ++v) {
       columns.push_back({panels.panel(i) + v * kLanes, vectors * kLanes});
     }
   }
-  read_rows(reader, begin, begin + panels.rows, [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
+  read_rows(reader, begin + first, begin + end, [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
     const Column& column = columns[static_cast<size_t>(c / kLanes)];
-    hn::StoreU(v, F32(), column.first + (row - begin) * column.stride);
+    hn::StoreU(v, F32(), column.start + (row - begin) * column.stride);
   });
+}
+
+/// Rows [begin, begin + panels.rows) of what `reader` reads.
+template <typename Reader>
+HWY_INLINE void pack(const Reader& reader, int64_t begin, const Panels& panels) {
+  pack_rows(reader, begin, panels, 0, panels.rows);
   panels.clear_padding_rows();
 }
 

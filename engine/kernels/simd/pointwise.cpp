@@ -46,7 +46,11 @@ void pack_forward(const PointwiseShape& s, const float* weights, float* packed) 
 
 /// As the backward product's, [out, in].
 void pack_backward(const PointwiseShape& s, const float* weights, float* packed) {
-  pack(PlainReader{weights, s.in_channels}, 0, Panels{packed, s.out_channels, s.in_channels});
+  const Panels panels{packed, s.out_channels, s.in_channels};
+  parallel_for(s.out_channels, 32, [&](int64_t begin, int64_t end, int) HWY_ATTR {
+    pack_rows(PlainReader{weights, s.in_channels}, 0, panels, begin, end);
+  });
+  panels.clear_padding_rows();
 }
 
 void forward_range(const PointwiseShape& s, const Normalized& input, const float* packed,
