@@ -1,12 +1,14 @@
 #include "engine/base/buffer.h"
 
+#include <omp.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <new>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace edgeprune {
@@ -37,7 +39,7 @@ class Pool {
   float* take(size_t bytes) {
     std::lock_guard lock(mutex_);
     stats_.bytes_in_use += bytes;
-    auto& blocks = free_[bytes];
+    auto& blocks = free_[key(bytes)];
     if (!blocks.empty()) {
       float* block = blocks.back();
       blocks.pop_back();
@@ -62,7 +64,7 @@ class Pool {
     std::lock_guard lock(mutex_);
     stats_.bytes_in_use -= bytes;
     try {
-      free_[bytes].push_back(block);
+      free_[key(bytes)].push_back(block);
       stats_.bytes_pooled += bytes;
     } catch (const std::bad_alloc&) {
       std::free(block);
@@ -81,7 +83,7 @@ class Pool {
 
  private:
   void release_locked() {
-    for (auto& [bytes, blocks] : free_) {
+    for (auto& [size, blocks] : free_) {
       for (float* block : blocks) std::free(block);
     }
     free_.clear();
@@ -89,7 +91,12 @@ class Pool {
   }
 
   std::mutex mutex_;
-  std::unordered_map<size_t, std::vector<float*>> free_;
+  /// Each thread of a parallel region has blocks of its own: with shared ones it would depend on
+  /// who was faster whether a block is fresh.
+  using Key = std::pair<size_t, int>;
+  static Key key(size_t bytes) { return {bytes, omp_get_thread_num()}; }
+
+  std::map<Key, std::vector<float*>> free_;
   BufferStats stats_{};
 };
 
