@@ -67,21 +67,21 @@ class Panelled : public Contender {
  public:
   explicit Panelled(const Problem& problem)
       : problem_(problem), input_({in_.size()}, 0.0f), output_({out_.size()}) {
-    scatter(problem.input, std::bind_front(&sparse::Panels::offset, in_), input_.data());
+    scatter(problem.input, std::bind_front(&PanelLayout::offset, in_), input_.data());
   }
   void run() override {
     kSpmm(problem_.csr, problem_.columns, input_.data(), problem_.bias.data(), nullptr,
           Activation::none, output_.data());
   }
   Tensor product() const override {
-    return gather(output_.data(), std::bind_front(&sparse::Panels::offset, out_), out_.channels,
+    return gather(output_.data(), std::bind_front(&PanelLayout::offset, out_), out_.channels,
                   out_.columns);
   }
 
  private:
   Problem problem_;
-  sparse::Panels in_{problem_.csr.columns, problem_.columns};
-  sparse::Panels out_{problem_.csr.rows, problem_.columns};
+  PanelLayout in_{problem_.csr.columns, problem_.columns};
+  PanelLayout out_{problem_.csr.rows, problem_.columns};
   Tensor input_, output_;
 };
 

@@ -12,7 +12,7 @@ namespace edgeprune::inference {
 enum class Engine {
   dense,   ///< oneDNN and our own depthwise kernels, channels-last
   sparse,  ///< CSR weights in every 1x1 convolution and the head, activations in panels
-           ///< (engine/sparse/panels.h)
+           ///< (engine/kernels/panels/panel_layout.h)
 };
 const char* to_string(Engine engine);
 /// Throws std::invalid_argument listing the choices.

@@ -5,14 +5,12 @@
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/kernels/panels/depthwise.h"
 #include "engine/kernels/simd/depthwise.h"
-#include "engine/sparse/depthwise.h"
 #include "engine/sparse/spmm.h"
 
 namespace edgeprune::inference {
 namespace {
-
-using sparse::Panels;
 
 class CsrConvolution : public Step {
  public:
@@ -25,7 +23,7 @@ class CsrConvolution : public Step {
   void run(const float* input, const float* residual, float* output) override {
     sparse::spmm(weights_, columns_, input, bias_.data(), residual, activation_, output);
   }
-  int64_t output_size() const override { return Panels{weights_.rows, columns_}.size(); }
+  int64_t output_size() const override { return PanelLayout{weights_.rows, columns_}.size(); }
   std::string kernel() const override { return "csr"; }
 
  private:
@@ -41,14 +39,14 @@ class PanelDepthwise : public Step {
       : shape_(shape), filters_(layer.weight), bias_(layer.bias), activation_(layer.activation) {
     require(layer.residual < 0, "sparse engine", "depthwise layer '{}' adds a residual",
             layer.name);
-    scratch_ = Tensor({thread_count(), sparse::depthwise_scratch_size(shape)}, 0.0f);
+    scratch_ = Tensor({thread_count(), panels::depthwise_scratch_size(shape)}, 0.0f);
   }
   void run(const float* input, const float*, float* output) override {
-    sparse::depthwise_forward(shape_, input, filters_.data(), bias_.data(), activation_,
+    panels::depthwise_forward(shape_, input, filters_.data(), bias_.data(), activation_,
                               scratch_.data(), output);
   }
   int64_t output_size() const override {
-    return Panels{shape_.out_channels, shape_.out_height() * shape_.out_width() * shape_.batch}
+    return PanelLayout{shape_.out_channels, shape_.out_height() * shape_.out_width() * shape_.batch}
         .size();
   }
   std::string kernel() const override { return "panel depthwise"; }
@@ -66,7 +64,7 @@ class PanelAveragePool : public Step {
         pixels_(shape.in_height * shape.in_width),
         batch_(shape.batch) {}
   void run(const float* input, const float*, float* output) override {
-    const Panels in{channels_, pixels_ * batch_}, out{channels_, batch_};
+    const PanelLayout in{channels_, pixels_ * batch_}, out{channels_, batch_};
     const float scale = 1.0f / static_cast<float>(pixels_);
     parallel_for(channels_, 64, [&](int64_t begin, int64_t end, int) {
       for (int64_t c = begin; c < end; ++c) {
@@ -78,7 +76,7 @@ class PanelAveragePool : public Step {
       }
     });
   }
-  int64_t output_size() const override { return Panels{channels_, batch_}.size(); }
+  int64_t output_size() const override { return PanelLayout{channels_, batch_}.size(); }
   std::string kernel() const override { return "panel average pool"; }
 
  private:
@@ -91,7 +89,7 @@ class Relayout : public Step {
   Relayout(int64_t pixels, int64_t channels, int64_t batch, bool to_panels)
       : pixels_(pixels), channels_(channels), batch_(batch), to_panels_(to_panels) {}
   void run(const float* input, const float*, float* output) override {
-    const Panels panels{channels_, pixels_ * batch_};
+    const PanelLayout panels{channels_, pixels_ * batch_};
     parallel_for(pixels_, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t p = begin; p < end; ++p) {
         for (int64_t n = 0; n < batch_; ++n) {
@@ -109,7 +107,8 @@ class Relayout : public Step {
     });
   }
   int64_t output_size() const override {
-    return to_panels_ ? Panels{channels_, pixels_ * batch_}.size() : pixels_ * batch_ * channels_;
+    return to_panels_ ? PanelLayout{channels_, pixels_ * batch_}.size()
+                      : pixels_ * batch_ * channels_;
   }
   std::string kernel() const override { return to_panels_ ? "to panels" : "from panels"; }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The sparse engine's steps: activations in panels (engine/sparse/panels.h), one column per pixel,
-// images innermost.
+// The sparse engine's steps: activations in panels (engine/kernels/panels/panel_layout.h), one
+// column per pixel, images innermost.
 
 #include <memory>
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/sparse/panels.h"
+#include "engine/kernels/panels/panel_layout.h"
 #include "engine/tensor/tensor.h"
 
 namespace edgeprune::testing {
@@ -11,7 +11,7 @@ namespace edgeprune::testing {
 /// [channels,columns] to panels. The padding is NaN: a kernel that lets it into a result is found
 /// out.
 inline Tensor to_panels(const Tensor& matrix) {
-  const sparse::Panels panels{matrix.dim(0), matrix.dim(1)};
+  const PanelLayout panels{matrix.dim(0), matrix.dim(1)};
   Tensor result({panels.size()}, NAN);
   for (int64_t c = 0; c < panels.channels; ++c) {
     for (int64_t column = 0; column < panels.columns; ++column) {
@@ -21,7 +21,7 @@ inline Tensor to_panels(const Tensor& matrix) {
   return result;
 }
 
-inline Tensor from_panels(const Tensor& data, const sparse::Panels& panels) {
+inline Tensor from_panels(const Tensor& data, const PanelLayout& panels) {
   Tensor matrix({panels.channels, panels.columns});
   for (int64_t c = 0; c < panels.channels; ++c) {
     for (int64_t column = 0; column < panels.columns; ++column) {

@@ -35,7 +35,7 @@ struct Product {
 
   using Function = decltype(&spmm);
   Tensor run(Function function, bool add_residual, Activation activation) const {
-    const Panels panels{weights.rows, columns};
+    const PanelLayout panels{weights.rows, columns};
     Tensor output({panels.size()}, -1.0f);
     function(weights, columns, input_panels.data(), bias.data(),
              add_residual ? residual_panels.data() : nullptr, activation, output.data());

@@ -3,21 +3,21 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace edgeprune::sparse {
+namespace edgeprune {
 
-/// How the sparse path stores activations: a matrix of channels x columns, cut into panels of
+/// How inference stores activations: a matrix of channels x columns, cut into panels of
 /// `width` columns; inside a panel each channel's columns are contiguous: [panel][channel][width].
 /// A column is a pixel of an image, images innermost: column = (h * W + w) * N + n. Panels rather
 /// than whole rows because rows a power of two apart fall into the same few sets of the L1 cache.
-struct Panels {
+struct PanelLayout {
   static constexpr int64_t kWidth = 64;  ///< four AVX-512 vectors
-  static constexpr int64_t kNarrowest = 16;
 
   int64_t channels = 0, columns = 0;
 
-  /// Fewer columns than a panel make one narrower panel, a multiple of 16 wide.
+  /// Fewer columns than a panel make one narrower panel: 4, 8 or a multiple of 16 wide.
   int64_t width() const {
-    return std::min(kWidth, (columns + kNarrowest - 1) / kNarrowest * kNarrowest);
+    if (columns <= 8) return columns <= 4 ? 4 : 8;
+    return std::min(kWidth, (columns + 15) / 16 * 16);
   }
   int64_t count() const { return (columns + width() - 1) / width(); }
   /// Floats to allocate: the last panel is padded to full width, with values nobody reads.
@@ -27,4 +27,4 @@ struct Panels {
   }
 };
 
-}  // namespace edgeprune::sparse
+}  // namespace edgeprune

@@ -1,4 +1,4 @@
-#include "engine/sparse/depthwise.h"
+#include "engine/kernels/panels/depthwise.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include "tests/support/simd_targets.h"
 #include "tests/support/tensors.h"
 
-namespace edgeprune::sparse {
+namespace edgeprune::panels {
 namespace {
 
 using testing::random_tensor;
@@ -25,7 +25,7 @@ class PanelDepthwise : public testing::OnEveryTarget {
     const Tensor filters = random_tensor({shape.in_channels, 1, 3, 3}, 2);
     const Tensor bias = random_tensor({shape.in_channels}, 3);
     const Tensor input = testing::to_panels(testing::images_to_matrix(x));
-    const Panels out{shape.out_channels, shape.out_height() * shape.out_width() * batch};
+    const PanelLayout out{shape.out_channels, shape.out_height() * shape.out_width() * batch};
     Tensor scratch({thread_count(), depthwise_scratch_size(shape)}, 0.0f);
     for (const Activation activation : {Activation::none, Activation::relu6}) {
       Tensor expected({batch, shape.out_height(), shape.out_width(), shape.out_channels});
@@ -68,4 +68,4 @@ TEST_P(PanelDepthwise, MatchesTheReferenceOnOddShapes) {
 EDGEPRUNE_INSTANTIATE_ON_EVERY_TARGET(PanelDepthwise);
 
 }  // namespace
-}  // namespace edgeprune::sparse
+}  // namespace edgeprune::panels

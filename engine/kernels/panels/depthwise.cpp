@@ -1,18 +1,18 @@
-#include "engine/sparse/depthwise.h"
+#include "engine/kernels/panels/depthwise.h"
 
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "engine/sparse/panels.h"
+#include "engine/kernels/panels/panel_layout.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "engine/sparse/depthwise.cpp"
+#define HWY_TARGET_INCLUDE "engine/kernels/panels/depthwise.cpp"
 #include <hwy/foreach_target.h>
 
 #include "engine/kernels/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace edgeprune::sparse::HWY_NAMESPACE {
+namespace edgeprune::panels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using simd::HWY_NAMESPACE::activate;
 using simd::HWY_NAMESPACE::F32;
@@ -22,8 +22,8 @@ using simd::HWY_NAMESPACE::Vec;
 /// Columns [begin, end) of one channel, panel by panel: body(pointer into the panels, first column,
 /// count).
 template <typename Pointer, typename Body>
-HWY_INLINE void for_each_run(const Panels& panels, Pointer data, int64_t channel, int64_t begin,
-                             int64_t end, const Body& body) {
+HWY_INLINE void for_each_run(const PanelLayout& panels, Pointer data, int64_t channel,
+                             int64_t begin, int64_t end, const Body& body) {
   for (int64_t column = begin; column < end;) {
     const int64_t stop = std::min(end, (column / panels.width() + 1) * panels.width());
     body(data + panels.offset(channel, column), column - begin, stop - column);
@@ -38,8 +38,8 @@ template <Activation kActivation>
 void convolve_channel(const Conv2dShape& s, int64_t channel, const float* input,
                       const float* filter, float bias, float* plane, float* output) {
   const F32 d;
-  const Panels in{s.in_channels, s.in_height * s.in_width * s.batch};
-  const Panels out{s.out_channels, s.out_height() * s.out_width() * s.batch};
+  const PanelLayout in{s.in_channels, s.in_height * s.in_width * s.batch};
+  const PanelLayout out{s.out_channels, s.out_height() * s.out_width() * s.batch};
   const int64_t in_row = s.in_width * s.batch, out_row = s.out_width() * s.batch;
   const int64_t plane_row = (s.in_width + 2) * s.batch;
   for (int64_t h = 0; h < s.in_height; ++h) {
@@ -90,11 +90,11 @@ void depthwise_channels(const Conv2dShape& s, const float* input, const float* f
   }
 }
 
-}  // namespace edgeprune::sparse::HWY_NAMESPACE
+}  // namespace edgeprune::panels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace edgeprune::sparse {
+namespace edgeprune::panels {
 
 HWY_EXPORT(depthwise_channels);
 
@@ -111,5 +111,5 @@ void depthwise_forward(const Conv2dShape& s, const float* input, const float* fi
   });
 }
 
-}  // namespace edgeprune::sparse
+}  // namespace edgeprune::panels
 #endif
