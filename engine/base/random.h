@@ -28,14 +28,8 @@ class Rng {
   /// Standard normal.
   float normal();
 
-  /// Fisher-Yates.
-  template <typename T>
-  void shuffle(std::span<T> items) {
-    for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
-  }
-
- private:
-  /// splitmix64's finaliser, so that neighbouring seeds give unrelated engines.
+  /// splitmix64's finaliser: of consecutive numbers it makes unrelated ones. mix(key + i) is a
+  /// random number by its index, which threads can draw in any order.
   static uint64_t mix(uint64_t x) {
     x += 0x9e3779b97f4a7c15;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
@@ -43,6 +37,13 @@ class Rng {
     return x ^ (x >> 31);
   }
 
+  /// Fisher-Yates.
+  template <typename T>
+  void shuffle(std::span<T> items) {
+    for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
+  }
+
+ private:
   std::mt19937_64 engine_;
 };
 

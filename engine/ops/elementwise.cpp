@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "engine/base/check.h"
+#include "engine/base/parallel.h"
 #include "engine/base/profiler.h"
 #include "engine/kernels/simd/batch_norm.h"
 #include "engine/kernels/simd/elementwise.h"
 
 namespace edgeprune::ops {
+namespace {
+constexpr int64_t kGrain = 4096;  // elements, so that a thread has microseconds of work
+}
 
 Variable relu6(const Variable& input) {
   const Tensor& x = input.value();
@@ -37,14 +41,21 @@ Variable dropout(const Variable& input, float rate, bool training, Rng& rng) {
   require(rate >= 0.0f && rate < 1.0f, "dropout", "expected a rate in [0,1), got {}", rate);
   if (!training || rate == 0.0f) return input;
   Tensor factors(input.shape());
-  for (float& factor : factors.values()) {
-    factor = rng.uniform() < rate ? 0.0f : 1.0f / (1.0f - rate);
-  }
+  const uint64_t key = rng.bits();
+  const auto dropped = static_cast<uint64_t>(double(rate) * 0x1.0p32);
+  parallel_for(input.shape().count(), kGrain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const bool drop = Rng::mix(key + static_cast<uint64_t>(i)) >> 32 < dropped;
+      factors.data()[i] = drop ? 0.0f : 1.0f / (1.0f - rate);
+    }
+  });
   const auto scaled = [factors](const Tensor& tensor) {
     Tensor result(tensor.shape());
-    for (int64_t i = 0; i < tensor.count(); ++i) {
-      result.data()[i] = tensor.data()[i] * factors.data()[i];
-    }
+    parallel_for(tensor.count(), kGrain, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        result.data()[i] = tensor.data()[i] * factors.data()[i];
+      }
+    });
     return result;
   };
   return Variable::result(scaled(input.value()), {input},

@@ -136,19 +136,47 @@ HWY_INLINE void pack(const Reader& reader, int64_t begin, const Panels& panels) 
   panels.clear_padding_rows();
 }
 
+/// to[c * to_stride + r] = from[r * from_stride + c] for r and c in [0, 4).
+HWY_INLINE void transpose_4x4(const float* from, int64_t from_stride, float* to,
+                              int64_t to_stride) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int64_t r = 0; r < 4; ++r) {
+    for (int64_t c = 0; c < 4; ++c) to[c * to_stride + r] = from[r * from_stride + c];
+  }
+#else
+  const hn::FixedTag<float, 4> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride);
+  const auto r2 = hn::LoadU(d, from + 2 * from_stride), r3 = hn::LoadU(d, from + 3 * from_stride);
+  const auto even_low = hn::InterleaveLower(d, r0, r2), even_high = hn::InterleaveUpper(d, r0, r2);
+  const auto odd_low = hn::InterleaveLower(d, r1, r3), odd_high = hn::InterleaveUpper(d, r1, r3);
+  hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, to + to_stride);
+  hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, to + 2 * to_stride);
+  hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, to + 3 * to_stride);
+#endif
+}
+
 /// The transpose of `matrix` [panels.columns, panels.rows].
 inline void pack_transposed(const float* matrix, const Panels& panels, int64_t first_panel,
                             int64_t end_panel) {
+  const int64_t rows = panels.rows, whole_rows = rows / 4 * 4;
   for (int64_t i = first_panel; i < end_panel; ++i) {
     const int64_t width = panels.panel_vectors(i) * kLanes;
-    const int64_t from = panels.first_vector(i) * kLanes;
-    const int64_t real = std::min(width, panels.columns - from);
+    const float* from = matrix + panels.first_vector(i) * kLanes * rows;
+    const int64_t real = std::min(width, panels.columns - panels.first_vector(i) * kLanes);
+    const int64_t whole = real / 4 * 4;
     float* to = panels.panel(i);
-    for (int64_t k = 0; k < panels.rows; ++k, to += width) {
-      for (int64_t n = 0; n < real; ++n) to[n] = matrix[(from + n) * panels.rows + k];
-      std::fill(to + real, to + width, 0.0f);
+    for (int64_t n = 0; n < whole; n += 4) {
+      for (int64_t k = 0; k < whole_rows; k += 4) {
+        transpose_4x4(from + n * rows + k, rows, to + k * width + n, width);
+      }
     }
-    std::fill_n(to, (whole_tiles(panels.rows) * kTile - panels.rows) * width, 0.0f);
+    for (int64_t k = 0; k < rows; ++k) {
+      const int64_t done = k < whole_rows ? whole : 0;
+      for (int64_t n = done; n < real; ++n) to[k * width + n] = from[n * rows + k];
+      std::fill(to + k * width + real, to + (k + 1) * width, 0.0f);
+    }
+    std::fill_n(to + rows * width, (whole_tiles(rows) * kTile - rows) * width, 0.0f);
   }
 }
 
