@@ -3,112 +3,228 @@
 #include <algorithm>
 
 #include "engine/base/check.h"
-#include "engine/inference/dense_steps.h"
-#include "engine/inference/sparse_steps.h"
+#include "engine/base/parallel.h"
+#include "engine/inference/channels_last_steps.h"
+#include "engine/inference/kernel_choices.h"
+#include "engine/inference/panel_steps.h"
 
 namespace edgeprune::inference {
+namespace {
 
-const char* to_string(Engine engine) {
-  return engine == Engine::dense ? "dense" : "sparse";
+/// Maps of fewer pixels than a panel has columns are run several images at a time.
+constexpr int64_t kSmallMap = PanelLayout::kWidth;
+/// So many that the widest layers still fit the second-level cache.
+constexpr int64_t kMostImages = 16;
+
+/// The first layer of the second stage, graph.layers.size() if there is none: the first 1x1 layer on
+/// small maps, or one before it so that no residual is added across the cut.
+size_t first_on_small_maps(const Graph& graph) {
+  const auto& layers = graph.layers;
+  size_t cut = 0;
+  while (cut < layers.size() &&
+         !(layers[cut].kind == Layer::Kind::convolution && layers[cut].shape.pointwise() &&
+           layers[cut].shape.in_height * layers[cut].shape.in_width < kSmallMap)) {
+    ++cut;
+  }
+  for (size_t i = layers.size(); i-- > cut;) {
+    if (layers[i].residual >= 0) cut = std::min(cut, static_cast<size_t>(layers[i].residual));
+  }
+  return cut;
 }
 
-Engine parse_engine(const std::string& name) {
-  if (name == "dense") return Engine::dense;
-  if (name == "sparse") return Engine::sparse;
-  throw std::invalid_argument(fmt::format("[engine] expected dense or sparse, got '{}'", name));
+/// The largest divisor of the batch that is at most kMostImages, preferably one that gives all
+/// threads as many images.
+int64_t images_of_small_maps(int64_t batch, int64_t threads) {
+  int64_t best = 1, even = 0;
+  for (int64_t images = 1; images <= std::min(batch, kMostImages); ++images) {
+    if (batch % images != 0) continue;
+    best = images;
+    if (batch / images % threads == 0) even = images;
+  }
+  return even > 0 ? even : best;
 }
 
-Plan::Plan(const Graph& graph, Engine engine, int64_t batch) : batch_(batch) {
+void check(const Graph& graph, int64_t batch) {
   require(batch >= 1, "Plan", "expected a batch of at least 1, got {}", batch);
   require(!graph.layers.empty(), "Plan", "the graph has no layers");
+  for (size_t i = 0; i < graph.layers.size(); ++i) {
+    const Layer& layer = graph.layers[i];
+    require(layer.residual < static_cast<int>(i), "Plan",
+            "layer '{}' adds the output of layer {}, still to run", layer.name, layer.residual);
+  }
+}
+
+Conv2dShape with_batch(Conv2dShape shape, int64_t batch) {
+  shape.batch = batch;
+  return shape;
+}
+
+/// What the layer before hands over, as the shape of a layer that changes nothing.
+Conv2dShape output_map(const Layer& layer, int64_t images) {
+  const Conv2dShape& s = layer.shape;
+  const bool pooled = layer.kind == Layer::Kind::global_average_pool;
+  return {.batch = images,
+          .in_height = pooled ? 1 : s.out_height(),
+          .in_width = pooled ? 1 : s.out_width(),
+          .in_channels = s.out_channels,
+          .out_channels = s.out_channels};
+}
+
+StepInfo describe(const Stage::Entry& entry, int64_t images) {
+  StepInfo info{.layer = entry.name, .kernel = entry.step->kernel()};
+  const double output = sizeof(float) * double(entry.step->output_size()) / double(images);
+  info.bytes = 2 * output;
+  if (entry.layer == nullptr) return info;
+  const Conv2dShape& s = entry.layer->shape;
+  const double residual = entry.residual >= 0 ? output : 0;
+  info.bytes = sizeof(float) * double(s.input_count()) + output + residual +
+               double(entry.step->weight_bytes()) / double(images);
+  if (entry.layer->kind != Layer::Kind::convolution) return info;
+  const auto weights = entry.layer->weight.values();
+  const auto zeros = std::count(weights.begin(), weights.end(), 0.0f);
+  info.flops = 2.0 * double(s.multiply_adds());
+  info.nonzero_flops = info.flops * (1.0 - double(zeros) / double(weights.size()));
+  return info;
+}
+
+}  // namespace
+
+Plan::Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices)
+    : batch_(batch), threads_(thread_count()) {
+  check(graph, batch);
+  if (engine == Engine::onednn) {
+    plan_channels_last(graph);
+  } else if (engine == Engine::automatic) {
+    KernelChoices own;
+    plan_panels(graph, (choices != nullptr ? *choices : own).choose(graph, batch));
+  } else {
+    plan_panels(graph, std::vector<bool>(graph.layers.size(), engine == Engine::sparse));
+  }
+  finish(graph);
+}
+
+Plan::Plan(const Graph& graph, const std::vector<bool>& sparse, int64_t batch)
+    : batch_(batch), threads_(thread_count()) {
+  check(graph, batch);
+  require(sparse.size() == graph.layers.size(), "Plan", "expected a kernel for each of {} layers, got {}",
+          graph.layers.size(), sparse.size());
+  plan_panels(graph, sparse);
+  finish(graph);
+}
+
+/// The whole batch at once: oneDNN's primitives bring their own threads.
+void Plan::plan_channels_last(const Graph& graph) {
+  Stage& stage = stages_.emplace_back(batch_);
+  for (const Layer& layer : graph.layers) {
+    const int index = static_cast<int>(stage.entries().size());
+    stage.append({.layer = &layer,
+                  .name = layer.name,
+                  .step = channels_last_step(layer, batch_),
+                  .input = index - 1,
+                  .residual = layer.residual});
+  }
+}
+
+void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
+  const auto& layers = graph.layers;
+  const bool stem = panel_stem_exists(layers.front());
+  // Layers that panels do not know can only stand at the front; they run channels-last.
+  size_t first = 0;
+  while (!stem && first < layers.size() && !panel_step_exists(layers[first])) ++first;
+  const int64_t small = images_of_small_maps(batch_, threads_);
+  size_t cut = stem ? first_on_small_maps(graph) : layers.size();
+  if (small == 1 || cut == 0) cut = layers.size();
+  std::vector<int> entry(layers.size(), -1);  // by layer: of its output
+  for (const auto& [begin, end] : {std::pair{size_t{0}, cut}, {cut, layers.size()}}) {
+    if (begin == end) continue;
+    const bool one_stage = begin == 0 && end == layers.size();
+    const int64_t images = begin > 0 ? small : one_stage && !stem ? batch_ : 1;
+    const ThreadScope scope(batch_ / images >= threads_ ? 1 : threads_);
+    Stage& stage = stages_.emplace_back(images);
+    for (size_t i = begin; i < end; ++i) {
+      const Layer& layer = layers[i];
+      int input = i > begin ? entry[i - 1] : -1;
+      std::unique_ptr<Step> step;
+      if (i < first) {
+        step = channels_last_step(layer, images);
+      } else if (i == 0 && stem) {
+        step = panel_stem_step(layer, images);
+      } else {
+        if (i == begin && begin > 0) {
+          input = stage.append({.name = layer.name,
+                                .step = gather_images_step(output_map(layers[i - 1], 1), images)});
+        } else if (i == first) {
+          const Conv2dShape map = i > 0 ? output_map(layers[i - 1], images)
+                                        : with_batch(layer.shape, images);
+          input = stage.append({.name = layer.name, .step = to_panels_step(map), .input = input});
+        }
+        step = panel_step(layer, images, sparse[i]);
+      }
+      int residual = -1;
+      if (layer.residual >= 0) {
+        require(layer.residual >= static_cast<int>(first), "Plan",
+                "layer '{}' adds the output of '{}', which is no panel", layer.name,
+                layers[static_cast<size_t>(layer.residual)].name);
+        residual = entry[static_cast<size_t>(layer.residual)];
+      }
+      entry[i] = stage.append({&layer, layer.name, std::move(step), input, residual});
+    }
+    if (end == layers.size() && first < layers.size()) {
+      stage.append({.name = "logits",
+                    .step = from_panels_step(output_map(layers.back(), images)),
+                    .input = entry.back()});
+    }
+  }
+}
+
+void Plan::finish(const Graph& graph) {
   const Conv2dShape& first = graph.layers.front().shape;
   image_size_ = first.in_height * first.in_width * first.in_channels;
   classes_ = graph.layers.back().shape.out_channels;
+  int64_t arena = 0;
+  for (Stage& stage : stages_) {
+    stage.assign_buffers();
+    arena = std::max(arena, stage.arena_size());
+    for (const Stage::Entry& entry : stage.entries()) steps_.push_back(describe(entry, stage.images()));
+  }
+  const int64_t arenas = std::min<int64_t>(threads_, batch_);
+  arenas_ = Tensor({arenas, arena}, 0.0f);
+  handed_on_ = Tensor({stages_.size() > 1 ? batch_ : 0, stages_.front().output_size()}, 0.0f);
+  seconds_.resize(static_cast<size_t>(arenas) * steps_.size());
+}
 
-  struct Output {
-    int entry;
-    bool panels;
+void Plan::run_stage(const Stage& stage, const float* input, int64_t image_size, float* output,
+                     double* seconds) {
+  const int64_t groups = batch_ / stage.images(), steps = std::ssize(stage.entries());
+  if (seconds != nullptr) std::fill(seconds_.begin(), seconds_.end(), 0.0);
+  const auto run_groups = [&](int64_t begin, int64_t end, int part) {
+    for (int64_t i = begin; i < end; ++i) {
+      stage.run(input + i * stage.images() * image_size, output + i * stage.output_size(),
+                arenas_.data() + part * arenas_.dim(1),
+                seconds == nullptr ? nullptr : seconds_.data() + part * steps);
+    }
   };
-  std::vector<Output> outputs;  // by layer
-  bool sparse = false;          // the sparse engine's layout, from the first layer it can run
-  // The entry to read a layer's output from (-1: none), converted if it came out channels-last.
-  const auto output_of = [&](int layer) {
-    if (layer < 0) return -1;
-    Output& output = outputs[static_cast<size_t>(layer)];
-    if (sparse && !output.panels) {
-      const Layer& source = graph.layers[static_cast<size_t>(layer)];
-      const Conv2dShape& s = source.shape;
-      const Conv2dShape map{
-          .in_height = s.out_height(), .in_width = s.out_width(), .in_channels = s.out_channels};
-      output = {append(source.name, to_panels_step(map, batch_), output.entry), true};
-    }
-    return output.entry;
-  };
-  for (const Layer& layer : graph.layers) {
-    const int index = static_cast<int>(outputs.size());
-    require(layer.residual < index, "Plan", "layer '{}' adds the output of layer {}, still to run",
-            layer.name, layer.residual);
-    sparse = sparse || (engine == Engine::sparse && sparse_step_exists(layer));
-    int input = output_of(index - 1);
-    if (sparse && index == 0) input = append(layer.name, to_panels_step(layer.shape, batch_), -1);
-    const int residual = output_of(layer.residual);
-    auto step = sparse ? sparse_step(layer, batch_) : dense_step(layer, batch_);
-    outputs.push_back({append(layer.name, std::move(step), input, residual), sparse});
+  int parts = 1;
+  if (groups < threads_) {
+    run_groups(0, groups, 0);  // the steps share the threads
+  } else {
+    parts = parallel_for(groups, 1, [&](int64_t begin, int64_t end, int part) {
+      const ThreadScope one(1);
+      run_groups(begin, end, part);
+    });
   }
-  if (sparse) append("logits", from_panels_step(classes_, batch_), outputs.back().entry);
-  assign_buffers();
+  if (seconds == nullptr) return;
+  for (int64_t i = 0; i < parts * steps; ++i) seconds[i % steps] += seconds_[i] / parts;
 }
 
-int Plan::append(const std::string& layer, std::unique_ptr<Step> step, int input, int residual) {
-  entries_.push_back({layer, std::move(step), input, residual});
-  return static_cast<int>(entries_.size()) - 1;
-}
-
-/// Each output gets the lowest place in the arena that no output still to be read occupies.
-void Plan::assign_buffers() {
-  const size_t count = entries_.size();
-  std::vector<size_t> last_use(count, 0);
-  for (size_t i = 0; i < count; ++i) {
-    for (const int source : {entries_[i].input, entries_[i].residual}) {
-      if (source >= 0) last_use[static_cast<size_t>(source)] = i;
-    }
-  }
-  std::vector<int64_t> begin(count), end(count);
-  int64_t size = 0;
-  for (size_t i = 0; i + 1 < count; ++i) {  // the last one writes the caller's logits
-    const int64_t wanted = (entries_[i].step->output_size() + 15) / 16 * 16;
-    std::vector<std::pair<int64_t, int64_t>> taken;
-    for (size_t j = 0; j < i; ++j) {
-      if (last_use[j] >= i) taken.emplace_back(begin[j], end[j]);
-    }
-    std::sort(taken.begin(), taken.end());
-    int64_t place = 0;
-    for (const auto& [from, to] : taken) {
-      if (place + wanted <= from) break;
-      place = std::max(place, to);
-    }
-    begin[i] = place;
-    end[i] = place + wanted;
-    size = std::max(size, end[i]);
-  }
-  arena_ = Tensor({size}, 0.0f);
-  for (size_t i = 0; i + 1 < count; ++i) entries_[i].output = arena_.data() + begin[i];
-}
-
-void Plan::run(const float* images, float* logits) {
-  for (Entry& entry : entries_) {
-    const float* input =
-        entry.input < 0 ? images : entries_[static_cast<size_t>(entry.input)].output;
-    const float* residual =
-        entry.residual < 0 ? nullptr : entries_[static_cast<size_t>(entry.residual)].output;
-    entry.step->run(input, residual, &entry == &entries_.back() ? logits : entry.output);
-  }
-}
-
-std::vector<std::string> Plan::describe() const {
-  std::vector<std::string> lines;
-  for (const Entry& entry : entries_) lines.push_back(entry.layer + ": " + entry.step->kernel());
-  return lines;
+void Plan::run(const float* images, float* logits, std::vector<double>* seconds) {
+  const ThreadScope scope(threads_);
+  if (seconds != nullptr) seconds->resize(steps_.size(), 0.0);
+  double* times = seconds == nullptr ? nullptr : seconds->data();
+  if (stages_.size() == 1) return run_stage(stages_.front(), images, image_size_, logits, times);
+  run_stage(stages_[0], images, image_size_, handed_on_.data(), times);
+  if (times != nullptr) times += stages_[0].entries().size();
+  run_stage(stages_[1], handed_on_.data(), handed_on_.dim(1), logits, times);
 }
 
 }  // namespace edgeprune::inference

@@ -1,60 +1,69 @@
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "engine/inference/engine.h"
 #include "engine/inference/graph.h"
-#include "engine/inference/step.h"
+#include "engine/inference/stage.h"
+#include "engine/tensor/tensor.h"
 
 namespace edgeprune::inference {
 
-enum class Engine {
-  dense,   ///< oneDNN and our own depthwise kernels, channels-last
-  sparse,  ///< CSR weights in every 1x1 convolution and the head, activations in panels
-           ///< (engine/kernels/panels/panel_layout.h)
+class KernelChoices;
+
+/// What one step of a plan does, for each image.
+struct StepInfo {
+  std::string layer, kernel;
+  double flops = 0;          ///< two per multiply-add, zeros counted
+  double nonzero_flops = 0;  ///< two per multiply-add with a nonzero weight
+  double bytes = 0;          ///< activations read and written, and the image's share of the weights
 };
-const char* to_string(Engine engine);
-/// Throws std::invalid_argument listing the choices.
-Engine parse_engine(const std::string& name);
 
 /// A trained network as a flat list of steps for one batch size, engine and thread count, with
 /// buffers assigned once.
+///
+/// The steps stand in stages. Large maps are run image by image, small ones a few images at a time
+/// (enough columns for the vectors, little enough for the second-level cache), and threads take
+/// images of their own; only a batch too small for that is shared inside the steps.
 class Plan {
  public:
-  /// Plans for the thread count in force, and is to be run with it. Throws std::invalid_argument
-  /// naming a layer that the engine does not know.
-  Plan(const Graph& graph, Engine engine, int64_t batch);
+  /// Plans for the thread count in force, and runs with it. `automatic` times both kernels of every
+  /// layer that `choices` (may be null) does not know yet, and adds them to it. Throws
+  /// std::invalid_argument naming a layer that the engine does not know.
+  Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices = nullptr);
+  /// Panels, each layer on sparse or dense weights as told (where it has the choice).
+  Plan(const Graph& graph, const std::vector<bool>& sparse, int64_t batch);
 
-  /// images [batch,H,W,C] (normalised) to logits [batch,classes]. Not to be called from two threads
-  /// at once.
-  void run(const float* images, float* logits);
+  /// images [batch,H,W,C] (normalised) to logits [batch,classes]. `seconds` (may be null): each
+  /// step's wall-clock time is added to it, the mean over the threads where they run side by side;
+  /// one a step, in the order of steps(). Not to be called from two threads at once.
+  void run(const float* images, float* logits, std::vector<double>* seconds = nullptr);
 
   int64_t batch() const { return batch_; }
   int64_t classes() const { return classes_; }
   int64_t image_size() const { return image_size_; }  ///< floats an image
-  int64_t arena_size() const {
-    return arena_.count();
-  }  ///< floats of all intermediate activations together
+  /// Floats of all intermediate activations and scratch together.
+  int64_t arena_size() const { return arenas_.count() + handed_on_.count(); }
 
-  /// "layer: kernel", in the order they run.
-  std::vector<std::string> describe() const;
+  /// In the order they run; changes of layout included, under the name of the layer they precede.
+  const std::vector<StepInfo>& steps() const { return steps_; }
 
  private:
-  struct Entry {
-    std::string layer;
-    std::unique_ptr<Step> step;
-    int input = -1;     ///< index of the entry whose output it reads; -1: the images
-    int residual = -1;  ///< likewise; -1: none
-    float* output = nullptr;
-  };
+  void plan_panels(const Graph& graph, const std::vector<bool>& sparse);
+  void plan_channels_last(const Graph& graph);
+  void finish(const Graph& graph);
+  void run_stage(const Stage& stage, const float* input, int64_t image_size, float* output,
+                 double* seconds);
 
-  int append(const std::string& layer, std::unique_ptr<Step> step, int input, int residual = -1);
-  void assign_buffers();
-
-  int64_t batch_, classes_, image_size_;
-  std::vector<Entry> entries_;
-  Tensor arena_;
+  int64_t batch_, classes_ = 0, image_size_ = 0;
+  int threads_;
+  std::vector<Stage> stages_;
+  std::vector<StepInfo> steps_;
+  Tensor arenas_;     // [threads, largest arena]
+  Tensor handed_on_;  // what the first stage hands to the second, [batch, size]
+  std::vector<double> seconds_;  // of one run of a stage, [threads, its steps]
 };
 
 }  // namespace edgeprune::inference

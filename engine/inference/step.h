@@ -5,13 +5,18 @@
 
 namespace edgeprune::inference {
 
-/// One kernel call of a plan. Sizes are fixed when it is made; run() allocates nothing.
+/// One kernel call of a plan. Sizes and weights are fixed when it is made; run() allocates nothing
+/// and keeps nothing, so that threads can share a step, each with buffers of its own.
 class Step {
  public:
   virtual ~Step() = default;
-  virtual void run(const float* input, const float* residual, float* output) = 0;
-  virtual int64_t output_size() const = 0;  ///< in floats
-  virtual std::string kernel() const = 0;   ///< "onednn", "simd depthwise", "csr", ...
+  /// `residual` is null where the layer adds none; `scratch`: scratch_size() floats of any content.
+  virtual void run(const float* input, const float* residual, float* output, float* scratch) = 0;
+  virtual int64_t output_size() const = 0;             ///< in floats
+  virtual int64_t scratch_size() const { return 0; }   ///< in floats, for the thread count in force
+                                                       ///< when the step was made
+  virtual int64_t weight_bytes() const { return 0; }   ///< of weights that run() reads
+  virtual std::string kernel() const = 0;              ///< "onednn", "dense", "csr", ...
 };
 
 }  // namespace edgeprune::inference

@@ -1,4 +1,4 @@
-#include "engine/inference/dense_steps.h"
+#include "engine/inference/channels_last_steps.h"
 
 #include <algorithm>
 
@@ -34,7 +34,7 @@ class Depthwise : public Step {
         activation_(layer.activation),
         bias_(layer.bias),
         taps_({9, shape.in_channels}) {
-    require(layer.residual < 0, "dense engine", "depthwise layer '{}' adds a residual", layer.name);
+    require(layer.residual < 0, "onednn engine", "depthwise layer '{}' adds a residual", layer.name);
     simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
   }
   void run(const float* input, const float*, float* output) override {
@@ -75,7 +75,7 @@ class GlobalAveragePool : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> dense_step(const Layer& layer, int64_t batch) {
+std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
   if (layer.kind == Layer::Kind::global_average_pool) {

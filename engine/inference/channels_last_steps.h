@@ -9,6 +9,6 @@ namespace edgeprune::inference {
 
 /// A layer on dense kernels, activations [N,H,W,C]. Throws std::invalid_argument if the layer has a
 /// residual that its kernel cannot add.
-std::unique_ptr<Step> dense_step(const Layer& layer, int64_t batch);
+std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch);
 
 }  // namespace edgeprune::inference

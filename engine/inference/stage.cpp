@@ -1,0 +1,71 @@
+#include "engine/inference/stage.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "engine/base/timer.h"
+
+namespace edgeprune::inference {
+namespace {
+
+int64_t whole_cache_lines(int64_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+}  // namespace
+
+int Stage::append(Entry entry) {
+  entries_.push_back(std::move(entry));
+  return static_cast<int>(entries_.size()) - 1;
+}
+
+/// Each output gets the lowest place that no output still to be read occupies; scratch stands
+/// behind them all, the same place for every step.
+void Stage::assign_buffers() {
+  const size_t count = entries_.size();
+  std::vector<size_t> last_use(count, 0);
+  for (size_t i = 0; i < count; ++i) {
+    for (const int source : {entries_[i].input, entries_[i].residual}) {
+      if (source >= 0) last_use[static_cast<size_t>(source)] = i;
+    }
+  }
+  std::vector<int64_t> end(count, 0);
+  int64_t scratch = 0;
+  for (size_t i = 0; i < count; ++i) {
+    scratch = std::max(scratch, entries_[i].step->scratch_size());
+    if (i + 1 == count) break;  // the last one writes the stage's output
+    const int64_t wanted = whole_cache_lines(entries_[i].step->output_size());
+    std::vector<std::pair<int64_t, int64_t>> taken;
+    for (size_t j = 0; j < i; ++j) {
+      if (last_use[j] >= i) taken.emplace_back(entries_[j].offset, end[j]);
+    }
+    std::sort(taken.begin(), taken.end());
+    int64_t place = 0;
+    for (const auto& [from, to] : taken) {
+      if (place + wanted <= from) break;
+      place = std::max(place, to);
+    }
+    entries_[i].offset = place;
+    end[i] = place + wanted;
+    arena_size_ = std::max(arena_size_, end[i]);
+  }
+  for (Entry& entry : entries_) entry.scratch_offset = arena_size_;
+  arena_size_ += whole_cache_lines(scratch);
+}
+
+void Stage::run(const float* input, float* output, float* arena, double* seconds) const {
+  const auto output_of = [&](int entry) {
+    return arena + entries_[static_cast<size_t>(entry)].offset;
+  };
+  for (const Entry& entry : entries_) {
+    std::optional<Stopwatch> watch;  // a clock reading costs as much as a small step
+    if (seconds != nullptr) watch.emplace();
+    entry.step->run(entry.input < 0 ? input : output_of(entry.input),
+                    entry.residual < 0 ? nullptr : output_of(entry.residual),
+                    &entry == &entries_.back() ? output : arena + entry.offset,
+                    arena + entry.scratch_offset);
+    if (watch) *seconds++ += watch->seconds();
+  }
+}
+
+}  // namespace edgeprune::inference

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/inference/graph.h"
+#include "engine/inference/step.h"
+
+namespace edgeprune::inference {
+
+/// Consecutive steps that run on a few images at a time, so that what they hand on stays in the
+/// cache of the core. Threads can share a stage, each with an arena of its own.
+class Stage {
+ public:
+  struct Entry {
+    const Layer* layer = nullptr;  ///< null: a change of layout; only read while a plan is made
+    std::string name;
+    std::unique_ptr<Step> step;
+    int input = -1;     ///< index of the entry whose output it reads; -1: the stage's input
+    int residual = -1;  ///< likewise; -1: none
+    int64_t offset = 0, scratch_offset = 0;  ///< into the arena
+  };
+
+  explicit Stage(int64_t images) : images_(images) {}
+
+  /// Returns the entry's index.
+  int append(Entry entry);
+  /// Gives every output its place in the arena; called once, after the last append(). The last
+  /// entry writes the stage's output.
+  void assign_buffers();
+
+  /// Images [images,...] at `input` to `output`. `arena`: arena_size() floats. `seconds` (may be
+  /// null): every entry's time is added to it.
+  void run(const float* input, float* output, float* arena, double* seconds) const;
+
+  int64_t images() const { return images_; }
+  int64_t arena_size() const { return arena_size_; }  ///< in floats
+  int64_t output_size() const { return entries_.back().step->output_size(); }
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  int64_t images_, arena_size_ = 0;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace edgeprune::inference
