@@ -1,0 +1,168 @@
+// Register tiles of pointwise.cpp; included once per instruction set by Highway's foreach_target.h.
+#if defined(EDGEPRUNE_PANELS_POINTWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDGEPRUNE_PANELS_POINTWISE_INL_H_
+#undef EDGEPRUNE_PANELS_POINTWISE_INL_H_
+#else
+#define EDGEPRUNE_PANELS_POINTWISE_INL_H_
+#endif
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "engine/kernels/panels/pointwise_packing.h"
+#include "engine/kernels/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::panels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using simd::HWY_NAMESPACE::F32;
+using simd::HWY_NAMESPACE::relu6;
+using simd::HWY_NAMESPACE::Vec;
+
+constexpr int kLanes = hn::MaxLanes(F32());
+// Vectors of sums that a tile keeps, beside its factors: of 32 registers with AVX-512, 16 before.
+constexpr int kSums = HWY_TARGET == HWY_AVX3 ? 24 : 12;
+constexpr int kMostVectors = kSums / 6;  // of columns
+constexpr int kPrefetch = 512;           // floats
+
+/// What a tile works on. Pointers at its first row, channel and column; rows of input, residual and
+/// output are `width` floats apart. bias and residual may be null.
+struct Tile {
+  const float* weights;
+  const float* input;
+  int64_t channels, width;
+  const float *bias, *residual;
+  bool relu6;
+  float* output;
+  int64_t rows;  ///< of the output
+};
+
+using TileFunction = void (*)(const Tile&);
+
+/// Columns along the vectors: kRows of the output by kVectors of columns.
+template <int kRows, int kVectors>
+void wide_tile(const Tile& tile) {
+  const F32 d;
+  Vec sum[kRows][kVectors];
+#pragma GCC unroll 24
+  for (int r = 0; r < kRows; ++r) {
+    const Vec bias = tile.bias == nullptr ? hn::Zero(d) : hn::Set(d, tile.bias[r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = bias;
+  }
+  if (tile.residual != nullptr) {
+#pragma GCC unroll 24
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const float* from = tile.residual + r * tile.width + v * kLanes;
+        sum[r][v] = hn::Add(sum[r][v], hn::LoadU(d, from));
+      }
+    }
+  }
+  const float* w = tile.weights;
+  const float* x = tile.input;
+  for (const float* end = w + tile.channels * kRows; w != end; w += kRows, x += tile.width) {
+    Vec right[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, x + v * kLanes);
+#pragma GCC unroll 24
+    for (int r = 0; r < kRows; ++r) {
+      const Vec left = hn::Set(d, w[r]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 24
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = tile.output + r * tile.width + v * kLanes;
+      hn::StoreU(tile.relu6 ? relu6(sum[r][v]) : sum[r][v], d, to);
+    }
+  }
+}
+
+template <int kVectors, int... kIndex>
+constexpr auto wide_tiles(std::integer_sequence<int, kIndex...>) {
+  return std::array<TileFunction, sizeof...(kIndex)>{wide_tile<kIndex + 1, kVectors>...};
+}
+/// wide_tile() for 1, 2 ... rows at index 0, 1 ...
+template <int kVectors>
+inline constexpr auto kWideTiles =
+    wide_tiles<kVectors>(std::make_integer_sequence<int, kSums / kVectors>());
+
+inline TileFunction wide_tile_of([[maybe_unused]] int64_t vectors, int64_t rows) {
+  const auto index = static_cast<size_t>(rows - 1);
+#if HWY_TARGET == HWY_AVX3
+  if (vectors == 4) return kWideTiles<4>[index];
+  if (vectors == 3) return kWideTiles<3>[index];
+  if (vectors == 1) return kWideTiles<1>[index];
+#endif
+  return kWideTiles<2>[index];
+}
+
+#if HWY_TARGET != HWY_SCALAR
+
+/// Rows along the vectors: kVectors of rows by kColumns columns, the panel's width.
+template <int kVectors, int kColumns>
+void narrow_tile(const Tile& tile) {
+  const F32 d;
+  Vec sum[kVectors][kColumns];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) sum[v][c] = hn::Zero(d);
+  }
+  const float* w = tile.weights;
+  const float* x = tile.input;
+  for (int64_t k = 0; k < tile.channels; ++k, w += kVectors * kLanes, x += kColumns) {
+    Vec left[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      left[v] = hn::LoadU(d, w + v * kLanes);
+      __builtin_prefetch(w + v * kLanes + kPrefetch);
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) {
+      const Vec right = hn::Set(d, x[c]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[v][c] = hn::MulAdd(left[v], right, sum[v][c]);
+    }
+  }
+  // Transposed four columns at a time.
+  const hn::FixedTag<float, 4> d4;
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t rows = std::min<int64_t>(kLanes, tile.rows - v * kLanes);
+#pragma GCC unroll 2
+    for (int c = 0; c < kColumns; c += 4) {
+      HWY_ALIGN float columns[4 * kLanes];
+      hn::StoreInterleaved4(sum[v][c], sum[v][c + 1], sum[v][c + 2], sum[v][c + 3], d, columns);
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t at = (v * kLanes + r) * kColumns + c;
+        auto y = hn::Add(hn::Load(d4, columns + 4 * r), hn::Set(d4, tile.bias[v * kLanes + r]));
+        if (tile.residual != nullptr) y = hn::Add(y, hn::LoadU(d4, tile.residual + at));
+        if (tile.relu6) y = hn::Min(hn::Max(y, hn::Zero(d4)), hn::Set(d4, 6.0f));
+        hn::StoreU(y, d4, tile.output + at);
+      }
+    }
+  }
+}
+
+template <int kColumns, int... kIndex>
+constexpr auto narrow_tiles(std::integer_sequence<int, kIndex...>) {
+  return std::array<TileFunction, sizeof...(kIndex)>{narrow_tile<kIndex + 1, kColumns>...};
+}
+/// narrow_tile() for 1, 2 ... vectors at index 0, 1 ...
+template <int kColumns>
+inline constexpr auto kNarrowTiles =
+    narrow_tiles<kColumns>(std::make_integer_sequence<int, kSums / kColumns>());
+
+#endif  // not HWY_SCALAR
+
+}  // namespace edgeprune::panels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
