@@ -13,7 +13,8 @@ namespace {
 /// any is where offsets would pass 16 bits.
 int64_t channels_a_block(int64_t channels, int64_t width) {
   const char* e = getenv("SP_BLOCK");
-  const int64_t most = width == PanelLayout::kWidth ? (e ? atoi(e) : 144) : std::numeric_limits<uint16_t>::max() / width;
+  const int64_t most = width == PanelLayout::kWidth ? (e ? atoi(e) : 144)
+                                                    : std::numeric_limits<uint16_t>::max() / width;
   const int64_t blocks = std::max<int64_t>(1, (channels + most - 1) / most);
   return std::max<int64_t>(1, (channels + blocks - 1) / blocks);
 }
@@ -25,7 +26,9 @@ SparseWeights::SparseWeights(const CsrMatrix& matrix, int64_t columns)
       channels_(matrix.columns),
       width_(PanelLayout{matrix.columns, columns}.width()),
       block_channels_(channels_a_block(channels_, width_)) {
-  const auto nnz_of_row = [&](int32_t row) { return matrix.row_ptr[row + 1] - matrix.row_ptr[row]; };
+  const auto nnz_of_row = [&](int32_t row) {
+    return matrix.row_ptr[row + 1] - matrix.row_ptr[row];
+  };
   std::vector<int32_t> sorted(static_cast<size_t>(rows_));
   std::iota(sorted.begin(), sorted.end(), 0);
   std::stable_sort(sorted.begin(), sorted.end(),
