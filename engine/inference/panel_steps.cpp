@@ -15,20 +15,21 @@ namespace {
 class CsrConvolution : public Step {
  public:
   CsrConvolution(const Layer& layer, const Conv2dShape& shape)
-      : weights_(sparse::CsrMatrix::from_dense(layer.weight.data(), shape.out_channels,
-                                               shape.in_channels)),
-        columns_(shape.in_height * shape.in_width * shape.batch),
+      : columns_(shape.in_height * shape.in_width * shape.batch),
+        weights_(sparse::CsrMatrix::from_dense(layer.weight.data(), shape.out_channels,
+                                               shape.in_channels),
+                 columns_),
         bias_(layer.bias),
         activation_(layer.activation) {}
   void run(const float* input, const float* residual, float* output) override {
     sparse::spmm(weights_, columns_, input, bias_.data(), residual, activation_, output);
   }
-  int64_t output_size() const override { return PanelLayout{weights_.rows, columns_}.size(); }
+  int64_t output_size() const override { return PanelLayout{weights_.rows(), columns_}.size(); }
   std::string kernel() const override { return "csr"; }
 
  private:
-  sparse::CsrMatrix weights_;
   int64_t columns_;
+  sparse::SparseWeights weights_;
   Tensor bias_;
   Activation activation_;
 };

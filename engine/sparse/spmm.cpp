@@ -1,7 +1,9 @@
 #include "engine/sparse/spmm.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "engine/base/check.h"
 #include "engine/base/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -13,82 +15,194 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using simd::HWY_NAMESPACE::activate;
-using simd::HWY_NAMESPACE::F32;
-using simd::HWY_NAMESPACE::Full;
-using simd::HWY_NAMESPACE::Partial;
-using simd::HWY_NAMESPACE::Vec;
 
-/// One row of weights times kVectors vectors of columns, summed in registers. Consecutive nonzeros
-/// go to different sums, so that kVectors x kChains multiply-adds are under way at once: one alone
-/// would wait out the latency of the last.
-template <int kVectors, Activation kActivation, typename Access>
-HWY_INLINE void row_times_columns(Access access, const CsrMatrix& weights, int64_t row,
-                                  const float* input, int64_t stride, float bias,
-                                  const float* residual, float* output) {
-  constexpr int kChains = 8 / kVectors;
-  const F32 d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  Vec sums[kChains][kVectors];
-  for (int v = 0; v < kVectors; ++v) {
-    sums[0][v] = hn::Set(d, bias);
-    if (residual != nullptr) sums[0][v] = hn::Add(sums[0][v], access.load(residual + v * lanes));
-    for (int chain = 1; chain < kChains; ++chain) sums[chain][v] = hn::Zero(d);
+/// What all rows of one block of channels have in common.
+struct Block {
+  const float* input;   ///< the block's first channel
+  const float* bias;    ///< null: not the first block
+  const float* addend;  ///< the residual; from the second block on, the output. May be null
+  float* output;
+  int64_t width;
+  bool clip;  ///< ReLU6: the last block's part
+};
+
+/// Four weights by one load, each then spread over a vector by a shuffle: loads are what limits the
+/// product, and one broadcast from memory for every weight would be a fifth of them.
+template <class D>
+struct FourWeights {
+#if HWY_TARGET == HWY_SCALAR
+  const float* values;
+  HWY_INLINE explicit FourWeights(const float* four) : values(four) {}
+  template <int kIndex>
+  HWY_INLINE hn::Vec<D> get() const {
+    return hn::Set(D(), values[kIndex]);
   }
-  const auto add_product = [&](int32_t i, Vec* sum) HWY_ATTR {
-    const Vec w = hn::Set(d, weights.values[i]);
-    const float* x = input + weights.col_idx[i] * stride;
-    for (int v = 0; v < kVectors; ++v) sum[v] = hn::MulAdd(w, access.load(x + v * lanes), sum[v]);
+#else
+  hn::Vec<D> values;
+  HWY_INLINE explicit FourWeights(const float* four) : values(hn::LoadDup128(D(), four)) {}
+  template <int kIndex>
+  HWY_INLINE hn::Vec<D> get() const {
+    return hn::Broadcast<kIndex>(values);
+  }
+#endif
+};
+
+/// Four offsets by one load. On Zen 5 each load of an integer costs a cycle in which two vectors
+/// could have been loaded: one for every weight slows the product by a third.
+struct FourOffsets {
+  uint64_t packed;
+  HWY_INLINE explicit FourOffsets(const uint16_t* four) { memcpy(&packed, four, sizeof(packed)); }
+  template <int kIndex>
+  HWY_INLINE uint64_t get() const {
+    return kIndex == 3 ? packed >> 48 : packed >> (16 * kIndex) & 0xffff;
+  }
+};
+
+/// Sums of one row: kVectors vectors of columns. One multiply-add alone would wait out the latency
+/// of the one before, so consecutive nonzeros go to kChains different sums.
+template <class D, int kVectors>
+struct Sums {
+  static constexpr int kChains = kVectors >= 6 ? 1 : kVectors >= 2 ? 2 : 4;
+  using V = hn::Vec<D>;
+  V sum[kChains][kVectors];
+
+  template <int kChain>
+  HWY_INLINE void add_product(V weight, const float* x) {
+    const D d;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      V& to = sum[kChain % kChains][v];
+      to = hn::MulAdd(weight, hn::LoadU(d, x + v * hn::Lanes(d)), to);
+    }
+  }
+};
+
+template <class D, int kVectors>
+HWY_INLINE void multiply_row(const Block& block, int64_t row, int64_t nnz, const float* values,
+                             const uint16_t* offsets) {
+  using S = Sums<D, kVectors>;
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t out = row * block.width;
+  S s;
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    s.sum[0][v] = hn::Set(d, block.bias == nullptr ? 0.0f : block.bias[row]);
+    if (block.addend != nullptr) {
+      s.sum[0][v] = hn::Add(s.sum[0][v], hn::LoadU(d, block.addend + out + v * lanes));
+    }
+#pragma GCC unroll 8
+    for (int chain = 1; chain < S::kChains; ++chain) s.sum[chain][v] = hn::Zero(d);
+  }
+  const float* x = block.input;
+  for (; nnz >= 4; nnz -= 4) {
+    const FourWeights<D> w(values);
+    const FourOffsets at(offsets);
+    s.template add_product<0>(w.template get<0>(), x + at.get<0>());
+    s.template add_product<1>(w.template get<1>(), x + at.get<1>());
+    s.template add_product<2>(w.template get<2>(), x + at.get<2>());
+    s.template add_product<3>(w.template get<3>(), x + at.get<3>());
+    values += 4;
+    offsets += 4;
+  }
+  for (; nnz > 0; --nnz) s.template add_product<0>(hn::Set(d, *values++), x + *offsets++);
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    auto sum = s.sum[0][v];
+#pragma GCC unroll 8
+    for (int chain = 1; chain < S::kChains; ++chain) sum = hn::Add(sum, s.sum[chain][v]);
+    if (block.clip) sum = hn::Min(hn::Max(sum, hn::Zero(d)), hn::Set(d, 6.0f));
+    hn::StoreU(sum, d, block.output + out + v * lanes);
+  }
+}
+
+/// Groups [begin, end) of one panel, kVectors vectors of its columns.
+template <class D, int kVectors>
+void multiply_panel(const SparseWeights& weights, const float* input, const float* bias,
+                    const float* residual, Activation activation, float* output, int64_t begin,
+                    int64_t end) {
+  const int64_t blocks = weights.blocks(), width = weights.width();
+  const int64_t first_row = begin * SparseWeights::kGroup;
+  const int64_t last_row = std::min(weights.rows(), end * SparseWeights::kGroup);
+  for (int64_t b = 0; b < blocks; ++b) {
+    const Block block{input + b * weights.block_channels() * width,
+                      b == 0 ? bias : nullptr,
+                      b == 0 ? residual : output,
+                      output,
+                      width,
+                      b == blocks - 1 && activation == Activation::relu6};
+    const int64_t value = weights.first_value(b, begin);
+    const float* values = weights.values() + value;
+    const uint16_t* offsets = weights.offsets() + value;
+    const SparseWeights::Row* rows = weights.block_rows(b);
+    for (int64_t i = first_row; i < last_row; ++i) {
+      const auto [row, nnz] = rows[i];
+      multiply_row<D, kVectors>(block, row, nnz, values, offsets);
+      values += nnz;
+      offsets += nnz;
+    }
+  }
+}
+
+using PanelFunction = decltype(&multiply_panel<hn::CappedTag<float, 4>, 1>);
+
+/// How to multiply a tile of columns, and how many those are.
+struct Tile {
+  PanelFunction multiply;
+  int64_t columns;
+};
+
+template <int64_t kColumns>
+Tile tile_of() {
+  // Eight vectors and a weight fit sixteen registers.
+  using D = hn::CappedTag<float, static_cast<size_t>(kColumns)>;
+  constexpr int64_t kLanes = hn::MaxLanes(D());
+  constexpr int64_t kVectors = kColumns / kLanes;
+  if constexpr (kVectors > 8)
+    return tile_of < kColumns % (8 * kLanes) == 0 ? 8 * kLanes : 4 * kLanes > ();
+  else
+    return {multiply_panel<D, kVectors>, kColumns};
+}
+
+Tile widest_tile(int64_t width) {
+  switch (width) {
+    case 4:
+      return tile_of<4>();
+    case 8:
+      return tile_of<8>();
+    case 16:
+      return tile_of<16>();
+    case 32:
+      return tile_of<32>();
+    case 48:
+      return tile_of<48>();
+    default:
+      return tile_of<64>();
+  }
+}
+
+/// Those (panel, group) whose cost begins in [begin, end), of all of them one after another.
+void multiply_range(const SparseWeights& weights, const float* input, const float* bias,
+                    const float* residual, Activation activation, float* output, int64_t begin,
+                    int64_t end) {
+  const auto& cost = weights.cost();
+  const auto [multiply, tile_columns] = widest_tile(weights.width());
+  const auto group_at = [&](int64_t c) {
+    return std::lower_bound(cost.begin(), cost.end(), c) - cost.begin();
   };
-  const int32_t end = weights.row_ptr[row + 1];
-  int32_t i = weights.row_ptr[row];
-  for (; i + kChains <= end; i += kChains) {
-    for (int chain = 0; chain < kChains; ++chain) add_product(i + chain, sums[chain]);
-  }
-  for (; i < end; ++i) add_product(i, sums[0]);
-  for (int v = 0; v < kVectors; ++v) {
-    Vec sum = sums[0][v];
-    for (int chain = 1; chain < kChains; ++chain) sum = hn::Add(sum, sums[chain][v]);
-    access.store(activate<kActivation>(sum), output + v * lanes);
-  }
-}
-
-/// Items [begin, end) of panels x rows, panel by panel.
-template <Activation kActivation>
-void spmm_items(const CsrMatrix& weights, const PanelLayout& in, const float* input,
-                const float* bias, const float* residual, float* output, int64_t begin,
-                int64_t end) {
-  const F32 d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t width = in.width();
-  for (int64_t item = begin; item < end; ++item) {
-    const int64_t panel = item / weights.rows, row = item % weights.rows;
-    const float* x = input + panel * in.channels * width;
-    const int64_t at = item * width;
-    const float* r = residual == nullptr ? nullptr : residual + at;
-    int64_t column = 0;
-    for (; column + 4 * lanes <= width; column += 4 * lanes) {
-      row_times_columns<4, kActivation>(Full{}, weights, row, x + column, width, bias[row],
-                                        r == nullptr ? r : r + column, output + at + column);
-    }
-    for (; column + lanes <= width; column += lanes) {
-      row_times_columns<1, kActivation>(Full{}, weights, row, x + column, width, bias[row],
-                                        r == nullptr ? r : r + column, output + at + column);
-    }
-    if (column < width) {
-      row_times_columns<1, kActivation>(Partial(static_cast<size_t>(width - column)), weights, row,
-                                        x + column, width, bias[row], r == nullptr ? r : r + column,
-                                        output + at + column);
+  for (int64_t panel = begin / cost.back(); panel * cost.back() < end; ++panel) {
+    const int64_t before = panel * cost.back();
+    const int64_t first = group_at(std::max<int64_t>(0, begin - before));
+    const int64_t last = group_at(std::min(cost.back(), end - before));
+    if (first >= last) continue;
+    const int64_t in = panel * weights.channels() * weights.width();
+    const int64_t out = panel * weights.rows() * weights.width();
+    for (int64_t column = 0; column < weights.width(); column += tile_columns) {
+      multiply(weights, input + in + column, bias,
+               residual == nullptr ? nullptr : residual + out + column, activation,
+               output + out + column, first, last);
     }
   }
-}
-
-void spmm_range(const CsrMatrix& weights, const PanelLayout& in, const float* input,
-                const float* bias, const float* residual, Activation activation, float* output,
-                int64_t begin, int64_t end) {
-  const auto items = activation == Activation::relu6 ? spmm_items<Activation::relu6>
-                                                     : spmm_items<Activation::none>;
-  items(weights, in, input, bias, residual, output, begin, end);
 }
 
 }  // namespace edgeprune::sparse::HWY_NAMESPACE
@@ -97,14 +211,18 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace edgeprune::sparse {
 
-HWY_EXPORT(spmm_range);
+HWY_EXPORT(multiply_range);
 
-void spmm(const CsrMatrix& weights, int64_t columns, const float* input, const float* bias,
+void spmm(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
           const float* residual, Activation activation, float* output) {
-  const PanelLayout in{weights.columns, columns};
-  parallel_for(in.count() * weights.rows, 16, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(spmm_range)
-    (weights, in, input, bias, residual, activation, output, begin, end);
+  const PanelLayout in{weights.channels(), columns};
+  require(in.width() == weights.width(), "spmm",
+          "weights prepared for panels of {} columns, got {} columns in panels of {}",
+          weights.width(), columns, in.width());
+  constexpr int64_t kGrain = 2048;  // nonzeros
+  parallel_for(in.count() * weights.cost().back(), kGrain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(multiply_range)
+    (weights, input, bias, residual, activation, output, begin, end);
   });
 }
 

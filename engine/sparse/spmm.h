@@ -4,14 +4,17 @@
 #include "engine/kernels/conv2d_shape.h"
 #include "engine/kernels/panels/panel_layout.h"
 #include "engine/sparse/csr.h"
+#include "engine/sparse/sparse_weights.h"
 
 namespace edgeprune::sparse {
 
 /// output[o] = activation(sum_i weights[o,i] * input[i] + bias[o] + residual[o]) for every column.
-/// input: PanelLayout{weights.columns, columns}; output and residual (may be null):
-/// PanelLayout{weights.rows, columns}; bias [weights.rows]. Vectorised for the target in use
-/// (engine/kernels/simd/target.h).
-void spmm(const CsrMatrix& weights, int64_t columns, const float* input, const float* bias,
+/// input: PanelLayout{weights.channels(), columns}; output and residual (may be null, may be
+/// output itself): PanelLayout{weights.rows(), columns}; bias [weights.rows()]. Threads share the
+/// work by nonzeros; the result does not depend on their number. Vectorised for the target in use
+/// (engine/kernels/simd/target.h). Throws std::invalid_argument if the weights were prepared for
+/// panels of another width.
+void spmm(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
           const float* residual, Activation activation, float* output);
 
 /// The same in plain loops: the oracle of the above.
