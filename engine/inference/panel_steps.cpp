@@ -37,13 +37,17 @@ class CsrConvolution : public Step {
 class PanelDepthwise : public Step {
  public:
   PanelDepthwise(const Layer& layer, const Conv2dShape& shape)
-      : shape_(shape), filters_(layer.weight), bias_(layer.bias), activation_(layer.activation) {
+      : shape_(shape),
+        taps_({9, shape.in_channels}),
+        bias_(layer.bias),
+        scratch_({thread_count(), panels::depthwise_scratch_size(shape)}),
+        activation_(layer.activation) {
     require(layer.residual < 0, "sparse engine", "depthwise layer '{}' adds a residual",
             layer.name);
-    scratch_ = Tensor({thread_count(), panels::depthwise_scratch_size(shape)}, 0.0f);
+    simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
   }
   void run(const float* input, const float*, float* output) override {
-    panels::depthwise_forward(shape_, input, filters_.data(), bias_.data(), activation_,
+    panels::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_,
                               scratch_.data(), output);
   }
   int64_t output_size() const override {
@@ -54,7 +58,7 @@ class PanelDepthwise : public Step {
 
  private:
   Conv2dShape shape_;
-  Tensor filters_, bias_, scratch_;
+  Tensor taps_, bias_, scratch_;
   Activation activation_;
 };
 

@@ -3,91 +3,112 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "engine/kernels/panels/panel_layout.h"
+#include "engine/kernels/panels/depthwise_layer.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/panels/depthwise.cpp"
 #include <hwy/foreach_target.h>
 
-#include "engine/kernels/simd/vector-inl.h"
+#include "engine/kernels/panels/depthwise_lanes-inl.h"
+#include "engine/kernels/panels/depthwise_pixels-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using simd::HWY_NAMESPACE::activate;
-using simd::HWY_NAMESPACE::F32;
-using simd::HWY_NAMESPACE::for_each_vector;
-using simd::HWY_NAMESPACE::Vec;
+
+/// A channel's map with a border of zeros, its rows a multiple of the batch long. At stride 2 each
+/// row's even columns stand in front of the odd ones, so that at either stride the inputs of a row
+/// of outputs are contiguous for each tap.
+struct Plane {
+  explicit Plane(const Conv2dShape& s)
+      : rows(s.in_height + 2),
+        row(s.stride == 1 ? (s.in_width + 2) * s.batch : (s.in_width + 3) / 2 * 2 * s.batch) {}
+  int64_t size() const { return rows * row; }
+  /// Of a column of the padded map.
+  int64_t offset(const Conv2dShape& s, int64_t column) const {
+    return s.stride == 1 ? column * s.batch : column / 2 * s.batch + column % 2 * (row / 2);
+  }
+  int64_t rows, row;
+};
 
 /// Columns [begin, end) of one channel, panel by panel: body(pointer into the panels, first column,
 /// count).
-template <typename Pointer, typename Body>
-HWY_INLINE void for_each_run(const PanelLayout& panels, Pointer data, int64_t channel,
-                             int64_t begin, int64_t end, const Body& body) {
+template <typename T, typename Body>
+HWY_INLINE void for_each_run(int64_t width, const Columns<T>& columns, int64_t begin, int64_t end,
+                             const Body& body) {
   for (int64_t column = begin; column < end;) {
-    const int64_t stop = std::min(end, (column / panels.width() + 1) * panels.width());
-    body(data + panels.offset(channel, column), column - begin, stop - column);
+    const int64_t stop = std::min(end, (column / width + 1) * width);
+    body(columns.at(column), column - begin, stop - column);
     column = stop;
   }
 }
 
-/// One channel: its plane is copied into `plane`, which has a border of zeros, and convolved row by
-/// row. With images innermost a row of outputs at stride 1 is contiguous, borders or not, and so is
-/// each output pixel at stride 2.
+/// Any shape: each channel is copied into a plane with a border of zeros and convolved row by row.
 template <Activation kActivation>
-void convolve_channel(const Conv2dShape& s, int64_t channel, const float* input,
-                      const float* filter, float bias, float* plane, float* output) {
-  const F32 d;
-  const PanelLayout in{s.in_channels, s.in_height * s.in_width * s.batch};
-  const PanelLayout out{s.out_channels, s.out_height() * s.out_width() * s.batch};
-  const int64_t in_row = s.in_width * s.batch, out_row = s.out_width() * s.batch;
-  const int64_t plane_row = (s.in_width + 2) * s.batch;
-  for (int64_t h = 0; h < s.in_height; ++h) {
-    float* to = plane + (h + 1) * plane_row + s.batch;
-    for_each_run(in, input, channel, h * in_row, (h + 1) * in_row,
-                 [&](const float* from, int64_t first, int64_t count) {
-                   std::copy_n(from, count, to + first);
-                 });
-  }
-  Vec w[9];
-  for (int k = 0; k < 9; ++k) w[k] = hn::Set(d, filter[k]);
-  // Outputs `to[0, count)` whose windows start at from[0, count).
-  const auto convolve = [&](const float* from, float* to, int64_t count) HWY_ATTR {
-    for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
-      Vec sum = hn::Set(d, bias);
-      for (int k = 0; k < 9; ++k) {
-        const float* x = from + k / 3 * plane_row + k % 3 * s.batch + i;
-        sum = hn::MulAdd(access.load(x), w[k], sum);
+void convolve_planes(const DepthwiseLayer& layer) {
+  if (layer.begin >= layer.end) return;
+  const Conv2dShape& s = layer.shape;
+  const PanelLayout in = layer.in(), out = layer.out();
+  const int64_t in_width = in.width(), out_width = out.width(), out_row = s.out_width() * s.batch;
+  const Plane plane(s);
+  std::fill_n(layer.plane, plane.size(), 0.0f);
+  for (int64_t c = layer.begin; c < layer.end; ++c) {
+    const Columns input(layer.input, in, c);
+    const Columns output(layer.output, out, c);
+    const Filter filter = Filter::of_channel(layer, c);
+    for (int64_t h = 0; h < s.in_height; ++h) {
+      float* row = layer.plane + (h + 1) * plane.row;
+      for (int64_t w = 0; w < s.in_width; ++w) {
+        const int64_t column = (h * s.in_width + w) * s.batch;
+        float* to = row + plane.offset(s, w + 1);
+        for_each_run(in_width, input, column, column + s.batch,
+                     [&](const float* from, int64_t first, int64_t count) {
+                       std::copy_n(from, count, to + first);
+                     });
       }
-      access.store(activate<kActivation>(sum), to + i);
-    });
-  };
-  for (int64_t oh = 0; oh < s.out_height(); ++oh) {
-    const float* row = plane + oh * s.stride * plane_row;
-    if (s.stride == 1) {
-      for_each_run(
-          out, output, channel, oh * out_row, (oh + 1) * out_row,
-          [&](float* to, int64_t first, int64_t count) { convolve(row + first, to, count); });
-      continue;
     }
-    for (int64_t ow = 0; ow < s.out_width(); ++ow) {
-      const float* window = row + ow * s.stride * s.batch;
-      const int64_t begin = oh * out_row + ow * s.batch;
+    for (int64_t oh = 0; oh < s.out_height(); ++oh) {
+      const float* window = layer.plane + oh * s.stride * plane.row;
       for_each_run(
-          out, output, channel, begin, begin + s.batch,
-          [&](float* to, int64_t first, int64_t count) { convolve(window + first, to, count); });
+          out_width, output, oh * out_row, (oh + 1) * out_row,
+          [&](float* to, int64_t first, int64_t count) HWY_ATTR {
+            simd::HWY_NAMESPACE::for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
+              Vec sum = filter.bias;
+              for (int k = 0; k < 9; ++k) {
+                const float* x = window + k / 3 * plane.row + plane.offset(s, k % 3) + first + i;
+                sum = hn::MulAdd(access.load(x), filter.taps[k], sum);
+              }
+              access.store(activate<kActivation>(sum), to + i);
+            });
+          });
     }
   }
 }
 
-void depthwise_channels(const Conv2dShape& s, const float* input, const float* filters,
-                        const float* bias, Activation activation, float* plane, float* output,
-                        int64_t begin, int64_t end) {
-  const auto channel = activation == Activation::relu6 ? convolve_channel<Activation::relu6>
-                                                       : convolve_channel<Activation::none>;
-  for (int64_t c = begin; c < end; ++c) {
-    channel(s, c, input, filters + c * 9, bias[c], plane, output);
+template <Activation kActivation>
+void convolve(DepthwiseLayer layer) {
+  const Conv2dShape& s = layer.shape;
+  if (vectors_are_images(s)) return convolve_images<kActivation>(layer);
+#if HWY_TARGET != HWY_SCALAR
+  if (rows_are_vectors(s)) return convolve_pieces_of_rows<kActivation>(layer);
+  if (stride2_vectors_are_two_rows(s)) return convolve_two_rows_stride2<kActivation>(layer);
+  if (vectors_are_rows<2>(s)) return convolve_whole_rows<kActivation, 2>(layer);
+  if (vectors_are_rows<4>(s)) return convolve_whole_rows<kActivation, 4>(layer);
+  if (stride2_vectors_are_maps(s)) return convolve_whole_map_stride2<kActivation>(layer);
+  if (s.batch == 1 && s.in_height == s.in_width && s.out_width() == 2 && s.out_height() == 2) {
+    if (s.in_width == 2) layer.begin = convolve_lanes_of_channels<kActivation, 2>(layer);
+    if (s.in_width == 4) layer.begin = convolve_lanes_of_channels<kActivation, 4>(layer);
   }
+#endif
+  convolve_planes<kActivation>(layer);
+}
+
+void depthwise(const DepthwiseLayer& layer, Activation activation) {
+  activation == Activation::relu6 ? convolve<Activation::relu6>(layer)
+                                  : convolve<Activation::none>(layer);
+}
+
+int64_t depthwise_plane_size(const Conv2dShape& shape) {
+  return Plane(shape).size();
 }
 
 }  // namespace edgeprune::panels::HWY_NAMESPACE
@@ -96,19 +117,24 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace edgeprune::panels {
 
-HWY_EXPORT(depthwise_channels);
+HWY_EXPORT(depthwise);
+HWY_EXPORT(depthwise_plane_size);
 
-int64_t depthwise_scratch_size(const Conv2dShape& s) {
-  return (s.in_height + 2) * (s.in_width + 2) * s.batch;
+int64_t depthwise_scratch_size(const Conv2dShape& shape) {
+  return HWY_DYNAMIC_DISPATCH(depthwise_plane_size)(shape);
 }
 
-void depthwise_forward(const Conv2dShape& s, const float* input, const float* filters,
+void depthwise_forward(const Conv2dShape& shape, const float* input, const float* taps,
                        const float* bias, Activation activation, float* scratch, float* output) {
-  parallel_for(s.in_channels, 1, [&](int64_t begin, int64_t end, int part) {
-    HWY_DYNAMIC_DISPATCH(depthwise_channels)
-    (s, input, filters, bias, activation, scratch + part * depthwise_scratch_size(s), output, begin,
-     end);
-  });
+  constexpr int64_t kGroup = 16;  // channels that some kernels take together
+  const int64_t size = depthwise_scratch_size(shape);
+  parallel_for((shape.in_channels + kGroup - 1) / kGroup, 1,
+               [&](int64_t begin, int64_t end, int part) {
+                 HWY_DYNAMIC_DISPATCH(depthwise)
+                 ({shape, input, taps, bias, scratch + part * size, output, begin * kGroup,
+                   std::min(end * kGroup, shape.in_channels)},
+                  activation);
+               });
 }
 
 }  // namespace edgeprune::panels

@@ -9,10 +9,9 @@ namespace edgeprune::panels {
 int64_t depthwise_scratch_size(const Conv2dShape& shape);
 
 /// output = activation(depthwise(input) + bias). Padding 1, stride 1 or 2. input: PanelLayout{C,
-/// H*W*N}; output: PanelLayout{C, H'*W'*N}; filters [C,1,3,3], bias [C]; scratch:
-/// depthwise_scratch_size() floats a thread, zero before the first call and kept between calls (its
-/// border stays zero).
-void depthwise_forward(const Conv2dShape& shape, const float* input, const float* filters,
+/// H*W*N}; output: PanelLayout{C, H'*W'*N}; taps [9,C] (simd::filters_to_taps), bias [C]; scratch:
+/// depthwise_scratch_size() floats a thread, whatever is in them.
+void depthwise_forward(const Conv2dShape& shape, const float* input, const float* taps,
                        const float* bias, Activation activation, float* scratch, float* output);
 
 }  // namespace edgeprune::panels
