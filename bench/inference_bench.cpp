@@ -44,7 +44,7 @@ Work inference_work(const Network& network, Engine engine, int64_t batch) {
   Work work;
   work.run = [=]() mutable { plan->run(images.data(), logits.data()); };
   work.error = [=] {
-    inference::Plan other(network.graph, engine == Engine::dense ? Engine::sparse : Engine::dense,
+    inference::Plan other(network.graph, engine == Engine::onednn ? Engine::dense : Engine::onednn,
                           batch);
     Tensor expected(logits.shape());
     other.run(images.data(), expected.data());
@@ -63,7 +63,8 @@ void register_benchmarks() {
   for (const int percent : {0, 50, 90}) {
     const Network network = pruned_network(percent / 100.0);
     for (const int64_t batch : {1, 64}) {
-      for (const Engine engine : {Engine::dense, Engine::sparse}) {
+      for (const Engine engine :
+           {Engine::dense, Engine::sparse, Engine::automatic, Engine::onednn}) {
         add(fmt::format("inference/batch:{}/sparsity:{}/{}", batch, percent, to_string(engine)),
             [=] { return inference_work(network, engine, batch); });
       }

@@ -16,7 +16,7 @@ class OneDnnConvolution : public Step {
       : size_(shape.output_count()),
         conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation,
               layer.residual >= 0) {}
-  void run(const float* input, const float* residual, float* output) override {
+  void run(const float* input, const float* residual, float* output, float*) override {
     conv_.run(input, residual, output);
   }
   int64_t output_size() const override { return size_; }
@@ -34,10 +34,11 @@ class Depthwise : public Step {
         activation_(layer.activation),
         bias_(layer.bias),
         taps_({9, shape.in_channels}) {
-    require(layer.residual < 0, "onednn engine", "depthwise layer '{}' adds a residual", layer.name);
+    require(layer.residual < 0, "onednn engine", "depthwise layer '{}' adds a residual",
+            layer.name);
     simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
   }
-  void run(const float* input, const float*, float* output) override {
+  void run(const float* input, const float*, float* output, float*) override {
     simd::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_, output);
   }
   int64_t output_size() const override { return shape_.output_count(); }
@@ -52,7 +53,7 @@ class Depthwise : public Step {
 class GlobalAveragePool : public Step {
  public:
   explicit GlobalAveragePool(const Conv2dShape& shape) : shape_(shape) {}
-  void run(const float* input, const float*, float* output) override {
+  void run(const float* input, const float*, float* output, float*) override {
     const int64_t pixels = shape_.in_height * shape_.in_width, channels = shape_.in_channels;
     const float scale = 1.0f / static_cast<float>(pixels);
     parallel_for(shape_.batch, 8, [&](int64_t begin, int64_t end, int) {

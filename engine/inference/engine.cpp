@@ -32,8 +32,8 @@ Engine parse_engine(const std::string& name) {
   for (const Engine engine : {Engine::dense, Engine::sparse, Engine::automatic, Engine::onednn}) {
     if (name == to_string(engine)) return engine;
   }
-  throw std::invalid_argument(fmt::format("[engine] expected one of {}, got '{}'",
-                                          fmt::join(engine_names(), ", "), name));
+  throw std::invalid_argument(
+      fmt::format("[engine] expected one of {}, got '{}'", fmt::join(engine_names(), ", "), name));
 }
 
 }  // namespace edgeprune::inference

@@ -29,7 +29,10 @@ class Candidate {
   void run(const Tensor& images) {
     std::vector<double> seconds;
     plan_.run(images.data(), logits_.data(), &seconds);
-    for (size_t i = 0; i < seconds.size(); ++i) times_[plan_.steps()[i].layer].push_back(seconds[i]);
+    for (size_t i = 0; i < seconds.size(); ++i) {
+      const StepInfo& step = plan_.steps()[i];
+      if (step.flops > 0) times_[step.layer].push_back(seconds[i]);
+    }
   }
   int64_t image_size() const { return plan_.image_size(); }
   double seconds_per_image(const std::string& layer) const {

@@ -7,6 +7,7 @@
 #include "engine/inference/channels_last_steps.h"
 #include "engine/inference/kernel_choices.h"
 #include "engine/inference/panel_steps.h"
+#include "engine/kernels/panels/panel_layout.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -16,8 +17,8 @@ constexpr int64_t kSmallMap = PanelLayout::kWidth;
 /// So many that the widest layers still fit the second-level cache.
 constexpr int64_t kMostImages = 16;
 
-/// The first layer of the second stage, graph.layers.size() if there is none: the first 1x1 layer on
-/// small maps, or one before it so that no residual is added across the cut.
+/// The first layer of the second stage, graph.layers.size() if there is none: the first 1x1 layer
+/// on small maps, or one before it so that no residual is added across the cut.
 size_t first_on_small_maps(const Graph& graph) {
   const auto& layers = graph.layers;
   size_t cut = 0;
@@ -106,8 +107,8 @@ Plan::Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choi
 Plan::Plan(const Graph& graph, const std::vector<bool>& sparse, int64_t batch)
     : batch_(batch), threads_(thread_count()) {
   check(graph, batch);
-  require(sparse.size() == graph.layers.size(), "Plan", "expected a kernel for each of {} layers, got {}",
-          graph.layers.size(), sparse.size());
+  require(sparse.size() == graph.layers.size(), "Plan",
+          "expected a kernel for each of {} layers, got {}", graph.layers.size(), sparse.size());
   plan_panels(graph, sparse);
   finish(graph);
 }
@@ -141,32 +142,33 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
     const int64_t images = begin > 0 ? small : one_stage && !stem ? batch_ : 1;
     const ThreadScope scope(batch_ / images >= threads_ ? 1 : threads_);
     Stage& stage = stages_.emplace_back(images);
+    // The entry to read a layer's output from, brought into panels once they are in use.
+    std::vector<bool> converted(first, false);
+    const auto output_of = [&](size_t layer, bool panels) {
+      if (panels && layer < first && !converted[layer]) {
+        converted[layer] = true;
+        entry[layer] = stage.append({.name = layers[layer].name,
+                                     .step = to_panels_step(output_map(layers[layer], images)),
+                                     .input = entry[layer]});
+      }
+      return entry[layer];
+    };
     for (size_t i = begin; i < end; ++i) {
       const Layer& layer = layers[i];
-      int input = i > begin ? entry[i - 1] : -1;
-      std::unique_ptr<Step> step;
-      if (i < first) {
-        step = channels_last_step(layer, images);
-      } else if (i == 0 && stem) {
-        step = panel_stem_step(layer, images);
-      } else {
-        if (i == begin && begin > 0) {
-          input = stage.append({.name = layer.name,
-                                .step = gather_images_step(output_map(layers[i - 1], 1), images)});
-        } else if (i == first) {
-          const Conv2dShape map = i > 0 ? output_map(layers[i - 1], images)
-                                        : with_batch(layer.shape, images);
-          input = stage.append({.name = layer.name, .step = to_panels_step(map), .input = input});
-        }
-        step = panel_step(layer, images, sparse[i]);
+      const bool panels = i >= first;
+      int input = i > begin ? output_of(i - 1, panels) : -1;
+      if (i == begin && begin > 0) {
+        input = stage.append(
+            {.name = layer.name, .step = gather_images_step(output_map(layers[i - 1], 1), images)});
+      } else if (i == 0 && first == 0 && !stem) {
+        input = stage.append(
+            {.name = layer.name, .step = to_panels_step(with_batch(layer.shape, images))});
       }
-      int residual = -1;
-      if (layer.residual >= 0) {
-        require(layer.residual >= static_cast<int>(first), "Plan",
-                "layer '{}' adds the output of '{}', which is no panel", layer.name,
-                layers[static_cast<size_t>(layer.residual)].name);
-        residual = entry[static_cast<size_t>(layer.residual)];
-      }
+      const int residual =
+          layer.residual < 0 ? -1 : output_of(static_cast<size_t>(layer.residual), panels);
+      auto step = !panels          ? channels_last_step(layer, images)
+                  : i == 0 && stem ? panel_stem_step(layer, images)
+                                   : panel_step(layer, images, sparse[i]);
       entry[i] = stage.append({&layer, layer.name, std::move(step), input, residual});
     }
     if (end == layers.size() && first < layers.size()) {
@@ -185,7 +187,8 @@ void Plan::finish(const Graph& graph) {
   for (Stage& stage : stages_) {
     stage.assign_buffers();
     arena = std::max(arena, stage.arena_size());
-    for (const Stage::Entry& entry : stage.entries()) steps_.push_back(describe(entry, stage.images()));
+    for (const Stage::Entry& entry : stage.entries())
+      steps_.push_back(describe(entry, stage.images()));
   }
   const int64_t arenas = std::min<int64_t>(threads_, batch_);
   arenas_ = Tensor({arenas, arena}, 0.0f);

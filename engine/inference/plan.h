@@ -47,7 +47,8 @@ class Plan {
   /// Floats of all intermediate activations and scratch together.
   int64_t arena_size() const { return arenas_.count() + handed_on_.count(); }
 
-  /// In the order they run; changes of layout included, under the name of the layer they precede.
+  /// In the order they run; changes of layout, which have no flops, under the name of the layer
+  /// they precede.
   const std::vector<StepInfo>& steps() const { return steps_; }
 
  private:
@@ -61,8 +62,8 @@ class Plan {
   int threads_;
   std::vector<Stage> stages_;
   std::vector<StepInfo> steps_;
-  Tensor arenas_;     // [threads, largest arena]
-  Tensor handed_on_;  // what the first stage hands to the second, [batch, size]
+  Tensor arenas_;                // [threads, largest arena]
+  Tensor handed_on_;             // what the first stage hands to the second, [batch, size]
   std::vector<double> seconds_;  // of one run of a stage, [threads, its steps]
 };
 

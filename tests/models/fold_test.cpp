@@ -45,7 +45,8 @@ TEST(FoldBatchNorm, LeavesTheLogitsTheSame) {
         }
         ASSERT_GT(spread, 0.05);
       }
-      for (const auto engine : {inference::Engine::dense, inference::Engine::sparse}) {
+      for (const auto engine : {inference::Engine::dense, inference::Engine::sparse,
+                                inference::Engine::automatic, inference::Engine::onednn}) {
         inference::Plan plan(graph, engine, batch);
         Tensor logits({batch, 10});
         plan.run(images.data(), logits.data());

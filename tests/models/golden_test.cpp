@@ -121,10 +121,11 @@ TEST_P(GoldenTest, EvalLogitsMatch) {
   EXPECT_LE(error, 1e-4);
 }
 
-TEST_P(GoldenTest, PlansOfBothEnginesMatchEvalLogits) {
+TEST_P(GoldenTest, PlansOfAllEnginesMatchEvalLogits) {
   const Tensor input = golden_->input(), expected = golden_->tensor("eval.logits");
   const inference::Graph graph = fold_batch_norm(*golden_->model);
-  for (const auto engine : {inference::Engine::dense, inference::Engine::sparse}) {
+  for (const auto engine : {inference::Engine::dense, inference::Engine::sparse,
+                            inference::Engine::automatic, inference::Engine::onednn}) {
     inference::Plan plan(graph, engine, input.dim(0));
     Tensor logits(expected.shape());
     plan.run(input.data(), logits.data());

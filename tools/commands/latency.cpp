@@ -68,7 +68,7 @@ void add_latency(CLI::App& app) {
   command->add_option("--model", o->models, "checkpoint; may be given more than once")->required();
   command->add_option("--engine", o->engines, "dense, sparse, or both")
       ->delimiter(',')
-      ->check(CLI::IsMember({"dense", "sparse"}))
+      ->check(CLI::IsMember(inference::engine_names()))
       ->capture_default_str();
   command->add_option("--batch", o->batches, "images at a time")
       ->delimiter(',')

@@ -1,5 +1,7 @@
 #include "tools/commands/options.h"
 
+#include "engine/inference/engine.h"
+
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -38,7 +40,7 @@ void add_model(CLI::App& command, std::string& model) {
 
 void add_engine(CLI::App& command, std::string& engine) {
   command.add_option("--engine", engine, "dense or sparse")
-      ->check(CLI::IsMember({"dense", "sparse"}))
+      ->check(CLI::IsMember(inference::engine_names()))
       ->capture_default_str();
 }
 

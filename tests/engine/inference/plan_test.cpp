@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 
 #include "engine/base/parallel.h"
+#include "engine/base/timer.h"
+#include "engine/kernels/panels/panel_layout.h"
 #include "engine/kernels/reference/conv2d.h"
 #include "tests/support/conv_shapes.h"
 #include "tests/support/tensors.h"
@@ -17,6 +20,8 @@ namespace {
 
 using testing::random_tensor;
 using testing::relative_error;
+
+constexpr Engine kEngines[] = {Engine::dense, Engine::sparse, Engine::automatic, Engine::onednn};
 
 /// Builds graphs layer by layer, each fitting the one before.
 class Builder {
@@ -89,6 +94,31 @@ Graph small_network() {
       .build();
 }
 
+/// Maps of 16x16, 8x8 and 4x4: a plan for a batch runs the first image by image and the last
+/// several images at a time. The last residual would cross the first cut that offers itself.
+Graph network_of_two_stages() {
+  return Builder(31, 3)
+      .conv(7, 3, 2, 1, Activation::relu6)  // 0: 16x16
+      .depthwise(1)                         // 1
+      .pointwise(9, Activation::none)       // 2
+      .pointwise(21, Activation::relu6)     // 3
+      .depthwise(2)                         // 4: 8x8
+      .pointwise(8, Activation::none)       // 5
+      .pointwise(19, Activation::relu6)     // 6
+      .depthwise(1)                         // 7
+      .pointwise(8, Activation::none, 5)    // 8: adds 5
+      .pointwise(33, Activation::relu6)     // 9
+      .depthwise(2)                         // 10: 4x4
+      .pointwise(17, Activation::relu6)     // 11
+      .pointwise(17, Activation::relu6)     // 12
+      .pointwise(17, Activation::none, 11)  // 13: adds 11
+      .depthwise(2)                         // 14: 2x2
+      .pointwise(5, Activation::none)       // 15
+      .pool()
+      .pointwise(6, Activation::none)
+      .build();
+}
+
 /// All layers' outputs by the reference kernels.
 std::vector<Tensor> reference_outputs(const Graph& graph, const Tensor& images) {
   std::vector<Tensor> outputs;
@@ -145,9 +175,26 @@ TEST_P(PlanOf, AgreesWithTheReferenceKernels) {
   expect_reference(small_network());
 }
 
+TEST_P(PlanOf, AgreesInTwoStages) {
+  expect_reference(network_of_two_stages());
+}
+
+TEST_P(PlanOf, AResidualDoesNotCrossTheStages) {
+  expect_reference(Builder(16, 3)
+                       .conv(7, 3, 2, 1, Activation::relu6)  // 8x8
+                       .pointwise(7, Activation::none)
+                       .depthwise(2)  // 4x4
+                       .depthwise(1)
+                       .pointwise(7, Activation::none)
+                       .pointwise(7, Activation::none, 2)
+                       .pool()
+                       .pointwise(3, Activation::none)
+                       .build());
+}
+
 TEST_P(PlanOf, AgreesLayerByLayer) {
   // Every layer in turn as the last: a buffer that is overwritten too early cannot hide behind the
-  // pool's averaging. (A sparse plan's result is one pixel, hence the pool.)
+  // pool's averaging. (On panels a plan's result is one pixel, hence the pool.)
   const Graph whole = small_network();
   for (size_t count = 1; count <= 10; ++count) {
     SCOPED_TRACE(count);
@@ -239,8 +286,9 @@ TEST_P(PlanOf, OwnsWhatItNeedsOfTheGraph) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, PlanOf,
-                         ::testing::Combine(::testing::Values(Engine::dense, Engine::sparse),
-                                            ::testing::Values(1, 3, 64)),
+                         ::testing::Combine(::testing::Values(Engine::dense, Engine::sparse,
+                                                              Engine::automatic, Engine::onednn),
+                                            ::testing::Values(1, 3, 12, 17, 64)),
                          [](const auto& test) {
                            return std::string(to_string(std::get<0>(test.param))) + "Batch" +
                                   std::to_string(std::get<1>(test.param));
@@ -256,13 +304,44 @@ TEST(Plan, SharesBuffersBetweenLayers) {
     largest_pair = std::max(largest_pair, before + size);
     before = size;
   }
-  const Plan plan(graph, Engine::dense, 1);
+  const Plan plan(graph, Engine::onednn, 1);
   EXPECT_GE(plan.arena_size(), largest_pair);
   EXPECT_LT(plan.arena_size(), all / 2);
 }
 
+TEST(Plan, ABatchHardlyNeedsMoreMemoryThanItsStages) {
+  // Image by image, sixteen images at a time: what the stages hand on is all that grows.
+  const Graph graph = network_of_two_stages();
+  const ThreadScope one(1);
+  const Plan small(graph, Engine::dense, 16), large(graph, Engine::dense, 64);
+  const int64_t handed_on = PanelLayout{33, 4 * 4}.size();
+  EXPECT_EQ(large.arena_size() - small.arena_size(), 48 * handed_on);
+}
+
+TEST(Plan, StepTimesAddUpToTheRun) {
+  const Graph graph = network_of_two_stages();
+  for (const int threads : {1, 2}) {
+    const ThreadScope scope(threads);
+    for (const int64_t batch : {1, 32}) {
+      Plan plan(graph, Engine::dense, batch);
+      const Tensor images = images_for(graph, batch);
+      Tensor logits({batch, plan.classes()});
+      std::vector<double> seconds;
+      for (int i = 0; i < 3; ++i) plan.run(images.data(), logits.data(), &seconds);
+      ASSERT_EQ(seconds.size(), plan.steps().size());
+      for (const double time : seconds) EXPECT_GT(time, 0.0);
+      const double before = seconds[0];
+      const Stopwatch watch;
+      std::vector<double> once;
+      plan.run(images.data(), logits.data(), &once);
+      EXPECT_LE(std::accumulate(once.begin(), once.end(), 0.0), watch.seconds());
+      EXPECT_EQ(seconds[0], before);
+    }
+  }
+}
+
 TEST(Plan, KnowsItsSizes) {
-  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+  for (const Engine engine : kEngines) {
     const Plan plan(small_network(), engine, 3);
     EXPECT_EQ(plan.batch(), 3);
     EXPECT_EQ(plan.classes(), 5);
@@ -270,24 +349,31 @@ TEST(Plan, KnowsItsSizes) {
   }
 }
 
-TEST(Plan, DescribesTheKernelOfEveryLayer) {
-  const auto dense = Plan(small_network(), Engine::dense, 1).describe();
-  EXPECT_EQ(dense.size(), 12u);
-  EXPECT_EQ(dense[0], "layer0: onednn");
-  EXPECT_EQ(dense[2], "layer2: simd depthwise");
-  EXPECT_EQ(dense[10], "pool: average pool");
-
-  const auto sparse = Plan(small_network(), Engine::sparse, 1).describe();
-  const auto count = [&](const std::string& kernel) {
-    return std::count_if(sparse.begin(), sparse.end(),
-                         [&](const std::string& line) { return line.ends_with(": " + kernel); });
+TEST(Plan, KnowsWhatEveryStepDoes) {
+  const auto count = [](const Plan& plan, const std::string& kernel) {
+    return std::ranges::count(plan.steps(), kernel, &StepInfo::kernel);
   };
-  EXPECT_EQ(count("onednn"), 1) << "the stem";
-  EXPECT_EQ(count("to panels"), 1);
-  EXPECT_EQ(count("from panels"), 1);
-  EXPECT_EQ(count("csr"), 7);
-  EXPECT_EQ(count("panel depthwise"), 3);
-  EXPECT_EQ(count("panel average pool"), 1);
+  const Graph graph = small_network();
+  const Plan onednn(graph, Engine::onednn, 1), dense(graph, Engine::dense, 1),
+      sparse(graph, Engine::sparse, 1);
+  EXPECT_EQ(onednn.steps().size(), 12u);
+  EXPECT_EQ(count(onednn, "onednn"), 8);
+  EXPECT_EQ(count(onednn, "simd depthwise"), 3);
+  EXPECT_EQ(dense.steps().size(), 13u);
+  EXPECT_EQ(count(dense, "stem"), 1);
+  EXPECT_EQ(count(dense, "dense"), 7);
+  EXPECT_EQ(count(dense, "depthwise"), 3);
+  EXPECT_EQ(count(dense, "average pool"), 1);
+  EXPECT_EQ(count(dense, "from panels"), 1);
+  EXPECT_EQ(count(sparse, "csr"), 7);
+  EXPECT_EQ(count(Plan(graph, Engine::dense, 12), "gather images"), 1);
+
+  const StepInfo& step = sparse.steps()[1];  // 7 to 19 channels on 7x7 pixels, half of them zero
+  EXPECT_EQ(step.layer, "layer1");
+  EXPECT_EQ(step.flops, 2.0 * 7 * 19 * 49);
+  const auto weights = graph.layers[1].weight.values();
+  EXPECT_EQ(step.nonzero_flops, 2.0 * 49 * (7 * 19 - std::ranges::count(weights, 0.0f)));
+  EXPECT_EQ(dense.steps()[1].bytes, 4.0 * (7 * 49 + PanelLayout{19, 49}.size() + 7 * 19));
 }
 
 /// Expects an error that contains every part.
@@ -304,20 +390,20 @@ void expect_refused(const Function& function, const std::vector<std::string>& pa
 }
 
 TEST(Plan, AnEmptyBatchOrGraphIsRefused) {
-  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+  for (const Engine engine : kEngines) {
     expect_refused([&] { Plan(small_network(), engine, 0); }, {"[Plan]", "got 0"});
     expect_refused([&] { Plan(small_network(), engine, -1); }, {"got -1"});
     expect_refused([&] { Plan(Graph{}, engine, 1); }, {"no layers"});
   }
 }
 
-TEST(Plan, ALayerThatTheSparseEngineDoesNotKnowIsNamed) {
+TEST(Plan, ALayerThatPanelsDoNotKnowIsNamed) {
   const Graph graph = Builder(8, 3)
                           .pointwise(6, Activation::relu6)
                           .conv(6, 5, 1, 6, Activation::relu6)
                           .pool()
                           .build();
-  EXPECT_NO_THROW(Plan(graph, Engine::dense, 1));
+  EXPECT_NO_THROW(Plan(graph, Engine::onednn, 1));
   expect_refused([&] { Plan(graph, Engine::sparse, 1); }, {"'layer1'", "5x5"});
 }
 
@@ -327,7 +413,7 @@ TEST(Plan, AResidualThatNoKernelCanAddIsRefused) {
                           .conv(6, 3, 1, 6, Activation::relu6, 0)
                           .pool()
                           .build();
-  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+  for (const Engine engine : kEngines) {
     expect_refused([&] { Plan(graph, engine, 1); }, {"'layer1'", "residual"});
   }
 }
@@ -335,16 +421,16 @@ TEST(Plan, AResidualThatNoKernelCanAddIsRefused) {
 TEST(Plan, AResidualFromALaterLayerIsRefused) {
   Graph graph = small_network();
   graph.layers[3].residual = 3;
-  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+  for (const Engine engine : kEngines) {
     expect_refused([&] { Plan(graph, engine, 1); }, {"'layer3'"});
   }
 }
 
 TEST(Engine, NamesAreParsed) {
-  for (const Engine engine : {Engine::dense, Engine::sparse}) {
+  for (const Engine engine : kEngines) {
     EXPECT_EQ(parse_engine(to_string(engine)), engine);
   }
-  expect_refused([] { parse_engine("int8"); }, {"dense or sparse", "'int8'"});
+  expect_refused([] { parse_engine("int8"); }, {"dense, sparse, auto, onednn", "'int8'"});
 }
 
 }  // namespace
