@@ -24,10 +24,12 @@ constexpr int kLanes = hn::MaxLanes(F32());
 // Vectors of sums that a tile keeps, beside its factors: of 32 registers with AVX-512, 16 before.
 constexpr int kSums = HWY_TARGET == HWY_AVX3 ? 24 : 12;
 constexpr int kMostVectors = kSums / 6;  // of columns
-constexpr int kPrefetch = 512;           // floats
+// Weights are fetched this many channels ahead: at batch 1 they come from the third-level cache.
+constexpr int kWideAhead = 64;
+constexpr int kNarrowAhead = 24;
 
 /// What a tile works on. Pointers at its first row, channel and column; rows of input, residual and
-/// output are `width` floats apart. bias and residual may be null.
+/// output are `width` floats apart. residual may be null.
 struct Tile {
   const float* weights;
   const float* input;
@@ -44,29 +46,33 @@ using TileFunction = void (*)(const Tile&);
 template <int kRows, int kVectors>
 void wide_tile(const Tile& tile) {
   const F32 d;
+  const int64_t width = tile.width;
   Vec sum[kRows][kVectors];
 #pragma GCC unroll 24
   for (int r = 0; r < kRows; ++r) {
-    const Vec bias = tile.bias == nullptr ? hn::Zero(d) : hn::Set(d, tile.bias[r]);
+    const Vec bias = hn::Set(d, tile.bias[r]);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sum[r][v] = bias;
   }
-  if (tile.residual != nullptr) {
+  if (const float* from = tile.residual; from != nullptr) {
 #pragma GCC unroll 24
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kRows; ++r, from += width) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const float* from = tile.residual + r * tile.width + v * kLanes;
-        sum[r][v] = hn::Add(sum[r][v], hn::LoadU(d, from));
+        sum[r][v] = hn::Add(sum[r][v], hn::LoadU(d, from + v * kLanes));
       }
     }
   }
   const float* w = tile.weights;
   const float* x = tile.input;
-  for (const float* end = w + tile.channels * kRows; w != end; w += kRows, x += tile.width) {
+  float* to = tile.output;
+  const bool clip = tile.relu6;
+  for (const float* end = w + tile.channels * kRows; w != end; w += kRows, x += width) {
     Vec right[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, x + v * kLanes);
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; r += 16) __builtin_prefetch(w + kWideAhead * kRows + r);
 #pragma GCC unroll 24
     for (int r = 0; r < kRows; ++r) {
       const Vec left = hn::Set(d, w[r]);
@@ -74,13 +80,19 @@ void wide_tile(const Tile& tile) {
       for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
     }
   }
+  const auto store = [&](auto finish) HWY_ATTR {
 #pragma GCC unroll 24
-  for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      float* to = tile.output + r * tile.width + v * kLanes;
-      hn::StoreU(tile.relu6 ? relu6(sum[r][v]) : sum[r][v], d, to);
+      for (int v = 0; v < kVectors; ++v) {
+        hn::StoreU(finish(sum[r][v]), d, to + r * width + v * kLanes);
+      }
     }
+  };
+  if (clip) {
+    store([](Vec v) HWY_ATTR { return relu6(v); });
+  } else {
+    store([](Vec v) HWY_ATTR { return v; });
   }
 }
 
@@ -122,7 +134,7 @@ void narrow_tile(const Tile& tile) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       left[v] = hn::LoadU(d, w + v * kLanes);
-      __builtin_prefetch(w + v * kLanes + kPrefetch);
+      __builtin_prefetch(w + (kNarrowAhead * kVectors + v) * kLanes);
     }
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) {
