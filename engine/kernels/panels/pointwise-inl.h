@@ -17,6 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using simd::HWY_NAMESPACE::F32;
+using simd::HWY_NAMESPACE::for_each_vector;
+using simd::HWY_NAMESPACE::Partial;
 using simd::HWY_NAMESPACE::relu6;
 using simd::HWY_NAMESPACE::Vec;
 
@@ -121,11 +123,13 @@ inline TileFunction wide_tile_of([[maybe_unused]] int64_t vectors, int64_t rows)
 template <int kVectors, int kColumns>
 void narrow_tile(const Tile& tile) {
   const F32 d;
+  const int64_t rows = std::min<int64_t>(tile.rows, kVectors * kLanes);
   Vec sum[kVectors][kColumns];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
+    const Vec bias = Partial(static_cast<size_t>(rows - v * kLanes)).load(tile.bias + v * kLanes);
 #pragma GCC unroll 8
-    for (int c = 0; c < kColumns; ++c) sum[v][c] = hn::Zero(d);
+    for (int c = 0; c < kColumns; ++c) sum[v][c] = bias;
   }
   const float* w = tile.weights;
   const float* x = tile.input;
@@ -143,24 +147,29 @@ void narrow_tile(const Tile& tile) {
       for (int v = 0; v < kVectors; ++v) sum[v][c] = hn::MulAdd(left[v], right, sum[v][c]);
     }
   }
-  // Transposed four columns at a time.
-  const hn::FixedTag<float, 4> d4;
+  HWY_ALIGN float transposed[kVectors * kLanes * kColumns];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
-    const int64_t rows = std::min<int64_t>(kLanes, tile.rows - v * kLanes);
-#pragma GCC unroll 2
-    for (int c = 0; c < kColumns; c += 4) {
-      HWY_ALIGN float columns[4 * kLanes];
-      hn::StoreInterleaved4(sum[v][c], sum[v][c + 1], sum[v][c + 2], sum[v][c + 3], d, columns);
-      for (int64_t r = 0; r < rows; ++r) {
-        const int64_t at = (v * kLanes + r) * kColumns + c;
-        auto y = hn::Add(hn::Load(d4, columns + 4 * r), hn::Set(d4, tile.bias[v * kLanes + r]));
-        if (tile.residual != nullptr) y = hn::Add(y, hn::LoadU(d4, tile.residual + at));
-        if (tile.relu6) y = hn::Min(hn::Max(y, hn::Zero(d4)), hn::Set(d4, 6.0f));
-        hn::StoreU(y, d4, tile.output + at);
+    float* to = transposed + v * kLanes * kColumns;
+    const auto& s = sum[v];
+    if constexpr (kColumns == 4) {
+      hn::StoreInterleaved4(s[0], s[1], s[2], s[3], d, to);
+    } else {
+      const hn::FixedTag<float, 4> half;
+      HWY_ALIGN float left[4 * kLanes], right[4 * kLanes];
+      hn::StoreInterleaved4(s[0], s[1], s[2], s[3], d, left);
+      hn::StoreInterleaved4(s[4], s[5], s[6], s[7], d, right);
+      for (int r = 0; r < kLanes; ++r) {
+        hn::Store(hn::Load(half, left + 4 * r), half, to + 8 * r);
+        hn::Store(hn::Load(half, right + 4 * r), half, to + 8 * r + 4);
       }
     }
   }
+  for_each_vector(rows * kColumns, [&](auto access, int64_t i) HWY_ATTR {
+    Vec y = access.load(transposed + i);
+    if (tile.residual != nullptr) y = hn::Add(y, access.load(tile.residual + i));
+    access.store(tile.relu6 ? relu6(y) : y, tile.output + i);
+  });
 }
 
 template <int kColumns, int... kIndex>

@@ -64,7 +64,6 @@ void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
     });
   }
 }
-
 #endif
 
 /// Everything but the values.
