@@ -1,6 +1,7 @@
 #pragma once
 // How pointwise.cpp packs its weights and what its kernels take.
 
+#include <algorithm>
 #include <memory>
 
 #include "engine/kernels/conv2d_shape.h"
@@ -9,13 +10,22 @@
 namespace edgeprune::panels {
 
 /// Rows cut into blocks, one a register tile. Counted in units of one row (columns run along the
-/// vectors) or of a vector's lanes (rows do); blocks are as even as can be.
+/// vectors) or of a vector's lanes (rows do). Blocks are as even as can be, the larger ones first.
 struct RowBlocks {
-  int64_t rows, unit_rows, most_units;
+  /// An even number of blocks, where there are several, can be shared evenly by two threads.
+  RowBlocks(int64_t row_count, int64_t rows_a_unit, int64_t most_units, bool even_count)
+      : rows(row_count), unit_rows(rows_a_unit), units((rows + unit_rows - 1) / unit_rows) {
+    count = (units + most_units - 1) / most_units;
+    if (even_count && count > 1 && count < units) count += count % 2;
+    least_units = units / count;
+    larger = units % count;
+  }
 
-  int64_t units() const { return (rows + unit_rows - 1) / unit_rows; }
-  int64_t count() const { return (units() + most_units - 1) / most_units; }
-  int64_t first_unit(int64_t block) const { return units() * block / count(); }
+  int64_t rows, unit_rows, units, count;
+  int64_t least_units, larger;  ///< the first `larger` blocks have one unit more than the others
+
+  int64_t first_unit(int64_t block) const { return block * least_units + std::min(block, larger); }
+  int64_t block_units(int64_t block) const { return least_units + (block < larger ? 1 : 0); }
 };
 
 struct PointwiseCall;
@@ -24,14 +34,14 @@ using PointwiseKernel = void (*)(const PointwiseCall& call, int64_t begin, int64
 
 struct PackedPointwise {
   RowBlocks blocks;
-  int64_t channels;
-  int64_t narrow_width;    ///< of the panels that it was packed for, 4 or 8; 0: wider ones
+  PanelLayout input;       ///< that it was packed for
+  int64_t tile_vectors;    ///< of columns that a register tile takes; 0: rows run along the vectors
   PointwiseKernel kernel;  ///< of the target that it was packed for
   /// Block by block, each [channels][its units][unit_rows]; zeros behind the last row.
-  std::shared_ptr<const float[]> values;
+  std::shared_ptr<const float[]> values = nullptr;
 
   const float* block(int64_t index) const {
-    return values.get() + blocks.first_unit(index) * blocks.unit_rows * channels;
+    return values.get() + blocks.first_unit(index) * blocks.unit_rows * input.channels;
   }
 };
 
