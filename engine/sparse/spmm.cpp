@@ -39,7 +39,12 @@ struct FourWeights {
   }
 #else
   hn::Vec<D> values;
-  HWY_INLINE explicit FourWeights(const float* four) : values(hn::LoadDup128(D(), four)) {}
+  HWY_INLINE explicit FourWeights(const float* four) : values(hn::LoadDup128(D(), four)) {
+#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+    // Or GCC turns load and shuffle of a 16-byte vector back into broadcasts from memory.
+    asm("" : "+x"(values.raw));
+#endif
+  }
   template <int kIndex>
   HWY_INLINE hn::Vec<D> get() const {
     return hn::Broadcast<kIndex>(values);
@@ -62,7 +67,12 @@ struct FourOffsets {
 /// of the one before, so consecutive nonzeros go to kChains different sums.
 template <class D, int kVectors>
 struct Sums {
-  static constexpr int kChains = kVectors >= 6 ? 1 : kVectors >= 2 ? 2 : 4;
+  #ifndef SPC1
+#define SPC1 8
+#define SPC2 4
+#define SPC4 2
+#endif
+  static constexpr int kChains = kVectors >= 6 ? 1 : kVectors >= 3 ? SPC4 : kVectors == 2 ? SPC2 : SPC1;
   using V = hn::Vec<D>;
   V sum[kChains][kVectors];
 
@@ -74,6 +84,16 @@ struct Sums {
       V& to = sum[kChain % kChains][v];
       to = hn::MulAdd(weight, hn::LoadU(d, x + v * hn::Lanes(d)), to);
     }
+  }
+
+  template <int kChain>
+  HWY_INLINE void add_four(const float* x, const float* values, const uint16_t* offsets) {
+    const FourWeights<D> w(values);
+    const FourOffsets at(offsets);
+    add_product<kChain>(w.template get<0>(), x + at.get<0>());
+    add_product<kChain + 1>(w.template get<1>(), x + at.get<1>());
+    add_product<kChain + 2>(w.template get<2>(), x + at.get<2>());
+    add_product<kChain + 3>(w.template get<3>(), x + at.get<3>());
   }
 };
 
@@ -95,13 +115,16 @@ HWY_INLINE void multiply_row(const Block& block, int64_t row, int64_t nnz, const
     for (int chain = 1; chain < S::kChains; ++chain) s.sum[chain][v] = hn::Zero(d);
   }
   const float* x = block.input;
+  if constexpr (S::kChains > 4) {
+    for (; nnz >= 8; nnz -= 8) {
+      s.template add_four<0>(x, values, offsets);
+      s.template add_four<4>(x, values + 4, offsets + 4);
+      values += 8;
+      offsets += 8;
+    }
+  }
   for (; nnz >= 4; nnz -= 4) {
-    const FourWeights<D> w(values);
-    const FourOffsets at(offsets);
-    s.template add_product<0>(w.template get<0>(), x + at.get<0>());
-    s.template add_product<1>(w.template get<1>(), x + at.get<1>());
-    s.template add_product<2>(w.template get<2>(), x + at.get<2>());
-    s.template add_product<3>(w.template get<3>(), x + at.get<3>());
+    s.template add_four<0>(x, values, offsets);
     values += 4;
     offsets += 4;
   }
