@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "engine/kernels/panels/panel_layout.h"
@@ -12,44 +13,57 @@ namespace edgeprune::sparse {
 ///
 /// Channels are cut into blocks whose part of a panel stays in the first-level cache: the product
 /// runs block by block, adding to the output. Rows are dealt into groups, the units that threads
-/// share out; [block][group][row in group] is the order of everything below. Rows are sorted by
+/// share out: [block][group][row of the group] is the order of everything below. Rows are sorted by
 /// their nonzeros, so that consecutive rows leave the kernel's loops after the same number of turns
-/// and the branch predictor is right.
+/// and branches are predicted.
 class SparseWeights {
  public:
-  /// For activations of that many columns, or of any number with panels as wide.
+  /// For activations of that many columns, or of any number whose panels are as wide. Prepared for
+  /// the target in use (engine/kernels/simd/target.h); right, if slower, on any other.
   SparseWeights(const CsrMatrix& matrix, int64_t columns);
 
   int64_t rows() const { return rows_; }
   int64_t channels() const { return channels_; }
-  int64_t nnz() const { return static_cast<int64_t>(values_.size()); }
-  int64_t width() const { return width_; }  ///< of a panel
-  int64_t bytes() const;                    ///< of memory, all tables included
+  int64_t nnz() const { return nnz_; }
+  int64_t width() const { return width_; }  ///< of a panel, in columns
+  int64_t bytes() const;                    ///< of memory, all tables together
 
-  // What the kernel reads.
-  static constexpr int64_t kGroup = 16;  ///< rows
+  // The rest is for the kernel.
+
+  /// What the tables count: a nonzero, or, with by_fours(), four consecutive channels that are not
+  /// all zero. A unit has one offset, of the (first) channel's columns from the block's start, and
+  /// one or four values.
+  bool by_fours() const { return by_fours_; }
   struct Row {
-    int32_t row;  ///< of the matrix
-    int32_t nnz;  ///< in the block of channels
+    int32_t row;    ///< of the matrix
+    int32_t units;  ///< in the block; by fours a multiple of four, the last ones zeros
   };
+  static constexpr int64_t kGroup = 16;  ///< rows
   int64_t groups() const { return (rows_ + kGroup - 1) / kGroup; }
   int64_t blocks() const { return (channels_ + block_channels_ - 1) / block_channels_; }
   int64_t block_channels() const { return block_channels_; }
-  const Row* block_rows(int64_t block) const { return order_.data() + block * rows_; }
-  int64_t first_value(int64_t block, int64_t group) const {
-    return first_value_[static_cast<size_t>(block * groups() + group)];
+  const Row* rows_of_block(int64_t block) const { return order_.data() + block * rows_; }
+  const float* values(int64_t block, int64_t group) const {
+    return values_.get() + first_unit(block, group) * (by_fours_ ? 4 : 1);
   }
-  const float* values() const { return values_.data(); }
-  const uint16_t* offsets() const { return offsets_.data(); }
+  const uint16_t* offsets(int64_t block, int64_t group) const {
+    return offsets_.data() + first_unit(block, group);
+  }
+  /// [groups + 1]: what the groups before cost in a panel, in nonzeros.
   const std::vector<int64_t>& cost() const { return cost_; }
 
  private:
-  int64_t rows_, channels_, width_, block_channels_;
-  std::vector<Row> order_;            ///< [blocks][rows]
-  std::vector<int64_t> first_value_;  ///< [blocks][groups]: index into values_
-  std::vector<int64_t> cost_;         ///< [groups + 1]: what a panel costs before that group
-  std::vector<float> values_;
-  std::vector<uint16_t> offsets_;  ///< of the channel's columns from the block's start, in floats
+  int64_t first_unit(int64_t block, int64_t group) const {
+    return first_unit_[static_cast<size_t>(block * groups() + group)];
+  }
+
+  int64_t rows_, channels_, nnz_, width_, block_channels_;
+  bool by_fours_;
+  std::vector<Row> order_;  ///< [blocks][rows]
+  std::vector<int64_t> cost_;
+  std::vector<int64_t> first_unit_;  ///< [blocks][groups]
+  std::vector<uint16_t> offsets_;    ///< [units]
+  std::shared_ptr<float[]> values_;  ///< [units], by fours [units][4] and rows on cache lines
 };
 
 }  // namespace edgeprune::sparse

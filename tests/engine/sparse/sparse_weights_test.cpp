@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/kernels/simd/target.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune::sparse {
@@ -27,6 +28,17 @@ TEST(SparseWeights, TakeLittleMoreMemoryThanSixBytesANonzero) {
   const SparseWeights weights(sparse_matrix(160, 960, 0.8), 64);
   EXPECT_GE(weights.bytes(), 6 * weights.nnz());
   EXPECT_LE(weights.bytes(), 7 * weights.nnz());
+}
+
+TEST(SparseWeights, FoursOfChannelsAreTakenWhereTheyShareLoads) {
+  if (simd::current_target() != "avx512") GTEST_SKIP() << "only with AVX-512";
+  EXPECT_TRUE(SparseWeights(sparse_matrix(96, 576, 0.5), 4).by_fours());
+  EXPECT_FALSE(SparseWeights(sparse_matrix(96, 576, 0.9), 4).by_fours()) << "too sparse";
+  EXPECT_FALSE(SparseWeights(sparse_matrix(96, 576, 0.5), 8).by_fours()) << "eight columns";
+  // At any sparsity if the zeros come in fours.
+  Tensor dense({4, 400}, 0.0f);
+  for (int64_t i = 0; i < dense.count(); i += 40) std::fill_n(dense.data() + i, 4, 1.0f);
+  EXPECT_TRUE(SparseWeights(CsrMatrix::from_dense(dense.data(), 4, 400), 4).by_fours());
 }
 
 TEST(SparseWeights, OfNothingAreFine) {
