@@ -1,11 +1,10 @@
 #include "engine/inference/sparse_steps.h"
 
-#include <algorithm>
-#include <vector>
-
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "engine/kernels/panels/depthwise.h"
+#include "engine/kernels/panels/pool.h"
+#include "engine/kernels/panels/relayout.h"
 #include "engine/kernels/simd/depthwise.h"
 #include "engine/sparse/spmm.h"
 
@@ -68,17 +67,7 @@ class PanelAveragePool : public Step {
         pixels_(shape.in_height * shape.in_width),
         batch_(shape.batch) {}
   void run(const float* input, const float*, float* output) override {
-    const PanelLayout in{channels_, pixels_ * batch_}, out{channels_, batch_};
-    const float scale = 1.0f / static_cast<float>(pixels_);
-    parallel_for(channels_, 64, [&](int64_t begin, int64_t end, int) {
-      for (int64_t c = begin; c < end; ++c) {
-        for (int64_t n = 0; n < batch_; ++n) {
-          float sum = 0;
-          for (int64_t p = 0; p < pixels_; ++p) sum += input[in.offset(c, p * batch_ + n)];
-          output[out.offset(c, n)] = sum * scale;
-        }
-      }
-    });
+    panels::global_average_pool(channels_, pixels_, batch_, input, output);
   }
   int64_t output_size() const override { return PanelLayout{channels_, batch_}.size(); }
   std::string kernel() const override { return "panel average pool"; }
@@ -93,22 +82,8 @@ class Relayout : public Step {
   Relayout(int64_t pixels, int64_t channels, int64_t batch, bool to_panels)
       : pixels_(pixels), channels_(channels), batch_(batch), to_panels_(to_panels) {}
   void run(const float* input, const float*, float* output) override {
-    const PanelLayout panels{channels_, pixels_ * batch_};
-    parallel_for(pixels_, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t p = begin; p < end; ++p) {
-        for (int64_t n = 0; n < batch_; ++n) {
-          const int64_t row = (n * pixels_ + p) * channels_;
-          for (int64_t c = 0; c < channels_; ++c) {
-            const int64_t at = panels.offset(c, p * batch_ + n);
-            if (to_panels_) {
-              output[at] = input[row + c];
-            } else {
-              output[row + c] = input[at];
-            }
-          }
-        }
-      }
-    });
+    to_panels_ ? panels::to_panels(batch_, pixels_, channels_, input, output)
+               : panels::from_panels(batch_, pixels_, channels_, input, output);
   }
   int64_t output_size() const override {
     return to_panels_ ? PanelLayout{channels_, pixels_ * batch_}.size()
