@@ -7,6 +7,7 @@
 #define EDGEPRUNE_PANEL_DEPTHWISE_INL_H_
 #endif
 
+#include "engine/kernels/panels/columns.h"
 #include "engine/kernels/panels/depthwise_layer.h"
 #include "engine/kernels/simd/vector-inl.h"
 
@@ -16,31 +17,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using simd::HWY_NAMESPACE::activate;
 using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::Vec;
-
-/// One channel's columns. (PanelLayout::offset() without its divisions: a narrow panel is alone.)
-template <typename T>
-struct Columns {
-  T* data;
-  int64_t panel;  ///< floats in one
-
-  HWY_INLINE T* at(int64_t column) const {
-    static_assert(PanelLayout::kWidth == 64);
-    return data + (column >> 6) * panel + (column & 63);
-  }
-  HWY_INLINE Columns from(int64_t column) const { return {at(column), panel}; }
-};
-
-template <typename T>
-class Panels {
- public:
-  Panels(T* data, const PanelLayout& layout)
-      : data_(data), width_(layout.width()), panel_(layout.channels * width_) {}
-  HWY_INLINE Columns<T> channel(int64_t c) const { return {data_ + c * width_, panel_}; }
-
- private:
-  T* data_;
-  int64_t width_, panel_;
-};
 
 /// The bias and taps of one channel in all lanes, or of one channel a lane. Every kernel adds the
 /// taps to the bias in their order, so that all give the same results, bit for bit.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "engine/kernels/panels/panel_layout.h"
+#include "engine/kernels/panels/columns.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/panels/pool.cpp"
@@ -37,21 +37,23 @@ void pool_channels(const PanelLayout& in, const PanelLayout& out, const float* i
     begin = i / 4;
   }
 #endif
+  const Panels<const float> inputs(input, in);
+  const Panels<float> outputs(output, out);
   for (int64_t c = begin; c < end; ++c) {
+    const Columns x = inputs.channel(c);
+    const Columns y = outputs.channel(c);
     int64_t n = 0;
     if (batch % lanes == 0) {
       for (; n < batch; n += lanes) {
-        Vec sum = hn::LoadU(d, input + in.offset(c, n));
-        for (int64_t p = 1; p < pixels; ++p) {
-          sum = hn::Add(sum, hn::LoadU(d, input + in.offset(c, p * batch + n)));
-        }
-        hn::StoreU(hn::Mul(sum, hn::Set(d, scale)), d, output + out.offset(c, n));
+        Vec sum = hn::LoadU(d, x.at(n));
+        for (int64_t p = 1; p < pixels; ++p) sum = hn::Add(sum, hn::LoadU(d, x.at(p * batch + n)));
+        hn::StoreU(hn::Mul(sum, hn::Set(d, scale)), d, y.at(n));
       }
     }
     for (; n < batch; ++n) {
       float sum = 0;
-      for (int64_t p = 0; p < pixels; ++p) sum += input[in.offset(c, p * batch + n)];
-      output[out.offset(c, n)] = sum * scale;
+      for (int64_t p = 0; p < pixels; ++p) sum += *x.at(p * batch + n);
+      *y.at(n) = sum * scale;
     }
   }
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "engine/kernels/panels/panel_layout.h"
+#include "engine/kernels/panels/columns.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/panels/relayout.cpp"
@@ -18,6 +18,8 @@ namespace edgeprune::panels::HWY_NAMESPACE {
 void gather_channels(int64_t count, const PanelLayout& one, const PanelLayout& all,
                      const float* images, float* panels, int64_t begin, int64_t end) {
   const int64_t pixels = one.columns, image = one.size();
+  const Panels<const float> inputs(images, one);
+  const Panels<float> outputs(panels, all);
   int64_t vectors = 0;  // images that blocks of kLanes images x kLanes pixels take care of
 #if HWY_TARGET != HWY_SCALAR
   const F32 d;
@@ -25,15 +27,14 @@ void gather_channels(int64_t count, const PanelLayout& one, const PanelLayout& a
   for (int64_t c = begin; c < end; ++c) {
     for (int64_t n = 0; n < vectors; n += kLanes) {
       for (int64_t p = 0; p < pixels; p += kLanes) {
-        const float* from = images + n * image + one.offset(c, p);
+        const float* from = inputs.channel(c).at(p) + n * image;
         Vec block[kLanes];
 #pragma GCC unroll 16
         for (int i = 0; i < kLanes; ++i) block[i] = hn::LoadU(d, from + i * image);
         transpose(block);
-        int64_t column = p * count + n;
 #pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i, column += count) {
-          hn::StoreU(block[i], d, panels + all.offset(c, column));
+        for (int i = 0; i < kLanes; ++i) {
+          hn::StoreU(block[i], d, outputs.channel(c).at((p + i) * count + n));
         }
       }
     }
@@ -42,7 +43,7 @@ void gather_channels(int64_t count, const PanelLayout& one, const PanelLayout& a
   for (int64_t n = vectors; n < count; ++n) {
     for (int64_t c = begin; c < end; ++c) {
       for (int64_t p = 0; p < pixels; ++p) {
-        panels[all.offset(c, p * count + n)] = images[n * image + one.offset(c, p)];
+        *outputs.channel(c).at(p * count + n) = inputs.channel(c).at(p)[n * image];
       }
     }
   }
