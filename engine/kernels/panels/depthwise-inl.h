@@ -18,8 +18,7 @@ using simd::HWY_NAMESPACE::activate;
 using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::Vec;
 
-/// The bias and taps of one channel in all lanes, or of one channel a lane. Every kernel adds the
-/// taps to the bias in their order, so that all give the same results, bit for bit.
+/// The bias and taps of one channel in all lanes, or of one channel a lane.
 struct Filter {
   Vec bias, taps[9];
 };

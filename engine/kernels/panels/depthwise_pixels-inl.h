@@ -45,6 +45,11 @@ class Windows {
   using T = Tiling<kSize, kStride>;
 
  public:
+  /// At stride 2 the left inputs are the odd ones moved by a lane: cheaper to move their sums. at()
+  /// leaves them unmoved then.
+  static constexpr bool kShiftLeftSums = kStride == 2 && kPiece == 0;
+  HWY_INLINE Vec shift_left_sums(Vec sums) const { return from_left_(sums); }
+
   /// Of the outputs whose row of taps starts on that row of the tile at `tile`.
   HWY_INLINE Window at(const Columns<const float>& tile, int row) const {
     const F32 d;
@@ -57,10 +62,23 @@ class Windows {
     } else {
       const auto [low, high] = two_vectors(tile, row);
       const Vec odd = hn::ConcatOdd(d, high, low), even = hn::ConcatEven(d, high, low);
-      if constexpr (kPiece == 0) return {from_left_(odd), even, odd};
+      if constexpr (kShiftLeftSums) return {odd, even, odd};
       const float* x = pointer(tile, row);
       return {hn::ConcatEven(d, hn::LoadU(d, x + kLanes - 1), hn::LoadU(d, x - 1)), even, odd};
     }
+  }
+
+  /// Stride 1, the whole map in a vector: the sums of the rows of taps are moved, not the inputs.
+  HWY_INLINE Vec convolve_vector(const float* map, const Filter& filter) const {
+    const Vec middle = hn::LoadU(F32(), map);
+    const Vec left = from_left_(middle), right = from_right_(middle);
+    const Vec* taps = filter.taps;
+    Vec above = hn::Mul(left, taps[0]), sum = hn::MulAdd(left, taps[3], filter.bias),
+        below = hn::Mul(left, taps[6]);
+    above = hn::MulAdd(middle, taps[1], above), sum = hn::MulAdd(middle, taps[4], sum);
+    below = hn::MulAdd(middle, taps[7], below), above = hn::MulAdd(right, taps[2], above);
+    sum = hn::MulAdd(right, taps[5], sum), below = hn::MulAdd(right, taps[8], below);
+    return hn::Add(hn::Add(sum, from_above_(above)), from_below_(below));
   }
 
  private:
@@ -114,10 +132,14 @@ HWY_INLINE void convolve_tile(const Windows<kSize, kStride, kPiece>& windows,
                               const Columns<const float>& x, const Filter& filter, int tile,
                               const Columns<float>& y) {
   using T = Tiling<kSize, kStride>;
+  if constexpr (kStride == 1 && T::kRows == kSize) {
+    hn::StoreU(activate<kActivation>(windows.convolve_vector(x.data, filter)), F32(), y.data);
+    return;
+  }
   constexpr int kWindows = T::kStep * (T::kTile - 1) + 3;
-  Vec sums[T::kTile];
+  Vec sums[T::kTile], left_sums[T::kTile];
 #pragma GCC unroll 4
-  for (int t = 0; t < T::kTile; ++t) sums[t] = filter.bias;
+  for (int t = 0; t < T::kTile; ++t) sums[t] = filter.bias, left_sums[t] = hn::Zero(F32());
 #pragma GCC unroll 16
   for (int k = 0; k < kWindows; ++k) {
     if (T::kRows == 1 && k == 0 && tile == 0) continue;
@@ -128,13 +150,15 @@ HWY_INLINE void convolve_tile(const Windows<kSize, kStride, kPiece>& windows,
     for (int t = 0; t < T::kTile; ++t) {
       const int row = k - t * T::kStep;
       if (row < 0 || row > 2) continue;
-      sums[t] = hn::MulAdd(window.left, filter.taps[3 * row], sums[t]);
+      Vec& left = windows.kShiftLeftSums ? left_sums[t] : sums[t];
+      left = hn::MulAdd(window.left, filter.taps[3 * row], left);
       sums[t] = hn::MulAdd(window.middle, filter.taps[3 * row + 1], sums[t]);
       sums[t] = hn::MulAdd(window.right, filter.taps[3 * row + 2], sums[t]);
     }
   }
 #pragma GCC unroll 4
   for (int t = 0; t < T::kTile; ++t) {
+    if (windows.kShiftLeftSums) sums[t] = hn::Add(sums[t], windows.shift_left_sums(left_sums[t]));
     hn::StoreU(activate<kActivation>(sums[t]), F32(),
                y.at(t * T::kRows * T::kOut + kPiece * kLanes));
   }
