@@ -6,6 +6,9 @@
 #include "engine/base/parallel.h"
 #include "engine/kernels/panels/depthwise.h"
 #include "engine/kernels/panels/pointwise.h"
+#include "engine/kernels/panels/pool.h"
+#include "engine/kernels/panels/relayout.h"
+#include "engine/kernels/panels/stem.h"
 #include "engine/kernels/simd/depthwise.h"
 #include "engine/sparse/spmm.h"
 
@@ -92,109 +95,58 @@ class Depthwise : public Step {
   Activation activation_;
 };
 
-class AveragePool : public Step {
- public:
-  explicit AveragePool(const Conv2dShape& shape)
-      : channels_(shape.in_channels),
-        pixels_(shape.in_height * shape.in_width),
-        images_(shape.batch) {}
-  void run(const float* input, const float*, float* output, float*) override {
-    const PanelLayout in{channels_, pixels_ * images_}, out{channels_, images_};
-    const float scale = 1.0f / static_cast<float>(pixels_);
-    parallel_for(channels_, 64, [&](int64_t begin, int64_t end, int) {
-      for (int64_t c = begin; c < end; ++c) {
-        for (int64_t n = 0; n < images_; ++n) {
-          float sum = 0;
-          for (int64_t p = 0; p < pixels_; ++p) sum += input[in.offset(c, p * images_ + n)];
-          output[out.offset(c, n)] = sum * scale;
-        }
-      }
-    });
-  }
-  int64_t output_size() const override { return PanelLayout{channels_, images_}.size(); }
-  std::string kernel() const override { return "average pool"; }
-
- private:
-  int64_t channels_, pixels_, images_;
-};
-
-enum class Change { to_panels, gather, from_panels };
-
-/// Between [N,pixels,C] and panels.
-class Relayout : public Step {
- public:
-  Relayout(const Conv2dShape& map, Change change)
-      : pixels_(map.in_height * map.in_width),
-        channels_(map.in_channels),
-        images_(map.batch),
-        change_(change) {}
-  void run(const float* input, const float*, float* output, float*) override {
-    const PanelLayout panels{channels_, pixels_ * images_}, own{channels_, pixels_};
-    parallel_for(pixels_, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t p = begin; p < end; ++p) {
-        for (int64_t n = 0; n < images_; ++n) {
-          const int64_t row = (n * pixels_ + p) * channels_;
-          for (int64_t c = 0; c < channels_; ++c) {
-            const int64_t at = panels.offset(c, p * images_ + n);
-            if (change_ == Change::to_panels) {
-              output[at] = input[row + c];
-            } else if (change_ == Change::gather) {
-              output[at] = input[n * own.size() + own.offset(c, p)];
-            } else {
-              output[row + c] = input[at];
-            }
-          }
-        }
-      }
-    });
-  }
-  int64_t output_size() const override {
-    return change_ != Change::from_panels ? PanelLayout{channels_, pixels_ * images_}.size()
-                                          : pixels_ * images_ * channels_;
-  }
-  std::string kernel() const override {
-    return change_ == Change::to_panels ? "to panels"
-           : change_ == Change::gather  ? "gather images"
-                                        : "from panels";
-  }
-
- private:
-  int64_t pixels_, channels_, images_;
-  Change change_;
-};
-
+/// The first convolution, from channels-last images.
 class Stem : public Step {
  public:
   Stem(const Layer& layer, const Conv2dShape& shape)
-      : s_(shape), weights_(layer.weight), bias_(layer.bias), activation_(layer.activation) {}
-  void run(const float* input, const float*, float* output, float*) override {
-    const PanelLayout out = output_panels(s_);
-    parallel_for(s_.out_channels, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t o = begin; o < end; ++o)
-        for (int64_t n = 0; n < s_.batch; ++n)
-          for (int64_t y = 0; y < s_.out_height(); ++y)
-            for (int64_t x = 0; x < s_.out_width(); ++x) {
-              float sum = bias_.data()[o];
-              for (int i = 0; i < 3; ++i)
-                for (int j = 0; j < 3; ++j)
-                  for (int c = 0; c < s_.in_channels; ++c) {
-                    const int64_t h = 2 * y + i - 1, w = 2 * x + j - 1;
-                    if (h < 0 || w < 0 || h >= s_.in_height || w >= s_.in_width) continue;
-                    sum += input[((n * s_.in_height + h) * s_.in_width + w) * s_.in_channels + c] *
-                           weights_.data()[((o * s_.in_channels + c) * 3 + i) * 3 + j];
-                  }
-              if (activation_ == Activation::relu6) sum = std::clamp(sum, 0.0f, 6.0f);
-              output[out.offset(o, (y * s_.out_width() + x) * s_.batch + n)] = sum;
-            }
-    });
+      : shape_(shape), weights_(layer.weight), bias_(layer.bias), activation_(layer.activation) {}
+  void run(const float* input, const float*, float* output, float* scratch) override {
+    panels::stem_forward(shape_, input, weights_.data(), bias_.data(), activation_, scratch,
+                         output);
   }
-  int64_t output_size() const override { return output_panels(s_).size(); }
+  int64_t output_size() const override { return output_panels(shape_).size(); }
+  int64_t scratch_size() const override {
+    return thread_count() * panels::stem_scratch_size(shape_);
+  }
+  int64_t weight_bytes() const override { return weights_.count() * int64_t{sizeof(float)}; }
   std::string kernel() const override { return "stem"; }
 
  private:
-  Conv2dShape s_;
+  Conv2dShape shape_;
   Tensor weights_, bias_;
   Activation activation_;
+};
+
+class AveragePool : public Step {
+ public:
+  explicit AveragePool(const Conv2dShape& map) : map_(map) {}
+  void run(const float* input, const float*, float* output, float*) override {
+    panels::global_average_pool(map_.in_channels, map_.in_height * map_.in_width, map_.batch, input,
+                                output);
+  }
+  int64_t output_size() const override { return PanelLayout{map_.in_channels, map_.batch}.size(); }
+  std::string kernel() const override { return "average pool"; }
+
+ private:
+  Conv2dShape map_;
+};
+
+/// One of the changes of layout, which share a form.
+template <auto kChange>
+class ChangeOfLayout : public Step {
+ public:
+  ChangeOfLayout(const Conv2dShape& map, int64_t output_size, std::string name)
+      : map_(map), output_size_(output_size), name_(std::move(name)) {}
+  void run(const float* input, const float*, float* output, float*) override {
+    kChange(map_.batch, map_.in_height * map_.in_width, map_.in_channels, input, output);
+  }
+  int64_t output_size() const override { return output_size_; }
+  std::string kernel() const override { return name_; }
+
+ private:
+  Conv2dShape map_;
+  int64_t output_size_;
+  std::string name_;
 };
 
 Conv2dShape with_images(const Layer& layer, int64_t images) {
@@ -222,9 +174,8 @@ std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse
 }
 
 bool panel_stem_exists(const Layer& layer) {
-  const Conv2dShape& s = layer.shape;
-  return layer.kind == Layer::Kind::convolution && s.kernel == 3 && s.stride == 2 &&
-         s.padding == 1 && s.groups == 1 && s.in_channels <= 4;
+  return layer.kind == Layer::Kind::convolution && layer.residual < 0 &&
+         panels::stem_supported(layer.shape);
 }
 
 std::unique_ptr<Step> panel_stem_step(const Layer& layer, int64_t images) {
@@ -232,17 +183,18 @@ std::unique_ptr<Step> panel_stem_step(const Layer& layer, int64_t images) {
 }
 
 std::unique_ptr<Step> to_panels_step(const Conv2dShape& map) {
-  return std::make_unique<Relayout>(map, Change::to_panels);
+  const int64_t size = PanelLayout{map.in_channels, columns_of(map)}.size();
+  return std::make_unique<ChangeOfLayout<&panels::to_panels>>(map, size, "to panels");
 }
 
-std::unique_ptr<Step> gather_images_step(const Conv2dShape& map, int64_t images) {
-  Conv2dShape s = map;
-  s.batch = images;
-  return std::make_unique<Relayout>(s, Change::gather);
+std::unique_ptr<Step> gather_images_step(const Conv2dShape& map) {
+  const int64_t size = PanelLayout{map.in_channels, columns_of(map)}.size();
+  return std::make_unique<ChangeOfLayout<&panels::gather_images>>(map, size, "gather images");
 }
 
 std::unique_ptr<Step> from_panels_step(const Conv2dShape& map) {
-  return std::make_unique<Relayout>(map, Change::from_panels);
+  return std::make_unique<ChangeOfLayout<&panels::from_panels>>(map, map.input_count(),
+                                                                "from panels");
 }
 
 }  // namespace edgeprune::inference

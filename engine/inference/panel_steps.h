@@ -22,8 +22,8 @@ std::unique_ptr<Step> panel_stem_step(const Layer& layer, int64_t images);
 // Changes of layout; a map's shape counts only as input: batch, in_height, in_width, in_channels.
 /// [N,H,W,C] to panels.
 std::unique_ptr<Step> to_panels_step(const Conv2dShape& map);
-/// So many images' panels of their own, one image after the other, to panels of them all.
-std::unique_ptr<Step> gather_images_step(const Conv2dShape& map, int64_t images);
+/// A batch of images in panels of their own, one after the other, to panels of them all.
+std::unique_ptr<Step> gather_images_step(const Conv2dShape& map);
 /// Panels of classes x N to logits [N,classes].
 std::unique_ptr<Step> from_panels_step(const Conv2dShape& map);
 

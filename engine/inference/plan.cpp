@@ -159,7 +159,7 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
       int input = i > begin ? output_of(i - 1, panels) : -1;
       if (i == begin && begin > 0) {
         input = stage.append(
-            {.name = layer.name, .step = gather_images_step(output_map(layers[i - 1], 1), images)});
+            {.name = layer.name, .step = gather_images_step(output_map(layers[i - 1], images))});
       } else if (i == 0 && first == 0 && !stem) {
         input = stage.append(
             {.name = layer.name, .step = to_panels_step(with_batch(layer.shape, images))});

@@ -7,6 +7,7 @@
 #define EDGEPRUNE_PANEL_DEPTHWISE_INL_H_
 #endif
 
+#include "engine/kernels/panels/columns.h"
 #include "engine/kernels/panels/depthwise_layer.h"
 #include "engine/kernels/simd/vector-inl.h"
 
@@ -17,35 +18,31 @@ using simd::HWY_NAMESPACE::activate;
 using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::Vec;
 
-/// One channel's columns. (PanelLayout::offset() without its divisions: narrow panels are alone.)
-template <typename T>
-struct Columns {
-  T* data;
-  int64_t panel;  ///< floats in one
-
-  Columns(T* panels, const PanelLayout& layout, int64_t channel)
-      : data(panels + channel * layout.width()), panel(layout.channels * layout.width()) {}
-  HWY_INLINE T* at(int64_t column) const {
-    static_assert(PanelLayout::kWidth == 64);
-    return data + (column >> 6) * panel + (column & 63);
-  }
-};
-
-/// The taps and bias of one channel in all lanes, or of one channel a lane. Every kernel adds the
-/// taps to the bias in their order, so that all give the same results, bit for bit.
+/// The bias and taps of one channel in all lanes, or of one channel a lane.
 struct Filter {
   Vec bias, taps[9];
+};
 
-  static HWY_INLINE Filter of_channel(const DepthwiseLayer& layer, int64_t channel) {
-    const F32 d;
+class Filters {
+ public:
+  explicit Filters(const DepthwiseLayer& layer)
+      : taps_(layer.taps), bias_(layer.bias), channels_(layer.shape.in_channels) {}
+  /// load(values of the channels)
+  template <typename Load>
+  HWY_INLINE Filter by(const Load& load) const {
     Filter filter;
-    filter.bias = hn::Set(d, layer.bias[channel]);
+    filter.bias = load(bias_);
 #pragma GCC unroll 9
-    for (int k = 0; k < 9; ++k) {
-      filter.taps[k] = hn::Set(d, layer.taps[k * layer.shape.in_channels + channel]);
-    }
+    for (int k = 0; k < 9; ++k) filter.taps[k] = load(taps_ + k * channels_);
     return filter;
   }
+  HWY_INLINE Filter of_channel(int64_t c) const {
+    return by([c](const float* values) HWY_ATTR { return hn::Set(F32(), values[c]); });
+  }
+
+ private:
+  const float *taps_, *bias_;
+  int64_t channels_;
 };
 
 #if HWY_TARGET != HWY_SCALAR

@@ -49,12 +49,15 @@ void convolve_planes(const DepthwiseLayer& layer) {
   const Conv2dShape& s = layer.shape;
   const PanelLayout in = layer.in(), out = layer.out();
   const int64_t in_width = in.width(), out_width = out.width(), out_row = s.out_width() * s.batch;
+  const Panels<const float> inputs(layer.input, in);
+  const Panels<float> outputs(layer.output, out);
+  const Filters filters(layer);
   const Plane plane(s);
   std::fill_n(layer.plane, plane.size(), 0.0f);
   for (int64_t c = layer.begin; c < layer.end; ++c) {
-    const Columns input(layer.input, in, c);
-    const Columns output(layer.output, out, c);
-    const Filter filter = Filter::of_channel(layer, c);
+    const Columns input = inputs.channel(c);
+    const Columns output = outputs.channel(c);
+    const Filter filter = filters.of_channel(c);
     for (int64_t h = 0; h < s.in_height; ++h) {
       float* row = layer.plane + (h + 1) * plane.row;
       for (int64_t w = 0; w < s.in_width; ++w) {
@@ -89,11 +92,7 @@ void convolve(DepthwiseLayer layer) {
   const Conv2dShape& s = layer.shape;
   if (vectors_are_images(s)) return convolve_images<kActivation>(layer);
 #if HWY_TARGET != HWY_SCALAR
-  if (rows_are_vectors(s)) return convolve_pieces_of_rows<kActivation>(layer);
-  if (stride2_vectors_are_two_rows(s)) return convolve_two_rows_stride2<kActivation>(layer);
-  if (vectors_are_rows<2>(s)) return convolve_whole_rows<kActivation, 2>(layer);
-  if (vectors_are_rows<4>(s)) return convolve_whole_rows<kActivation, 4>(layer);
-  if (stride2_vectors_are_maps(s)) return convolve_whole_map_stride2<kActivation>(layer);
+  if (convolve_pixels<kActivation>(layer)) return;
   if (s.batch == 1 && s.in_height == s.in_width && s.out_width() == 2 && s.out_height() == 2) {
     if (s.in_width == 2) layer.begin = convolve_lanes_of_channels<kActivation, 2>(layer);
     if (s.in_width == 4) layer.begin = convolve_lanes_of_channels<kActivation, 4>(layer);

@@ -44,39 +44,62 @@ inline bool vectors_are_images(const Conv2dShape& s) {
   return s.batch % kLanes == 0;
 }
 
-/// Maps kWidth wide; 0: any.
-template <Activation kActivation, int kWidth, int kStride>
+/// Square maps, kSize a side.
+template <Activation kActivation, int kSize, int kStride>
 void convolve_images(const DepthwiseLayer& layer) {
+  constexpr int kOut = kSize / kStride, kPixels = kSize * kSize;
   const F32 d;
-  const Conv2dShape& s = layer.shape;
-  const PanelLayout in = layer.in(), out = layer.out();
-  const int64_t out_height = s.out_height(), out_width = s.out_width();
-  for (int64_t c = layer.begin; c < layer.end; ++c) {
-    const Filter filter = Filter::of_channel(layer, c);
-    const Columns input(layer.input, in, c);
-    const Columns output(layer.output, out, c);
-    for (int64_t n = 0; n < s.batch; n += kLanes) {
-      const auto load = [&](int64_t h, int64_t w) HWY_ATTR {
-        return hn::LoadU(d, input.at((h * s.in_width + w) * s.batch + n));
-      };
-      for (int64_t oh = 0; oh < out_height; ++oh) {
-        if constexpr (kWidth > 0) {
-          convolve_row<kActivation, kWidth, kStride>(
-              s.in_height, oh, filter, load, [&](int64_t ow, Vec v) HWY_ATTR {
-                hn::StoreU(v, d, output.at((oh * out_width + ow) * s.batch + n));
-              });
-        } else {
-          for (int64_t ow = 0; ow < out_width; ++ow) {
-            Vec sum = filter.bias;
-            for (int k = 0; k < 9; ++k) {
-              const int64_t h = oh * s.stride + k / 3 - 1, w = ow * s.stride + k % 3 - 1;
-              if (h < 0 || h >= s.in_height || w < 0 || w >= s.in_width) continue;
-              sum = hn::MulAdd(load(h, w), filter.taps[k], sum);
-            }
-            hn::StoreU(activate<kActivation>(sum), d,
-                       output.at((oh * out_width + ow) * s.batch + n));
-          }
+  const Panels<const float> input(layer.input, layer.in());
+  const Panels<float> output(layer.output, layer.out());
+  const Filters filters(layer);
+  const int64_t batch = layer.shape.batch;
+  for (int64_t n = 0; n < batch; n += kLanes) {
+    int64_t from[kPixels], to[kOut * kOut];  // offsets of the pixels
+    const Columns first = input.channel(0);
+    const Columns first_output = output.channel(0);
+    for (int p = 0; p < kPixels; ++p) from[p] = first.at(p * batch + n) - first.data;
+    for (int p = 0; p < kOut * kOut; ++p) {
+      to[p] = first_output.at(p * batch + n) - first_output.data;
+    }
+    for (int64_t c = layer.begin, end = layer.end; c < end; ++c) {
+      const Filter filter = filters.of_channel(c);
+      const float* x = input.channel(c).data;
+      float* y = output.channel(c).data;
+#pragma GCC unroll 4
+      for (int oh = 0; oh < kOut; ++oh) {
+        convolve_row<kActivation, kSize, kStride>(
+            kSize, oh, filter,
+            [&](int64_t h, int w) HWY_ATTR { return hn::LoadU(d, x + from[h * kSize + w]); },
+            [&](int ow, Vec v) HWY_ATTR { hn::StoreU(v, d, y + to[oh * kOut + ow]); });
+      }
+    }
+  }
+}
+
+template <Activation kActivation>
+void convolve_images_of_any_size(const DepthwiseLayer& layer) {
+  const F32 d;
+  const Conv2dShape s = layer.shape;
+  const Panels<const float> input(layer.input, layer.in());
+  const Panels<float> output(layer.output, layer.out());
+  const Filters filters(layer);
+  const int64_t out_width = s.out_width(), out_pixels = s.out_height() * out_width;
+  for (int64_t c = layer.begin, end = layer.end; c < end; ++c) {
+    const Filter filter = filters.of_channel(c);
+    const Columns x = input.channel(c);
+    const Columns y = output.channel(c);
+    for (int64_t p = 0; p < out_pixels; ++p) {
+      const int64_t top = p / out_width * s.stride - 1, left = p % out_width * s.stride - 1;
+      for (int64_t n = 0; n < s.batch; n += kLanes) {
+        Vec sum = filter.bias;
+#pragma GCC unroll 9
+        for (int k = 0; k < 9; ++k) {
+          const int64_t h = top + k / 3, w = left + k % 3;
+          if (h < 0 || h >= s.in_height || w < 0 || w >= s.in_width) continue;
+          const Vec pixel = hn::LoadU(d, x.at((h * s.in_width + w) * s.batch + n));
+          sum = hn::MulAdd(pixel, filter.taps[k], sum);
         }
+        hn::StoreU(activate<kActivation>(sum), d, y.at(p * s.batch + n));
       }
     }
   }
@@ -85,14 +108,14 @@ void convolve_images(const DepthwiseLayer& layer) {
 template <Activation kActivation>
 void convolve_images(const DepthwiseLayer& layer) {
   const Conv2dShape& s = layer.shape;
-  if (s.in_width == 4) {
-    s.stride == 1 ? convolve_images<kActivation, 4, 1>(layer)
-                  : convolve_images<kActivation, 4, 2>(layer);
-  } else if (s.in_width == 2 && s.stride == 1) {
-    convolve_images<kActivation, 2, 1>(layer);
-  } else {
-    convolve_images<kActivation, 0, 0>(layer);
+  if (s.in_height == 4 && s.in_width == 4) {
+    return s.stride == 1 ? convolve_images<kActivation, 4, 1>(layer)
+                         : convolve_images<kActivation, 4, 2>(layer);
   }
+  if (s.in_height == 2 && s.in_width == 2 && s.stride == 1) {
+    return convolve_images<kActivation, 2, 1>(layer);
+  }
+  convolve_images_of_any_size<kActivation>(layer);
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -131,26 +154,25 @@ int64_t convolve_lanes_of_channels(const DepthwiseLayer& layer) {
   alignas(64) int32_t order[kLanes];
   for (int i = 0; i < kLanes; ++i) order[i] = channel_of_lane(i);
   const auto indices = hn::SetTableIndices(d, order);
+  const float* input = layer.input;  // the only panel
+  float* output = layer.output;
+  const Filters filters(layer);
   int64_t c = layer.begin;
-  for (; c + kLanes <= layer.end; c += kLanes) {
-    const auto load = [&](const float* channels) HWY_ATTR {
-      return hn::TableLookupLanes(hn::LoadU(d, channels + c), indices);
-    };
-    Filter filter;
-    filter.bias = load(layer.bias);
-#pragma GCC unroll 9
-    for (int k = 0; k < 9; ++k) filter.taps[k] = load(layer.taps + k * layer.shape.in_channels);
+  for (const int64_t end = layer.end; c + kLanes <= end; c += kLanes) {
+    const Filter filter = filters.by([&](const float* values) HWY_ATTR {
+      return hn::TableLookupLanes(hn::LoadU(d, values + c), indices);
+    });
     Vec x[kPixels], y[4];
-    load_pixels<kPixels>(layer.input + c * kPixels, x);  // the map is in the only panel
+    load_pixels<kPixels>(input + c * kPixels, x);
 #pragma GCC unroll 2
     for (int oh = 0; oh < 2; ++oh) {
       convolve_row<kActivation, kSize, kStride>(
-          kSize, oh, filter, [&](int64_t h, int64_t w) HWY_ATTR { return x[h * kSize + w]; },
-          [&](int64_t ow, Vec v) HWY_ATTR { y[oh * 2 + ow] = v; });
+          kSize, oh, filter, [&](int64_t h, int w) HWY_ATTR { return x[h * kSize + w]; },
+          [&](int ow, Vec v) HWY_ATTR { y[oh * 2 + ow] = v; });
     }
     transpose_blocks(y);
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) hn::StoreU(y[i], d, layer.output + c * 4 + i * kLanes);
+    for (int i = 0; i < 4; ++i) hn::StoreU(y[i], d, output + c * 4 + i * kLanes);
   }
   return c;
 }

@@ -1,6 +1,6 @@
-// Depthwise kernels for one image: columns are its pixels, a vector is a piece of a row of outputs
-// or several whole rows. Included once per instruction set by Highway's foreach_target.h, hence no
-// #pragma once.
+// Depthwise kernels for one image of the sizes that networks have: columns are pixels, a vector of
+// outputs is a piece of a row or several whole rows. Included once per instruction set by Highway's
+// foreach_target.h, hence no #pragma once.
 #if defined(EDGEPRUNE_DEPTHWISE_PIXELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef EDGEPRUNE_DEPTHWISE_PIXELS_INL_H_
 #undef EDGEPRUNE_DEPTHWISE_PIXELS_INL_H_
@@ -8,7 +8,9 @@
 #define EDGEPRUNE_DEPTHWISE_PIXELS_INL_H_
 #endif
 
-#include <type_traits>
+#include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "engine/kernels/panels/depthwise-inl.h"
 #include "engine/kernels/panels/transpose-inl.h"
@@ -18,243 +20,189 @@ namespace edgeprune::panels::HWY_NAMESPACE {
 
 #if HWY_TARGET != HWY_SCALAR
 
-/// What one row of taps reads for a vector of outputs. `at(row)` of the classes below makes it for
-/// the outputs whose row of taps starts on that row of the input; kStep rows further on lies that
-/// of the next vector down.
+/// How a square map, kSize pixels a side, is cut into vectors and tiles of vectors one below the
+/// other. Known at compile time, as the addresses in a tile then are.
+template <int kSize, int kStride>
+struct Tiling {
+  static constexpr int kOut = kSize / kStride;
+  static constexpr int kRows = std::max(1, kLanes / kOut);    ///< of outputs in a vector
+  static constexpr int kPieces = std::max(1, kOut / kLanes);  ///< vectors in a row of outputs
+  static constexpr int kTile = std::min(4, kOut / kRows);     ///< vectors
+  static constexpr int kTiles = kOut / kRows / kTile;         ///< one below the other
+  static constexpr int kStep = kRows * kStride;  ///< rows of inputs from a vector to the next
+  static constexpr bool kExists = kSize % kStride == 0 && kOut * kRows * kPieces >= kLanes &&
+                                  kOut % kRows == 0 && kRows <= 4 && (kRows == 1 || kTiles == 1);
+};
+
+/// What one row of taps reads for a vector of outputs.
 struct Window {
   Vec left, middle, right;
 };
 
-/// Stride 1, a vector is a piece of a row.
-template <bool kFirst, bool kLast>
-struct PieceOfRow {
-  static constexpr int kStep = 1;
-  Columns<const float> map;
-  int64_t height, width, piece;
-  Slide from_left, from_right;
+/// Makes the windows of one piece of the rows.
+template <int kSize, int kStride, int kPiece>
+class Windows {
+  using T = Tiling<kSize, kStride>;
 
-  HWY_INLINE bool outside(int64_t row) const { return row < 0 || row >= height; }
-  HWY_INLINE Window at(int64_t row) const {
-    const float* x = map.at(row * width + piece * kLanes);
-    const Vec middle = hn::LoadU(F32(), x);
-    return {kFirst ? from_left(middle) : hn::LoadU(F32(), x - 1), middle,
-            kLast ? from_right(middle) : hn::LoadU(F32(), x + 1)};
-  }
-};
+ public:
+  /// At stride 2 the left inputs are the odd ones moved by a lane: cheaper to move their sums. at()
+  /// leaves them unmoved then.
+  static constexpr bool kShiftLeftSums = kStride == 2 && kPiece == 0;
+  HWY_INLINE Vec shift_left_sums(Vec sums) const { return from_left_(sums); }
 
-/// Stride 1, kRows rows of kLanes / kRows pixels in a vector; the map is in one panel.
-template <int kRows>
-struct WholeRows {
-  static constexpr int kWidth = kLanes / kRows, kStep = kRows;
-  Columns<const float> map;
-  int64_t height;
-  Slide from_left, from_right, from_above, from_below;
-
-  HWY_INLINE bool outside(int64_t) const { return false; }
-  HWY_INLINE Window at(int64_t row) const {
-    const Vec middle = rows(row);
-    return {from_left(middle), middle, from_right(middle)};
-  }
-  HWY_INLINE Vec rows(int64_t row) const {
+  /// Of the outputs whose row of taps starts on that row of the tile at `tile`.
+  HWY_INLINE Window at(const Columns<const float>& tile, int row) const {
     const F32 d;
-    if (row < 0) return from_above(hn::LoadU(d, map.data));
-    if (row > height - kRows) {
-      return from_below(hn::LoadU(d, map.data + (height - kRows) * kWidth));
+    if constexpr (kStride == 1) {
+      const Vec middle = rows(tile, row);
+      if constexpr (T::kRows > 1) return {from_left_(middle), middle, from_right_(middle)};
+      const float* x = pointer(tile, row);
+      return {kPiece == 0 ? from_left_(middle) : hn::LoadU(d, x - 1), middle,
+              kPiece == T::kPieces - 1 ? from_right_(middle) : hn::LoadU(d, x + 1)};
+    } else {
+      const auto [low, high] = two_vectors(tile, row);
+      const Vec odd = hn::ConcatOdd(d, high, low), even = hn::ConcatEven(d, high, low);
+      if constexpr (kShiftLeftSums) return {odd, even, odd};
+      const float* x = pointer(tile, row);
+      return {hn::ConcatEven(d, hn::LoadU(d, x + kLanes - 1), hn::LoadU(d, x - 1)), even, odd};
     }
-    return hn::LoadU(d, map.data + row * kWidth);
   }
-};
 
-/// Stride 2, a vector is a piece of a row.
-template <bool kFirst>
-struct PieceOfRowStride2 {
-  static constexpr int kStep = 2;
-  Columns<const float> map;
-  int64_t height, width, piece;
-  Slide from_left;
+  /// Stride 1, the whole map in a vector: the sums of the rows of taps are moved, not the inputs.
+  HWY_INLINE Vec convolve_vector(const float* map, const Filter& filter) const {
+    const Vec middle = hn::LoadU(F32(), map);
+    const Vec left = from_left_(middle), right = from_right_(middle);
+    const Vec* taps = filter.taps;
+    Vec above = hn::Mul(left, taps[0]), sum = hn::MulAdd(left, taps[3], filter.bias),
+        below = hn::Mul(left, taps[6]);
+    above = hn::MulAdd(middle, taps[1], above), sum = hn::MulAdd(middle, taps[4], sum);
+    below = hn::MulAdd(middle, taps[7], below), above = hn::MulAdd(right, taps[2], above);
+    sum = hn::MulAdd(right, taps[5], sum), below = hn::MulAdd(right, taps[8], below);
+    return hn::Add(hn::Add(sum, from_above_(above)), from_below_(below));
+  }
 
-  HWY_INLINE bool outside(int64_t row) const { return row < 0 || row >= height; }
-  HWY_INLINE Window at(int64_t row) const {
+ private:
+  /// A pixel, counted from the tile's first.
+  static HWY_INLINE const float* pixel(const Columns<const float>& tile, int column) {
+    if constexpr (kSize * kSize <= PanelLayout::kWidth) return tile.data + column;
+    return tile.at(column);  // the tile starts where a panel does
+  }
+  static HWY_INLINE const float* pointer(const Columns<const float>& tile, int row) {
+    return pixel(tile, row * kSize + kPiece * kLanes * kStride);
+  }
+  /// Stride 1: T::kRows rows of inputs.
+  HWY_INLINE Vec rows(const Columns<const float>& tile, int row) const {
     const F32 d;
-    const float* x = map.at(row * width + 2 * piece * kLanes);
-    const Vec low = hn::LoadU(d, x), high = hn::LoadU(d, x + kLanes);
-    const Vec odd = hn::ConcatOdd(d, high, low);
-    if constexpr (kFirst) return {from_left(odd), hn::ConcatEven(d, high, low), odd};
-    const Vec left = hn::ConcatEven(d, hn::LoadU(d, x + kLanes - 1), hn::LoadU(d, x - 1));
-    return {left, hn::ConcatEven(d, high, low), odd};
+    if constexpr (T::kRows > 1) {
+      if (row < 0) return from_above_(hn::LoadU(d, pixel(tile, 0)));
+      constexpr int kLast = kSize - T::kRows;
+      if (row > kLast) return from_below_(hn::LoadU(d, pixel(tile, kLast * kSize)));
+    }
+    return hn::LoadU(d, pointer(tile, row));
   }
-};
-
-/// Stride 2, two rows of outputs in a vector, a row of inputs is a vector.
-struct TwoRowsStride2 {
-  static constexpr int kStep = 4;
-  Columns<const float> map;
-  Slide from_left;
-
-  HWY_INLINE bool outside(int64_t) const { return false; }
-  HWY_INLINE Window at(int64_t row) const {
+  /// Stride 2: T::kRows rows of inputs, of which every other is one of `row`, `row` + 2, ...
+  HWY_INLINE std::pair<Vec, Vec> two_vectors(const Columns<const float>& tile, int row) const {
     const F32 d;
-    const Vec low = row < 0 ? hn::Zero(d) : hn::LoadU(d, map.at(row * kLanes));
-    const Vec high = hn::LoadU(d, map.at((row + 2) * kLanes));
-    const Vec odd = hn::ConcatOdd(d, high, low);
-    return {from_left(odd), hn::ConcatEven(d, high, low), odd};
+    if constexpr (T::kRows == 1) {
+      return {hn::LoadU(d, pointer(tile, row)), hn::LoadU(d, pointer(tile, row) + kLanes)};
+    } else if constexpr (T::kRows == 2) {
+      return {row < 0 ? hn::Zero(d) : hn::LoadU(d, pixel(tile, row * kSize)),
+              hn::LoadU(d, pixel(tile, (row + 2) * kSize))};
+    } else {
+      static_assert(kSize == 8 && T::kRows == 4);
+      const auto every_other = [&](int first) HWY_ATTR {
+        const Vec a = hn::LoadU(d, pixel(tile, first / 2 * kLanes));
+        const Vec b = hn::LoadU(d, pixel(tile, (first / 2 + 1) * kLanes));
+        return first % 2 == 0 ? hn::ConcatLowerLower(d, b, a) : hn::ConcatUpperUpper(d, b, a);
+      };
+      if (row >= 0) return {every_other(row), every_other(row + 4)};
+      const Vec rows1_3 = every_other(1), rows5_7 = every_other(5);
+      return {from_above_(rows1_3), hn::ConcatLowerLower(d, rows5_7, from_below_(rows1_3))};
+    }
   }
+
+  static constexpr int kPeriod = std::min(kLanes, T::kOut);
+  Slide from_left_{-1, kPeriod}, from_right_{1, kPeriod};
+  Slide from_above_{-kSize, kLanes}, from_below_{kSize, kLanes};
 };
 
-/// Stride 2, the whole map of 4x4 outputs in a vector, 8x8 inputs in a panel.
-struct WholeMapStride2 {
-  static constexpr int kStep = 4;
-  Columns<const float> map;
-  Slide from_left, from_above;
-
-  HWY_INLINE bool outside(int64_t) const { return false; }
-  HWY_INLINE Window at(int64_t row) const {
-    const F32 d;
-    const float* x = map.data;
-    const Vec rows01 = hn::LoadU(d, x), rows23 = hn::LoadU(d, x + kLanes);
-    const Vec rows45 = hn::LoadU(d, x + 2 * kLanes), rows67 = hn::LoadU(d, x + 3 * kLanes);
-    const bool even_rows = row == 0;
-    const Vec low = even_rows ? hn::ConcatLowerLower(d, rows23, rows01)
-                              : hn::ConcatUpperUpper(d, rows23, rows01);
-    const Vec high = even_rows ? hn::ConcatLowerLower(d, rows67, rows45)
-                               : hn::ConcatUpperUpper(d, rows67, rows45);
-    Vec even = hn::ConcatEven(d, high, low), odd = hn::ConcatOdd(d, high, low);
-    if (row < 0) even = from_above(even), odd = from_above(odd);
-    return {from_left(odd), even, odd};
+/// One piece of the rows of one tile, from the tile's first pixel to its first output.
+template <Activation kActivation, int kSize, int kStride, int kPiece>
+HWY_INLINE void convolve_tile(const Windows<kSize, kStride, kPiece>& windows,
+                              const Columns<const float>& x, const Filter& filter, int tile,
+                              const Columns<float>& y) {
+  using T = Tiling<kSize, kStride>;
+  if constexpr (kStride == 1 && T::kRows == kSize) {
+    hn::StoreU(activate<kActivation>(windows.convolve_vector(x.data, filter)), F32(), y.data);
+    return;
   }
-};
-
-/// kTile vectors of outputs, one below the other, the first one's taps starting at row `first`.
-template <Activation kActivation, int kTile, typename Map>
-HWY_INLINE void convolve_tile(const Map& map, int64_t first, const Filter& filter,
-                              const Columns<float>& output, int64_t column, int64_t next_column) {
-  constexpr int kWindows = Map::kStep * (kTile - 1) + 3;
-  Vec sums[kTile];
-#pragma GCC unroll 8
-  for (int t = 0; t < kTile; ++t) sums[t] = filter.bias;
+  constexpr int kWindows = T::kStep * (T::kTile - 1) + 3;
+  Vec sums[T::kTile], left_sums[T::kTile];
+#pragma GCC unroll 4
+  for (int t = 0; t < T::kTile; ++t) sums[t] = filter.bias, left_sums[t] = hn::Zero(F32());
 #pragma GCC unroll 16
   for (int k = 0; k < kWindows; ++k) {
-    if ((k == 0 || k == kWindows - 1) && map.outside(first + k)) continue;
-    const Window x = map.at(first + k);
-#pragma GCC unroll 8
-    for (int t = 0; t < kTile; ++t) {
-      const int row = k - t * Map::kStep;
+    if (T::kRows == 1 && k == 0 && tile == 0) continue;
+    if (T::kRows == 1 && kStride == 1 && k == kWindows - 1 && tile == T::kTiles - 1) continue;
+    if (T::kStep > 3 && k % T::kStep > 2) continue;
+    const Window window = windows.at(x, k - 1);
+#pragma GCC unroll 4
+    for (int t = 0; t < T::kTile; ++t) {
+      const int row = k - t * T::kStep;
       if (row < 0 || row > 2) continue;
-      sums[t] = hn::MulAdd(x.left, filter.taps[3 * row], sums[t]);
-      sums[t] = hn::MulAdd(x.middle, filter.taps[3 * row + 1], sums[t]);
-      sums[t] = hn::MulAdd(x.right, filter.taps[3 * row + 2], sums[t]);
+      Vec& left = windows.kShiftLeftSums ? left_sums[t] : sums[t];
+      left = hn::MulAdd(window.left, filter.taps[3 * row], left);
+      sums[t] = hn::MulAdd(window.middle, filter.taps[3 * row + 1], sums[t]);
+      sums[t] = hn::MulAdd(window.right, filter.taps[3 * row + 2], sums[t]);
     }
   }
-#pragma GCC unroll 8
-  for (int t = 0; t < kTile; ++t) {
-    hn::StoreU(activate<kActivation>(sums[t]), F32(), output.at(column + t * next_column));
+#pragma GCC unroll 4
+  for (int t = 0; t < T::kTile; ++t) {
+    if (windows.kShiftLeftSums) sums[t] = hn::Add(sums[t], windows.shift_left_sums(left_sums[t]));
+    hn::StoreU(activate<kActivation>(sums[t]), F32(),
+               y.at(t * T::kRows * T::kOut + kPiece * kLanes));
   }
 }
 
-/// `count` vectors of outputs, one below the other.
-template <Activation kActivation, typename Map>
-HWY_INLINE void convolve_down(const Map& map, const Filter& filter, const Columns<float>& output,
-                              int64_t count, int64_t column, int64_t next_column) {
-  int64_t t = 0;
-  for (; t + 4 <= count; t += 4) {
-    convolve_tile<kActivation, 4>(map, t * Map::kStep - 1, filter, output, column + t * next_column,
-                                  next_column);
-  }
-  for (; t < count; ++t) {
-    convolve_tile<kActivation, 1>(map, t * Map::kStep - 1, filter, output, column + t * next_column,
-                                  next_column);
-  }
-}
-
-/// Every channel's vectors of outputs from `column` on, one below the other; make_map(columns of
-/// the channel's input) is one of the classes above.
-template <Activation kActivation, typename MakeMap>
-HWY_INLINE void convolve_channels(const DepthwiseLayer& layer, int64_t column, int64_t next_column,
-                                  const MakeMap& make_map) {
-  const PanelLayout in = layer.in(), out = layer.out();
-  const int64_t count = layer.shape.out_height() * layer.shape.out_width() / next_column;
-  for (int64_t c = layer.begin; c < layer.end; ++c) {
-    convolve_down<kActivation>(make_map(Columns(layer.input, in, c)), Filter::of_channel(layer, c),
-                               Columns(layer.output, out, c), count, column, next_column);
+template <Activation kActivation, int kSize, int kStride, int... kPieces>
+void convolve_tiles(const DepthwiseLayer& layer, std::integer_sequence<int, kPieces...>) {
+  using T = Tiling<kSize, kStride>;
+  const std::tuple<Windows<kSize, kStride, kPieces>...> windows;
+  const Panels<const float> input(layer.input, layer.in());
+  const Panels<float> output(layer.output, layer.out());
+  const Filters filters(layer);
+  for (int64_t c = layer.begin, end = layer.end; c < end; ++c) {
+    const Filter filter = filters.of_channel(c);
+    const Columns map = input.channel(c);
+    const Columns to = output.channel(c);
+    for (int tile = 0; tile < T::kTiles; ++tile) {
+      const Columns x = map.from(tile * T::kTile * T::kStep * kSize);
+      const Columns y = to.from(tile * T::kTile * T::kRows * T::kOut);
+      (convolve_tile<kActivation>(std::get<kPieces>(windows), x, filter, tile, y), ...);
+    }
   }
 }
 
-/// Whether rows of inputs and of outputs are whole vectors, and straddle no panels.
-inline bool rows_are_vectors(const Conv2dShape& s) {
-  return s.batch == 1 && s.out_width() % kLanes == 0 && s.in_width == s.out_width() * s.stride &&
-         PanelLayout::kWidth % s.in_width == 0;
-}
-
-template <Activation kActivation>
-void convolve_pieces_of_rows(const DepthwiseLayer& layer) {
+template <Activation kActivation, int kSize, int kStride>
+bool convolve_map(const DepthwiseLayer& layer) {
   const Conv2dShape& s = layer.shape;
-  const int64_t width = s.in_width, height = s.in_height, next = s.out_width();
-  const Slide left(-1, kLanes), right(1, kLanes);
-  const int64_t last = s.out_width() / kLanes - 1;
-  for (int64_t i = 0; i <= last; ++i) {
-    const auto convolve = [&](auto first_piece, auto last_piece) HWY_ATTR {
-      constexpr bool kFirst = decltype(first_piece)::value, kLast = decltype(last_piece)::value;
-      convolve_channels<kActivation>(layer, i * kLanes, next, [&](const auto& map) HWY_ATTR {
-        return PieceOfRow<kFirst, kLast>{map, height, width, i, left, right};
-      });
-    };
-    const auto convolve_stride2 = [&](auto first_piece) HWY_ATTR {
-      constexpr bool kFirst = decltype(first_piece)::value;
-      convolve_channels<kActivation>(layer, i * kLanes, next, [&](const auto& map) HWY_ATTR {
-        return PieceOfRowStride2<kFirst>{map, height, width, i, left};
-      });
-    };
-    if (s.stride == 2) {
-      i == 0 ? convolve_stride2(std::true_type()) : convolve_stride2(std::false_type());
-    } else if (i == 0) {
-      last == 0 ? convolve(std::true_type(), std::true_type())
-                : convolve(std::true_type(), std::false_type());
-    } else {
-      i == last ? convolve(std::false_type(), std::true_type())
-                : convolve(std::false_type(), std::false_type());
-    }
+  if constexpr (Tiling<kSize, kStride>::kExists) {
+    if (s.in_height != kSize || s.in_width != kSize || s.stride != kStride) return false;
+    convolve_tiles<kActivation, kSize, kStride>(
+        layer, std::make_integer_sequence<int, Tiling<kSize, kStride>::kPieces>());
+    return true;
   }
+  return false;
 }
 
-/// Whether vectors hold kRows whole rows of outputs, and the map is in one panel.
-template <int kRows>
-bool vectors_are_rows(const Conv2dShape& s) {
-  return s.batch == 1 && s.stride == 1 && s.in_width * kRows == kLanes &&
-         s.in_height % kRows == 0 && s.in_height * s.in_width <= PanelLayout::kWidth;
-}
-
-template <Activation kActivation, int kRows>
-void convolve_whole_rows(const DepthwiseLayer& layer) {
-  constexpr int kWidth = kLanes / kRows;
-  const int64_t height = layer.shape.in_height;
-  const Slide left(-1, kWidth), right(1, kWidth), above(-kWidth, kLanes), below(kWidth, kLanes);
-  convolve_channels<kActivation>(layer, 0, kLanes, [&](const auto& map) HWY_ATTR {
-    return WholeRows<kRows>{map, height, left, right, above, below};
-  });
-}
-
-inline bool stride2_vectors_are_two_rows(const Conv2dShape& s) {
-  return s.batch == 1 && s.stride == 2 && s.in_width == kLanes && s.in_height % 4 == 0;
-}
-
+/// Whether there is a kernel for the layer; runs it.
 template <Activation kActivation>
-void convolve_two_rows_stride2(const DepthwiseLayer& layer) {
-  const Slide left(-1, kLanes / 2);
-  convolve_channels<kActivation>(layer, 0, kLanes, [&](const auto& map) HWY_ATTR {
-    return TwoRowsStride2{map, left};
-  });
-}
-
-inline bool stride2_vectors_are_maps(const Conv2dShape& s) {
-  return kLanes == 16 && s.batch == 1 && s.stride == 2 && s.in_width == 8 && s.in_height == 8;
-}
-
-template <Activation kActivation>
-void convolve_whole_map_stride2(const DepthwiseLayer& layer) {
-  const Slide left(-1, 4), above(-4, kLanes);
-  convolve_channels<kActivation>(layer, 0, kLanes, [&](const auto& map) HWY_ATTR {
-    return WholeMapStride2{map, left, above};
-  });
+bool convolve_pixels(const DepthwiseLayer& layer) {
+  return layer.shape.batch == 1 &&
+         (convolve_map<kActivation, 32, 1>(layer) || convolve_map<kActivation, 32, 2>(layer) ||
+          convolve_map<kActivation, 16, 1>(layer) || convolve_map<kActivation, 16, 2>(layer) ||
+          convolve_map<kActivation, 8, 1>(layer) || convolve_map<kActivation, 8, 2>(layer) ||
+          convolve_map<kActivation, 4, 1>(layer));
 }
 
 #endif
