@@ -94,10 +94,12 @@ TEST(Compact, TheSmallestNetworkOfOneChannelEverywhereComputesTheSame) {
     const Tensor images = random_tensor({4, 32, 32, 3}, 5);
     const Tensor expected = logits_of(*model, images);
     EXPECT_LE(testing::max_abs_error(logits_of(*smaller, images), expected), 1e-4);
-    inference::Plan inference_plan(fold_batch_norm(*smaller), inference::Engine::dense, 4);
-    Tensor logits({4, 10});
-    inference_plan.run(images.data(), logits.data());
-    EXPECT_LE(testing::max_abs_error(logits, expected), 1e-4);
+    for (const auto engine : {inference::Engine::dense, inference::Engine::sparse}) {
+      inference::Plan inference_plan(fold_batch_norm(*smaller), engine, 4);
+      Tensor logits({4, 10});
+      inference_plan.run(images.data(), logits.data());
+      EXPECT_LE(testing::max_abs_error(logits, expected), 1e-4) << to_string(engine);
+    }
   }
 }
 
