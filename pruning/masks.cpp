@@ -2,41 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "engine/base/check.h"
 #include "models/summary.h"
+#include "pruning/smallest.h"
 
 namespace edgeprune {
-namespace {
-
-/// Half to even, as Python's round() does in PyTorch's pruning.
-int64_t rounded(double value) {
-  return static_cast<int64_t>(std::nearbyint(value));
-}
-
-/// The positions of the round(fraction * count) smallest scores; among equals the first ones.
-/// Scores of zero were pruned before.
-std::vector<int64_t> smallest(const std::vector<double>& scores, double fraction,
-                              const std::string& what) {
-  require(fraction >= 0.0 && fraction < 1.0, "prune", "expected a sparsity in [0, 1), got {}",
-          fraction);
-  require(std::all_of(scores.begin(), scores.end(), [](double s) { return std::isfinite(s); }),
-          "prune", "not all {} are finite numbers", what);
-  const int64_t count = rounded(fraction * double(scores.size()));
-  const int64_t zeros = std::count(scores.begin(), scores.end(), 0.0);
-  require(zeros <= count, "prune", "{} of {} {} are zero already: choose a higher sparsity than {}",
-          zeros, scores.size(), what, fraction);
-  std::vector<int64_t> order(scores.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::nth_element(order.begin(), order.begin() + count, order.end(), [&](int64_t a, int64_t b) {
-    return scores[a] != scores[b] ? scores[a] < scores[b] : a < b;
-  });
-  order.resize(static_cast<size_t>(count));
-  return order;
-}
-
-}  // namespace
 
 const char* to_string(Method method) {
   return method == Method::magnitude ? "magnitude" : "channel";
@@ -59,7 +30,8 @@ Masks magnitude_masks(const MobileNetV2& model, double fraction) {
     starts.emplace_back(static_cast<int64_t>(scores.size()), mask.data());
     for (const float w : value.values()) scores.push_back(std::abs(w));
   }
-  for (const int64_t position : smallest(scores, fraction, "prunable weights")) {
+  const int64_t count = share_of(fraction, scores.size());
+  for (const int64_t position : smallest(scores, count, "prunable weights")) {
     const auto next =
         std::upper_bound(starts.begin(), starts.end(), position,
                          [](int64_t p, const auto& start) { return p < start.first; });
@@ -80,7 +52,8 @@ Masks channel_masks(const MobileNetV2& model, double fraction) {
       norms[i / size] += double(value.data()[i]) * value.data()[i];
     }
     Tensor& mask = masks[weight.name] = Tensor(value.shape(), 1.0f);
-    for (const int64_t channel : smallest(norms, fraction, "channels of " + weight.name)) {
+    const int64_t count = share_of(fraction, norms.size());
+    for (const int64_t channel : smallest(norms, count, "channels of " + weight.name)) {
       std::fill_n(mask.data() + channel * size, size, 0.0f);
     }
   }
@@ -100,15 +73,28 @@ Masks masks_of_zeros(const MobileNetV2& model) {
     std::transform(value.values().begin(), value.values().end(), mask.data(),
                    [](float w) { return w == 0.0f ? 0.0f : 1.0f; });
   }
+  for (const auto& unit : model.units()) {
+    const Tensor &gamma = unit->norm.weight.value(), &beta = unit->norm.bias.value();
+    Tensor mask(gamma.shape(), 1.0f);
+    bool any = false;
+    for (int64_t c = 0; c < mask.count(); ++c) {
+      if (gamma.data()[c] != 0.0f || beta.data()[c] != 0.0f) continue;
+      mask.data()[c] = 0.0f;
+      any = true;
+    }
+    if (!any) continue;
+    masks[unit->spec.norm + ".weight"] = mask;
+    masks[unit->spec.norm + ".bias"] = mask.clone();
+  }
   return masks;
 }
 
 void apply_masks(const Masks& masks, MobileNetV2& model) {
-  for (PrunableWeight& weight : prunable_weights(model)) {
-    const auto mask = masks.find(weight.name);
+  for (NamedVariable& parameter : model.parameters()) {
+    const auto mask = masks.find(parameter.name);
     if (mask == masks.end()) continue;
     for (int64_t i = 0; i < mask->second.count(); ++i) {
-      if (mask->second.data()[i] == 0.0f) weight.variable.value().data()[i] = 0.0f;
+      if (mask->second.data()[i] == 0.0f) parameter.variable.value().data()[i] = 0.0f;
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Which weights go: the study's two heuristics, as masks over the prunable weights.
+// Which weights go: the study's two heuristics, as masks over the prunable weights. (Channels that
+// go together, batch norm included, are group_plan.h's.)
 
 #include <map>
 #include <string>
@@ -10,7 +11,7 @@
 
 namespace edgeprune {
 
-/// Per weight name a tensor of its shape: 1 keeps, 0 prunes.
+/// Per parameter name a tensor of its shape: 1 keeps, 0 prunes.
 using Masks = std::map<std::string, Tensor>;
 
 enum class Method {
@@ -37,10 +38,11 @@ Masks magnitude_masks(const MobileNetV2& model, double fraction);
 /// n=2, dim=0). Shapes stay.
 Masks channel_masks(const MobileNetV2& model, double fraction);
 
-/// The masks of a model that was pruned before: its zero weights stay zero.
+/// The masks of a model that was pruned before: its zero weights stay zero, and so does batch norm
+/// of a channel that went with its group, known by weight and bias both being zero.
 Masks masks_of_zeros(const MobileNetV2& model);
 
-/// Zeroes the masked weights.
+/// Zeroes what is masked.
 void apply_masks(const Masks& masks, MobileNetV2& model);
 /// From now on the optimiser keeps them zero.
 void hold_masks(const Masks& masks, optim::Optimizer& optimizer);

@@ -3,30 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "engine/inference/plan.h"
-#include "tests/support/tensors.h"
+#include "tests/support/trained_model.h"
 
 namespace edgeprune {
 namespace {
 
 using testing::random_tensor;
-
-/// Random affine maps, and the running statistics of a batch: activations keep their size down to
-/// the last layer, as in a trained network, so that the logits depend on the image.
-std::unique_ptr<MobileNetV2> trained_model(double width) {
-  auto model = std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(width, 32, 10), 1);
-  uint64_t seed = 100;
-  for (const auto& unit : model->units()) {
-    const Shape shape{unit->spec.shape.out_channels};
-    unit->norm.weight.value().copy_from(random_tensor(shape, ++seed, 0.5f, 1.5f));
-    unit->norm.bias.value().copy_from(random_tensor(shape, ++seed, -0.5f, 0.5f));
-    unit->norm.state.momentum = 1.0f;
-  }
-  NoGrad no_grad;
-  Rng rng(0);
-  model->forward(Variable(random_tensor({16, 32, 32, 3}, 3)), rng);
-  model->train(false);
-  return model;
-}
+using testing::trained_model;
 
 TEST(FoldBatchNorm, LeavesTheLogitsTheSame) {
   // At width 0.25 the first block adds the stem's output, at width 1 it does not.
@@ -35,9 +18,7 @@ TEST(FoldBatchNorm, LeavesTheLogitsTheSame) {
     const inference::Graph graph = fold_batch_norm(*model);
     for (const int64_t batch : {1, 3}) {
       const Tensor images = random_tensor({batch, 32, 32, 3}, 2);
-      NoGrad no_grad;
-      Rng rng(0);
-      const Tensor expected = model->forward(Variable(images), rng).value();
+      const Tensor expected = testing::logits_of(*model, images);
       if (batch == 3) {  // a network that ignores the image would hide every mistake
         double spread = 0;
         for (int k = 0; k < 10; ++k) {

@@ -10,6 +10,7 @@ void add_import(CLI::App& app);
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_prune(CLI::App& app);
+void add_compact(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_info(CLI::App& app);
 void add_latency(CLI::App& app);

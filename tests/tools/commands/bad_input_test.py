@@ -25,7 +25,7 @@ class BadInput(CommandTest):
     def test_command_line(self):
         self.fail(code=2)
         self.fail("nonsense", code=2)
-        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "study", "report"):
+        for command in ("import", "train", "eval", "prune", "compact", "predict", "info", "latency", "study", "report"):
             self.fail(command, "--nonsense", code=2)
         self.fail("info", "--model", self.base, "--nonsense", says="--nonsense", code=2)
         self.fail("info", "--model", self.base, "--format", "xml", says="xml", code=2)

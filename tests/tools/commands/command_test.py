@@ -24,7 +24,7 @@ class Commands(CommandTest):
     def test_help_of_every_subcommand_gives_an_example(self):
         self.assertIn("first run", self.succeed("--help"))
         self.assertRegex(self.succeed("--version"), r"^\d+\.\d+\.\d+\n$")
-        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "study", "report"):
+        for command in ("import", "train", "eval", "prune", "compact", "predict", "info", "latency", "study", "report"):
             self.assertIn(f"edgeprune {command} ", self.succeed(command, "--help"))
 
     def test_import_takes_the_body_and_replaces_the_head(self):

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace edgeprune {
+
+/// How many of `count` a fraction is: half to even, as Python's round() does in PyTorch's pruning.
+/// Throws std::invalid_argument unless 0 <= fraction < 1.
+int64_t share_of(double fraction, size_t count);
+
+/// The positions of the `count` smallest scores in any order; among equals the first ones go.
+/// Scores of zero were pruned before and count. Throws std::invalid_argument, calling them `what`,
+/// if a score is not finite or more than `count` are zero already.
+std::vector<int64_t> smallest(const std::vector<double>& scores, int64_t count,
+                              const std::string& what);
+
+}  // namespace edgeprune
