@@ -14,7 +14,10 @@ def read_header(path):
             if length > size - 8:
                 raise ValueError
             tensors = json.loads(file.read(length))
-            return json.loads(tensors.pop("__metadata__")["architecture"]), tensors, 8 + length
+            architecture = json.loads(tensors.pop("__metadata__")["architecture"])
+            if not all(isinstance(architecture[key], int) for key in ("input_size", "classes")):
+                raise ValueError
+            return architecture, tensors, 8 + length
         except (struct.error, ValueError, KeyError, AttributeError, TypeError):
             raise ValueError(f"{path}: no checkpoint of edgeprune") from None
 

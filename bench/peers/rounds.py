@@ -58,7 +58,7 @@ def interleave(contenders, rounds, on_round=lambda number, results: None):
     return results
 
 
-def ratio(ours, theirs):
-    """(ratio of the medians, lowest and highest ratio of any one round)"""
-    by_round = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return statistics.median(ours) / statistics.median(theirs), min(by_round), max(by_round)
+def ratio(ones, others):
+    """ones / others, a number a round: (that of the medians, lowest and highest of any one round)"""
+    by_round = [a / b for a, b in zip(ones, others, strict=True)]
+    return statistics.median(ones) / statistics.median(others), min(by_round), max(by_round)
