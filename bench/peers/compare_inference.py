@@ -11,6 +11,7 @@ import argparse
 import array
 import ctypes.util
 import importlib.util
+import math
 import os
 import pathlib
 import random
@@ -41,9 +42,12 @@ def difference(logits, expected):
     """The largest one as a share of the largest logit expected; infinite where there is no number."""
     if len(logits) != len(expected):
         raise ValueError(f"{len(logits)} logits where {len(expected)} are expected")
-    if any(value - value != 0 for value in logits):  # NaN and infinity
-        return float("inf")
-    return max(abs(a - b) for a, b in zip(logits, expected)) / max(map(abs, expected))
+    if not all(map(math.isfinite, (*logits, *expected))):
+        return math.inf
+    found, largest = max(abs(a - b) for a, b in zip(logits, expected)), max(map(abs, expected))
+    if found == 0:
+        return 0
+    return found / largest if largest else math.inf
 
 
 class Comparison:
@@ -77,12 +81,12 @@ class Comparison:
 
     def prepare(self, batch, threads, peers):
         """What the peers need besides the checkpoint: edgeprune's logits, the ONNX model."""
-        rounds.run([logits_program(self.options), "--model", self.options.model, *self.common(batch),
-                    "--threads", threads], threads)
+        rounds.execute([logits_program(self.options), "--model", self.options.model, *self.common(batch),
+                        "--threads", threads], threads)
         self.expected[batch, threads] = read_floats(self.folder / "logits")
         if "onnxruntime" in peers:
-            rounds.run([sys.executable, HERE / "onnx_model.py", "--model", self.options.model, *self.common(batch),
-                        "--onnx", self.folder / "onnx"], threads)
+            rounds.execute([sys.executable, HERE / "onnx_model.py", "--model", self.options.model, *self.common(batch),
+                            "--onnx", self.folder / "onnx"], threads)
             self.compare_logits("pytorch", batch, threads)
 
     def edgeprune(self, batch, threads):
@@ -204,7 +208,9 @@ def main():
                           for name in ("edgeprune", *peers)}
             rows.append(compare(contenders, options.rounds, batch, threads))
     print(table.render(columns(peers), rows, options.format), end="")
-    print("\n" + footer(comparison.differences), file=sys.stdout if options.format == "md" else sys.stderr)
+    if options.format == "md":
+        print()
+    print(footer(comparison.differences), file=sys.stdout if options.format == "md" else sys.stderr)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,6 @@ def main():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, images, options.onnx, input_names=["images"], output_names=["logits"], opset_version=13)
-    print("{}")
 
 
 if __name__ == "__main__":
