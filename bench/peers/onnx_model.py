@@ -19,18 +19,11 @@ except ImportError as error:
     sys.exit(f"onnx_model.py: {error} (Debian: python3-torch)")
 
 
-class ReLU6(torch.nn.Module):
-    """torch.nn.ReLU6 becomes Relu and Clip in ONNX; this one Clip alone, which a runtime can fuse into the convolution."""
-
-    def forward(self, x):
-        return x.clamp(0, 6)
-
-
 def unit(ins, outs, kernel=1, stride=1, groups=1, activation=True):
     """A convolution, its batch norm and its activation, as torchvision nests them."""
     layers = [torch.nn.Conv2d(ins, outs, kernel, stride, kernel // 2, groups=groups, bias=False),
               torch.nn.BatchNorm2d(outs)]
-    return layers + [ReLU6()] if activation else layers
+    return layers + [torch.nn.ReLU6()] if activation else layers
 
 
 class Block(torch.nn.Module):
@@ -61,7 +54,8 @@ class MobileNetV2(torch.nn.Module):
                                               torch.nn.Linear(architecture["last"], architecture["classes"]))
 
     def forward(self, x):
-        return self.classifier(torch.nn.functional.adaptive_avg_pool2d(self.features(x), 1).flatten(1))
+        pooled = torch.nn.functional.adaptive_avg_pool2d(self.features(x), 1)  # ONNX's GlobalAveragePool
+        return self.classifier(pooled.flatten(1))
 
 
 def load(path):
@@ -101,7 +95,8 @@ def main():
         pathlib.Path(options.logits).write_bytes(model(images).numpy().tobytes())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(model, images, options.onnx, input_names=["images"], output_names=["logits"], opset_version=13)
+        torch.onnx.export(model, images, options.onnx, input_names=["images"], output_names=["logits"],
+                          opset_version=13)
 
 
 if __name__ == "__main__":

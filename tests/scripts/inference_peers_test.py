@@ -66,7 +66,8 @@ class Checkpoint(InFolder):
                 checkpoint.read_header(self.path)
 
     def test_truncated_tensor_is_named(self):
-        write_checkpoint(self.path, tensors={"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, values=b"123")
+        tensor = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+        write_checkpoint(self.path, tensors={"a": tensor}, values=b"123")
         with self.assertRaisesRegex(ValueError, "ends inside of a"):
             checkpoint.read_tensors(self.path)
 
