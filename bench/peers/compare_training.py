@@ -13,7 +13,6 @@ import argparse
 import importlib.util
 import os
 import pathlib
-import re
 import signal
 import statistics
 import sys
@@ -24,6 +23,7 @@ import rounds
 import table
 
 PEER = pathlib.Path(__file__).with_name("pytorch_train.py")
+CONFIGURATIONS = ("128x2", "32x2", "128x1")
 COLUMNS = [
     table.Column("batch", "batch"),
     table.Column("threads", "threads"),
@@ -84,30 +84,18 @@ def compare(contenders, count, batch, threads):
     return row
 
 
-def configuration(text):
-    """BATCHxTHREADS"""
-    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
-        raise argparse.ArgumentTypeError(f"'{text}' is not BATCHxTHREADS, for example 128x2")
-    return tuple(map(int, text.split("x")))
-
-
 def arguments(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--edgeprune", required=True, metavar="BINARY")
+    command_line.add_comparison(parser, CONFIGURATIONS)
     command_line.add_training(parser)
-    parser.add_argument("--config", type=configuration, action="append", metavar="BATCHxTHREADS",
-                        help="may be repeated (default: 128x2, 32x2 and 128x1)")
     parser.add_argument("--steps", type=command_line.positive, default=30,
                         help="timed ones a run, after as many of warm-up (default: 30)")
-    parser.add_argument("--rounds", type=command_line.positive, default=5, help="runs of each, in turns (default: 5)")
-    parser.add_argument("--format", choices=table.FORMATS, default="md")
     return parser.parse_args(words)
 
 
 def require_prerequisites(options):
     """Before minutes of measuring, not after them."""
-    if not (os.path.isfile(options.edgeprune) and os.access(options.edgeprune, os.X_OK)):
-        raise ValueError(f"{options.edgeprune}: no such program (build edgeprune, give its path as --edgeprune)")
+    command_line.require_program(options.edgeprune)
     if not os.path.isdir(options.data):
         raise ValueError(f"{options.data}: no such folder of data")
     if not os.path.isfile(options.weights):
@@ -122,7 +110,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: takes the running contender along
     require_prerequisites(options)
     rows = []
-    for batch, threads in options.config or [(128, 2), (32, 2), (128, 1)]:
+    for batch, threads in command_line.chosen(options, CONFIGURATIONS):
         contenders = {"edgeprune": lambda: edgeprune(options, batch, threads),
                       "pytorch": lambda: pytorch(options, batch, threads)}
         rows.append(compare(contenders, options.rounds, batch, threads))

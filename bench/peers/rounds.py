@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    output: object  # what the process printed, as JSON
+    output: object  # what the process printed: bytes, or the JSON that they are
     peak_mib: float  # its largest resident memory
 
 
@@ -19,8 +19,21 @@ class RunFailed(Exception):
 
 
 def run(command, threads, settings={}):
-    """Runs a command that prints JSON, with `threads` threads and these environment variables. Linux starts a child's
-    peak at its parent's memory: keep this process small (no torch, no data)."""
+    """execute() for a command that prints JSON."""
+    output, peak_mib = execute(command, threads, settings)
+    try:
+        return Run(json.loads(output), peak_mib)
+    except ValueError:
+        raise RunFailed(f"{title(command)} printed no JSON: {output[:60]!r}") from None
+
+
+def title(command):
+    return " ".join(pathlib.Path(word).name for word in command[:2])
+
+
+def execute(command, threads, settings={}):
+    """Runs a command with `threads` threads and these environment variables. Linux starts a child's peak at its
+    parent's memory: keep this process small (no torch, no data)."""
     command = [str(word) for word in command]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)} | settings
     with tempfile.TemporaryFile() as errors:
@@ -38,13 +51,9 @@ def run(command, threads, settings={}):
             process.stdout.close()
         errors.seek(0)
         last_words = errors.read().decode(errors="replace").strip().splitlines() or ["no message"]
-    program = " ".join(pathlib.Path(word).name for word in command[:2])
     if process.returncode != 0:
-        raise RunFailed(f"{program} failed ({process.returncode}): {last_words[-1]}")
-    try:
-        return Run(json.loads(output), usage.ru_maxrss / 1024)  # Linux counts it in KiB
-    except ValueError:
-        raise RunFailed(f"{program} printed no JSON: {output[:60]!r}") from None
+        raise RunFailed(f"{title(command)} failed ({process.returncode}): {last_words[-1]}")
+    return Run(output, usage.ru_maxrss / 1024)  # Linux counts it in KiB
 
 
 def interleave(contenders, rounds, on_round=lambda number, results: None):
@@ -58,7 +67,7 @@ def interleave(contenders, rounds, on_round=lambda number, results: None):
     return results
 
 
-def ratio(ours, theirs):
-    """(ratio of the medians, lowest and highest ratio of any one round)"""
-    by_round = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return statistics.median(ours) / statistics.median(theirs), min(by_round), max(by_round)
+def ratio(ones, others):
+    """ones / others, a number a round: (that of the medians, lowest and highest of any one round)"""
+    by_round = [a / b for a, b in zip(ones, others, strict=True)]
+    return statistics.median(ones) / statistics.median(others), min(by_round), max(by_round)

@@ -1,4 +1,4 @@
-"""bench/peers without PyTorch: the images and their order against edgeprune's, rounds, tables, bad input."""
+"""bench/peers' comparison of training without PyTorch: the images and their order against edgeprune's, rounds, tables, bad input."""
 
 import json
 import pathlib

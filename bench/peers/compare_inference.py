@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Inference of edgeprune, ONNX Runtime and XNNPACK, measured in turns, as a table.
+
+All run the same checkpoint with batch norm folded, in float32, on the same images with as many threads, and their
+logits are compared with edgeprune's before anything is told of their speed. A round measures each of them once, in a
+new process that warms up first. The ratio is a peer's median of milliseconds an image to edgeprune's: above 1, edgeprune
+is faster; its lowest and highest are those of single rounds. A peer that is not installed is left out.
+"""
+
+import argparse
+import array
+import ctypes.util
+import importlib.util
+import math
+import os
+import pathlib
+import random
+import signal
+import statistics
+import sys
+import tempfile
+
+import checkpoint
+import options as command_line
+import rounds
+import table
+
+HERE = pathlib.Path(__file__).parent
+NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "xnnpack": "XNNPACK", "pytorch": "PyTorch"}
+CONFIGURATIONS = ("1x1", "1x2", "64x1", "64x2")
+TOLERANCE = 1e-3  # some hundred times what float32 sums in another order differ by
+EXAMPLES = """examples:
+  compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --onnxruntime libonnxruntime.so.1
+  compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --config 1x1 64x2 --rounds 9"""
+
+
+def read_floats(path):
+    return array.array("f", path.read_bytes())
+
+
+def difference(logits, expected):
+    """The largest one as a share of the largest logit expected; infinite where there is no number."""
+    if len(logits) != len(expected):
+        raise ValueError(f"{len(logits)} logits where {len(expected)} are expected")
+    if not all(map(math.isfinite, (*logits, *expected))):
+        return math.inf
+    found, largest = max(abs(a - b) for a, b in zip(logits, expected)), max(map(abs, expected))
+    if found == 0:
+        return 0
+    return found / largest if largest else math.inf
+
+
+class Comparison:
+    """The systems on one checkpoint; files between them are in `folder`."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, pathlib.Path(folder)
+        self.images = self.folder / "images"
+        architecture, _, _ = checkpoint.read_header(options.model)
+        self.side, self.classes = architecture["input_size"], architecture["classes"]
+        self.expected = {}  # edgeprune's logits by (batch, threads)
+        self.differences = {}  # the largest so far, by system
+
+    def write_images(self, count):
+        """As good as normalised ones: [count,S,S,3], standard normal, always the same."""
+        generator = random.Random(0)
+        pixels = array.array("f", (generator.gauss(0, 1) for _ in range(count * self.side**2 * 3)))
+        self.images.write_bytes(pixels.tobytes())
+
+    def common(self, batch):
+        """Options of everything that runs the network on the images."""
+        return ["--images", self.images, "--batch", batch, "--logits", self.folder / "logits"]
+
+    def compare_logits(self, system, batch, threads):
+        """With those that the system has just written."""
+        found = difference(read_floats(self.folder / "logits"), self.expected[batch, threads])
+        if not found <= TOLERANCE:
+            raise ValueError(f"{NAMES[system]}'s logits differ from edgeprune's by {found:.1e} of the largest one"
+                             f" (batch {batch}, {threads} threads): the same network?")
+        self.differences[system] = max(found, self.differences.get(system, 0))
+
+    def prepare(self, batch, threads, peers):
+        """What the peers need besides the checkpoint: edgeprune's logits, the ONNX model."""
+        rounds.execute([logits_program(self.options), "--model", self.options.model, *self.common(batch),
+                        "--threads", threads], threads)
+        self.expected[batch, threads] = read_floats(self.folder / "logits")
+        if "onnxruntime" in peers:
+            rounds.execute([sys.executable, HERE / "onnx_model.py", "--model", self.options.model, *self.common(batch),
+                            "--onnx", self.folder / "onnx"], threads)
+            self.compare_logits("pytorch", batch, threads)
+
+    def edgeprune(self, batch, threads):
+        """Milliseconds an image, as those below."""
+        result = rounds.run([self.options.edgeprune, "latency", "--model", self.options.model, "--engine", "dense",
+                             "--batch", batch, "--threads", threads, "--seconds", self.options.seconds,
+                             "--format", "json"], threads)
+        return result.output[0]["median_ms"]
+
+    def onnxruntime(self, batch, threads):
+        return self.peer("onnxruntime", [sys.executable, HERE / "onnxruntime_inference.py", "--library",
+                                         onnxruntime_library(self.options), "--onnx", self.folder / "onnx",
+                                         "--side", self.side, "--classes", self.classes], batch, threads)
+
+    def xnnpack(self, batch, threads):
+        return self.peer("xnnpack", [xnnpack_program(self.options), "--model", self.options.model], batch, threads)
+
+    def peer(self, system, command, batch, threads):
+        result = rounds.run([*command, *self.common(batch), "--threads", threads,
+                             "--seconds", self.options.seconds], threads)
+        self.compare_logits(system, batch, threads)
+        return result.output["median_ms"]
+
+
+def compare(contenders, count, batch, threads):
+    """A row of the table. `contenders` are functions that give milliseconds an image."""
+    def say(number, results):
+        times = ", ".join(f"{NAMES[name]} {time:.4f}" for name, time in results.items())
+        print(f"batch {batch}, {threads} threads, round {number}/{count}: {times} ms/image", file=sys.stderr)
+
+    results = rounds.interleave(contenders, count, say)
+    row = {"batch": batch, "threads": threads, "edgeprune_ms": statistics.median(results["edgeprune"])}
+    for name in contenders.keys() - {"edgeprune"}:
+        row[f"{name}_ms"] = statistics.median(results[name])
+        row[f"{name}_ratio"], row[f"{name}_lowest_ratio"], row[f"{name}_highest_ratio"] = rounds.ratio(
+            results[name], results["edgeprune"])
+    return row
+
+
+def columns(peers):
+    result = [table.Column("batch", "batch"), table.Column("threads", "threads"),
+              table.Column("edgeprune ms/image", "edgeprune_ms", 4)]
+    for name in peers:
+        result += [table.Column(f"{NAMES[name]} ms/image", f"{name}_ms", 4), table.Column("ratio", f"{name}_ratio", 2),
+                   table.Column("lowest", f"{name}_lowest_ratio", 2),
+                   table.Column("highest", f"{name}_highest_ratio", 2)]
+    return result
+
+
+def footer(differences):
+    shares = ", ".join(f"{NAMES[system]} {found:.1e}" for system, found in differences.items())
+    return f"Largest difference from edgeprune's logits, as a share of the largest logit: {shares}."
+
+
+def logits_program(options):
+    return pathlib.Path(options.edgeprune).parent / "bench" / "edgeprune_logits"
+
+
+def xnnpack_program(options):
+    return pathlib.Path(options.edgeprune).parent / "bench" / "xnnpack_inference"
+
+
+def onnxruntime_library(options):
+    """None if there is none."""
+    if options.onnxruntime:
+        return pathlib.Path(options.onnxruntime).absolute()  # a bare name would be looked for in the system's folders
+    return ctypes.util.find_library("onnxruntime")
+
+
+def reasons_to_leave_out(options):
+    """{peer: why}"""
+    reasons = {}
+    if onnxruntime_library(options) is None:
+        reasons["onnxruntime"] = "its library was not found (bench/peers/README.md says where from; --onnxruntime)"
+    elif importlib.util.find_spec("torch") is None:
+        reasons["onnxruntime"] = "Python has no torch to make the ONNX model with (Debian: python3-torch)"
+    if not os.path.isfile(xnnpack_program(options)):
+        reasons["xnnpack"] = (f"{xnnpack_program(options)} is not built"
+                              " (Debian: libxnnpack-dev libpthreadpool-dev; then configure and build again)")
+    return reasons
+
+
+def arguments(words):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    command_line.add_comparison(parser, CONFIGURATIONS)
+    parser.add_argument("--model", required=True, help="checkpoint of edgeprune")
+    parser.add_argument("--onnxruntime", metavar="LIBRARY", help="libonnxruntime.so (default: the system's, if any)")
+    parser.add_argument("--seconds", type=command_line.positive, default=3, help="of measuring, a run (default: 3)")
+    return parser.parse_args(words)
+
+
+def require_prerequisites(options):
+    """Before minutes of measuring, not after them."""
+    command_line.require_program(options.edgeprune)
+    command_line.require_program(logits_program(options), "built with edgeprune where EDGEPRUNE_BENCH is on")
+    if options.onnxruntime and not os.path.isfile(options.onnxruntime):
+        raise ValueError(f"{options.onnxruntime}: no such library of ONNX Runtime")
+
+
+def main():
+    options = arguments(sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: takes the running contender along
+    require_prerequisites(options)
+    configurations = command_line.chosen(options, CONFIGURATIONS)
+    reasons = reasons_to_leave_out(options)
+    for name, reason in reasons.items():
+        print(f"{NAMES[name]} is left out: {reason}", file=sys.stderr)
+    peers = [name for name in ("onnxruntime", "xnnpack") if name not in reasons]
+    if not peers:
+        raise ValueError("no peer to compare with")
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="edgeprune-peers-") as folder:
+        comparison = Comparison(options, folder)
+        comparison.write_images(max(batch for batch, _ in configurations))
+        for batch, threads in configurations:
+            comparison.prepare(batch, threads, peers)
+            contenders = {name: lambda name=name: getattr(comparison, name)(batch, threads)
+                          for name in ("edgeprune", *peers)}
+            rows.append(compare(contenders, options.rounds, batch, threads))
+    print(table.render(columns(peers), rows, options.format), end="")
+    if options.format == "md":
+        print()
+    print(footer(comparison.differences), file=sys.stdout if options.format == "md" else sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (OSError, ValueError, rounds.RunFailed) as error:
+        sys.exit(f"compare_inference.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("compare_inference.py: interrupted")

@@ -1,0 +1,25 @@
+// The logits of edgeprune's dense engine, for compare_inference.py to compare its peers' with.
+
+#include "bench/peers/program.h"
+#include "engine/base/parallel.h"
+#include "engine/inference/plan.h"
+
+namespace edgeprune::bench {
+namespace {
+
+Tensor run(const Task& task) {
+  const ThreadScope scope(task.threads);
+  const int64_t batch = task.images.shape()[0];
+  inference::Plan plan(task.graph, inference::Engine::dense, batch);
+  Tensor logits({batch, plan.classes()});
+  plan.run(task.images.data(), logits.data());
+  return logits;
+}
+
+}  // namespace
+}  // namespace edgeprune::bench
+
+int main(int argc, char** argv) {
+  return edgeprune::bench::run_program(argc, argv, "Logits of edgeprune's dense engine",
+                                       edgeprune::bench::run);
+}
