@@ -3,19 +3,30 @@
 #include <algorithm>
 
 #include "engine/base/check.h"
+#include "engine/base/timer.h"
 #include "engine/inference/dense_steps.h"
 #include "engine/inference/sparse_steps.h"
 
 namespace edgeprune::inference {
 
+namespace {
+constexpr const char* kNames[] = {"dense", "sparse", "auto", "onednn"};
+}
+
 const char* to_string(Engine engine) {
-  return engine == Engine::dense ? "dense" : "sparse";
+  return kNames[static_cast<int>(engine)];
+}
+
+std::vector<std::string> engine_names() {
+  return {std::begin(kNames), std::end(kNames)};
 }
 
 Engine parse_engine(const std::string& name) {
-  if (name == "dense") return Engine::dense;
-  if (name == "sparse") return Engine::sparse;
-  throw std::invalid_argument(fmt::format("[engine] expected dense or sparse, got '{}'", name));
+  for (int i = 0; i < 4; ++i) {
+    if (name == kNames[i]) return static_cast<Engine>(i);
+  }
+  throw std::invalid_argument(
+      fmt::format("[engine] expected dense or sparse, auto or onednn, got '{}'", name));
 }
 
 Plan::Plan(const Graph& graph, Engine engine, int64_t batch) : batch_(batch) {
@@ -48,12 +59,24 @@ Plan::Plan(const Graph& graph, Engine engine, int64_t batch) : batch_(batch) {
     const int index = static_cast<int>(outputs.size());
     require(layer.residual < index, "Plan", "layer '{}' adds the output of layer {}, still to run",
             layer.name, layer.residual);
-    sparse = sparse || (engine == Engine::sparse && sparse_step_exists(layer));
+    sparse = sparse || ((engine == Engine::sparse || engine == Engine::automatic) &&
+                        sparse_step_exists(layer));
     int input = output_of(index - 1);
     if (sparse && index == 0) input = append(layer.name, to_panels_step(layer.shape, batch_), -1);
     const int residual = output_of(layer.residual);
     auto step = sparse ? sparse_step(layer, batch_) : dense_step(layer, batch_);
     outputs.push_back({append(layer.name, std::move(step), input, residual), sparse});
+    Entry& entry = entries_.back();
+    entry.bytes = 4.0 * double(layer.shape.input_count() + layer.shape.output_count());
+    if (layer.kind == Layer::Kind::convolution) {
+      double nonzeros = 0;
+      for (const float w : layer.weight.values()) nonzeros += w != 0;
+      entry.flops = entry.nonzero_flops = 2.0 * double(layer.shape.multiply_adds());
+      if (sparse && layer.shape.pointwise()) {
+        entry.nonzero_flops *= nonzeros / double(layer.weight.count());
+      }
+      entry.bytes += 4.0 * double(layer.weight.count()) / double(batch_);
+    }
   }
   if (sparse) append("logits", from_panels_step(classes_, batch_), outputs.back().entry);
   assign_buffers();
@@ -95,14 +118,26 @@ void Plan::assign_buffers() {
   for (size_t i = 0; i + 1 < count; ++i) entries_[i].output = arena_.data() + begin[i];
 }
 
-void Plan::run(const float* images, float* logits) {
-  for (Entry& entry : entries_) {
+void Plan::run(const float* images, float* logits, StepTimes* times) {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
     const float* input =
         entry.input < 0 ? images : entries_[static_cast<size_t>(entry.input)].output;
     const float* residual =
         entry.residual < 0 ? nullptr : entries_[static_cast<size_t>(entry.residual)].output;
+    const Stopwatch watch;
     entry.step->run(input, residual, &entry == &entries_.back() ? logits : entry.output);
+    if (times != nullptr) times->seconds[i] += watch.seconds();
   }
+}
+
+std::vector<StepInfo> Plan::steps() const {
+  std::vector<StepInfo> infos;
+  for (const Entry& entry : entries_) {
+    infos.push_back(
+        {entry.layer, entry.step->kernel(), entry.flops, entry.nonzero_flops, entry.bytes});
+  }
+  return infos;
 }
 
 std::vector<std::string> Plan::describe() const {

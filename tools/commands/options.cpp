@@ -1,11 +1,12 @@
 #include "tools/commands/options.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <cstdlib>
 
 #include "engine/base/check.h"
+#include "engine/inference/plan.h"
 #include "tools/experiment/machine.h"
 
 namespace edgeprune::commands {
@@ -37,8 +38,9 @@ void add_model(CLI::App& command, std::string& model) {
 }
 
 void add_engine(CLI::App& command, std::string& engine) {
-  command.add_option("--engine", engine, "dense or sparse")
-      ->check(CLI::IsMember({"dense", "sparse"}))
+  command
+      .add_option("--engine", engine, fmt::format("{}", fmt::join(inference::engine_names(), ", ")))
+      ->check(CLI::IsMember(inference::engine_names()))
       ->capture_default_str();
 }
 
