@@ -1,5 +1,6 @@
 """Whatever is wrong: one line on stderr, a non-zero exit, nothing half-written."""
 
+import json
 import os
 import resource
 import signal
@@ -39,7 +40,7 @@ class BadInput(CommandTest):
             self.train("--data", "synthetic:40", "--weights", "random", flag, value, says=flag, code=2)
         self.train("--data", "synthetic:40", "--weights", "random", "--model", self.base, code=2)
         for flag, value in (("--batch", "1,0"), ("--batch", "1,x"), ("--threads", 0), ("--seconds", -1),
-                            ("--samples", 0)):
+                            ("--min-samples", 0), ("--warmup", -1), ("--engine", "dense,fast")):
             self.fail("latency", "--model", self.base, flag, value, says=flag, code=2)
         self.fail("latency", "--model", self.base, "--seconds", "nan")
 
@@ -177,6 +178,31 @@ class BadInput(CommandTest):
         self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, "--epochs", 0,
                    preexec_fn=limit_file_size, says=os.strerror(27))
         self.assertEqual(old.read_bytes(), b"old")
+
+    def latency(self, *arguments, **options):
+        return self.fail("latency", "--model", self.base, "--batch", 1, "--engine", "dense", "--seconds", 0,
+                         "--warmup", 0, "--min-samples", 1, *arguments, **options)
+
+    def test_samples_that_cannot_be_written(self):
+        self.latency("--samples", self.folder / "missing" / "s.jsonl", says="No such file")
+        self.latency("--samples", self.folder, says=str(self.folder))
+        self.latency("--samples", "/dev/full", says="/dev/full")
+        self.assertFalse(os.path.isfile("/dev/full"), "replaced by a file")
+
+    def test_a_disk_full_of_samples(self):
+        """The table was measured for: it is printed all the same."""
+        def limit_file_size():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+        old = self.file("samples.jsonl", b"old")
+        code, output, errors = self.run_command(
+            "latency", "--model", self.base, "--batch", 1, "--seconds", 0, "--warmup", 0, "--min-samples", 1,
+            "--samples", old, "--format", "json", preexec_fn=limit_file_size)
+        self.assertEqual((code, errors), (1, f"edgeprune: {old}: cannot write: {os.strerror(27)}\n"))
+        self.assertEqual([row["engine"] for row in json.loads(output)], ["dense", "sparse", "auto"])
+        self.assertEqual(old.read_bytes(), b"old")
+        self.assertEqual(list(self.folder.iterdir()), [old])
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ import hashlib
 import io
 import json
 import math
+import os
+import re
 import unittest
 
 from support import SHARED, CommandTest, read_safetensors, write_bmp, write_image_folder
 
 PRUNABLE = 2202560
+SHORT = ("--seconds", 0, "--min-samples", 3, "--warmup", 0)  # next to no measuring
 
 
 def zeros(path):
@@ -128,11 +131,54 @@ class Commands(CommandTest):
 
     def test_latency_has_a_line_for_every_combination(self):
         rows = self.json_of("latency", "--model", self.base, "--engine", "dense,sparse", "--batch", "1,2",
-                            "--threads", "1,2", "--seconds", 0, "--samples", 3)
+                            "--threads", "1,2", *SHORT)
         self.assertEqual(len({(r["engine"], r["batch"], r["threads"]) for r in rows}), 8)
         for row in rows:
-            self.assertEqual(row["samples"], 3)
-            self.assertTrue(0 < row["min_ms"] <= row["median_ms"] <= row["max_ms"], row)
+            self.assertGreaterEqual(row["samples"], 3)
+            self.assertTrue(0 < row["min_ms"] <= row["median_ms"] <= row["p90_ms"] <= row["p99_ms"] <= row["max_ms"], row)
+            self.assertEqual(row["scenario"], "single-stream" if row["batch"] == 1 else "offline")
+            self.assertGreater(row["arena_bytes"], 0)
+            self.assertEqual(row["pin"], "none")
+            for key in ("cpu", "governor", "simd", "build", "commit"):
+                self.assertTrue(row[key], key)
+            first = next(r for r in rows if (r["batch"], r["threads"]) == (row["batch"], row["threads"]))
+            self.assertAlmostEqual(row["speedup"], first["median_ms"] / row["median_ms"], places=6)
+
+    def test_latency_of_several_models_says_where_it_was_taken(self):
+        copy = self.folder / "copy.safetensors"
+        copy.write_bytes(self.base.read_bytes())
+        lines = self.succeed("latency", "--model", self.base, "--model", copy, "--engine", "dense", "--batch", 1,
+                             *SHORT).splitlines()
+        self.assertRegex(lines[0], r"cores?, .*; governor .*; commit .*; threads pinned to cores: none")
+        self.assertEqual([line.split()[1] for line in lines[4:]], [str(self.base).split()[0], str(copy).split()[0]])
+
+    def test_latency_writes_all_samples_on_request(self):
+        samples = self.folder / "samples.jsonl"
+        rows = self.json_of("latency", "--model", self.base, "--batch", "1,2", *SHORT, "--samples", samples)
+        lines = [json.loads(line) for line in samples.read_text().splitlines()]
+        for row, line in zip(rows, lines, strict=True):
+            taken = line.pop("samples_ms")
+            self.assertEqual(line, row)
+            self.assertEqual(len(taken), row["samples"])
+            self.assertEqual([min(taken), max(taken)], [row["min_ms"], row["max_ms"]])
+
+    def test_pinned_threads_stay_on_cores_of_their_own(self):
+        cores = sorted(os.sched_getaffinity(0))
+        rows = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2,
+                            "--threads", f"1,{len(cores)}", "--pin", *SHORT)
+        self.assertIn(str(cores[0]), re.split(r"[,+]", rows[0]["pin"]))
+        self.assertEqual(len(rows[-1]["pin"].split(",")), len(cores))
+        self.assertTrue(set(map(int, re.split(r"[,+]", rows[-1]["pin"]))) <= set(cores), rows[-1])
+        one_core = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2, "--pin", *SHORT,
+                                preexec_fn=lambda: os.sched_setaffinity(0, cores[-1:]))
+        self.assertEqual(one_core[0]["pin"], str(cores[-1]))
+        self.assertEqual(one_core[0]["cores"], 1)
+
+    def test_pinning_leaves_a_binding_of_the_users_own_alone(self):
+        cores = sorted(os.sched_getaffinity(0))
+        rows = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2, "--pin", *SHORT,
+                            OMP_PROC_BIND="close", OMP_PLACES="{%d}" % cores[-1])
+        self.assertEqual(rows[0]["pin"], str(cores[-1]))
 
     def test_formats_hold_the_same_table(self):
         arguments = ("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, "--dry-run")

@@ -87,8 +87,8 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(code, 0, errors)
         return output
 
-    def json_of(self, *arguments):
-        return json.loads(self.succeed(*arguments, "--format", "json"))
+    def json_of(self, *arguments, **options):
+        return json.loads(self.succeed(*arguments, "--format", "json", **options))
 
     def fail(self, *arguments, says="", code=1, **options):
         """The error line. In self.folder nothing appears that was not there."""
