@@ -12,6 +12,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/experiment/latency_table.h"
+#include "tools/experiment/layer_times.h"
 #include "tools/experiment/pinning.h"
 
 namespace edgeprune::commands {
@@ -59,7 +60,13 @@ void run(const Options& o) {
   const std::vector<ModelLatency> latencies = measure(o);
   const Machine machine = this_machine();
   print_conditions(machine, most_threads, o.format);
-  print(latency_table(latencies, machine, o.format != "md"), o.format);
+  if (!o.measurement.per_layer) {
+    print(latency_table(latencies, machine, o.format != "md"), o.format);
+  } else if (o.format == "md") {
+    print(layer_report(latencies));
+  } else {
+    print(layer_records(latencies, machine), o.format);
+  }
   if (!o.samples.empty()) {
     write_file_atomically(o.samples, samples_json_lines(latencies, machine));
     say("samples: " + o.samples);
@@ -79,11 +86,14 @@ void add_latency(CLI::App& app) {
   add_measurement(*command, o->measurement, o->pin);
   command->add_option("--samples", o->samples,
                       "file for all samples: a line of JSON for each line of the table");
+  command->add_flag("--per-layer", o->measurement.per_layer,
+                    "time every layer, and say how near to the machine's limit it is");
   add_format(*command, o->format);
   command->footer(
       "Example:\n"
       "  edgeprune latency --model base.safetensors --model pruned.safetensors \\\n"
       "    --engine dense,sparse,auto --batch 1,64 --threads 1,2 --pin --samples samples.jsonl\n"
+      "  edgeprune latency --model pruned.safetensors --batch 1 --per-layer\n"
       "Speed-ups are against the first line of the same batch and threads. Batch 1 is the latency\n"
       "of single images (single-stream), larger ones are throughput (offline).");
   command->callback([o] { run(*o); });

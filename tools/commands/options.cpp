@@ -150,13 +150,17 @@ void require_writable_file(const std::string& path) {
 
 void print_conditions(const Machine& machine, int threads, const std::string& format) {
   if (format != "md") return;
-  fmt::print("{}; threads pinned to cores: {}\n\n", conditions(machine), pinned_cores(threads));
+  print(fmt::format("{}; threads pinned to cores: {}\n\n", conditions(machine),
+                    pinned_cores(threads)));
+}
+
+void print(const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  require_file(std::fflush(stdout) == 0 && written, "standard output", "cannot write");
 }
 
 void print(const Table& table, const std::string& format) {
-  const std::string text = table.render(parse_format(format));
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  require_file(std::fflush(stdout) == 0 && written, "standard output", "cannot write");
+  print(table.render(parse_format(format)));
 }
 
 void say(const std::string& line) {

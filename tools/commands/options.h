@@ -47,7 +47,8 @@ void require_writable_file(const std::string& path);
 /// Before tables in Markdown a line on stdout about the machine and the cores of so many threads.
 /// The other formats have it in every record.
 void print_conditions(const Machine& machine, int threads, const std::string& format);
-/// Prints a table on stdout.
+/// Prints on stdout; throws FileError if it cannot be written.
+void print(const std::string& text);
 void print(const Table& table, const std::string& format);
 /// A line on stderr.
 void say(const std::string& line);
