@@ -53,9 +53,10 @@ double dense_flops(const inference::Graph& graph) {
 HeatMap breakeven_heat_map(const Sweep& sweep, const Machine& machine) {
   HeatMap map{
       .title = "Dense time ÷ sparse time: blue where sparse is faster",
-      .subtitle = circumstances(sweep, machine),
+      .subtitle =
+          circumstances(sweep, machine) + "; on the right a layer's own zeros where it breaks even",
       .x_label = "zeros among the network's prunable weights (pruned globally by magnitude)",
-      .remark_heading = "breaks even at (own zeros)",
+      .remark_heading = "breaks even at",
       .columns = {},
       .rows = {}};
   for (const PrunedGraph& pruned : sweep.levels) {

@@ -50,10 +50,17 @@ std::string cells(const HeatMap& map, const std::vector<double>& y) {
   return all + "-9 -9 0\nEND\n" + light + outside + "END\n" + dark + outside + "END\n";
 }
 
+/// gnuplot takes the text of a tic for a number's format.
+std::string tic_text(const std::string& name) {
+  std::string format;
+  for (const char c : name) format += c == '%' ? "%%" : std::string(1, c);
+  return gnuplot_text(format);
+}
+
 std::string tics(const std::vector<std::string>& names, const std::vector<double>& at) {
   std::vector<std::string> tics;
   for (size_t i = 0; i < names.size(); ++i) {
-    tics.push_back(fmt::format("{} {}", gnuplot_text(names[i]), at[i]));
+    tics.push_back(fmt::format("{} {}", tic_text(names[i]), at[i]));
   }
   return fmt::format("({})", fmt::join(tics, ", "));
 }
@@ -75,7 +82,7 @@ std::string script(const HeatMap& map, ImageFormat format) {
   text += fmt::format(
       "set label 1 {} at screen 0.5,{} center font '{},22'\n"
       "set label 2 {} at screen 0.5,{} center font '{},16' textcolor rgb '#444444'\n"
-      "set label 3 {} at screen 0.985,{} right font '{},14' textcolor rgb '#444444'\n",
+      "set label 3 {} at screen 0.897,{} left font '{},14' textcolor rgb '#444444'\n",
       gnuplot_text(map.title), from_top(28), kPlotFont, gnuplot_text(map.subtitle), from_top(62),
       kPlotFont, gnuplot_text(map.remark_heading), from_top(kTop - 14), kPlotFont);
   text += fmt::format(
@@ -94,8 +101,8 @@ std::string script(const HeatMap& map, ImageFormat format) {
       "or more' 2)\n",
       -kDeepest, kDeepest, 48.0 / height, 16.0 / height, kPlotFont);
   return text + fmt::format(
-                    "plot $cells using 1:2:(0.5):(0.5):3 with boxxyerror fillstyle solid 1 border "
-                    "linecolor palette, "
+                    "plot $cells using 1:2:(0.5):(0.5):3 with boxxyerror linecolor palette "
+                    "fillstyle solid 1 border linecolor rgb '#ffffff', "
                     "$light using 1:2:3 with labels font '{0},13' textcolor rgb '#222222', "
                     "$dark using 1:2:3 with labels font '{0},13' textcolor rgb '#ffffff'\n",
                     kPlotFont);

@@ -172,14 +172,13 @@ std::vector<LatencyResult> measure_latency(const std::vector<LatencyCase>& cases
   const Measurements measurements = set_up(cases, options);
   const double turn = turn_seconds(measurements);
   const auto enough = [](const auto& measurement) { return measurement->enough(); };
-  Progress progress(
-      "latency", expected_rounds(measurements, turn, options) * static_cast<int64_t>(cases.size()),
-      "turns");
+  int64_t left = expected_rounds(measurements, turn, options) * static_cast<int64_t>(cases.size());
+  Progress progress("latency", left, "turns");
   while (!std::all_of(measurements.begin(), measurements.end(), enough)) {
     for (const auto& measurement : measurements) {
       throw_if_interrupted();
       measurement->turn(turn);
-      progress.advance(1);
+      progress.advance(left-- > 0 ? 1 : 0);  // their number is an estimate
     }
   }
   std::vector<LatencyResult> results;

@@ -5,9 +5,16 @@ import os
 import resource
 import signal
 import struct
+import time
 import unittest
 
 from support import SHARED, CommandTest, write_image_folder
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class BadInput(CommandTest):
@@ -26,7 +33,8 @@ class BadInput(CommandTest):
     def test_command_line(self):
         self.fail(code=2)
         self.fail("nonsense", code=2)
-        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "study", "report"):
+        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "breakeven", "study",
+                        "report"):
             self.fail(command, "--nonsense", code=2)
         self.fail("info", "--model", self.base, "--nonsense", says="--nonsense", code=2)
         self.fail("info", "--model", self.base, "--format", "xml", says="xml", code=2)
@@ -72,6 +80,34 @@ class BadInput(CommandTest):
         self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
         self.fail("prune", "--model", pruned, "--method", "magnitude", "--sparsity", 0.3, "--out", self.out,
                   says="zero already")
+
+    def test_breakeven(self):
+        def refused(*arguments, says, **options):
+            self.fail("breakeven", "--model", self.base, "--out", self.folder / "out", *arguments, says=says, **options)
+
+        for levels in ("100", "0,150", "nan", "50,inf"):
+            refused("--levels", levels, says="[0, 100)")
+        refused("--levels=-5", says="[0, 100)")
+        refused("--levels", "half", says="--levels", code=2)
+        refused("--batch", "1,0", says="--batch", code=2)
+        pruned = self.folder / "pruned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
+        refused("--model", pruned, says="--model", code=2)
+        self.fail("breakeven", "--model", pruned, "--levels", "30,80", "--out", self.folder / "out",
+                  says="50.0 % of the prunable weights are zero already")
+        self.fail("breakeven", "--model", self.base, "--out", pruned, says=str(pruned))
+
+    def test_ctrl_c_ends_a_measurement(self):
+        for command in ("latency", "breakeven"):
+            process = self.start(command, "--model", self.base, "--batch", 1, "--threads", 1, "--seconds", 1e6,
+                                 cwd=self.folder)
+            while cpu_seconds(process.pid) < 1:  # it is at work, however busy the machine
+                self.assertIsNone(process.poll())
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertIn("edgeprune: interrupted", errors.splitlines()[-1])
 
     def test_checkpoints(self):
         good = self.base.read_bytes()

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import unittest
 
 from support import SHARED, CommandTest, read_safetensors, write_bmp, write_image_folder
@@ -27,7 +28,8 @@ class Commands(CommandTest):
     def test_help_of_every_subcommand_gives_an_example(self):
         self.assertIn("first run", self.succeed("--help"))
         self.assertRegex(self.succeed("--version"), r"^\d+\.\d+\.\d+\n$")
-        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "study", "report"):
+        for command in ("import", "train", "eval", "prune", "predict", "info", "latency", "breakeven", "study",
+                        "report"):
             self.assertIn(f"edgeprune {command} ", self.succeed(command, "--help"))
 
     def test_import_takes_the_body_and_replaces_the_head(self):
@@ -179,6 +181,56 @@ class Commands(CommandTest):
         rows = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2, "--pin", *SHORT,
                             OMP_PROC_BIND="close", OMP_PLACES="{%d}" % cores[-1])
         self.assertEqual(rows[0]["pin"], str(cores[-1]))
+
+    def test_latency_per_layer(self):
+        arguments = ("latency", "--model", self.base, "--engine", "dense,sparse", "--batch", 2, *SHORT, "--per-layer")
+        rows = self.json_of(*arguments)
+        layers = {row["layer"] for row in self.json_of("info", "--model", self.base)} - {"all prunable", "all parameters"}
+        for engine in ("dense", "sparse"):
+            mine = {row["layer"]: row for row in rows if row["engine"] == engine}
+            self.assertTrue(layers | {"pool", "all layers"} <= set(mine), layers - set(mine))
+            total = sum(row["median_ms"] for layer, row in mine.items() if layer != "all layers")
+            self.assertAlmostEqual(mine["all layers"]["median_ms"], total, places=6)
+            for layer in layers:
+                self.assertTrue(mine[layer]["kernel"] and mine[layer]["gflops"] > 0 and mine[layer]["limit"], layer)
+        text = self.succeed(*arguments)
+        self.assertEqual(text.count("furthest from their limit:\n- "), 2)
+        self.assertIn("| whole run", text)
+
+    def test_breakeven_prints_draws_and_keeps_its_data(self):
+        out = self.folder / "new" / "out"
+        code, text, errors = self.run_command("breakeven", "--model", self.base, "--levels", "90,0,50", "--batch", 2,
+                                              "--threads", "1,2", *SHORT, "--out", out)
+        self.assertEqual(code, 0, errors)
+        self.assertEqual(re.findall(r"^\| +(\d+\.0) \|", text, re.M), ["0.0", "50.0", "90.0"] * 2)
+        self.assertEqual(len(re.findall(r"^\| network .*(%|always|never)", text, re.M)), 2)
+        rows = [json.loads(line) for line in (out / "breakeven.jsonl").read_text().splitlines()]
+        self.assertEqual({(r["threads"], r["level_percent"], r["engine"]) for r in rows},
+                         {(t, l, e) for t in (1, 2) for l in (0, 50, 90) for e in ("dense", "sparse", "auto")})
+        self.assertEqual(sum(r["layer"] == "network" for r in rows), 18)
+        for row in rows:
+            self.assertTrue(row["median_ms"] > 0 and row["commit"], row)
+            self.assertEqual(row["breakeven"] is None, row["engine"] == "dense")
+        pictures = {f"{name}_batch2_threads{t}.{kind}" for name in ("heat_map", "latency") for t in (1, 2)
+                    for kind in ("svg", "png")}
+        self.assertEqual({path.name for path in out.iterdir()} - pictures, {"breakeven.jsonl"})
+        if shutil.which("gnuplot"):
+            self.assertEqual({path.name for path in out.iterdir()}, pictures | {"breakeven.jsonl"})
+
+    def test_breakeven_without_gnuplot_says_so_and_goes_on(self):
+        code, output, errors = self.run_command("breakeven", "--model", self.base, "--levels", "0,90", "--batch", 1,
+                                                "--threads", 1, *SHORT, "--out", self.folder / "out", "--format", "csv",
+                                                PATH=str(self.folder))
+        self.assertEqual(code, 0, errors)
+        self.assertIn("no plots: gnuplot is not installed", errors)
+        self.assertEqual(len(list(csv.reader(io.StringIO(output)))), 1 + 2 * 3 * 36)
+
+    def test_breakeven_starts_from_a_pruned_model_too(self):
+        pruned = self.folder / "pruned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
+        rows = self.json_of("breakeven", "--model", pruned, "--levels", "50,80", "--batch", 1, "--threads", 1, *SHORT,
+                            "--out", self.folder / "out")
+        self.assertEqual({row["level_percent"] for row in rows}, {50, 80})
 
     def test_formats_hold_the_same_table(self):
         arguments = ("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, "--dry-run")

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tests/tools/experiment/sample_machine.h"
+
 namespace edgeprune {
 namespace {
 
-const Machine kMachine = {"Sample CPU 9000", 4, "performance", "avx2", "Release, GCC", "0123abc"};
+const Machine kMachine = testing::sample_machine();
 
 ModelLatency latency(const std::string& engine, int batch, int threads, double median) {
   return {"m.safetensors",
