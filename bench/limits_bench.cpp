@@ -37,6 +37,8 @@ void register_benchmarks() {
   for (const int threads : std::set<int>{1, thread_count()}) {
     add_limit("arithmetic_peak", threads, "GFLOP/s", simd::peak_gflops);
     add_limit("memory_bandwidth", threads, "GB/s", simd::memory_bandwidth);
+    add_limit("cache_bandwidth/256KB", threads, "GB/s",
+              [] { return simd::cache_bandwidth(256 << 10); });
   }
 }
 

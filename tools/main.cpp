@@ -32,7 +32,7 @@ int main(int argc, char** argv) try {
   for (const auto add :
        {commands::add_import, commands::add_train, commands::add_eval, commands::add_prune,
         commands::add_compact, commands::add_predict, commands::add_info, commands::add_latency,
-        commands::add_study, commands::add_report}) {
+        commands::add_breakeven, commands::add_study, commands::add_report}) {
     add(app);
   }
   edgeprune::simd::pin_target_from_environment();

@@ -59,6 +59,9 @@ class SparsePointwise : public Step {
   }
   int64_t output_size() const override { return PanelLayout{weights_.rows(), columns_}.size(); }
   int64_t weight_bytes() const override { return weights_.bytes(); }
+  double density() const override {
+    return double(weights_.nnz()) / double(weights_.rows() * weights_.channels());
+  }
   std::string kernel() const override { return "csr"; }
 
  private:

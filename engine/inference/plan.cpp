@@ -81,10 +81,8 @@ StepInfo describe(const Stage::Entry& entry, int64_t images) {
   info.bytes = sizeof(float) * double(s.input_count()) + output + residual +
                double(entry.step->weight_bytes()) / double(images);
   if (entry.layer->kind != Layer::Kind::convolution) return info;
-  const auto weights = entry.layer->weight.values();
-  const auto zeros = std::count(weights.begin(), weights.end(), 0.0f);
   info.flops = 2.0 * double(s.multiply_adds());
-  info.nonzero_flops = info.flops * (1.0 - double(zeros) / double(weights.size()));
+  info.kernel_flops = info.flops * entry.step->density();
   return info;
 }
 

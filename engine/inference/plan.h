@@ -16,9 +16,9 @@ class KernelChoices;
 /// What one step of a plan does, for each image.
 struct StepInfo {
   std::string layer, kernel;
-  double flops = 0;          ///< two per multiply-add, zeros counted
-  double nonzero_flops = 0;  ///< two per multiply-add with a nonzero weight
-  double bytes = 0;          ///< activations read and written, and the image's share of the weights
+  double flops = 0;         ///< two per multiply-add of the layer
+  double kernel_flops = 0;  ///< of these, what this kernel carries out: sparse ones skip zeros
+  double bytes = 0;         ///< activations read and written, and the image's share of the weights
 };
 
 /// A trained network as a flat list of steps for one batch size, engine and thread count, with

@@ -18,7 +18,8 @@ class Step {
   }                                                   ///< in floats, for the thread count in force
                                                       ///< when the step was made
   virtual int64_t weight_bytes() const { return 0; }  ///< of weights that run() reads
-  virtual std::string kernel() const = 0;             ///< "onednn", "dense", "csr", ...
+  virtual double density() const { return 1; }  ///< share of the weights that run() multiplies
+  virtual std::string kernel() const = 0;       ///< "onednn", "dense", "csr", ...
 };
 
 }  // namespace edgeprune::inference

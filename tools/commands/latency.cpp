@@ -1,61 +1,76 @@
 #include "tools/experiment/latency.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "engine/base/check.h"
+#include "engine/base/file.h"
 #include "models/checkpoint.h"
 #include "models/fold.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/machine.h"
+#include "tools/experiment/latency_table.h"
+#include "tools/experiment/layer_times.h"
+#include "tools/experiment/pinning.h"
 
 namespace edgeprune::commands {
 namespace {
 
 struct Options {
-  std::vector<std::string> models, engines{"dense", "sparse"};
+  std::vector<std::string> models, engines{"dense", "sparse", "auto"};
   std::vector<int> batches{1, 64}, threads{1};
   LatencyOptions measurement;
-  std::string format = "md";
+  std::string samples, format = "md";
+  bool pin = false;
 };
 
-void run(const Options& o) {
-  const InterruptGuard guard;
-  warn_of_surplus_threads(*std::max_element(o.threads.begin(), o.threads.end()));
+std::vector<ModelLatency> measure(const Options& o) {
   std::vector<inference::Engine> engines;
   for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
-  std::vector<LatencyCase> cases;
-  std::vector<std::string> names;
+  std::vector<std::shared_ptr<const inference::Graph>> graphs;
   for (const std::string& path : o.models) {
-    const auto graph =
-        std::make_shared<const inference::Graph>(fold_batch_norm(*load_checkpoint(path).model));
-    for (LatencyCase& one : latency_cases(graph, engines, o.batches, o.threads)) {
-      cases.push_back(std::move(one));
-      names.push_back(path);
+    graphs.push_back(
+        std::make_shared<const inference::Graph>(fold_batch_norm(*load_checkpoint(path).model)));
+  }
+  std::vector<LatencyCase> cases;
+  std::vector<ModelLatency> latencies;
+  for (const int threads : o.threads) {
+    for (const int batch : o.batches) {
+      for (size_t i = 0; i < graphs.size(); ++i) {
+        for (LatencyCase& one : latency_cases(graphs[i], engines, {batch}, {threads})) {
+          cases.push_back(std::move(one));
+          latencies.push_back({o.models[i], {}});
+        }
+      }
     }
   }
-  const std::vector<LatencyCell> cells = measure_latency(cases, o.measurement);
-  Table table({{"model", "model", Align::left},
-               {"engine", "engine", Align::left},
-               {"batch", "batch"},
-               {"threads", "threads"},
-               {"median ms/image", "median_ms"},
-               {"mean", "mean_ms"},
-               {"p90", "p90_ms"},
-               {"p99", "p99_ms"},
-               {"min", "min_ms"},
-               {"max", "max_ms"},
-               {"samples", "samples"}});
-  for (size_t i = 0; i < cells.size(); ++i) {
-    const LatencyCell& c = cells[i];
-    table.add_row({names[i], c.engine, int64_t{c.batch}, int64_t{c.threads}, Number{c.median, 4},
-                   Number{c.mean, 4}, Number{c.p90, 4}, Number{c.p99, 4}, Number{c.min, 4},
-                   Number{c.max, 4}, c.samples});
+  std::vector<LatencyResult> results = measure_latency(cases, o.measurement);
+  for (size_t i = 0; i < results.size(); ++i) latencies[i].result = std::move(results[i]);
+  return latencies;
+}
+
+void run(const Options& o) {
+  if (o.pin) pin_threads();
+  const InterruptGuard guard;
+  const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
+  warn_of_surplus_threads(most_threads);
+  if (!o.samples.empty()) require_writable_file(o.samples);
+  const std::vector<ModelLatency> latencies = measure(o);
+  const Machine machine = this_machine();
+  print_conditions(machine, most_threads, o.format);
+  if (!o.measurement.per_layer) {
+    print(latency_table(latencies, machine, o.format != "md"), o.format);
+  } else if (o.format == "md") {
+    print(layer_report(latencies));
+  } else {
+    print(layer_records(latencies, machine), o.format);
   }
-  say(fmt::format("{}; {}; {}", machine_description(), build_description(), build_commit()));
-  print(table, o.format);
+  if (!o.samples.empty()) {
+    write_file_atomically(o.samples, samples_json_lines(latencies, machine));
+    say("samples: " + o.samples);
+  }
 }
 
 }  // namespace
@@ -66,30 +81,21 @@ void add_latency(CLI::App& app) {
       "Time models on engines, interleaved in one run: ms per image, medians and percentiles");
   auto o = std::make_shared<Options>();
   command->add_option("--model", o->models, "checkpoint; may be given more than once")->required();
-  command->add_option("--engine", o->engines, "dense, sparse, or both")
-      ->delimiter(',')
-      ->check(CLI::IsMember(inference::engine_names()))
-      ->capture_default_str();
-  command->add_option("--batch", o->batches, "images at a time")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  command->add_option("--threads", o->threads, "CPU threads")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  command->add_option("--seconds", o->measurement.seconds, "of measuring, a line of the table")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--samples", o->measurement.samples, "at least so many, a line of the table")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_engines(*command, o->engines);
+  add_batches_and_threads(*command, o->batches, o->threads);
+  add_measurement(*command, o->measurement, o->pin);
+  command->add_option("--samples", o->samples,
+                      "file for all samples: a line of JSON for each line of the table");
+  command->add_flag("--per-layer", o->measurement.per_layer,
+                    "time every layer, and say how near to the machine's limit it is");
   add_format(*command, o->format);
   command->footer(
       "Example:\n"
-      "  edgeprune latency --model base.safetensors --model pruned.safetensors --engine "
-      "dense,sparse \\\n"
-      "    --batch 1,64 --threads 1,2");
+      "  edgeprune latency --model base.safetensors --model pruned.safetensors \\\n"
+      "    --engine dense,sparse,auto --batch 1,64 --threads 1,2 --pin --samples samples.jsonl\n"
+      "  edgeprune latency --model pruned.safetensors --batch 1 --per-layer\n"
+      "Speed-ups are against the first line of the same batch and threads. Batch 1 is the latency\n"
+      "of single images (single-stream), larger ones are throughput (offline).");
   command->callback([o] { run(*o); });
 }
 

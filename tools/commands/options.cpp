@@ -2,13 +2,18 @@
 
 #include "engine/inference/engine.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "engine/inference/plan.h"
+#include "tools/experiment/latency_table.h"
 #include "tools/experiment/machine.h"
+#include "tools/experiment/pinning.h"
 
 namespace edgeprune::commands {
 
@@ -39,9 +44,48 @@ void add_model(CLI::App& command, std::string& model) {
 }
 
 void add_engine(CLI::App& command, std::string& engine) {
-  command.add_option("--engine", engine, "dense or sparse")
+  command
+      .add_option("--engine", engine, fmt::format("{}", fmt::join(inference::engine_names(), ", ")))
       ->check(CLI::IsMember(inference::engine_names()))
       ->capture_default_str();
+}
+
+void add_engines(CLI::App& command, std::vector<std::string>& engines) {
+  const std::string choices =
+      fmt::format("one or more of {}", fmt::join(inference::engine_names(), ", "));
+  command.add_option("--engine", engines, choices)
+      ->delimiter(',')
+      ->check(CLI::IsMember(inference::engine_names()))
+      ->capture_default_str();
+}
+
+void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
+                             std::vector<int>& threads) {
+  command.add_option("--batch", batches, "images at a time; one or more sizes")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command.add_option("--threads", threads, "CPU threads; one or more counts")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin) {
+  command.add_option("--seconds", measurement.seconds, "of measuring, a model on an engine")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--min-samples", measurement.min_samples,
+                  "at least so many, a model on an engine")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      .add_option("--warmup", measurement.warmup_seconds,
+                  "seconds of runs before the first sample, a model on an engine")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_flag("--pin", pin, "bind every thread to a core of its own");
 }
 
 void add_format(CLI::App& command, std::string& format) {
@@ -100,10 +144,25 @@ TrainOptions TrainingFlags::parse() const {
   return result;
 }
 
-void print(const Table& table, const std::string& format) {
-  const std::string text = table.render(parse_format(format));
+void require_writable_file(const std::string& path) {
+  require_file(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path), path,
+               "is no regular file");
+  require_writable(path);
+}
+
+void print_conditions(const Machine& machine, int threads, const std::string& format) {
+  if (format != "md") return;
+  print(fmt::format("{}; threads pinned to cores: {}\n\n", conditions(machine),
+                    pinned_cores(threads)));
+}
+
+void print(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   require_file(std::fflush(stdout) == 0 && written, "standard output", "cannot write");
+}
+
+void print(const Table& table, const std::string& format) {
+  print(table.render(parse_format(format)));
 }
 
 void say(const std::string& line) {

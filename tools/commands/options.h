@@ -3,8 +3,11 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "tools/cli/table.h"
+#include "tools/experiment/latency.h"
+#include "tools/experiment/machine.h"
 #include "tools/experiment/trainer.h"
 
 namespace edgeprune::commands {
@@ -17,6 +20,11 @@ CLI::Option* add_weights(CLI::App& command, std::string& weights);
 std::string weights_or_default(const std::string& weights);
 void add_model(CLI::App& command, std::string& model);
 void add_engine(CLI::App& command, std::string& engine);
+void add_engines(CLI::App& command, std::vector<std::string>& engines);
+void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
+                             std::vector<int>& threads);
+/// --seconds, --min-samples, --warmup and --pin.
+void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin);
 void add_format(CLI::App& command, std::string& format);
 /// Default: every core.
 void add_threads(CLI::App& command, int& threads);
@@ -32,7 +40,15 @@ struct TrainingFlags {
   TrainOptions parse() const;
 };
 
-/// Prints a table on stdout.
+/// Throws FileError unless a file can be written at `path`; a device or a pipe is no place for one
+/// either, as it would be replaced.
+void require_writable_file(const std::string& path);
+
+/// Before tables in Markdown a line on stdout about the machine and the cores of so many threads.
+/// The other formats have it in every record.
+void print_conditions(const Machine& machine, int threads, const std::string& format);
+/// Prints on stdout; throws FileError if it cannot be written.
+void print(const std::string& text);
 void print(const Table& table, const std::string& format);
 /// A line on stderr.
 void say(const std::string& line);

@@ -1,41 +1,14 @@
 #include "tools/experiment/gnuplot.h"
 
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
 
 namespace edgeprune {
 namespace {
 
 constexpr int kWidth = 1200, kHeight = 800;
-constexpr const char* kFont = "sans-serif";
-
-/// A gnuplot string in which only letters and spaces stand for themselves: no quote, backquote
-/// (which would run a command), @macro or backslash of the text is ever seen by gnuplot's parser.
-/// Nor a digit: it takes any number of them for part of the octal code before.
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= ' ') {
-      result += ' ';
-    } else if (byte >= 0x80 || std::isalpha(byte)) {
-      result += c;
-    } else {
-      result += fmt::format("\\{:03o}", byte);
-    }
-  }
-  return result + '"';
-}
+constexpr const char* kFont = kPlotFont;
 
 std::string style(const Series& series) {
   std::string text = series.marker == Marker::none ? "with lines"
@@ -85,7 +58,7 @@ std::string axes(const Figure& figure, double bottom, double top) {
       "set grid linecolor rgb '#dddddd' linetype 1 linewidth 1\n"
       "set xlabel {}\nset xrange [{}:{}]\nset xtics 0,10\n"
       "set bmargin at screen {}\nset tmargin at screen {}\n",
-      quoted(figure.x_label), figure.x_low, figure.x_high, bottom, top);
+      gnuplot_text(figure.x_label), figure.x_low, figure.x_high, bottom, top);
 }
 
 /// The y label is a label of its own: gnuplot's moves with the length of the numbers beside it.
@@ -102,8 +75,9 @@ std::string panel_plots(const Figure& figure, double middle) {
     text += fmt::format(
         "set lmargin at screen {}\nset rmargin at screen {}\nset title {} font '{},18'\n"
         "set label 1 {} at screen {},{} center rotate\nset yrange [{}:{}]\nplot {}\n",
-        left + 0.095, left + 1 / count - 0.03, quoted(panel.title), kFont, quoted(panel.y_label),
-        left + 0.02, middle, panel.y_low, panel.y_high, fmt::join(plots, ", "));
+        left + 0.095, left + 1 / count - 0.03, gnuplot_text(panel.title), kFont,
+        gnuplot_text(panel.y_label), left + 0.02, middle, panel.y_low, panel.y_high,
+        fmt::join(plots, ", "));
   }
   return text;
 }
@@ -118,9 +92,9 @@ std::string frame(const Figure& figure, const std::vector<const Series*>& entrie
       "set label {} at screen 0.5,0.955 center font '{},22'\n"
       "set key at screen 0.5,{} center top vertical maxrows {} Left reverse samplen 3.5 width 2 "
       "font '{},16'\nplot [0:1] [0:1] NaN notitle",
-      quoted(figure.title), kFont, legend_top, legend_rows, kFont);
+      gnuplot_text(figure.title), kFont, legend_top, legend_rows, kFont);
   for (const Series* entry : entries) {
-    text += fmt::format(", keyentry {} title {}", style(*entry), quoted(entry->name));
+    text += fmt::format(", keyentry {} title {}", style(*entry), gnuplot_text(entry->name));
   }
   return text + "\n";
 }
@@ -130,90 +104,11 @@ std::string script(const Figure& figure, ImageFormat format) {
   const size_t legend_rows =
       std::max<size_t>(1, (entries.size() + figure.legend_columns - 1) / figure.legend_columns);
   const double legend_top = 0.025 + 0.033 * static_cast<double>(legend_rows);
-  std::string text = fmt::format(
-      "set encoding utf8\n"
-      "set terminal {} size {},{} noenhanced font '{},17' rounded background rgb 'white'\n",
-      format == ImageFormat::svg ? "svg dynamic" : "pngcairo", kWidth, kHeight, kFont);
+  std::string text = gnuplot_terminal(format, kWidth, kHeight);
   text += data_blocks(figure) + "set multiplot\nset key off\n";
   const double bottom = legend_top + 0.125, top = figure.panels.front().title.empty() ? 0.9 : 0.855;
   text += axes(figure, bottom, top) + panel_plots(figure, (bottom + top) / 2);
   return text + frame(figure, entries, legend_rows, legend_top) + "unset multiplot\n";
-}
-
-/// An unnamed file, gone when closed: unlike pipes, three of them cannot block each other.
-class ScratchFile {
- public:
-  ScratchFile() : file_(std::tmpfile(), &std::fclose) {
-    if (file_ == nullptr)
-      throw PlotError(fmt::format("gnuplot: no scratch file: {}", std::strerror(errno)));
-  }
-  int descriptor() const { return ::fileno(file_.get()); }
-
-  void write(const std::string& text) {
-    const bool whole = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size();
-    if (!whole || std::fflush(file_.get()) != 0) {
-      throw PlotError(fmt::format("gnuplot: cannot write the script: {}", std::strerror(errno)));
-    }
-    std::rewind(file_.get());
-  }
-
-  std::string read() {
-    std::rewind(file_.get());
-    std::string text;
-    std::array<char, 1 << 16> block;
-    while (const size_t got = std::fread(block.data(), 1, block.size(), file_.get())) {
-      text.append(block.data(), got);
-    }
-    return text;
-  }
-
- private:
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
-};
-
-/// gnuplot explains itself in the last line that is not blank, indented to the place in question.
-std::string last_line(std::string text) {
-  text.erase(text.find_last_not_of(" \n") + 1);  // npos + 1 == 0
-  text.erase(0, text.rfind('\n') + 1);
-  text.erase(0, text.find_first_not_of(' '));
-  return text.empty() ? "no message" : text;
-}
-
-/// What gnuplot, given `commands`, wrote to its standard output.
-std::string run_gnuplot(const std::string& commands) {
-  ScratchFile in, out, errors;
-  in.write(commands);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_adddup2(&files, in.descriptor(), STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&files, out.descriptor(), STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&files, errors.descriptor(), STDERR_FILENO);
-  char name[] = "gnuplot", no_user_settings[] = "-d";
-  char* arguments[] = {name, no_user_settings, nullptr};
-  pid_t child = 0;
-  const int failed = ::posix_spawnp(&child, name, &files, nullptr, arguments, environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  if (failed == ENOENT) {
-    throw PlotError("gnuplot is not installed (Debian: gnuplot-nox); no plot was drawn");
-  }
-  if (failed != 0)
-    throw PlotError(fmt::format("gnuplot does not start: {}", std::strerror(failed)));
-
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFSIGNALED(status)) {
-    throw PlotError(fmt::format("gnuplot was killed by signal {}", WTERMSIG(status)));
-  }
-  if (WEXITSTATUS(status) != 0) {
-    throw PlotError(fmt::format("gnuplot failed with status {}: {}", WEXITSTATUS(status),
-                                last_line(errors.read())));
-  }
-  const std::string image = out.read();
-  if (image.empty()) {
-    throw PlotError(fmt::format("gnuplot drew nothing: {}", last_line(errors.read())));
-  }
-  return image;
 }
 
 }  // namespace

@@ -1,18 +1,13 @@
 #pragma once
 // Line charts, drawn by gnuplot.
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace edgeprune {
+#include "tools/experiment/gnuplot_process.h"
 
-/// gnuplot is missing or failed; one line that says which.
-class PlotError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+namespace edgeprune {
 
 /// gnuplot's numbers of dash types; none leaves the markers alone.
 enum class Dash { none = 0, solid = 1, dashed = 2, dotted = 3 };
@@ -56,8 +51,6 @@ struct Figure {
   std::vector<Panel> panels;  ///< at least one
   size_t legend_columns = 3;  ///< filled column by column
 };
-
-enum class ImageFormat { svg, png };
 
 /// The image file's bytes, 1200 x 800 pixels. All text is shown as it stands, whatever it holds.
 /// Throws PlotError.

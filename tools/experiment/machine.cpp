@@ -10,19 +10,39 @@
 
 namespace edgeprune {
 
-std::string machine_description() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  std::string line, name = "unknown CPU";
+namespace {
+
+std::string cpu_model(const std::string& root) {
+  std::ifstream cpuinfo(root + "/proc/cpuinfo");
+  std::string line;
   while (std::getline(cpuinfo, line)) {
     const size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) {
-      name = line.substr(colon + 2);
-      break;
-    }
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
   }
-  const int cores = core_count();
-  return fmt::format("{}, {} core{}, {}", name, cores, cores == 1 ? "" : "s",
-                     simd::current_target());
+  return "unknown CPU";
+}
+
+std::string frequency_governor(const std::string& root) {
+  std::ifstream file(root + "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  std::string name;
+  return file >> name ? name : "unknown";
+}
+
+}  // namespace
+
+Machine this_machine(const std::string& root) {
+  return {.cpu = cpu_model(root),
+          .cores = core_count(),
+          .governor = frequency_governor(root),
+          .simd = simd::current_target(),
+          .build = build_description(),
+          .commit = build_commit()};
+}
+
+std::string machine_description() {
+  const Machine machine = this_machine();
+  return fmt::format("{}, {} core{}, {}", machine.cpu, machine.cores, machine.cores == 1 ? "" : "s",
+                     machine.simd);
 }
 
 std::string build_description() {

@@ -4,6 +4,18 @@
 
 namespace edgeprune {
 
+/// Where and with what a time was taken: goes into every record of one.
+struct Machine {
+  std::string cpu;       ///< the model: "AMD EPYC"
+  int cores = 0;         ///< that this process may use
+  std::string governor;  ///< of the CPU's frequency: "performance"; "unknown" in most containers
+  std::string simd;      ///< the target of our own kernels: "avx512"
+  std::string build;     ///< build_description()
+  std::string commit;    ///< build_commit()
+};
+/// `root` is in front of /proc and /sys, for tests.
+Machine this_machine(const std::string& root = "");
+
 /// "AMD EPYC, 2 cores, avx512": the CPU's name, the cores this process may use, the SIMD target of
 /// our own kernels.
 std::string machine_description();

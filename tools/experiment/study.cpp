@@ -181,10 +181,11 @@ class Study {
     std::vector<int> threads{1};
     if (options_.threads > 1) threads.push_back(options_.threads);
     const auto graph = std::make_shared<const inference::Graph>(fold_batch_norm(*checkpoint.model));
-    record.latency =
-        measure_latency(latency_cases(graph, {inference::Engine::dense, inference::Engine::sparse},
-                                      plan_.batches, threads),
-                        plan_.latency);
+    const std::vector<LatencyCase> cases = latency_cases(
+        graph, {inference::Engine::dense, inference::Engine::sparse}, plan_.batches, threads);
+    for (const LatencyResult& result : measure_latency(cases, plan_.latency)) {
+      record.latency.push_back(result.cell);
+    }
     append_record(runs_path(), record);
     say_(fmt::format("{}: accuracy {:.2f} %, sparsity {:.1f} %", label, 100 * record.accuracy,
                      100 * record.sparsity()));

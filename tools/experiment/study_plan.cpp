@@ -50,7 +50,7 @@ StudyPlan quick_plan() {
   plan.train_images = 10000;
   plan.finetune_images = 4000;
   plan.test_images = 2000;
-  plan.latency = {.seconds = 0.5, .samples = 20};
+  plan.latency = {.seconds = 0.5, .min_samples = 20, .warmup_seconds = 0.1};
   plan.steps.push_back({.id = "baseline", .parent = "", .method = {}, .epochs = 2});
   add_one_shot(plan, Method::magnitude, {0.3, 0.5, 0.7, 0.9}, 1);
   add_one_shot(plan, Method::channel, {0.3, 0.5}, 1);

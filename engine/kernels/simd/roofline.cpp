@@ -86,5 +86,22 @@ double memory_bandwidth() {
   return 3.0 * sizeof(float) * double(count) / seconds * 1e-9;
 }
 
+double cache_bandwidth(int64_t bytes) {
+  const int threads = thread_count();
+  const int64_t count = std::max<int64_t>(1, bytes / 2 / static_cast<int64_t>(sizeof(float)));
+  const int64_t rounds = std::max<int64_t>(1, (int64_t{1} << 23) / count);
+  const auto a = allocate_floats(threads * count), b = allocate_floats(threads * count);
+  std::fill_n(a.get(), threads * count, 0.0f);
+  std::fill_n(b.get(), threads * count, 0.0f);
+  const double seconds = shortest_seconds([&] {
+    parallel_for(threads, 1, [&](int64_t, int64_t, int part) {
+      const ThreadScope alone(1);
+      float* sum = b.get() + part * count;
+      for (int64_t r = 0; r < rounds; ++r) add(a.get() + part * count, sum, count, sum);
+    });
+  });
+  return 3.0 * sizeof(float) * double(threads * count * rounds) / seconds * 1e-9;
+}
+
 }  // namespace edgeprune::simd
 #endif

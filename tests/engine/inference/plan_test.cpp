@@ -372,7 +372,7 @@ TEST(Plan, KnowsWhatEveryStepDoes) {
   EXPECT_EQ(step.layer, "layer1");
   EXPECT_EQ(step.flops, 2.0 * 7 * 19 * 49);
   const auto weights = graph.layers[1].weight.values();
-  EXPECT_EQ(step.nonzero_flops, 2.0 * 49 * (7 * 19 - std::ranges::count(weights, 0.0f)));
+  EXPECT_EQ(step.kernel_flops, 2.0 * 49 * (7 * 19 - std::ranges::count(weights, 0.0f)));
   EXPECT_EQ(dense.steps()[1].bytes, 4.0 * (7 * 49 + PanelLayout{19, 49}.size() + 7 * 19));
 }
 

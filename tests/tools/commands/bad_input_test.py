@@ -1,12 +1,20 @@
 """Whatever is wrong: one line on stderr, a non-zero exit, nothing half-written."""
 
+import json
 import os
 import resource
 import signal
 import struct
+import time
 import unittest
 
 from support import SHARED, CommandTest, write_image_folder
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class BadInput(CommandTest):
@@ -25,7 +33,8 @@ class BadInput(CommandTest):
     def test_command_line(self):
         self.fail(code=2)
         self.fail("nonsense", code=2)
-        for command in ("import", "train", "eval", "prune", "compact", "predict", "info", "latency", "study", "report"):
+        for command in ("import", "train", "eval", "prune", "compact", "predict", "info", "latency", "breakeven",
+                        "study", "report"):
             self.fail(command, "--nonsense", code=2)
         self.fail("info", "--model", self.base, "--nonsense", says="--nonsense", code=2)
         self.fail("info", "--model", self.base, "--format", "xml", says="xml", code=2)
@@ -39,7 +48,7 @@ class BadInput(CommandTest):
             self.train("--data", "synthetic:40", "--weights", "random", flag, value, says=flag, code=2)
         self.train("--data", "synthetic:40", "--weights", "random", "--model", self.base, code=2)
         for flag, value in (("--batch", "1,0"), ("--batch", "1,x"), ("--threads", 0), ("--seconds", -1),
-                            ("--samples", 0)):
+                            ("--min-samples", 0), ("--warmup", -1), ("--engine", "dense,fast")):
             self.fail("latency", "--model", self.base, flag, value, says=flag, code=2)
         self.fail("latency", "--model", self.base, "--seconds", "nan")
 
@@ -71,6 +80,34 @@ class BadInput(CommandTest):
         self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
         self.fail("prune", "--model", pruned, "--method", "magnitude", "--sparsity", 0.3, "--out", self.out,
                   says="zero already")
+
+    def test_breakeven(self):
+        def refused(*arguments, says, **options):
+            self.fail("breakeven", "--model", self.base, "--out", self.folder / "out", *arguments, says=says, **options)
+
+        for levels in ("100", "0,150", "nan", "50,inf"):
+            refused("--levels", levels, says="[0, 100)")
+        refused("--levels=-5", says="[0, 100)")
+        refused("--levels", "half", says="--levels", code=2)
+        refused("--batch", "1,0", says="--batch", code=2)
+        pruned = self.folder / "pruned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
+        refused("--model", pruned, says="--model", code=2)
+        self.fail("breakeven", "--model", pruned, "--levels", "30,80", "--out", self.folder / "out",
+                  says="50.0 % of the prunable weights are zero already")
+        self.fail("breakeven", "--model", self.base, "--out", pruned, says=str(pruned))
+
+    def test_ctrl_c_ends_a_measurement(self):
+        for command in ("latency", "breakeven"):
+            process = self.start(command, "--model", self.base, "--batch", 1, "--threads", 1, "--seconds", 1e6,
+                                 cwd=self.folder)
+            while cpu_seconds(process.pid) < 1:  # it is at work, however busy the machine
+                self.assertIsNone(process.poll())
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertIn("edgeprune: interrupted", errors.splitlines()[-1])
 
     def test_checkpoints(self):
         good = self.base.read_bytes()
@@ -177,6 +214,31 @@ class BadInput(CommandTest):
         self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, "--epochs", 0,
                    preexec_fn=limit_file_size, says=os.strerror(27))
         self.assertEqual(old.read_bytes(), b"old")
+
+    def latency(self, *arguments, **options):
+        return self.fail("latency", "--model", self.base, "--batch", 1, "--engine", "dense", "--seconds", 0,
+                         "--warmup", 0, "--min-samples", 1, *arguments, **options)
+
+    def test_samples_that_cannot_be_written(self):
+        self.latency("--samples", self.folder / "missing" / "s.jsonl", says="No such file")
+        self.latency("--samples", self.folder, says=str(self.folder))
+        self.latency("--samples", "/dev/full", says="/dev/full")
+        self.assertFalse(os.path.isfile("/dev/full"), "replaced by a file")
+
+    def test_a_disk_full_of_samples(self):
+        """The table was measured for: it is printed all the same."""
+        def limit_file_size():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+        old = self.file("samples.jsonl", b"old")
+        code, output, errors = self.run_command(
+            "latency", "--model", self.base, "--batch", 1, "--seconds", 0, "--warmup", 0, "--min-samples", 1,
+            "--samples", old, "--format", "json", preexec_fn=limit_file_size)
+        self.assertEqual((code, errors), (1, f"edgeprune: {old}: cannot write: {os.strerror(27)}\n"))
+        self.assertEqual([row["engine"] for row in json.loads(output)], ["dense", "sparse", "auto"])
+        self.assertEqual(old.read_bytes(), b"old")
+        self.assertEqual(list(self.folder.iterdir()), [old])
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@ import hashlib
 import io
 import json
 import math
+import os
+import re
+import shutil
 import unittest
 
 from support import SHARED, CommandTest, read_safetensors, write_bmp, write_image_folder
 
 PRUNABLE = 2202560
+SHORT = ("--seconds", 0, "--min-samples", 3, "--warmup", 0)  # next to no measuring
 
 
 def zeros(path):
@@ -24,7 +28,8 @@ class Commands(CommandTest):
     def test_help_of_every_subcommand_gives_an_example(self):
         self.assertIn("first run", self.succeed("--help"))
         self.assertRegex(self.succeed("--version"), r"^\d+\.\d+\.\d+\n$")
-        for command in ("import", "train", "eval", "prune", "compact", "predict", "info", "latency", "study", "report"):
+        for command in ("import", "train", "eval", "prune", "compact", "predict", "info", "latency", "breakeven",
+                        "study", "report"):
             self.assertIn(f"edgeprune {command} ", self.succeed(command, "--help"))
 
     def test_import_takes_the_body_and_replaces_the_head(self):
@@ -128,11 +133,104 @@ class Commands(CommandTest):
 
     def test_latency_has_a_line_for_every_combination(self):
         rows = self.json_of("latency", "--model", self.base, "--engine", "dense,sparse", "--batch", "1,2",
-                            "--threads", "1,2", "--seconds", 0, "--samples", 3)
+                            "--threads", "1,2", *SHORT)
         self.assertEqual(len({(r["engine"], r["batch"], r["threads"]) for r in rows}), 8)
         for row in rows:
-            self.assertEqual(row["samples"], 3)
-            self.assertTrue(0 < row["min_ms"] <= row["median_ms"] <= row["max_ms"], row)
+            self.assertGreaterEqual(row["samples"], 3)
+            self.assertTrue(0 < row["min_ms"] <= row["median_ms"] <= row["p90_ms"] <= row["p99_ms"] <= row["max_ms"], row)
+            self.assertEqual(row["scenario"], "single-stream" if row["batch"] == 1 else "offline")
+            self.assertGreater(row["arena_bytes"], 0)
+            self.assertEqual(row["pin"], "none")
+            for key in ("cpu", "governor", "simd", "build", "commit"):
+                self.assertTrue(row[key], key)
+            first = next(r for r in rows if (r["batch"], r["threads"]) == (row["batch"], row["threads"]))
+            self.assertAlmostEqual(row["speedup"], first["median_ms"] / row["median_ms"], places=6)
+
+    def test_latency_of_several_models_says_where_it_was_taken(self):
+        copy = self.folder / "copy.safetensors"
+        copy.write_bytes(self.base.read_bytes())
+        lines = self.succeed("latency", "--model", self.base, "--model", copy, "--engine", "dense", "--batch", 1,
+                             *SHORT).splitlines()
+        self.assertRegex(lines[0], r"cores?, .*; governor .*; commit .*; threads pinned to cores: none")
+        self.assertEqual([line.split()[1] for line in lines[4:]], [str(self.base).split()[0], str(copy).split()[0]])
+
+    def test_latency_writes_all_samples_on_request(self):
+        samples = self.folder / "samples.jsonl"
+        rows = self.json_of("latency", "--model", self.base, "--batch", "1,2", *SHORT, "--samples", samples)
+        lines = [json.loads(line) for line in samples.read_text().splitlines()]
+        for row, line in zip(rows, lines, strict=True):
+            taken = line.pop("samples_ms")
+            self.assertEqual(line, row)
+            self.assertEqual(len(taken), row["samples"])
+            self.assertEqual([min(taken), max(taken)], [row["min_ms"], row["max_ms"]])
+
+    def test_pinned_threads_stay_on_cores_of_their_own(self):
+        cores = sorted(os.sched_getaffinity(0))
+        rows = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2,
+                            "--threads", f"1,{len(cores)}", "--pin", *SHORT)
+        self.assertIn(str(cores[0]), re.split(r"[,+]", rows[0]["pin"]))
+        self.assertEqual(len(rows[-1]["pin"].split(",")), len(cores))
+        self.assertTrue(set(map(int, re.split(r"[,+]", rows[-1]["pin"]))) <= set(cores), rows[-1])
+        one_core = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2, "--pin", *SHORT,
+                                preexec_fn=lambda: os.sched_setaffinity(0, cores[-1:]))
+        self.assertEqual(one_core[0]["pin"], str(cores[-1]))
+        self.assertEqual(one_core[0]["cores"], 1)
+
+    def test_pinning_leaves_a_binding_of_the_users_own_alone(self):
+        cores = sorted(os.sched_getaffinity(0))
+        rows = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2, "--pin", *SHORT,
+                            OMP_PROC_BIND="close", OMP_PLACES="{%d}" % cores[-1])
+        self.assertEqual(rows[0]["pin"], str(cores[-1]))
+
+    def test_latency_per_layer(self):
+        arguments = ("latency", "--model", self.base, "--engine", "dense,sparse", "--batch", 2, *SHORT, "--per-layer")
+        rows = self.json_of(*arguments)
+        layers = {row["layer"] for row in self.json_of("info", "--model", self.base)} - {"all prunable", "all parameters"}
+        for engine in ("dense", "sparse"):
+            mine = {row["layer"]: row for row in rows if row["engine"] == engine}
+            self.assertTrue(layers | {"pool", "all layers"} <= set(mine), layers - set(mine))
+            total = sum(row["median_ms"] for layer, row in mine.items() if layer != "all layers")
+            self.assertAlmostEqual(mine["all layers"]["median_ms"], total, places=6)
+            for layer in layers:
+                self.assertTrue(mine[layer]["kernel"] and mine[layer]["gflops"] > 0 and mine[layer]["limit"], layer)
+        text = self.succeed(*arguments)
+        self.assertEqual(text.count("furthest from their limit:\n- "), 2)
+        self.assertIn("| whole run", text)
+
+    def test_breakeven_prints_draws_and_keeps_its_data(self):
+        out = self.folder / "new" / "out"
+        code, text, errors = self.run_command("breakeven", "--model", self.base, "--levels", "90,0,50", "--batch", 2,
+                                              "--threads", "1,2", *SHORT, "--out", out)
+        self.assertEqual(code, 0, errors)
+        self.assertEqual(re.findall(r"^\| +(\d+\.0) \|", text, re.M), ["0.0", "50.0", "90.0"] * 2)
+        self.assertEqual(len(re.findall(r"^\| network .*(%|always|never)", text, re.M)), 2)
+        rows = [json.loads(line) for line in (out / "breakeven.jsonl").read_text().splitlines()]
+        self.assertEqual({(r["threads"], r["level_percent"], r["engine"]) for r in rows},
+                         {(t, l, e) for t in (1, 2) for l in (0, 50, 90) for e in ("dense", "sparse", "auto")})
+        self.assertEqual(sum(r["layer"] == "network" for r in rows), 18)
+        for row in rows:
+            self.assertTrue(row["median_ms"] > 0 and row["commit"], row)
+            self.assertEqual(row["breakeven"] is None, row["engine"] == "dense")
+        pictures = {f"{name}_batch2_threads{t}.{kind}" for name in ("heat_map", "latency") for t in (1, 2)
+                    for kind in ("svg", "png")}
+        self.assertEqual({path.name for path in out.iterdir()} - pictures, {"breakeven.jsonl"})
+        if shutil.which("gnuplot"):
+            self.assertEqual({path.name for path in out.iterdir()}, pictures | {"breakeven.jsonl"})
+
+    def test_breakeven_without_gnuplot_says_so_and_goes_on(self):
+        code, output, errors = self.run_command("breakeven", "--model", self.base, "--levels", "0,90", "--batch", 1,
+                                                "--threads", 1, *SHORT, "--out", self.folder / "out", "--format", "csv",
+                                                PATH=str(self.folder))
+        self.assertEqual(code, 0, errors)
+        self.assertIn("no plots: gnuplot is not installed", errors)
+        self.assertEqual(len(list(csv.reader(io.StringIO(output)))), 1 + 2 * 3 * 36)
+
+    def test_breakeven_starts_from_a_pruned_model_too(self):
+        pruned = self.folder / "pruned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)
+        rows = self.json_of("breakeven", "--model", pruned, "--levels", "50,80", "--batch", 1, "--threads", 1, *SHORT,
+                            "--out", self.folder / "out")
+        self.assertEqual({row["level_percent"] for row in rows}, {50, 80})
 
     def test_formats_hold_the_same_table(self):
         arguments = ("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.5, "--dry-run")

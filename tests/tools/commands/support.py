@@ -68,12 +68,12 @@ class CommandTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
 
     @staticmethod
-    def start(*arguments, preexec_fn=None, stdout=subprocess.PIPE, **variables):
+    def start(*arguments, preexec_fn=None, stdout=subprocess.PIPE, cwd=None, **variables):
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("EDGEPRUNE_DATA", "EDGEPRUNE_WEIGHTS")}
         return subprocess.Popen([BINARY, *map(str, arguments)], env=environment | variables,
                                 stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
-                                text=True, preexec_fn=preexec_fn)
+                                text=True, preexec_fn=preexec_fn, cwd=cwd)
 
     def run_command(self, *arguments, **options):
         """(exit code, stdout, stderr)"""
@@ -87,8 +87,8 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(code, 0, errors)
         return output
 
-    def json_of(self, *arguments):
-        return json.loads(self.succeed(*arguments, "--format", "json"))
+    def json_of(self, *arguments, **options):
+        return json.loads(self.succeed(*arguments, "--format", "json", **options))
 
     def fail(self, *arguments, says="", code=1, **options):
         """The error line. In self.folder nothing appears that was not there."""

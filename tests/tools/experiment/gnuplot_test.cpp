@@ -1,11 +1,7 @@
 #include "tools/experiment/gnuplot.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "tests/support/paths.h"
 #include "tests/tools/experiment/require_gnuplot.h"
@@ -20,32 +16,6 @@ Figure sample_figure() {
           .x_label = "x",
           .x_high = 100,
           .panels = {{.y_high = 3, .series = {rising}}}};
-}
-
-/// PATH holds nothing but, perhaps, a gnuplot made of `script`.
-class FakeGnuplot {
- public:
-  explicit FakeGnuplot(const std::string& script = "") : before_(std::getenv("PATH")) {
-    if (!script.empty()) {
-      std::ofstream(folder_.file("gnuplot")) << "#!/bin/sh\n" << script;
-      ::chmod(folder_.file("gnuplot").c_str(), 0755);
-    }
-    ::setenv("PATH", folder_.path().c_str(), 1);
-  }
-  ~FakeGnuplot() { ::setenv("PATH", before_.c_str(), 1); }
-
- private:
-  testing::TemporaryFolder folder_;
-  std::string before_;
-};
-
-std::string error_of(const Figure& figure) {
-  try {
-    draw(figure, ImageFormat::svg);
-  } catch (const PlotError& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Gnuplot, DrawsPngAndSvg) {
@@ -89,35 +59,6 @@ TEST(Gnuplot, AnEmptySeriesIsNoError) {
   Figure figure = sample_figure();
   figure.panels[0].series.push_back({.name = "empty", .colour = "#000000"});
   EXPECT_NE(draw(figure, ImageFormat::svg).find("empty"), std::string::npos);
-}
-
-TEST(Gnuplot, MissingProgramIsNamed) {
-  const FakeGnuplot none;
-  EXPECT_EQ(error_of(sample_figure()),
-            "gnuplot is not installed (Debian: gnuplot-nox); no plot was drawn");
-}
-
-TEST(Gnuplot, FailureGivesStatusAndLastMessage) {
-  const FakeGnuplot failing(
-      "echo first >&2; echo 'line 3: no such terminal' >&2; echo half; exit 3\n");
-  EXPECT_EQ(error_of(sample_figure()), "gnuplot failed with status 3: line 3: no such terminal");
-}
-
-TEST(Gnuplot, SilenceIsAFailureToo) {
-  const FakeGnuplot silent("exit 0\n");
-  EXPECT_EQ(error_of(sample_figure()), "gnuplot drew nothing: no message");
-}
-
-TEST(Gnuplot, AKilledProgramIsReported) {
-  const FakeGnuplot killed("kill -9 $$\n");
-  EXPECT_EQ(error_of(sample_figure()), "gnuplot was killed by signal 9");
-}
-
-TEST(Gnuplot, AProgramThatReadsNothingDoesNotBlock) {
-  Figure figure = sample_figure();
-  for (int i = 0; i < 100000; ++i) figure.panels[0].series[0].points.emplace_back(i, i);
-  const FakeGnuplot deaf("exit 1\n");
-  EXPECT_EQ(error_of(figure), "gnuplot failed with status 1: no message");
 }
 
 }  // namespace

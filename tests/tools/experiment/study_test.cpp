@@ -31,7 +31,8 @@ StudyPlan tiny_plan() {
   plan.finetune_images = 16;
   plan.test_images = 10;
   plan.batches = {1};
-  plan.latency = {.seconds = 0, .samples = 1, .warmup = 0, .min_sample_ms = 0};
+  plan.latency = {
+      .seconds = 0, .min_samples = 1, .warmup_seconds = 0, .warmup_runs = 0, .min_sample_ms = 0};
   return plan;
 }
 

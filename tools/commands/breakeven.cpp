@@ -1,0 +1,97 @@
+#include "tools/experiment/breakeven.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "engine/base/file.h"
+#include "models/checkpoint.h"
+#include "tools/cli/interrupt.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/options.h"
+#include "tools/experiment/breakeven_plots.h"
+#include "tools/experiment/breakeven_tables.h"
+#include "tools/experiment/latency_table.h"
+#include "tools/experiment/pinning.h"
+
+namespace edgeprune::commands {
+namespace {
+
+struct Options {
+  std::string model, folder = "breakeven", format = "md";
+  std::vector<int> batches{1, 64}, threads{1, 2};
+  std::vector<double> levels{0, 30, 50, 60, 70, 80, 90, 95};
+  LatencyOptions measurement;
+  bool pin = false;
+};
+
+void draw_sweep(const Sweep& sweep, const Machine& machine, const std::string& folder) {
+  try {
+    for (const std::string& path : write_breakeven_plots(sweep, machine, folder)) {
+      say("plot: " + path);
+    }
+  } catch (const PlotError& error) {
+    say(fmt::format("no plots: {}", error.what()));
+  }
+}
+
+void print_sweep(const Sweep& sweep) {
+  print(fmt::format("{}, batch {}, {} thread{}\n\n{}\n{}\n", scenario(sweep.batch), sweep.batch,
+                    sweep.threads, sweep.threads == 1 ? "" : "s",
+                    end_to_end_table(sweep).render(Format::md),
+                    break_even_table(sweep).render(Format::md)));
+}
+
+void run(const Options& o) {
+  if (o.pin) pin_threads();
+  const InterruptGuard guard;
+  const std::vector<double> levels = parse_levels(o.levels);
+  const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
+  warn_of_surplus_threads(most_threads);
+  const Checkpoint checkpoint = load_checkpoint(o.model);
+  const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels);
+  std::filesystem::create_directories(o.folder);
+  const std::string data = (std::filesystem::path(o.folder) / "breakeven.jsonl").string();
+  require_writable_file(data);
+
+  const Machine machine = this_machine();
+  print_conditions(machine, most_threads, o.format);
+  std::vector<Sweep> sweeps;
+  for (const int threads : o.threads) {
+    for (const int batch : o.batches) {
+      sweeps.push_back(measure_sweep(graphs, batch, threads, o.measurement));
+      if (o.format == "md") print_sweep(sweeps.back());
+      write_file_atomically(data, json_lines(breakeven_records(sweeps, o.model, machine)));
+      draw_sweep(sweeps.back(), machine, o.folder);
+    }
+  }
+  if (o.format != "md") print(breakeven_records(sweeps, o.model, machine), o.format);
+  say("data: " + data);
+}
+
+}  // namespace
+
+void add_breakeven(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "breakeven", "From how many zeros on sparse beats dense: tables and two pictures");
+  auto o = std::make_shared<Options>();
+  command->add_option("--model", o->model, "checkpoint to prune, in memory")->required();
+  command->add_option("--levels", o->levels, "percent of the prunable weights to zero")
+      ->delimiter(',')
+      ->capture_default_str();
+  add_batches_and_threads(*command, o->batches, o->threads);
+  add_measurement(*command, o->measurement, o->pin);
+  command->add_option("--out", o->folder, "folder for pictures and data")->capture_default_str();
+  add_format(*command, o->format);
+  command->footer(
+      "Example:\n"
+      "  edgeprune breakeven --model base.safetensors --batch 1,64 --threads 1,2 --pin --out "
+      "breakeven\n"
+      "Prunes the model globally by magnitude to every level and times dense, sparse and auto,\n"
+      "end to end and layer by layer, interleaved. Speed-ups are against dense at the same level;\n"
+      "a layer's break-even is in the layer's own zeros. Pictures and breakeven.jsonl are whole\n"
+      "for every batch size and thread count that was finished.");
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace edgeprune::commands

@@ -1,0 +1,19 @@
+#pragma once
+// Threads that stay on their cores while they are timed.
+
+#include <string>
+
+namespace edgeprune {
+
+/// Makes sure that every OpenMP thread is bound to a core of its own, by the OpenMP runtime itself:
+/// it reads how to bind (OMP_PROC_BIND, OMP_PLACES) only when the program starts, so the program is
+/// started anew with the same arguments, once. (Calls of sched_setaffinity() from here would not
+/// last: the runtime ends and replaces threads whenever a kernel asks for fewer, and a new thread
+/// inherits the first one's core.) To be called before anything else was done. Throws
+/// std::runtime_error if the runtime does not bind.
+void pin_threads();
+
+/// The cores that `threads` threads are bound to, in their order: "0,1"; "none" if they are free.
+std::string pinned_cores(int threads);
+
+}  // namespace edgeprune
