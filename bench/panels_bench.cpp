@@ -99,7 +99,8 @@ void add_layer(const char* kind, const LayerShape& entry, int64_t batch, bool on
   add(fmt::format("{}/{}/batch:{}/{}", kind, label(shape), batch,
                   on_panels ? "panels" : "channels_last"),
       [=, layers = entry.layers] {
-        static const double peak = simd::peak_gflops() / thread_count();
+        const ThreadScope one_thread(1);  // oneDNN plans for those in force when it starts
+        static const double peak = simd::peak_gflops();
         const auto layer = std::make_shared<T>(shape);
         Work work;
         work.threads = 1;

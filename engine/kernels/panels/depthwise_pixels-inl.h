@@ -132,10 +132,6 @@ HWY_INLINE void convolve_tile(const Windows<kSize, kStride, kPiece>& windows,
                               const Columns<const float>& x, const Filter& filter, int tile,
                               const Columns<float>& y) {
   using T = Tiling<kSize, kStride>;
-  if constexpr (kStride == 1 && T::kRows == kSize) {
-    hn::StoreU(activate<kActivation>(windows.convolve_vector(x.data, filter)), F32(), y.data);
-    return;
-  }
   constexpr int kWindows = T::kStep * (T::kTile - 1) + 3;
   Vec sums[T::kTile], left_sums[T::kTile];
 #pragma GCC unroll 4
@@ -171,7 +167,24 @@ void convolve_tiles(const DepthwiseLayer& layer, std::integer_sequence<int, kPie
   const Panels<const float> input(layer.input, layer.in());
   const Panels<float> output(layer.output, layer.out());
   const Filters filters(layer);
-  for (int64_t c = layer.begin, end = layer.end; c < end; ++c) {
+  int64_t c = layer.begin;
+  const int64_t end = layer.end;
+  if constexpr (kStride == 1 && T::kRows == kSize) {
+    constexpr int kAtOnce = 4;  // one chain of sums after the other leaves units idle
+    for (; c + kAtOnce <= end; c += kAtOnce) {
+      Vec sums[kAtOnce];
+#pragma GCC unroll 4
+      for (int i = 0; i < kAtOnce; ++i) {
+        sums[i] = std::get<0>(windows).convolve_vector(input.channel(c + i).data,
+                                                       filters.of_channel(c + i));
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kAtOnce; ++i) {
+        hn::StoreU(activate<kActivation>(sums[i]), F32(), output.channel(c + i).data);
+      }
+    }
+  }
+  for (; c < end; ++c) {
     const Filter filter = filters.of_channel(c);
     const Columns map = input.channel(c);
     const Columns to = output.channel(c);
