@@ -57,6 +57,10 @@ class SparseWeights {
     return first_unit_[static_cast<size_t>(block * groups() + group)];
   }
 
+  /// The nonzeros [begin, end) of a row, which are all of it.
+  void append_fours(const CsrMatrix& matrix, int32_t begin, int32_t end,
+                    std::vector<float>& values);
+
   int64_t rows_, channels_, nnz_, width_, block_channels_;
   bool by_fours_;
   std::vector<Row> order_;  ///< [blocks][rows]
