@@ -119,8 +119,8 @@ void spmm(const SparseWeights& weights, int64_t columns, const float* input, con
   require(in.width() == weights.width(), "spmm",
           "weights prepared for panels of {} columns, got {} columns in panels of {}",
           weights.width(), columns, in.width());
-  constexpr int64_t kGrain = 2048;  // nonzeros
-  parallel_for(in.count() * weights.cost().back(), kGrain, [&](int64_t begin, int64_t end, int) {
+  const int64_t grain = weights.width() > 16 ? 1024 : 2048;  // nonzeros: half a microsecond
+  parallel_for(in.count() * weights.cost().back(), grain, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(multiply_share)
     (weights, input, bias, residual, activation, output, begin, end);
   });
