@@ -95,6 +95,7 @@ void multiply_share(const SparseWeights& weights, const float* input, const floa
     const int64_t before = panel * cost.back();
     const int64_t first = group_at(std::max<int64_t>(0, begin - before));
     const int64_t last = group_at(std::min(cost.back(), end - before));
+    if (first == last) continue;
     const int64_t in = panel * weights.channels() * weights.width();
     const int64_t out = panel * weights.rows() * weights.width();
     for (int64_t column = 0; column < weights.width(); column += tile.columns) {
