@@ -11,19 +11,28 @@ namespace {
 
 /// 36 of the 48 KB that a first-level cache has; the rest is for the output and the weights.
 /// Measured with 64 columns (144 channels) at 960 channels: 96 to 160 are equally good, 250 cost
-/// 10 % at 80 % zeros and more than half at none. Offsets within it fit 16 bits at any width.
+/// 10 % at 80 % zeros and more than half at none.
 constexpr int64_t kBlockFloats = 9216;
+/// Nonzeros that a row should have in a block: with fewer, adding block by block to the output
+/// costs more than activations from the second-level cache.
+constexpr int64_t kBlockNonzeros = 10;
+constexpr int64_t kOffsets = 1 << 16;
 
 /// Equal blocks.
-int64_t channels_of_a_block(int64_t channels, int64_t width) {
-  const int64_t most = kBlockFloats / width;
-  const int64_t blocks = std::max<int64_t>(1, (channels + most - 1) / most);
-  return std::max<int64_t>(1, (channels + blocks - 1) / blocks);
+int64_t channels_of_a_block(const CsrMatrix& matrix, int64_t width) {
+  const auto blocks_of = [&](int64_t floats) {
+    return std::max<int64_t>(1, (matrix.columns * width + floats - 1) / floats);
+  };
+  const int64_t worthwhile = matrix.nnz() / std::max<int64_t>(1, matrix.rows * kBlockNonzeros);
+  const int64_t blocks =
+      std::max(blocks_of(kOffsets - width), std::min(blocks_of(kBlockFloats), worthwhile));
+  return std::max<int64_t>(1, (matrix.columns + blocks - 1) / blocks);
 }
 
 /// Four channels of four columns fill a vector of AVX-512: one load serves up to four nonzeros.
 /// Measured on Zen 5, such a unit costs as much as 1.3 single nonzeros, 1.45 with weights from the
 /// third-level cache: it pays to 75 % zeros if they are scattered, further if they come together.
+/// (Values without the zeros, spread by vexpandps, would save memory; three times slower on Zen 5.)
 bool fours_pay(const CsrMatrix& matrix, int64_t width) {
   if (width != 4 || matrix.columns < 4 || matrix.columns > kBlockFloats / width) return false;
   if (simd::current_target() != "avx512") return false;
@@ -53,7 +62,7 @@ SparseWeights::SparseWeights(const CsrMatrix& matrix, int64_t columns)
       channels_(matrix.columns),
       nnz_(matrix.nnz()),
       width_(PanelLayout{matrix.columns, columns}.width()),
-      block_channels_(channels_of_a_block(channels_, width_)),
+      block_channels_(channels_of_a_block(matrix, width_)),
       by_fours_(fours_pay(matrix, width_)) {
   const auto row_nnz = [&](int32_t row) { return matrix.row_ptr[row + 1] - matrix.row_ptr[row]; };
   std::vector<int32_t> sorted(static_cast<size_t>(rows_));
@@ -91,25 +100,14 @@ SparseWeights::SparseWeights(const CsrMatrix& matrix, int64_t columns)
       first_unit_.push_back(static_cast<int64_t>(offsets_.size()));
       for (const Part& part : parts) {
         const size_t units_before = offsets_.size();
-        for (int32_t i = part.begin; i < part.end; ++i) {
-          const int64_t channel = matrix.col_idx[i] - first;
-          if (!by_fours_) {
-            offsets_.push_back(static_cast<uint16_t>(channel * width_));
-            values.push_back(matrix.values[i]);
-            continue;
+        if (by_fours_) {
+          append_fours(matrix, part.begin, part.end, values);
+        } else {
+          for (int32_t i = part.begin; i < part.end; ++i) {
+            offsets_.push_back(static_cast<uint16_t>((matrix.col_idx[i] - first) * width_));
           }
-          // The last four end with the last channel, so that nothing behind it is read.
-          const int64_t four = std::min(channel / 4 * 4, channels_ - 4);
-          const auto offset = static_cast<uint16_t>(four * width_);
-          if (offsets_.size() == units_before || offsets_.back() != offset) {
-            offsets_.push_back(offset);
-            values.resize(values.size() + 4, 0.0f);
-          }
-          *(values.end() - 4 + (channel - four)) = matrix.values[i];
-        }
-        while (by_fours_ && (offsets_.size() - units_before) % 4 != 0) {
-          offsets_.push_back(offsets_.back());
-          values.resize(values.size() + 4, 0.0f);
+          values.insert(values.end(), matrix.values.begin() + part.begin,
+                        matrix.values.begin() + part.end);
         }
         order_.push_back({part.row, static_cast<int32_t>(offsets_.size() - units_before)});
       }
@@ -117,6 +115,26 @@ SparseWeights::SparseWeights(const CsrMatrix& matrix, int64_t columns)
   }
   values_ = allocate_floats(values.size());
   std::copy(values.begin(), values.end(), values_.get());
+}
+
+void SparseWeights::append_fours(const CsrMatrix& matrix, int32_t begin, int32_t end,
+                                 std::vector<float>& values) {
+  const size_t units_before = offsets_.size();
+  for (int32_t i = begin; i < end; ++i) {
+    const int64_t channel = matrix.col_idx[i];
+    // The last four end with the last channel, so that nothing behind it is read.
+    const int64_t four = std::min(channel / 4 * 4, channels_ - 4);
+    const auto offset = static_cast<uint16_t>(four * width_);
+    if (offsets_.size() == units_before || offsets_.back() != offset) {
+      offsets_.push_back(offset);
+      values.resize(values.size() + 4, 0.0f);
+    }
+    *(values.end() - 4 + (channel - four)) = matrix.values[i];
+  }
+  while ((offsets_.size() - units_before) % 4 != 0) {
+    offsets_.push_back(offsets_.back());
+    values.resize(values.size() + 4, 0.0f);
+  }
 }
 
 int64_t SparseWeights::bytes() const {

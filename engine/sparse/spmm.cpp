@@ -95,6 +95,7 @@ void multiply_share(const SparseWeights& weights, const float* input, const floa
     const int64_t before = panel * cost.back();
     const int64_t first = group_at(std::max<int64_t>(0, begin - before));
     const int64_t last = group_at(std::min(cost.back(), end - before));
+    if (first == last) continue;
     const int64_t in = panel * weights.channels() * weights.width();
     const int64_t out = panel * weights.rows() * weights.width();
     for (int64_t column = 0; column < weights.width(); column += tile.columns) {
@@ -119,8 +120,8 @@ void spmm(const SparseWeights& weights, int64_t columns, const float* input, con
   require(in.width() == weights.width(), "spmm",
           "weights prepared for panels of {} columns, got {} columns in panels of {}",
           weights.width(), columns, in.width());
-  constexpr int64_t kGrain = 2048;  // nonzeros
-  parallel_for(in.count() * weights.cost().back(), kGrain, [&](int64_t begin, int64_t end, int) {
+  const int64_t grain = weights.width() > 16 ? 1024 : 2048;  // nonzeros: half a microsecond
+  parallel_for(in.count() * weights.cost().back(), grain, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(multiply_share)
     (weights, input, bias, residual, activation, output, begin, end);
   });
