@@ -14,6 +14,7 @@
 #include "engine/base/parallel.h"
 #include "engine/base/random.h"
 #include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/panels/pointwise.h"
 #include "engine/sparse/spmm.h"
 
 namespace edgeprune::bench {
@@ -94,6 +95,20 @@ class OurSparse : public Panelled {
 
  private:
   sparse::SparseWeights weights_;
+};
+
+class OurDense : public Panelled {
+ public:
+  explicit OurDense(const Problem& problem)
+      : Panelled(problem),
+        weights_(problem.weights.data(), out_.channels, in_.channels, problem.columns) {}
+  void run() override {
+    panels::pointwise(weights_, in_.columns, input_.data(), bias_.data(), nullptr, Activation::none,
+                      output_.data());
+  }
+
+ private:
+  panels::PointwiseWeights weights_;
 };
 
 template <int kLanes>
@@ -236,6 +251,7 @@ void register_benchmarks() {
                                                 entry.layers);
         add_contender<EigenSparse, OneDnnDense>(name + "eigen_sparse", shape, sparsity,
                                                 entry.layers);
+        add_contender<OurDense, OneDnnDense>(name + "our_dense", shape, sparsity, entry.layers);
         add_contender<OneDnnDense, OurSparse>(name + "onednn_dense", shape, sparsity, entry.layers);
       }
     }

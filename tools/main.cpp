@@ -5,6 +5,7 @@
 #include "engine/kernels/simd/target.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/experiment/kernel_cache.h"
 #include "tools/experiment/memory.h"
 
 namespace {
@@ -52,6 +53,7 @@ int main(int argc, char** argv) try {
   } catch (const CLI::ParseError& error) {
     return fail(error.what(), kUsage);
   }
+  edgeprune::save_kernel_choices();
   return 0;
 } catch (const edgeprune::Interrupted&) {
   return fail("interrupted; train and study go on where they were with --resume", kInterrupted);

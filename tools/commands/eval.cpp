@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <memory>
 
 #include "data/open.h"
@@ -7,12 +9,14 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/experiment/evaluate.h"
+#include "tools/experiment/logit_difference.h"
 
 namespace edgeprune::commands {
 namespace {
 
 struct Options {
-  std::string model, data, engine = "dense", split = "test", format = "md";
+  std::string model, data, split = "test", format = "md";
+  std::vector<std::string> engines{"dense"};
   int64_t limit = 0, batch = 100;
   int threads = 1;
 };
@@ -25,17 +29,41 @@ void run(const Options& o) {
   const Checkpoint checkpoint = load_checkpoint(o.model);
   Dataset data = open_dataset(o.data, o.split == "train" ? Split::train : Split::test);
   if (o.limit > 0) data = limit(std::move(data), o.limit, 0);
-  const Evaluation result = evaluate(*checkpoint.model, checkpoint.info, data,
-                                     inference::parse_engine(o.engine), o.batch);
-  Table table({{"model", "model", Align::left},
-               {"engine", "engine", Align::left},
-               {"split", "split", Align::left},
-               {"images", "images"},
-               {"accuracy %", "accuracy_percent"},
-               {"loss", "loss"},
-               {"ms/image", "ms_per_image"}});
-  table.add_row({o.model, o.engine, o.split, result.images, Number{100 * result.accuracy, 2},
-                 Number{result.loss, 4}, Number{result.ms_per_image, 3}});
+  std::vector<Column> columns = {{"model", "model", Align::left},
+                                 {"engine", "engine", Align::left},
+                                 {"split", "split", Align::left},
+                                 {"images", "images"},
+                                 {"accuracy %", "accuracy_percent"},
+                                 {"loss", "loss"},
+                                 {"ms/image", "ms_per_image"}};
+  const bool several = o.engines.size() > 1;
+  if (several) {
+    const std::string first = o.engines.front();
+    columns.push_back({"largest logit difference from " + first, "logit_difference"});
+    columns.push_back({"labels changed", "labels_changed"});
+    columns.push_back({"of these ties", "ties"});
+  }
+  Table table(columns);
+  Tensor first;
+  for (const std::string& engine : o.engines) {
+    const Evaluation result = evaluate(*checkpoint.model, checkpoint.info, data,
+                                       inference::parse_engine(engine), o.batch);
+    std::vector<Cell> row = {o.model,
+                             engine,
+                             o.split,
+                             result.images,
+                             Number{100 * result.accuracy, 2},
+                             Number{result.loss, 4},
+                             Number{result.ms_per_image, 3}};
+    if (!first.defined()) first = result.logits;
+    if (several) {
+      const LogitDifference difference = compare_logits(first, result.logits);
+      row.push_back(fmt::format("{:.1e}", difference.largest));
+      row.push_back(difference.labels_changed);
+      row.push_back(difference.ties);
+    }
+    table.add_row(std::move(row));
+  }
   print(table, o.format);
 }
 
@@ -46,7 +74,13 @@ void add_eval(CLI::App& app) {
   auto o = std::make_shared<Options>();
   add_model(*command, o->model);
   add_data(*command, o->data);
-  add_engine(*command, o->engine);
+  command
+      ->add_option("--engine", o->engines,
+                   fmt::format("one or more of {}; several are compared with the first",
+                               fmt::join(inference::engine_names(), ", ")))
+      ->delimiter(',')
+      ->check(CLI::IsMember(inference::engine_names()))
+      ->capture_default_str();
   command->add_option("--split", o->split, "train or test")
       ->check(CLI::IsMember({"train", "test"}))
       ->capture_default_str();
@@ -61,7 +95,7 @@ void add_eval(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  edgeprune eval --model base.safetensors --data cifar10\n"
-      "  edgeprune eval --model pruned.safetensors --data cifar10 --engine sparse --limit 1000");
+      "  edgeprune eval --model pruned.safetensors --data cifar10 --engine dense,sparse --limit 1000");
   command->callback([o] { run(*o); });
 }
 

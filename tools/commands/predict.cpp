@@ -13,6 +13,7 @@
 #include "models/fold.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
+#include "tools/experiment/kernel_cache.h"
 
 namespace edgeprune::commands {
 namespace {
@@ -56,7 +57,8 @@ void run(const Options& o) {
   const Checkpoint checkpoint = load_checkpoint(o.model);
   const auto& classes = checkpoint.info.classes;
   const int size = static_cast<int>(checkpoint.model->architecture().input_size);
-  inference::Plan plan(fold_batch_norm(*checkpoint.model), inference::parse_engine(o.engine), 1);
+  inference::Plan plan(fold_batch_norm(*checkpoint.model), inference::parse_engine(o.engine), 1,
+                       &kernel_choices());
   Preprocessor preprocess(size, {checkpoint.info.mean, checkpoint.info.std});
 
   const size_t top = std::min(kTop, classes.size());

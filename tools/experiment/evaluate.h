@@ -11,6 +11,7 @@ struct Evaluation {
   double loss = 0;      ///< mean cross-entropy
   int64_t images = 0;
   double ms_per_image = 0;  ///< in the network alone, without loading
+  Tensor logits;            ///< [images,classes]
 };
 
 /// Throws std::invalid_argument if the dataset's classes are not the model's (both counts and the

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "engine/inference/kernel_choices.h"
+
+namespace edgeprune {
+
+/// The kernel times that the engine `auto` has measured on this machine: read once from
+/// kernels.json in $XDG_CACHE_HOME/edgeprune (~/.cache/edgeprune), where they stand by CPU,
+/// instruction set and build. A file that cannot be read counts as empty.
+inference::KernelChoices& kernel_choices();
+
+/// Writes what was added; a place that cannot be written to is none of the user's business. To be
+/// called before a command ends.
+void save_kernel_choices();
+
+/// From now on all times are taken anew (and saved).
+void forget_kernel_choices();
+
+}  // namespace edgeprune
