@@ -56,7 +56,7 @@ HeatMap breakeven_heat_map(const Sweep& sweep, const Machine& machine) {
       .subtitle =
           circumstances(sweep, machine) + "; on the right a layer's own zeros where it breaks even",
       .x_label = "zeros among the network's prunable weights (pruned globally by magnitude)",
-      .remark_heading = "breaks even at",
+      .remark_heading = "breaks even",
       .columns = {},
       .rows = {}};
   for (const PrunedGraph& pruned : sweep.levels) {
