@@ -29,13 +29,11 @@ void run(const Options& o) {
   const Checkpoint checkpoint = load_checkpoint(o.model);
   Dataset data = open_dataset(o.data, o.split == "train" ? Split::train : Split::test);
   if (o.limit > 0) data = limit(std::move(data), o.limit, 0);
-  std::vector<Column> columns = {{"model", "model", Align::left},
-                                 {"engine", "engine", Align::left},
-                                 {"split", "split", Align::left},
-                                 {"images", "images"},
-                                 {"accuracy %", "accuracy_percent"},
-                                 {"loss", "loss"},
-                                 {"ms/image", "ms_per_image"}};
+  std::vector<Column> columns = {
+      {"model", "model", Align::left},    {"engine", "engine", Align::left},
+      {"split", "split", Align::left},    {"images", "images"},
+      {"accuracy %", "accuracy_percent"}, {"loss", "loss"},
+      {"ms/image", "ms_per_image"}};
   const bool several = o.engines.size() > 1;
   if (several) {
     const std::string first = o.engines.front();
@@ -95,7 +93,8 @@ void add_eval(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  edgeprune eval --model base.safetensors --data cifar10\n"
-      "  edgeprune eval --model pruned.safetensors --data cifar10 --engine dense,sparse --limit 1000");
+      "  edgeprune eval --model pruned.safetensors --data cifar10 --engine dense,sparse --limit "
+      "1000");
   command->callback([o] { run(*o); });
 }
 

@@ -50,7 +50,7 @@ Inference run(const std::string& purpose, const MobileNetV2& model, const ModelI
 
 Inference infer(const std::string& purpose, const MobileNetV2& model, const ModelInfo& info,
                 const Dataset& dataset, inference::Engine engine, int64_t batch) {
-  return explain_bad_alloc(purpose,
+  return explain_bad_alloc(purpose.c_str(),
                            fmt::format("batches of {} images", std::min(batch, dataset.size())),
                            [&] { return run(purpose, model, info, dataset, engine, batch); });
 }

@@ -15,8 +15,8 @@ struct Inference {
   double ms_per_image = 0;  ///< in the network alone, without loading
 };
 
-/// `purpose` names the progress bar and errors. Throws std::runtime_error if memory does not suffice
-/// for the batch, Interrupted on Ctrl-C.
+/// `purpose` names the progress bar and errors. Throws std::runtime_error if memory does not
+/// suffice for the batch, Interrupted on Ctrl-C.
 Inference infer(const std::string& purpose, const MobileNetV2& model, const ModelInfo& info,
                 const Dataset& dataset, inference::Engine engine, int64_t batch);
 

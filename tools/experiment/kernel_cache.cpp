@@ -48,7 +48,8 @@ struct Cache {
     const auto machine = all.find(machine_key());
     if (machine == all.end() || !machine->is_object()) return;
     for (const auto& [layer, times] : machine->items()) {
-      if (!times.is_array() || times.size() != 2 || !times[0].is_number() || !times[1].is_number()) {
+      if (!times.is_array() || times.size() != 2 || !times[0].is_number() ||
+          !times[1].is_number()) {
         continue;
       }
       choices.times[layer] = {times[0].get<double>(), times[1].get<double>()};
