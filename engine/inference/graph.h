@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,12 @@ struct Layer {
   Tensor bias;        ///< [O]
   Activation activation = Activation::none;
   int residual = -1;  ///< index of the layer whose output is added before the activation; -1: none
+
+  /// Share of the weights that are zero.
+  double zeros() const {
+    const auto values = weight.values();
+    return double(std::count(values.begin(), values.end(), 0.0f)) / double(values.size());
+  }
 };
 
 /// A trained network without autograd: what a Plan is made from.

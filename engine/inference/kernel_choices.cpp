@@ -50,11 +50,9 @@ class Candidate {
 std::string KernelChoices::key(const Layer& layer, int64_t batch, int threads) {
   if (layer.kind != Layer::Kind::convolution || !layer.shape.pointwise()) return "";
   const Conv2dShape& s = layer.shape;
-  const auto weights = layer.weight.values();
-  const double zeros = double(std::count(weights.begin(), weights.end(), 0.0f));
   return fmt::format("{}x{} at {}x{}, {:.0f} % zeros, batch {}, {} thread{}", s.in_channels,
-                     s.out_channels, s.in_height, s.in_width, 100 * zeros / double(weights.size()),
-                     batch, threads, threads == 1 ? "" : "s");
+                     s.out_channels, s.in_height, s.in_width, 100 * layer.zeros(), batch, threads,
+                     threads == 1 ? "" : "s");
 }
 
 std::vector<bool> KernelChoices::choose(const Graph& graph, int64_t batch) {

@@ -23,10 +23,15 @@ struct Options {
   std::vector<int> batches{1, 64}, threads{1};
   LatencyOptions measurement;
   std::string samples, format = "md";
-  bool pin = false;
+  bool pin = false, explain = false, retime = false;
 };
 
-std::vector<ModelLatency> measure(const Options& o) {
+struct Measured {
+  std::vector<ModelLatency> latencies;
+  std::vector<ModelChoices> choices;  // of the engine auto
+};
+
+Measured measure(const Options& o) {
   std::vector<inference::Engine> engines;
   for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
   std::vector<std::shared_ptr<const inference::Graph>> graphs;
@@ -35,20 +40,26 @@ std::vector<ModelLatency> measure(const Options& o) {
         std::make_shared<const inference::Graph>(fold_batch_norm(*load_checkpoint(path).model)));
   }
   std::vector<LatencyCase> cases;
-  std::vector<ModelLatency> latencies;
+  Measured measured;
   for (const int threads : o.threads) {
     for (const int batch : o.batches) {
       for (size_t i = 0; i < graphs.size(); ++i) {
         for (LatencyCase& one : latency_cases(graphs[i], engines, {batch}, {threads})) {
           cases.push_back(std::move(one));
-          latencies.push_back({o.models[i], {}});
+          measured.latencies.push_back({o.models[i], {}});
         }
       }
     }
   }
   std::vector<LatencyResult> results = measure_latency(cases, o.measurement);
-  for (size_t i = 0; i < results.size(); ++i) latencies[i].result = std::move(results[i]);
-  return latencies;
+  for (size_t i = 0; i < results.size(); ++i) {
+    measured.latencies[i].result = std::move(results[i]);
+    const LatencyCase& one = cases[i];
+    if (one.engine != inference::Engine::automatic) continue;
+    measured.choices.push_back({measured.latencies[i].model, one.batch, one.threads,
+                                chosen_kernels(*one.graph, one.batch, one.threads)});
+  }
+  return measured;
 }
 
 void run(const Options& o) {
@@ -57,15 +68,25 @@ void run(const Options& o) {
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
   warn_of_surplus_threads(most_threads);
   if (!o.samples.empty()) require_writable_file(o.samples);
-  const std::vector<ModelLatency> latencies = measure(o);
+  if (o.retime) forget_kernel_choices();
+  const auto [latencies, choices] = measure(o);
   const Machine machine = this_machine();
   print_conditions(machine, most_threads, o.format);
-  if (!o.measurement.per_layer) {
+  if (o.explain && o.format != "md") {
+    print(choices_table(choices), o.format);
+  } else if (!o.measurement.per_layer) {
     print(latency_table(latencies, machine, o.format != "md"), o.format);
   } else if (o.format == "md") {
     print(layer_report(latencies));
   } else {
     print(layer_records(latencies, machine), o.format);
+  }
+  if (o.explain && o.format == "md") print(choices_table(choices), o.format);
+  for (const ModelChoices& one : choices) {
+    const auto csr = std::ranges::count(one.layers, "csr", &ChosenKernel::kernel);
+    say(fmt::format("auto, {}, batch {}, {} thread{}: csr in {} of {} layers{}", one.model,
+                    one.batch, one.threads, one.threads == 1 ? "" : "s", csr, one.layers.size(),
+                    o.explain ? "" : " (--explain says which, and why)"));
   }
   if (!o.samples.empty()) {
     write_file_atomically(o.samples, samples_json_lines(latencies, machine));
@@ -88,12 +109,16 @@ void add_latency(CLI::App& app) {
                       "file for all samples: a line of JSON for each line of the table");
   command->add_flag("--per-layer", o->measurement.per_layer,
                     "time every layer, and say how near to the machine's limit it is");
+  command->add_flag("--explain", o->explain,
+                    "show what auto chose for every layer, and the times it chose by");
+  command->add_flag("--retime", o->retime, "let auto time the kernels anew, not use earlier times");
   add_format(*command, o->format);
   command->footer(
       "Example:\n"
       "  edgeprune latency --model base.safetensors --model pruned.safetensors \\\n"
       "    --engine dense,sparse,auto --batch 1,64 --threads 1,2 --pin --samples samples.jsonl\n"
       "  edgeprune latency --model pruned.safetensors --batch 1 --per-layer\n"
+      "  edgeprune latency --model pruned.safetensors --engine auto --explain\n"
       "Speed-ups are against the first line of the same batch and threads. Batch 1 is the latency\n"
       "of single images (single-stream), larger ones are throughput (offline).");
   command->callback([o] { run(*o); });

@@ -16,11 +16,6 @@ namespace {
 
 constexpr double kMet = 0.001;  // a level this near is met
 
-double share_of_zeros(const Tensor& weight) {
-  const auto values = weight.values();
-  return double(std::count(values.begin(), values.end(), 0.0f)) / double(weight.count());
-}
-
 bool is_sparse_layer(const inference::Layer& layer) {
   return layer.kind == inference::Layer::Kind::convolution && layer.shape.pointwise();
 }
@@ -145,7 +140,7 @@ std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
     auto curve = curves.begin();
     for (const inference::Layer& layer : sweep.levels[level].graph->layers) {
       if (!is_sparse_layer(layer)) continue;
-      curve->sparsity.push_back(share_of_zeros(layer.weight));
+      curve->sparsity.push_back(layer.zeros());
       std::vector<LayerTime>& times = curve->time.emplace_back();
       for (const auto& engine : engines) times.push_back(time_of(layer.name, engine));
       ++curve;

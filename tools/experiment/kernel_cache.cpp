@@ -88,4 +88,19 @@ void save_kernel_choices() {
   }
 }
 
+std::vector<ChosenKernel> chosen_kernels(const inference::Graph& graph, int64_t batch,
+                                         int threads) {
+  std::vector<ChosenKernel> chosen;
+  for (const inference::Layer& layer : graph.layers) {
+    const auto times =
+        cache().choices.times.find(inference::KernelChoices::key(layer, batch, threads));
+    if (times == cache().choices.times.end()) continue;
+    chosen.push_back({.layer = layer.name,
+                      .kernel = times->second.sparse_is_faster() ? "csr" : "dense",
+                      .zeros = layer.zeros(),
+                      .times = times->second});
+  }
+  return chosen;
+}
+
 }  // namespace edgeprune

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "engine/inference/graph.h"
 #include "engine/inference/kernel_choices.h"
 
 namespace edgeprune {
@@ -12,6 +16,15 @@ inference::KernelChoices& kernel_choices();
 /// Writes what was added; a place that cannot be written to is none of the user's business. To be
 /// called before a command ends.
 void save_kernel_choices();
+
+/// What `auto` chose for a plan of that batch and thread count, and why: a row a layer that has a
+/// choice.
+struct ChosenKernel {
+  std::string layer, kernel;  ///< "dense" or "csr"
+  double zeros = 0;           ///< share of the layer's weights
+  inference::KernelTimes times;
+};
+std::vector<ChosenKernel> chosen_kernels(const inference::Graph& graph, int64_t batch, int threads);
 
 /// From now on all times are taken anew (and saved).
 void forget_kernel_choices();

@@ -10,6 +10,7 @@
 #include "engine/base/timer.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
+#include "tools/experiment/kernel_cache.h"
 #include "tools/experiment/memory.h"
 #include "tools/experiment/statistics.h"
 
@@ -23,7 +24,7 @@ class Measurement {
   Measurement(const LatencyCase& latency_case, const LatencyOptions& options)
       : case_(latency_case),
         options_(options),
-        plan_(*latency_case.graph, latency_case.engine, latency_case.batch),
+        plan_(*latency_case.graph, latency_case.engine, latency_case.batch, &kernel_choices()),
         images_({latency_case.batch, plan_.image_size()}),
         logits_({latency_case.batch, plan_.classes()}) {
     Rng rng(0);

@@ -93,6 +93,25 @@ Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& m
   return table;
 }
 
+Table choices_table(const std::vector<ModelChoices>& choices) {
+  Table table({{"model", "model", Align::left},
+               {"batch", "batch"},
+               {"threads", "threads"},
+               {"layer", "layer", Align::left},
+               {"zeros %", "zeros_percent"},
+               {"dense µs/image", "dense_us"},
+               {"csr µs/image", "csr_us"},
+               {"auto takes", "kernel", Align::left}});
+  for (const ModelChoices& one : choices) {
+    for (const ChosenKernel& layer : one.layers) {
+      table.add_row({one.model, int64_t{one.batch}, int64_t{one.threads}, layer.layer,
+                     Number{100 * layer.zeros, 1}, Number{1e6 * layer.times.dense, 2},
+                     Number{1e6 * layer.times.sparse, 2}, layer.kernel});
+    }
+  }
+  return table;
+}
+
 std::string samples_json_lines(const std::vector<ModelLatency>& latencies, const Machine& machine) {
   auto rows =
       nlohmann::ordered_json::parse(latency_table(latencies, machine, true).render(Format::json));

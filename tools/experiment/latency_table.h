@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tools/cli/table.h"
+#include "tools/experiment/kernel_cache.h"
 #include "tools/experiment/latency.h"
 #include "tools/experiment/machine.h"
 
@@ -31,6 +32,15 @@ std::vector<Cell> machine_cells(const Machine& machine);
 /// threads are pinned to, and the machine to every row.
 Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& machine,
                     bool whole_records);
+
+/// What the engine `auto` chose for a model, and why.
+struct ModelChoices {
+  std::string model;
+  int batch = 1, threads = 1;
+  std::vector<ChosenKernel> layers;
+};
+/// A row a layer.
+Table choices_table(const std::vector<ModelChoices>& choices);
 
 /// A line of JSON for each latency: what the table's row says, and all samples in the order they
 /// were taken, in milliseconds an image.

@@ -65,7 +65,8 @@ class Compact(CommandTest):
         for engine in ("dense", "sparse"):
             row = self.json_of("eval", "--model", small, "--data", "synthetic:40", "--engine", engine)[0]
             self.assertEqual(row["images"], 10)
-        lines = self.json_of("latency", "--model", small, "--batch", "1,3", "--seconds", 0, "--samples", 3)
+        lines = self.json_of("latency", "--model", small, "--engine", "dense,sparse", "--batch", "1,3",
+                             "--seconds", 0, "--min-samples", 3)
         self.assertEqual(len(lines), 4)
         tuned = self.folder / "tuned.safetensors"
         self.succeed("train", "--data", "synthetic:48", "--model", small, "--out", tuned, "--epochs", 1,
