@@ -61,6 +61,26 @@ class Commands(CommandTest):
         self.assertEqual(images("--split", "train"), 100)
         self.assertEqual(images("--limit", 10), 10)
 
+    def test_eval_compares_engines(self):
+        rows = self.json_of("eval", "--model", self.base, "--data", "synthetic:100", "--threads", 1,
+                            "--engine", "onednn,dense,sparse,auto")
+        self.assertEqual([row["engine"] for row in rows], ["onednn", "dense", "sparse", "auto"])
+        self.assertEqual(float(rows[0]["logit_difference"]), 0)
+        for row in rows[1:]:
+            self.assertLess(float(row["logit_difference"]), 1e-4)
+            self.assertEqual(row["labels_changed"], row["ties"])
+        self.assertNotIn("ties", self.json_of("eval", "--model", self.base, "--data", "synthetic:100")[0])
+
+    def test_auto_says_what_it_chose_and_remembers(self):
+        arguments = ("latency", "--model", self.base, "--engine", "auto", "--batch", 1, *SHORT, "--explain")
+        layers = self.json_of(*arguments)
+        self.assertEqual(len(layers), 35)
+        for layer in layers:
+            faster = "csr" if layer["csr_us"] < layer["dense_us"] else "dense"
+            self.assertIn(layer["kernel"], (faster, "dense" if layer["csr_us"] == layer["dense_us"] else faster))
+        self.assertEqual(self.json_of(*arguments), layers)
+        self.assertIn("auto takes", self.succeed(*arguments))
+
     def test_magnitude_pruning_holds_through_fine_tuning(self):
         pruned, tuned = self.folder / "pruned.safetensors", self.folder / "tuned.safetensors"
         self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", pruned)

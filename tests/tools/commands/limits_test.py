@@ -63,8 +63,8 @@ class Limits(CommandTest):
     def test_memory_that_does_not_suffice(self):
         self.fail(*self.train_arguments(512, 512), says="batches of 512 images of 64x64 take more than",
                   preexec_fn=address_space(600))
-        self.fail("eval", "--model", self.base, "--data", "synthetic:8000", "--batch", 8000, "--threads", 1,
-                  says="[evaluate] not enough memory for batches of 8000 images", preexec_fn=address_space(800))
+        self.fail("eval", "--model", self.base, "--data", "synthetic:40000", "--batch", 10000, "--threads", 1,
+                  says="[evaluate] not enough memory for batches of 10000 images", preexec_fn=address_space(450))
         self.fail("latency", "--model", self.base, "--batch", 65536, "--engine", "sparse",
                   says="[latency] not enough memory for a batch of 65536 images on the sparse engine",
                   preexec_fn=address_space(800))

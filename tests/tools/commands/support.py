@@ -56,6 +56,7 @@ class CommandTest(unittest.TestCase):
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="edgeprune command ")
         cls.addClassCleanup(folder.cleanup)
+        os.environ["XDG_CACHE_HOME"] = folder.name  # what auto remembers, not the user's
         cls.base = pathlib.Path(folder.name) / "base.safetensors"
         done = cls.start("train", "--data", "synthetic:48", "--weights", "random", "--out", cls.base,
                          "--epochs", 1, "--batch", 16, "--threads", 1)

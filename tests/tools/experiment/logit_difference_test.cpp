@@ -43,6 +43,17 @@ TEST(LogitDifference, IsTheLargestOverImagesAndClasses) {
   EXPECT_GT(back.largest_logit, 90.0);
 }
 
+TEST(LogitDifference, ChangedLabelsOfNearbyLogitsAreTies) {
+  const Tensor before({3, 2}, std::vector<float>{1.0f, 1.00001f, 0.0f, 1.0f, 0.0f, 0.5f});
+  const Tensor after({3, 2}, std::vector<float>{1.00002f, 1.0f, 0.6f, 0.5f, 0.0f, 0.5f});
+  const LogitDifference difference = compare_logits(before, after);
+  EXPECT_EQ(difference.images, 3);
+  EXPECT_EQ(difference.labels_changed, 2);
+  EXPECT_EQ(difference.ties, 1);
+  EXPECT_NEAR(difference.largest, 0.6, 1e-6);
+  EXPECT_THROW(compare_logits(before, Tensor({2, 2})), std::invalid_argument);
+}
+
 TEST(LogitDifference, OfLogitsThatAreNotFiniteIsNoRounding) {
   for (const int64_t position : {0, 9}) {
     SmallRun run(32), broken(32);
