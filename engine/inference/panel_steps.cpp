@@ -71,54 +71,35 @@ class SparsePointwise : public Step {
   Activation activation_;
 };
 
-class Depthwise : public Step {
+/// A kernel over 3x3 windows; both have the same form.
+template <auto kForward, auto kScratchSize>
+class Windows : public Step {
  public:
-  Depthwise(const Layer& layer, const Conv2dShape& shape)
+  Windows(const Layer& layer, const Conv2dShape& shape, const Tensor& weights, std::string name)
       : shape_(shape),
-        taps_({9, shape.in_channels}),
+        weights_(weights),
         bias_(layer.bias),
-        activation_(layer.activation) {
-    require(layer.residual < 0, "Plan", "depthwise layer '{}' adds a residual", layer.name);
-    simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
+        activation_(layer.activation),
+        name_(std::move(name)) {
+    require(layer.residual < 0, "Plan", "{} layer '{}' adds a residual", name_, layer.name);
   }
   void run(const float* input, const float*, float* output, float* scratch) override {
-    panels::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_, scratch,
-                              output);
+    kForward(shape_, input, weights_.data(), bias_.data(), activation_, scratch, output);
   }
   int64_t output_size() const override { return output_panels(shape_).size(); }
-  int64_t scratch_size() const override {
-    return thread_count() * panels::depthwise_scratch_size(shape_);
-  }
-  int64_t weight_bytes() const override { return taps_.count() * int64_t{sizeof(float)}; }
-  std::string kernel() const override { return "depthwise"; }
-
- private:
-  Conv2dShape shape_;
-  Tensor taps_, bias_;
-  Activation activation_;
-};
-
-/// The first convolution, from channels-last images.
-class Stem : public Step {
- public:
-  Stem(const Layer& layer, const Conv2dShape& shape)
-      : shape_(shape), weights_(layer.weight), bias_(layer.bias), activation_(layer.activation) {}
-  void run(const float* input, const float*, float* output, float* scratch) override {
-    panels::stem_forward(shape_, input, weights_.data(), bias_.data(), activation_, scratch,
-                         output);
-  }
-  int64_t output_size() const override { return output_panels(shape_).size(); }
-  int64_t scratch_size() const override {
-    return thread_count() * panels::stem_scratch_size(shape_);
-  }
+  int64_t scratch_size() const override { return thread_count() * kScratchSize(shape_); }
   int64_t weight_bytes() const override { return weights_.count() * int64_t{sizeof(float)}; }
-  std::string kernel() const override { return "stem"; }
+  std::string kernel() const override { return name_; }
 
  private:
   Conv2dShape shape_;
   Tensor weights_, bias_;
   Activation activation_;
+  std::string name_;
 };
+
+using Depthwise = Windows<&panels::depthwise_forward, &panels::depthwise_scratch_size>;
+using Stem = Windows<&panels::stem_forward, &panels::stem_scratch_size>;
 
 class AveragePool : public Step {
  public:
@@ -173,7 +154,9 @@ std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse
   require(simd::depthwise_supported(shape), "Plan",
           "no kernel for layer '{}' ({}x{} kernel, stride {}, {} groups) on panels", layer.name,
           shape.kernel, shape.kernel, shape.stride, shape.groups);
-  return std::make_unique<Depthwise>(layer, shape);
+  Tensor taps({9, shape.in_channels});
+  simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps.data());
+  return std::make_unique<Depthwise>(layer, shape, taps, "depthwise");
 }
 
 bool panel_stem_exists(const Layer& layer) {
@@ -182,7 +165,7 @@ bool panel_stem_exists(const Layer& layer) {
 }
 
 std::unique_ptr<Step> panel_stem_step(const Layer& layer, int64_t images) {
-  return std::make_unique<Stem>(layer, with_images(layer, images));
+  return std::make_unique<Stem>(layer, with_images(layer, images), layer.weight.clone(), "stem");
 }
 
 std::unique_ptr<Step> to_panels_step(const Conv2dShape& map) {
