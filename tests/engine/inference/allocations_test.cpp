@@ -9,6 +9,7 @@
 
 #include "engine/base/parallel.h"
 #include "engine/inference/plan.h"
+#include "tests/engine/inference/graphs.h"
 #include "tests/support/tensors.h"
 
 namespace {
@@ -42,58 +43,8 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
 namespace edgeprune::inference {
 namespace {
 
-Layer layer(const std::string& name, const Conv2dShape& shape) {
-  const Shape weight{shape.out_channels, shape.in_channels / shape.groups, shape.kernel,
-                     shape.kernel};
-  return {.name = name,
-          .shape = shape,
-          .weight = testing::random_sparse_tensor(weight, 1, 0.5),
-          .bias = testing::random_tensor({shape.out_channels}, 2),
-          .activation = Activation::relu6};
-}
-
-/// Stem, depthwise and 1x1 layers on large and small maps, a residual, pool and head.
-Graph network() {
-  Graph graph{{
-      layer("stem", {.in_height = 32,
-                     .in_width = 32,
-                     .in_channels = 3,
-                     .out_channels = 16,
-                     .kernel = 3,
-                     .stride = 2,
-                     .padding = 1}),
-      layer("expand", {.in_height = 16, .in_width = 16, .in_channels = 16, .out_channels = 48}),
-      layer("depthwise", {.in_height = 16,
-                          .in_width = 16,
-                          .in_channels = 48,
-                          .out_channels = 48,
-                          .kernel = 3,
-                          .stride = 2,
-                          .padding = 1,
-                          .groups = 48}),
-      layer("depthwise2", {.in_height = 8,
-                           .in_width = 8,
-                           .in_channels = 48,
-                           .out_channels = 48,
-                           .kernel = 3,
-                           .stride = 2,
-                           .padding = 1,
-                           .groups = 48}),
-      layer("project", {.in_height = 4, .in_width = 4, .in_channels = 48, .out_channels = 24}),
-      layer("same", {.in_height = 4, .in_width = 4, .in_channels = 24, .out_channels = 24}),
-      {.kind = Layer::Kind::global_average_pool,
-       .name = "pool",
-       .shape = {.in_height = 4, .in_width = 4, .in_channels = 24, .out_channels = 24},
-       .weight = {},
-       .bias = {}},
-      layer("head", {.in_channels = 24, .out_channels = 10}),
-  }};
-  graph.layers[5].residual = 4;
-  return graph;
-}
-
 TEST(Plan, RunningAllocatesNothing) {
-  const Graph graph = network();
+  const Graph graph = testing::network_of_two_stages();
   for (const Engine engine : {Engine::dense, Engine::sparse, Engine::automatic}) {
     for (const int threads : {1, 2}) {
       const ThreadScope scope(threads);

@@ -12,7 +12,7 @@
 #include "engine/base/timer.h"
 #include "engine/kernels/panels/panel_layout.h"
 #include "engine/kernels/reference/conv2d.h"
-#include "tests/support/conv_shapes.h"
+#include "tests/engine/inference/graphs.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune::inference {
@@ -23,101 +23,9 @@ using testing::relative_error;
 
 constexpr Engine kEngines[] = {Engine::dense, Engine::sparse, Engine::automatic, Engine::onednn};
 
-/// Builds graphs layer by layer, each fitting the one before.
-class Builder {
- public:
-  Builder(int64_t size, int64_t channels) : size_(size), channels_(channels) {}
-
-  Builder& conv(int64_t out, int64_t kernel, int64_t stride, int64_t groups, Activation activation,
-                int residual = -1) {
-    const Conv2dShape shape{.in_height = size_,
-                            .in_width = size_,
-                            .in_channels = channels_,
-                            .out_channels = out,
-                            .kernel = kernel,
-                            .stride = stride,
-                            .padding = kernel / 2,
-                            .groups = groups};
-    const uint64_t seed = graph_.layers.size() + 1;
-    graph_.layers.push_back({.name = "layer" + std::to_string(graph_.layers.size()),
-                             .shape = shape,
-                             .weight = testing::random_sparse_tensor(
-                                 {out, channels_ / groups, kernel, kernel}, seed, 0.5),
-                             .bias = random_tensor({out}, seed + 100),
-                             .activation = activation,
-                             .residual = residual});
-    size_ = shape.out_height();
-    channels_ = out;
-    return *this;
-  }
-  Builder& pointwise(int64_t out, Activation activation, int residual = -1) {
-    return conv(out, 1, 1, 1, activation, residual);
-  }
-  Builder& depthwise(int64_t stride) {
-    return conv(channels_, 3, stride, channels_, Activation::relu6);
-  }
-  Builder& pool() {
-    graph_.layers.push_back({.kind = Layer::Kind::global_average_pool,
-                             .name = "pool",
-                             .shape = {.in_height = size_,
-                                       .in_width = size_,
-                                       .in_channels = channels_,
-                                       .out_channels = channels_},
-                             .weight = {},
-                             .bias = {}});
-    size_ = 1;
-    return *this;
-  }
-  Graph build() const { return graph_; }
-
- private:
-  int64_t size_, channels_;
-  Graph graph_;
-};
-
-/// Stem, two inverted residual blocks (stride 1 with residual, stride 2), pool and head; channels
-/// that are no multiple of anything.
-Graph small_network() {
-  return Builder(13, 3)
-      .conv(7, 3, 2, 1, Activation::relu6)  // 0: 7x7
-      .pointwise(19, Activation::relu6)     // 1
-      .depthwise(1)                         // 2
-      .pointwise(9, Activation::none)       // 3
-      .pointwise(21, Activation::relu6)     // 4
-      .depthwise(1)                         // 5
-      .pointwise(9, Activation::none, 3)    // 6: adds 3
-      .pointwise(33, Activation::relu6)     // 7
-      .depthwise(2)                         // 8: 4x4
-      .pointwise(17, Activation::relu6)     // 9
-      .pool()                               // 10
-      .pointwise(5, Activation::none)       // 11
-      .build();
-}
-
-/// Maps of 16x16, 8x8 and 4x4: a plan for a batch runs the first image by image and the last
-/// several images at a time. The last residual would cross the first cut that offers itself.
-Graph network_of_two_stages() {
-  return Builder(31, 3)
-      .conv(7, 3, 2, 1, Activation::relu6)  // 0: 16x16
-      .depthwise(1)                         // 1
-      .pointwise(9, Activation::none)       // 2
-      .pointwise(21, Activation::relu6)     // 3
-      .depthwise(2)                         // 4: 8x8
-      .pointwise(8, Activation::none)       // 5
-      .pointwise(19, Activation::relu6)     // 6
-      .depthwise(1)                         // 7
-      .pointwise(8, Activation::none, 5)    // 8: adds 5
-      .pointwise(33, Activation::relu6)     // 9
-      .depthwise(2)                         // 10: 4x4
-      .pointwise(17, Activation::relu6)     // 11
-      .pointwise(17, Activation::relu6)     // 12
-      .pointwise(17, Activation::none, 11)  // 13: adds 11
-      .depthwise(2)                         // 14: 2x2
-      .pointwise(5, Activation::none)       // 15
-      .pool()
-      .pointwise(6, Activation::none)
-      .build();
-}
+using testing::network_of_two_stages;
+using testing::small_network;
+using Builder = testing::GraphBuilder;
 
 /// All layers' outputs by the reference kernels.
 std::vector<Tensor> reference_outputs(const Graph& graph, const Tensor& images) {
@@ -424,13 +332,6 @@ TEST(Plan, AResidualFromALaterLayerIsRefused) {
   for (const Engine engine : kEngines) {
     expect_refused([&] { Plan(graph, engine, 1); }, {"'layer3'"});
   }
-}
-
-TEST(Engine, NamesAreParsed) {
-  for (const Engine engine : kEngines) {
-    EXPECT_EQ(parse_engine(to_string(engine)), engine);
-  }
-  expect_refused([] { parse_engine("int8"); }, {"dense, sparse, auto, onednn", "'int8'"});
 }
 
 }  // namespace
