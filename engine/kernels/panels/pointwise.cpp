@@ -132,9 +132,22 @@ void pointwise(const PointwiseWeights& weights, int64_t columns, const float* in
   require(columns > 0 && narrow_width(in) == narrow_width(packed.input), "pointwise",
           "weights packed for {} columns cannot be used with {}", packed.input.columns, columns);
   const PointwiseCall call{packed, columns, input, bias, residual, activation, output};
-  const int64_t items = in.count() * packed.blocks.count;
+  const int64_t blocks = packed.blocks.count, items = in.count() * blocks;
   const int64_t multiply_adds = in.size() * packed.blocks.rows;
-  parallel_for(items, std::max<int64_t>(1, kGrain * items / multiply_adds),
+  const auto grain = [&](int64_t count) {
+    return std::max<int64_t>(1, kGrain * count / multiply_adds);
+  };
+  // Behind a layer that expands comes a depthwise one, whose threads share the channels: with rows
+  // shared likewise, each finds its input in its own core's cache.
+  if (packed.blocks.rows > packed.input.channels && thread_count() > 1) {
+    parallel_for(blocks, grain(blocks), [&](int64_t begin, int64_t end, int) {
+      for (int64_t panel = 0; panel < in.count(); ++panel) {
+        packed.kernel(call, panel * blocks + begin, panel * blocks + end);
+      }
+    });
+    return;
+  }
+  parallel_for(items, grain(items),
                [&](int64_t begin, int64_t end, int) { packed.kernel(call, begin, end); });
 }
 
