@@ -13,6 +13,8 @@
 namespace edgeprune::inference {
 namespace {
 
+constexpr double kGain = 0.97;  // times that differ by less may do so by chance
+
 double median(std::vector<double> values) {
   const auto middle = values.begin() + std::ssize(values) / 2;
   std::nth_element(values.begin(), middle, values.end());
@@ -64,7 +66,7 @@ std::vector<bool> KernelChoices::choose(const Graph& graph, int64_t batch) {
     all_known = all_known && (keys.back().empty() || times.contains(keys.back()));
   }
   if (!all_known) {
-    constexpr int kRuns = 15;  // the medians forget the first, cold ones
+    constexpr int kRuns = 25;  // the medians forget the first, cold ones
     constexpr double kSeconds = 0.2;
     Candidate dense(graph, false, batch), sparse(graph, true, batch);
     Tensor images({batch, dense.image_size()});
@@ -81,8 +83,22 @@ std::vector<bool> KernelChoices::choose(const Graph& graph, int64_t batch) {
       times[keys[i]] = {dense.seconds_per_image(name), sparse.seconds_per_image(name)};
     }
   }
+  double dense = 0, sparse = 0;
+  for (const std::string& k : keys) {
+    if (k.empty()) continue;
+    dense += times.at(k).dense;
+    sparse += times.at(k).sparse;
+  }
   std::vector<bool> choice;
-  for (const std::string& k : keys) choice.push_back(!k.empty() && times.at(k).sparse_is_faster());
+  for (const std::string& k : keys) {
+    if (k.empty()) {
+      choice.push_back(false);
+    } else if (sparse < dense) {
+      choice.push_back(times.at(k).dense > kGain * times.at(k).sparse);
+    } else {
+      choice.push_back(times.at(k).sparse < kGain * times.at(k).dense);
+    }
+  }
   return choice;
 }
 

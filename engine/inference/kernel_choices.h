@@ -12,11 +12,11 @@ namespace edgeprune::inference {
 /// What a 1x1 layer takes on each kernel, in seconds an image.
 struct KernelTimes {
   double dense = 0, sparse = 0;
-  bool sparse_is_faster() const { return sparse < dense; }
 };
 
 /// Dense or sparse, layer by layer, by timing both on this machine. Both read and write the same
-/// layout, so that a choice costs nothing between layers.
+/// layout, so that a choice costs nothing between layers. A layer leaves the kernel on which the
+/// whole network is faster only if it gains more than the noise of timing.
 class KernelChoices {
  public:
   /// Whether each layer of the graph is to run on sparse weights, with that batch on the threads in

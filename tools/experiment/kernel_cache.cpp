@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/base/file.h"
+#include "engine/base/parallel.h"
 #include "tools/experiment/machine.h"
 
 namespace edgeprune {
@@ -90,15 +91,17 @@ void save_kernel_choices() {
 
 std::vector<ChosenKernel> chosen_kernels(const inference::Graph& graph, int64_t batch,
                                          int threads) {
+  const ThreadScope scope(threads);
+  const std::vector<bool> sparse = kernel_choices().choose(graph, batch);
   std::vector<ChosenKernel> chosen;
-  for (const inference::Layer& layer : graph.layers) {
-    const auto times =
-        cache().choices.times.find(inference::KernelChoices::key(layer, batch, threads));
-    if (times == cache().choices.times.end()) continue;
+  for (size_t i = 0; i < graph.layers.size(); ++i) {
+    const inference::Layer& layer = graph.layers[i];
+    const std::string key = inference::KernelChoices::key(layer, batch, threads);
+    if (key.empty()) continue;
     chosen.push_back({.layer = layer.name,
-                      .kernel = times->second.sparse_is_faster() ? "csr" : "dense",
+                      .kernel = sparse[i] ? "csr" : "dense",
                       .zeros = layer.zeros(),
-                      .times = times->second});
+                      .times = kernel_choices().times.at(key)});
   }
   return chosen;
 }

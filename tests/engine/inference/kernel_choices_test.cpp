@@ -68,6 +68,18 @@ TEST(KernelChoices, TakesTheFasterOfKnownTimes) {
   EXPECT_EQ(choices.times.at(full).dense, 2) << "known times were taken anew";
 }
 
+TEST(KernelChoices, ALayerLeavesTheBetterEngineOnlyForMoreThanNoise) {
+  const ThreadScope one(1);
+  const Graph graph = full_and_empty();
+  KernelChoices choices;
+  const std::string full = KernelChoices::key(graph.layers[0], 1, 1);
+  const std::string empty = KernelChoices::key(graph.layers[1], 1, 1);
+  choices.times = {{full, {.dense = 1, .sparse = 1.01}}, {empty, {.dense = 2, .sparse = 1}}};
+  EXPECT_EQ(choices.choose(graph, 1), (std::vector<bool>{true, true, false}));
+  choices.times = {{full, {.dense = 1, .sparse = 2}}, {empty, {.dense = 1, .sparse = 0.99}}};
+  EXPECT_EQ(choices.choose(graph, 1), (std::vector<bool>{false, false, false}));
+}
+
 TEST(KernelChoices, PlansRunWhatWasChosen) {
   const ThreadScope one(1);
   const Graph graph = full_and_empty();

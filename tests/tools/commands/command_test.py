@@ -76,8 +76,9 @@ class Commands(CommandTest):
         layers = self.json_of(*arguments)
         self.assertEqual(len(layers), 35)
         for layer in layers:
-            faster = "csr" if layer["csr_us"] < layer["dense_us"] else "dense"
-            self.assertIn(layer["kernel"], (faster, "dense" if layer["csr_us"] == layer["dense_us"] else faster))
+            dense, csr = layer["dense_us"], layer["csr_us"]
+            if max(dense, csr) > 1.1 * min(dense, csr):
+                self.assertEqual(layer["kernel"], "csr" if csr < dense else "dense", layer)
         self.assertEqual(self.json_of(*arguments), layers)
         self.assertIn("auto takes", self.succeed(*arguments))
 
