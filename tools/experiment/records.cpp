@@ -1,6 +1,7 @@
 #include "tools/experiment/records.h"
 
 #include <algorithm>
+#include <concepts>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -11,9 +12,10 @@
 namespace edgeprune {
 namespace {
 
-/// The one list of fields, for writing (const record) and reading.
+// The one list of fields of each, for writing (const) and reading.
 template <typename Cell, typename Visit>
-void visit_latency(Cell& cell, const Visit& visit) {
+requires std::same_as<std::remove_const_t<Cell>, LatencyCell>
+void visit_fields(Cell& cell, const Visit& visit) {
   visit("engine", cell.engine);
   visit("batch", cell.batch);
   visit("threads", cell.threads);
@@ -26,10 +28,32 @@ void visit_latency(Cell& cell, const Visit& visit) {
   visit("max", cell.max);
 }
 
+template <typename Point, typename Visit>
+requires std::same_as<std::remove_const_t<Point>, CurvePoint>
+void visit_fields(Point& point, const Visit& visit) {
+  visit("epoch", point.epoch);
+  visit("loss", point.loss);
+  visit("accuracy", point.accuracy);
+}
+
+template <typename Layer, typename Visit>
+requires std::same_as<std::remove_const_t<Layer>, LayerCount>
+void visit_fields(Layer& layer, const Visit& visit) {
+  visit("name", layer.name);
+  visit("parameters", layer.parameters);
+  visit("nonzeros", layer.nonzeros);
+  visit("multiply_adds", layer.multiply_adds);
+  visit("nonzero_multiply_adds", layer.nonzero_multiply_adds);
+}
+
 template <typename Record, typename Visit>
-void visit_record(Record& record, const Visit& visit) {
+requires std::same_as<std::remove_const_t<Record>, RunRecord>
+void visit_fields(Record& record, const Visit& visit) {
   visit("id", record.id);
+  visit("row", record.row);
   visit("method", record.method);
+  visit("mode", record.mode);
+  visit("recovery", record.recovery);
   visit("schedule", record.schedule);
   visit("target", record.target);
   visit("seed", record.seed);
@@ -37,15 +61,22 @@ void visit_record(Record& record, const Visit& visit) {
   visit("accuracy", record.accuracy);
   visit("loss", record.loss);
   visit("test_images", record.test_images);
+  visit("correct", record.correct);
   visit("parameters", record.parameters);
   visit("nonzero_parameters", record.nonzero_parameters);
   visit("prunable", record.prunable);
   visit("nonzero_prunable", record.nonzero_prunable);
   visit("multiply_adds", record.multiply_adds);
   visit("nonzero_multiply_adds", record.nonzero_multiply_adds);
+  visit("stored_parameters", record.stored_parameters);
   visit("file_bytes", record.file_bytes);
+  visit("sparse_file_bytes", record.sparse_file_bytes);
   visit("epochs", record.epochs);
   visit("train_seconds", record.train_seconds);
+  visit("epochs_spent", record.epochs_spent);
+  visit("seconds_spent", record.seconds_spent);
+  visit("curve", record.curve);
+  visit("layers", record.layers);
   visit("checkpoint", record.checkpoint);
   visit("sha256", record.sha256);
   visit("parent_sha256", record.parent_sha256);
@@ -53,6 +84,16 @@ void visit_record(Record& record, const Visit& visit) {
   visit("build", record.build);
   visit("commit", record.commit);
   visit("latency", record.latency);
+}
+
+template <typename T>
+void write_fields(nlohmann::json& json, const T& value) {
+  visit_fields(value, [&](const char* key, const auto& field) { json[key] = field; });
+}
+
+template <typename T>
+void read_fields(const nlohmann::json& json, T& value) {
+  visit_fields(value, [&](const char* key, auto& field) { json.at(key).get_to(field); });
 }
 
 double share_of_zeros(int64_t nonzero, int64_t total) {
@@ -86,19 +127,35 @@ double RunRecord::multiply_adds_removed() const {
 }
 
 void to_json(nlohmann::json& json, const LatencyCell& cell) {
-  visit_latency(cell, [&](const char* key, const auto& value) { json[key] = value; });
+  write_fields(json, cell);
 }
 
 void from_json(const nlohmann::json& json, LatencyCell& cell) {
-  visit_latency(cell, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+  read_fields(json, cell);
+}
+
+void to_json(nlohmann::json& json, const CurvePoint& point) {
+  write_fields(json, point);
+}
+
+void from_json(const nlohmann::json& json, CurvePoint& point) {
+  read_fields(json, point);
+}
+
+void to_json(nlohmann::json& json, const LayerCount& layer) {
+  write_fields(json, layer);
+}
+
+void from_json(const nlohmann::json& json, LayerCount& layer) {
+  read_fields(json, layer);
 }
 
 void to_json(nlohmann::json& json, const RunRecord& record) {
-  visit_record(record, [&](const char* key, const auto& value) { json[key] = value; });
+  write_fields(json, record);
 }
 
 void from_json(const nlohmann::json& json, RunRecord& record) {
-  visit_record(record, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+  read_fields(json, record);
 }
 
 std::vector<RunRecord> read_records(const std::string& path) {

@@ -158,8 +158,9 @@ class Study {
     const Evaluation evaluation =
         evaluate(*checkpoint.model, checkpoint.info, test_, inference::Engine::dense);
     RunRecord record = describe(*checkpoint.model);
-    record.id = step.id;
+    record.id = record.row = step.id;
     record.method = step.method ? to_string(*step.method) : "none";
+    record.mode = step.method ? "mask" : "none";
     record.schedule = step.schedule;
     record.target = step.target;
     record.seed = options_.training.seed;

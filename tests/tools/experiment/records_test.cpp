@@ -72,10 +72,12 @@ TEST(Records, EveryFieldIsRequired) {
     part.erase(key);
     EXPECT_THROW(part.get<RunRecord>(), nlohmann::json::exception) << key;
   }
-  for (const auto& [key, value] : whole["latency"][0].items()) {
-    nlohmann::json part = whole;
-    part["latency"][0].erase(key);
-    EXPECT_THROW(part.get<RunRecord>(), nlohmann::json::exception) << key;
+  for (const char* list : {"latency", "curve", "layers"}) {
+    for (const auto& [key, value] : whole[list][0].items()) {
+      nlohmann::json part = whole;
+      part[list][0].erase(key);
+      EXPECT_THROW(part.get<RunRecord>(), nlohmann::json::exception) << list << "." << key;
+    }
   }
 }
 

@@ -18,19 +18,34 @@ inline RunRecord sample_run(const std::string& method, const std::string& schedu
   run.id = method == "none"
                ? "baseline"
                : method + "-" + schedule + "-" + std::to_string(std::lround(100 * target));
+  run.row = run.id;
+  run.mode = method == "none" ? "none" : "mask";
   run.accuracy_before = accuracy / 3;
   run.accuracy = accuracy;
   run.loss = 0.1 + 1 / (1 + 10 * accuracy);
   run.test_images = 10000;
+  run.correct = std::string(static_cast<size_t>(std::lround(2500 * accuracy)), 'f');
+  run.correct.resize(2500, '0');
   run.parameters = 2236682;
   run.prunable = 2202560;
   run.nonzero_prunable = run.prunable - std::lround(target * 2202560);
   run.nonzero_parameters = run.parameters - (run.prunable - run.nonzero_prunable);
   run.multiply_adds = 24500000;
   run.nonzero_multiply_adds = std::lround(24500000 * (1 - 0.8 * target));
+  run.stored_parameters = run.parameters;
   run.file_bytes = 9056240;
+  run.sparse_file_bytes = 4 * run.nonzero_parameters + run.prunable / 8;
   run.epochs = method == "none" ? 15 : 5;
   run.train_seconds = 1234.5;
+  run.epochs_spent = run.epochs;
+  run.seconds_spent = run.train_seconds;
+  for (int64_t epoch = 1; epoch <= run.epochs; ++epoch) {
+    run.curve.push_back({epoch, 1 / (1.0 + double(epoch)), accuracy * (1 - 0.2 / double(epoch))});
+  }
+  run.layers = {{"features.0.0", 864, std::lround(864 * (1 - target)), 884736,
+                 std::lround(884736 * (1 - target))},
+                {"classifier.1", 12800, std::lround(12800 * (1 - 0.9 * target)), 12800,
+                 std::lround(12800 * (1 - 0.9 * target))}};
   run.checkpoint = run.id + ".safetensors";
   run.sha256 = "ab";
   run.parent_sha256 = "cd";
