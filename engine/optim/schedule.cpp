@@ -32,4 +32,15 @@ Schedule::Kind parse_schedule(const std::string& name) {
       fmt::format("[schedule] expected constant, cosine or step, got '{}'", name));
 }
 
+const char* to_string(Schedule::Kind kind) {
+  switch (kind) {
+    case Schedule::Kind::cosine:
+      return "cosine";
+    case Schedule::Kind::step:
+      return "step";
+    default:
+      return "constant";
+  }
+}
+
 }  // namespace edgeprune::optim

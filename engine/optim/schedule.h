@@ -21,5 +21,6 @@ struct Schedule {
 
 /// "constant", "cosine" or "step"; throws std::invalid_argument listing the choices.
 Schedule::Kind parse_schedule(const std::string& name);
+const char* to_string(Schedule::Kind kind);
 
 }  // namespace edgeprune::optim

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pruning/schedule.h"
 #include "tools/experiment/study.h"
 
 namespace edgeprune {
@@ -26,7 +27,8 @@ void add_one_shot(StudyPlan& plan, Method method, const std::vector<double>& tar
 void add_exact(StudyPlan& plan, Method method, const std::vector<double>& rows, double step,
                int64_t epochs) {
   std::string parent = "baseline";
-  for (const double target : exact_steps(rows.back(), step)) {
+  for (const auto& [target, base] :
+       pruning_steps(PruningSchedule::exact, method, rows.back(), {.step = step})) {
     const bool row = std::any_of(rows.begin(), rows.end(),
                                  [&](double r) { return std::abs(r - target) < 1e-9; });
     const std::string id = step_id(method, "exact", target);
