@@ -32,22 +32,6 @@ void for_each_parameter(const ChannelGroup& group, const Parameters& parameters,
   }
 }
 
-/// A group's channels before any were removed, by groups. A network that is no smaller
-/// MobileNetV2 is taken as it is.
-std::vector<int64_t> original_channels(const Architecture& architecture,
-                                       const std::vector<ChannelGroup>& groups) {
-  const auto whole = channel_groups(Architecture::mobilenet_v2(
-      architecture.width, architecture.input_size, architecture.classes));
-  bool is_part = whole.size() == groups.size();
-  std::vector<int64_t> own, original;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    own.push_back(groups[g].channels);
-    is_part = is_part && whole[g].name == groups[g].name && whole[g].channels >= own.back();
-    if (is_part) original.push_back(whole[g].channels);
-  }
-  return is_part ? original : own;
-}
-
 /// The layer to be kept that makes or reads the group's channels; empty if there is none.
 std::string kept_layer(const ChannelGroup& group, const PruneLimits& limits) {
   for (const auto& [tensor, axis] : group.slices) {
@@ -100,7 +84,7 @@ ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
   require_valid(layer_limits, model);
   const Parameters parameters = parameters_of(model);
   std::vector<ChannelGroup> groups = channel_groups(model.architecture());
-  const std::vector<int64_t> original = original_channels(model.architecture(), groups);
+  const std::vector<ChannelGroup> original = channel_groups(unpruned(model.architecture()));
   ChannelPlan plan;
   for (size_t g = 0; g < groups.size(); ++g) {
     ChannelGroup& group = groups[g];
@@ -111,7 +95,7 @@ ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
       }
     });
     const int64_t alive = group.channels - std::count(norms.begin(), norms.end(), 0.0);
-    const Counts counts{original[g], group.channels, alive};
+    const Counts counts{original[g].channels, group.channels, alive};
     const int64_t count = count_of(fraction, base, counts.original, counts.original - alive,
                                    "channels of " + group.name);
     GroupPlan& planned = plan.emplace_back();

@@ -37,11 +37,11 @@ struct Pruned {
   std::optional<ChannelPlan> plan;  ///< for the modes group_mask and compact
 };
 
-/// One step. In a compact model fractions of `original` are of the channels of the network before
-/// any went (Architecture::mobilenet_v2()), in mask and group_mask as well as far as channels go by
-/// groups. Throws std::invalid_argument if the mode is not for the method, if more is pruned
-/// already than is to be, if limits leave too little to prune (unstructured) or let no group shrink
-/// that should; and what make_masks() and plan_smallest_channels() throw.
+/// One step. Fractions of `original` are of all of the model's weights (each layer's channels), for
+/// groups of the channels of the unpruned() network. Throws std::invalid_argument if the mode is
+/// not for the method, if more is pruned already than is to be, if limits leave too little to prune
+/// (unstructured) or let no group shrink that should; and what make_masks() and
+/// plan_smallest_channels() throw.
 Pruned prune(std::unique_ptr<MobileNetV2> model, const PruneRequest& request);
 
 }  // namespace edgeprune
