@@ -9,6 +9,7 @@
 namespace edgeprune::optim {
 
 float Schedule::rate(int64_t step) const {
+  step += first_step;
   switch (kind) {
     case Kind::constant:
       return initial;
@@ -30,6 +31,17 @@ Schedule::Kind parse_schedule(const std::string& name) {
   if (name == "step") return Schedule::Kind::step;
   throw std::invalid_argument(
       fmt::format("[schedule] expected constant, cosine or step, got '{}'", name));
+}
+
+const char* to_string(Schedule::Kind kind) {
+  switch (kind) {
+    case Schedule::Kind::cosine:
+      return "cosine";
+    case Schedule::Kind::step:
+      return "step";
+    default:
+      return "constant";
+  }
 }
 
 }  // namespace edgeprune::optim

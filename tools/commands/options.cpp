@@ -144,6 +144,29 @@ TrainOptions TrainingFlags::parse() const {
   return result;
 }
 
+void RecoveryFlags::add(CLI::App& command) {
+  command
+      .add_option("--bn-recalibrate", bn_recalibrate,
+                  "take batch norm's statistics anew from so many training images, after pruning "
+                  "and at the end of training; 0: off")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_flag("--rewind", rewind,
+                   "replay the learning rates of the baseline's last epochs (Renda et al. 2020) "
+                   "instead of --lr and --lr-schedule");
+  command.add_option("--distill", distill,
+                     "T,alpha: learn from the dense baseline, too; loss (1-alpha) * cross-entropy "
+                     "+ alpha * T^2 * KL at temperature T (Hinton et al. 2015), as 4,0.5");
+}
+
+Recovery RecoveryFlags::parse() const {
+  Recovery recovery;
+  recovery.bn_recalibrate = bn_recalibrate;
+  recovery.rewind = rewind;
+  if (!distill.empty()) recovery.distillation = parse_distillation(distill);
+  return recovery;
+}
+
 void require_writable_file(const std::string& path) {
   require_file(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path), path,
                "is no regular file");

@@ -8,6 +8,7 @@
 #include "tools/cli/table.h"
 #include "tools/experiment/latency.h"
 #include "tools/experiment/machine.h"
+#include "tools/experiment/recovery.h"
 #include "tools/experiment/trainer.h"
 
 namespace edgeprune::commands {
@@ -38,6 +39,17 @@ struct TrainingFlags {
   bool no_flip = false;
   void add(CLI::App& command);
   TrainOptions parse() const;
+};
+
+/// What helps a pruned network back to its accuracy: --bn-recalibrate, --rewind and --distill. The
+/// teacher is the caller's: the run's own baseline, or a file.
+struct RecoveryFlags {
+  int64_t bn_recalibrate = 0;
+  bool rewind = false;
+  std::string distill;
+  void add(CLI::App& command);
+  /// Throws std::invalid_argument on a --distill that is not "T,alpha".
+  Recovery parse() const;
 };
 
 /// Throws FileError unless a file can be written at `path`; a device or a pipe is no place for one

@@ -20,6 +20,12 @@ struct Evaluation {
 Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
                     inference::Engine engine, int64_t batch = 100);
 
+/// Which images a model has right, as records have it (RunRecord::correct): images 4i to 4i+3 are
+/// the bits of hexadecimal digit i, the first image its highest bit; bits behind the last image are
+/// zero. logits [images,classes]; a tie goes to the first class, as in `accuracy`. Throws
+/// std::invalid_argument unless there is a row of logits for every label.
+std::string correct_digits(const Tensor& logits, const std::vector<int>& labels);
+
 /// Throws std::invalid_argument if a model for `classes` cannot be trained or tested on the
 /// dataset.
 void require_same_classes(const std::vector<std::string>& classes, const Dataset& dataset);

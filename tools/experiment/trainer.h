@@ -11,6 +11,7 @@
 #include "engine/optim/schedule.h"
 #include "models/checkpoint.h"
 #include "pruning/masks.h"
+#include "tools/experiment/recovery.h"
 
 namespace edgeprune {
 
@@ -23,6 +24,15 @@ struct TrainOptions {
   float weight_decay = 0;
   uint64_t seed = 0;
   Augmentation augmentation;
+  /// The losses of EpochResult are then this loss, not the cross-entropy.
+  std::optional<Distillation> distillation;
+  std::shared_ptr<MobileNetV2> teacher;  ///< whose logits distillation wants; only read
+  /// Takes the place of schedule and learning_rate: the learning rates are those of the last
+  /// `epochs` of the training described, which had at least so many.
+  std::optional<Rewinding> rewinding;
+  /// Training images for batch norm's statistics once all epochs are over
+  /// (tools/experiment/recalibrate.h); 0: they stay as training left them.
+  int64_t bn_recalibrate = 0;
   Profiler* profiler = nullptr;    ///< told where the time of steady steps goes, if given
   double save_every_seconds = 60;  ///< between states inside an epoch; every epoch's end saves too
 };
