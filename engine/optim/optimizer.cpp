@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/base/check.h"
+#include "engine/base/profiler.h"
 #include "engine/kernels/simd/optimizer.h"
 
 namespace edgeprune::optim {
@@ -12,7 +13,7 @@ Optimizer::Optimizer(const std::vector<NamedVariable>& parameters,
                      std::vector<std::string> moment_names)
     : moment_names_(std::move(moment_names)) {
   for (const auto& [name, parameter] : parameters) {
-    Slot slot{name, parameter, {}, {}};
+    Slot slot{name, parameter, {}, {}, {}};
     for (size_t i = 0; i < moment_names_.size(); ++i) {
       slot.moments.emplace_back(parameter.shape(), 0.0f);
     }
@@ -27,10 +28,37 @@ void Optimizer::set_mask(const std::string& name, Tensor mask) {
   Tensor& value = slot->parameter.value();
   require(mask.shape() == value.shape(), "set_mask", "mask {} for parameter '{}' {}",
           mask.shape().to_string(), name, value.shape().to_string());
+  slot->pruned.assign(static_cast<size_t>(value.count()), 0);
   for (int64_t i = 0; i < value.count(); ++i) {
-    if (mask.data()[i] == 0.0f) value.data()[i] = 0.0f;
+    if (mask.data()[i] != 0.0f) continue;
+    value.data()[i] = 0.0f;
+    slot->pruned[static_cast<size_t>(i)] = 255;
   }
   slot->mask = std::move(mask);
+}
+
+void Optimizer::step(float learning_rate) {
+  ++steps_;
+  for (Slot& slot : slots_) {
+    audit(slot, "before");
+    if (const Tensor& grad = slot.parameter.grad(); grad.defined()) {
+      update(slot, grad, learning_rate);
+    }
+    audit(slot, "after");
+  }
+}
+
+void Optimizer::audit(const Slot& slot, const char* when) const {
+  if (slot.pruned.empty()) return;
+  const int64_t count = slot.parameter.value().count();
+  const Timed timed("mask audit", Phase::backward, {0, double(count) * (sizeof(float) + 1)});
+  const int64_t nonzeros =
+      simd::count_pruned_nonzeros(slot.parameter.value().data(), slot.pruned.data(), count);
+  if (nonzeros == 0) return;
+  throw std::runtime_error(
+      fmt::format("[mask audit] {}: {} of the {} masked values {} not zero {} step {}", slot.name,
+                  nonzeros, std::count(slot.pruned.begin(), slot.pruned.end(), 255),
+                  nonzeros == 1 ? "is" : "are", when, steps_));
 }
 
 void Optimizer::zero_grad() {
@@ -65,34 +93,20 @@ void Optimizer::load_state(const std::map<std::string, Array>& arrays) {
 Adam::Adam(const std::vector<NamedVariable>& parameters, float weight_decay)
     : Optimizer(parameters, {"first_moment", "second_moment"}), weight_decay_(weight_decay) {}
 
-void Adam::step(float learning_rate) {
-  ++steps_;
-  simd::AdamStep update{.learning_rate = learning_rate, .weight_decay = weight_decay_};
-  update.bias_correction1 =
-      static_cast<float>(1.0 - std::pow(double(update.beta1), double(steps_)));
-  update.bias_correction2 =
-      static_cast<float>(1.0 - std::pow(double(update.beta2), double(steps_)));
-  for (Slot& slot : slots_) {
-    const Tensor& grad = slot.parameter.grad();
-    if (!grad.defined()) continue;
-    simd::adam_update(update, grad.data(), slot.mask_data(), grad.count(),
-                      slot.parameter.value().data(), slot.moments[0].data(),
-                      slot.moments[1].data());
-  }
+void Adam::update(Slot& slot, const Tensor& grad, float learning_rate) {
+  simd::AdamStep step{.learning_rate = learning_rate, .weight_decay = weight_decay_};
+  step.bias_correction1 = static_cast<float>(1.0 - std::pow(double(step.beta1), double(steps())));
+  step.bias_correction2 = static_cast<float>(1.0 - std::pow(double(step.beta2), double(steps())));
+  simd::adam_update(step, grad.data(), slot.mask_data(), grad.count(),
+                    slot.parameter.value().data(), slot.moments[0].data(), slot.moments[1].data());
 }
 
 Sgd::Sgd(const std::vector<NamedVariable>& parameters, float momentum, float weight_decay)
     : Optimizer(parameters, {"velocity"}), momentum_(momentum), weight_decay_(weight_decay) {}
 
-void Sgd::step(float learning_rate) {
-  ++steps_;
-  const simd::SgdStep update{learning_rate, momentum_, weight_decay_};
-  for (Slot& slot : slots_) {
-    const Tensor& grad = slot.parameter.grad();
-    if (!grad.defined()) continue;
-    simd::sgd_update(update, grad.data(), slot.mask_data(), grad.count(),
-                     slot.parameter.value().data(), slot.moments[0].data());
-  }
+void Sgd::update(Slot& slot, const Tensor& grad, float learning_rate) {
+  simd::sgd_update({learning_rate, momentum_, weight_decay_}, grad.data(), slot.mask_data(),
+                   grad.count(), slot.parameter.value().data(), slot.moments[0].data());
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name,

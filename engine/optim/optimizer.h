@@ -12,6 +12,11 @@ namespace edgeprune::optim {
 
 /// Updates parameters from their gradients. A parameter may have a mask (0 or 1 per value): masked
 /// values are exactly zero after every step, whatever the gradient and the momentum say.
+///
+/// That is not taken on trust. Each step counts the masked values that are not zero, in a pass of
+/// its own over a copy of the mask made by set_mask(): before the update, which would wipe out what
+/// was written to the parameter since the last step (and went into its gradients), and behind it,
+/// for what the update itself left: a mask lost or overwritten.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -20,8 +25,9 @@ class Optimizer {
   /// Zeroes the masked values at once.
   void set_mask(const std::string& name, Tensor mask);
 
-  /// One update of every parameter that has a gradient.
-  virtual void step(float learning_rate) = 0;
+  /// One update of every parameter that has a gradient. Throws std::runtime_error naming parameter,
+  /// count and step if masked values are not zero.
+  void step(float learning_rate);
   void zero_grad();
 
   /// Moments and step count, for resuming: names "<slot>/<parameter>" and "step".
@@ -34,16 +40,22 @@ class Optimizer {
     std::string name;
     Variable parameter;
     Tensor mask;                  ///< undefined: nothing is masked
+    std::vector<uint8_t> pruned;  ///< the audit's copy of the mask: 255 where that is zero
     std::vector<Tensor> moments;  ///< one for each of moment_names_
     const float* mask_data() const { return mask.defined() ? mask.data() : nullptr; }
   };
 
   Optimizer(const std::vector<NamedVariable>& parameters, std::vector<std::string> moment_names);
 
-  std::vector<Slot> slots_;
-  int64_t steps_ = 0;
+  /// Of every slot that has a gradient; steps() counts this one.
+  virtual void update(Slot& slot, const Tensor& grad, float learning_rate) = 0;
+  int64_t steps() const { return steps_; }
 
  private:
+  void audit(const Slot& slot, const char* when) const;
+
+  std::vector<Slot> slots_;
+  int64_t steps_ = 0;
   std::vector<std::string> moment_names_;
 };
 
@@ -51,9 +63,10 @@ class Optimizer {
 class Adam : public Optimizer {
  public:
   explicit Adam(const std::vector<NamedVariable>& parameters, float weight_decay = 0);
-  void step(float learning_rate) override;
 
  private:
+  void update(Slot& slot, const Tensor& grad, float learning_rate) override;
+
   float weight_decay_;
 };
 
@@ -62,9 +75,10 @@ class Sgd : public Optimizer {
  public:
   explicit Sgd(const std::vector<NamedVariable>& parameters, float momentum = 0.9f,
                float weight_decay = 0);
-  void step(float learning_rate) override;
 
  private:
+  void update(Slot& slot, const Tensor& grad, float learning_rate) override;
+
   float momentum_, weight_decay_;
 };
 

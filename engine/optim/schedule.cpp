@@ -9,6 +9,7 @@
 namespace edgeprune::optim {
 
 float Schedule::rate(int64_t step) const {
+  step += first_step;
   switch (kind) {
     case Kind::constant:
       return initial;

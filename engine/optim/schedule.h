@@ -13,9 +13,10 @@ struct Schedule {
   int64_t total_steps = 1;      ///< cosine: where the rate reaches zero
   int64_t steps_per_decay = 1;  ///< step: how often the rate is multiplied by `decay`
   float decay = 0.1f;
+  int64_t first_step = 0;  ///< what step 0 is: later ones replay a schedule's end
 
-  /// The rate of the given step, counted from zero. Cosine without restarts: Loshchilov & Hutter
-  /// 2017.
+  /// The rate of the given step, counted from first_step. Cosine without restarts: Loshchilov &
+  /// Hutter 2017.
   float rate(int64_t step) const;
 };
 

@@ -70,6 +70,11 @@ EpochResult epoch_from_json(const nlohmann::json& json) {
 nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
                             const Dataset* validation, const Masks& masks,
                             const TrainOptions& options) {
+  nlohmann::json rewinding = "none";
+  if (options.rewinding) {
+    const auto& [schedule, rate, epochs] = *options.rewinding;
+    rewinding = {optim::to_string(schedule), rate, epochs};
+  }
   return {{"architecture", model.architecture()},
           {"initial weights", digest_of(model.state_dict())},
           {"masks", digest_of(masks)},
@@ -83,7 +88,11 @@ nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
           {"weight decay", options.weight_decay},
           {"seed", options.seed},
           {"flip", options.augmentation.flip},
-          {"crop padding", options.augmentation.crop_padding}};
+          {"crop padding", options.augmentation.crop_padding},
+          {"distillation", options.distillation ? to_string(*options.distillation) : "none"},
+          {"teacher", options.distillation ? digest_of(options.teacher->state_dict()) : "none"},
+          {"rewinding", rewinding},
+          {"batch-norm recalibration", options.bn_recalibrate}};
 }
 
 void save_train_state(const std::string& path, const nlohmann::json& identity,

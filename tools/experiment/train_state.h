@@ -19,8 +19,8 @@ struct TrainProgress {
   std::map<std::string, Array> best_weights;
 };
 
-/// All that decides what a run computes: options, architecture, the weights it starts from, masks
-/// and data. A state is resumed only by a run of the same identity.
+/// All that decides what a run computes: options, architecture, the weights it starts from, masks,
+/// the teacher's weights and data. A state is resumed only by a run of the same identity.
 nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
                             const Dataset* validation, const Masks& masks,
                             const TrainOptions& options);

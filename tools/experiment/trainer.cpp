@@ -10,11 +10,14 @@
 #include "engine/base/file.h"
 #include "engine/base/timer.h"
 #include "engine/ops/cross_entropy.h"
+#include "engine/ops/distillation.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
 #include "tools/experiment/evaluate.h"
 #include "tools/experiment/memory.h"
+#include "tools/experiment/recalibrate.h"
 #include "tools/experiment/step_memory.h"
+#include "tools/experiment/teacher.h"
 #include "tools/experiment/train_state.h"
 
 namespace edgeprune {
@@ -31,6 +34,17 @@ int64_t count_correct(const Tensor& logits, const std::vector<int>& labels) {
   return correct;
 }
 
+/// The rate of every step: the options' own schedule, or the end of the one that is replayed.
+optim::Schedule learning_rates(const TrainOptions& options, int64_t batches) {
+  const Rewinding whole = options.rewinding.value_or(
+      Rewinding{options.schedule, options.learning_rate, options.epochs});
+  return {.kind = whole.schedule,
+          .initial = whole.learning_rate,
+          .total_steps = whole.epochs * batches,
+          .steps_per_decay = std::max<int64_t>(1, whole.epochs * batches / 3),
+          .first_step = (whole.epochs - options.epochs) * batches};
+}
+
 class Trainer {
  public:
   Trainer(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
@@ -38,6 +52,7 @@ class Trainer {
           const TrainState& state)
       : model_(model),
         info_(info),
+        training_(training),
         validation_(validation),
         options_(options),
         state_(state),
@@ -55,10 +70,9 @@ class Trainer {
     hold_masks(masks, *optimizer_);
     for (const auto& [name, parameter] : model.parameters())
       parameters_ += parameter.value().count();
-    schedule_ = {.kind = options.schedule,
-                 .initial = options.learning_rate,
-                 .total_steps = options.epochs * loader_.batches(),
-                 .steps_per_decay = std::max<int64_t>(1, options.epochs * loader_.batches() / 3)};
+    if (options.distillation)
+      teacher_.emplace(*options.teacher, model.architecture(), options.batch);
+    schedule_ = learning_rates(options, loader_.batches());
   }
 
   TrainResult run(const EpochCallback& on_epoch) {
@@ -70,6 +84,9 @@ class Trainer {
       if (on_epoch) on_epoch(progress_.finished.back());
     }
     if (progress_.best_epoch > 0) model_.load_state_dict(progress_.best_weights);
+    if (options_.bn_recalibrate > 0) {
+      recalibrate_batch_norm(model_, info_, training_, options_.bn_recalibrate, options_.seed);
+    }
     TrainResult result{progress_.finished, 0, steady_, progress_.epoch};
     if (progress_.best_epoch > 0) result.chosen_epoch = progress_.best_epoch;
     for (const EpochResult& epoch : result.epochs) result.seconds += epoch.seconds;
@@ -133,7 +150,7 @@ class Trainer {
     Rng dropout(options_.seed, kDropoutStream, static_cast<uint64_t>(index));
     optimizer_->zero_grad();
     const Variable logits = model_.forward(Variable(batch.input), dropout);
-    Variable loss = ops::cross_entropy(logits, batch.labels);
+    Variable loss = loss_of(logits, batch);
     const double value = loss.value().data()[0];
     const float rate = schedule_.rate(index);
     if (!std::isfinite(value)) {
@@ -148,6 +165,12 @@ class Trainer {
     ++progress_.batch;
   }
 
+  Variable loss_of(const Variable& logits, const Batch& batch) {
+    if (!teacher_) return ops::cross_entropy(logits, batch.labels);
+    return ops::distillation(logits, teacher_->logits(batch.input), batch.labels,
+                             options_.distillation->temperature, options_.distillation->alpha);
+  }
+
   /// The loss need not show a NaN: ReLU6 makes zero of it.
   void require_finite_model() const {
     for (const auto& [name, array] : model_.state_dict()) {
@@ -157,7 +180,7 @@ class Trainer {
       if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
         throw std::runtime_error(fmt::format(
             "[train] {} is no longer finite in epoch {} (learning rate {}): try a lower one", name,
-            progress_.epoch + 1, options_.learning_rate));
+            progress_.epoch + 1, schedule_.initial));
       }
     }
   }
@@ -201,6 +224,7 @@ class Trainer {
 
   MobileNetV2& model_;
   const ModelInfo& info_;
+  const Dataset& training_;
   const Dataset* validation_;
   const TrainOptions& options_;
   const TrainState& state_;
@@ -211,19 +235,29 @@ class Trainer {
   int64_t own_steps_ = 0;  ///< of this process
   SteadySteps steady_;
   optim::Schedule schedule_;
+  std::optional<Teacher> teacher_;
   TrainProgress progress_;
 };
+
+void require_valid(const TrainOptions& options) {
+  require(options.epochs >= 0, "train", "expected epochs >= 0, got {}", options.epochs);
+  require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "train",
+          "expected a weight decay of 0 or more, got {}", options.weight_decay);
+  require(!options.distillation || options.teacher, "train", "distillation needs a teacher");
+  const optim::Schedule schedule = learning_rates(options, 1);
+  require(schedule.initial > 0 && std::isfinite(schedule.initial), "train",
+          "expected a learning rate above 0, got {}", schedule.initial);
+  require(schedule.first_step >= 0, "train",
+          "{} epochs cannot replay the last ones of a training of {}", options.epochs,
+          schedule.total_steps);
+}
 
 }  // namespace
 
 TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch) {
-  require(options.epochs >= 0, "train", "expected epochs >= 0, got {}", options.epochs);
-  require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "train",
-          "expected a learning rate above 0, got {}", options.learning_rate);
-  require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "train",
-          "expected a weight decay of 0 or more, got {}", options.weight_decay);
+  require_valid(options);
   if (!state.path.empty()) require_writable(state.path);
   Trainer trainer(model, info, training, validation, masks, options, state);
   require_step_memory(model.architecture(), options.batch);

@@ -1,5 +1,6 @@
 #include "engine/kernels/simd/optimizer.h"
 
+#include <atomic>
 #include <cmath>
 
 #include "engine/base/parallel.h"
@@ -58,6 +59,22 @@ void sgd_range(const SgdStep& step, const float* grad, const float* mask, int64_
   });
 }
 
+int64_t count_range(const float* parameter, const uint8_t* pruned, int64_t count) {
+  const F32 d;
+  const hn::RebindToUnsigned<F32> du;
+  const hn::Rebind<uint8_t, F32> bytes;
+  const int64_t lanes = hn::Lanes(d);
+  int64_t nonzeros = 0, i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto is_pruned = hn::Ne(hn::PromoteTo(du, hn::LoadU(bytes, pruned + i)), hn::Zero(du));
+    // The bits but for the sign: a comparison of floats need not find NaN unequal.
+    const auto magnitude = hn::ShiftLeft<1>(hn::BitCast(du, hn::LoadU(d, parameter + i)));
+    nonzeros += hn::CountTrue(du, hn::And(is_pruned, hn::Ne(magnitude, hn::Zero(du))));
+  }
+  for (; i < count; ++i) nonzeros += pruned[i] != 0 && parameter[i] != 0.0f;
+  return nonzeros;
+}
+
 }  // namespace edgeprune::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -66,6 +83,7 @@ namespace edgeprune::simd {
 
 HWY_EXPORT(adam_range);
 HWY_EXPORT(sgd_range);
+HWY_EXPORT(count_range);
 
 namespace {
 constexpr int64_t kGrain = 1 << 14;
@@ -89,6 +107,14 @@ void sgd_update(const SgdStep& step, const float* grad, const float* mask, int64
     HWY_DYNAMIC_DISPATCH(sgd_range)
     (step, grad + begin, from(mask, begin), end - begin, parameter + begin, velocity + begin);
   });
+}
+
+int64_t count_pruned_nonzeros(const float* parameter, const uint8_t* pruned, int64_t count) {
+  std::atomic<int64_t> nonzeros = 0;
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
+    nonzeros += HWY_DYNAMIC_DISPATCH(count_range)(parameter + begin, pruned + begin, end - begin);
+  });
+  return nonzeros;
 }
 
 }  // namespace edgeprune::simd

@@ -23,4 +23,7 @@ struct SgdStep {
 void sgd_update(const SgdStep& step, const float* grad, const float* mask, int64_t count,
                 float* parameter, float* velocity);
 
+/// How many of the parameters that `pruned` (0: free, 255: pruned) names are not zero; NaN is not.
+int64_t count_pruned_nonzeros(const float* parameter, const uint8_t* pruned, int64_t count);
+
 }  // namespace edgeprune::simd

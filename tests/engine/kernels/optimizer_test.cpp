@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/support/simd_targets.h"
@@ -84,6 +85,30 @@ TEST_P(SimdOptimizer, AMaskedParameterIsZeroWhateverTheGradient) {
   std::vector<float> g{INFINITY, NAN, -1e30f}, mask(3, 0.0f), p{1, 2, 3}, m(3), v(3);
   simd::adam_update({}, g.data(), mask.data(), 3, p.data(), m.data(), v.data());
   EXPECT_EQ(p, (std::vector<float>{0, 0, 0}));
+}
+
+TEST_P(SimdOptimizer, NonzerosAreCountedWhereTheyArePruned) {
+  for (const int64_t count : kCounts) {
+    const Tensor mask = random_mask(count);
+    std::vector<uint8_t> pruned;
+    for (const float value : mask.values()) pruned.push_back(value == 0.0f ? 255 : 0);
+    Tensor parameter = random_tensor({count}, 2);  // no value is zero
+    EXPECT_EQ(simd::count_pruned_nonzeros(parameter.data(), pruned.data(), count),
+              std::count(pruned.begin(), pruned.end(), 255));
+    for (int64_t i = 0; i < count; ++i) {
+      if (pruned[size_t(i)] != 0) parameter.data()[i] = i % 2 == 0 ? 0.0f : -0.0f;
+    }
+    EXPECT_EQ(simd::count_pruned_nonzeros(parameter.data(), pruned.data(), count), 0);
+    for (const int64_t i : {int64_t{0}, count / 2, count - 1}) {
+      for (const float value : {1e-38f, -1.0f, INFINITY, NAN}) {
+        parameter.data()[i] = value;
+        pruned[size_t(i)] = 255;
+        EXPECT_EQ(simd::count_pruned_nonzeros(parameter.data(), pruned.data(), count), 1)
+            << value << " at " << i << " of " << count;
+      }
+      parameter.data()[i] = 0;
+    }
+  }
 }
 
 EDGEPRUNE_INSTANTIATE_ON_EVERY_TARGET(SimdOptimizer);

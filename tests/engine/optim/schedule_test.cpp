@@ -33,6 +33,15 @@ TEST(Schedule, StepDecaysByWholeIntervals) {
   EXPECT_FLOAT_EQ(schedule.rate(35), 0.125f);
 }
 
+TEST(Schedule, CanBeginInItsMiddle) {
+  for (const auto kind : {Schedule::Kind::constant, Schedule::Kind::cosine, Schedule::Kind::step}) {
+    Schedule whole{.kind = kind, .initial = 0.5f, .total_steps = 100, .steps_per_decay = 30};
+    Schedule end = whole;
+    end.first_step = 60;
+    for (const int64_t step : {0, 1, 29, 39}) EXPECT_EQ(end.rate(step), whole.rate(60 + step));
+  }
+}
+
 TEST(Schedule, NoStepsAtAllAreNoReasonToDivideByZero) {
   EXPECT_TRUE(std::isfinite(Schedule{.kind = Schedule::Kind::cosine, .total_steps = 0}.rate(0)));
   EXPECT_TRUE(std::isfinite(Schedule{.kind = Schedule::Kind::step, .steps_per_decay = 0}.rate(0)));
@@ -42,6 +51,9 @@ TEST(Schedule, NamesAreParsed) {
   EXPECT_EQ(parse_schedule("constant"), Schedule::Kind::constant);
   EXPECT_EQ(parse_schedule("cosine"), Schedule::Kind::cosine);
   EXPECT_EQ(parse_schedule("step"), Schedule::Kind::step);
+  for (const char* name : {"constant", "cosine", "step"}) {
+    EXPECT_STREQ(to_string(parse_schedule(name)), name);
+  }
   try {
     parse_schedule("linear");
     FAIL() << "accepted";
