@@ -49,6 +49,19 @@ Scale scale(Shade shade) {
             [](double share) { return fmt::format("{:.0f}", 100 * share); },
             [](double depth) { return depth > 0.65; }};
   }
+  if (shade == Shade::points) {
+    // Logarithmic, so that one point can be told from none, and 30 from 15: log2(1 + points).
+    return {-5, 5, "-5 '#004d7f', -2.5 '#6fb1dc', 0 '#ffffff', 2.5 '#f0a35e', 5 '#b34700'",
+            "'3 gained' -2, '1' -1, '0' 0, '1 lost' 1, '3' 2, '7' 3, '15' 4, '31 or more' 5",
+            [](double points) { return std::isfinite(points); },
+            [](double points) {
+              const double depth = std::copysign(std::log2(1 + std::abs(points)), points);
+              return std::clamp(depth, -5.0, 5.0);
+            },
+            // Not "-0.0".
+            [](double points) { return fmt::format("{:.1f}", std::round(10 * points) / 10 + 0.0); },
+            [](double depth) { return std::abs(depth) > 3.5; }};
+  }
   return {-kDeepest,
           kDeepest,
           "-2 '#b34700', -1 '#f0a35e', 0 '#ffffff', 1 '#6fb1dc', 2 '#004d7f'",

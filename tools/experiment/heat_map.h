@@ -11,7 +11,8 @@ namespace edgeprune {
 /// What the numbers are, and so their colours.
 enum class Shade {
   ratio,  ///< white is 1, blue more, orange less; a ratio and its inverse are equally deep
-  share   ///< fractions, shown as whole percents, from white (0) to dark blue (1)
+  share,  ///< fractions, shown as whole percents, from white (0) to dark blue (1)
+  points  ///< of accuracy lost: none is white, more is darker orange, gains are blue
 };
 
 /// A table of ratios or shares.
