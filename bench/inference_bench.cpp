@@ -30,7 +30,7 @@ Network pruned_network(double sparsity) {
   for (PrunableWeight& weight : prunable_weights(model)) {
     for (float& w : weight.variable.value().values()) w = rng.normal();
   }
-  apply_masks(magnitude_masks(model, sparsity), model);
+  apply_masks(make_masks(model, Method::magnitude, sparsity), model);
   for (const auto& unit : model.units()) unit->norm.state.momentum = 1.0f;
   const NoGrad no_grad;
   model.forward(Variable(random_tensor({16, 64, 64, 3}, 3)), rng);

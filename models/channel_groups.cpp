@@ -58,6 +58,18 @@ std::vector<ChannelGroup> channel_groups(const Architecture& architecture) {
   return groups;
 }
 
+Architecture unpruned(const Architecture& architecture) {
+  const Architecture whole =
+      Architecture::mobilenet_v2(architecture.width, architecture.input_size, architecture.classes);
+  const auto part_of = [](const ChannelGroup& part, const ChannelGroup& group) {
+    return part.name == group.name && part.channels <= group.channels;
+  };
+  const auto parts = channel_groups(architecture), groups = channel_groups(whole);
+  return std::equal(parts.begin(), parts.end(), groups.begin(), groups.end(), part_of)
+             ? whole
+             : architecture;
+}
+
 Architecture with_channels(Architecture architecture, const std::vector<int64_t>& channels) {
   const size_t expected = channel_groups(architecture).size();
   require(channels.size() == expected &&

@@ -29,6 +29,10 @@ struct ChannelGroup {
 /// exactly one group; the images' colours and the classes belong to none.
 std::vector<ChannelGroup> channel_groups(const Architecture& architecture);
 
+/// The network before any channels were removed: the paper's of the same width, input size and
+/// classes; or the network as it is, if its blocks are others or wider than those.
+Architecture unpruned(const Architecture& architecture);
+
 /// The same network with `channels[i]` channels in group i. Throws std::invalid_argument unless
 /// there is a positive count for every group.
 Architecture with_channels(Architecture architecture, const std::vector<int64_t>& channels);

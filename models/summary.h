@@ -14,6 +14,7 @@ struct PrunableWeight {
   std::string name;   ///< "features.1.conv.0.0.weight"
   Variable variable;  ///< a handle on the model's own; [O,I/groups,k,k] or [O,I]
   bool is_conv;       ///< false for the Linear head, which channel pruning leaves alone
+  std::string layer() const { return name.substr(0, name.rfind('.')); }  ///< "features.1.conv.0.0"
 };
 std::vector<PrunableWeight> prunable_weights(const MobileNetV2& model);
 

@@ -32,19 +32,43 @@ void for_each_parameter(const ChannelGroup& group, const Parameters& parameters,
   }
 }
 
-/// How many channels stay, and why not fewer.
-int64_t count_kept(int64_t channels, int64_t wanted, const GroupLimits& limits, std::string& note) {
+/// The layer to be kept that makes or reads the group's channels; empty if there is none.
+std::string kept_layer(const ChannelGroup& group, const PruneLimits& limits) {
+  for (const auto& [tensor, axis] : group.slices) {
+    const std::string layer = tensor.substr(0, tensor.rfind('.'));
+    if (keeps(limits, layer)) return layer;
+  }
+  return "";
+}
+
+/// A group in numbers.
+struct Counts {
+  int64_t original, channels, alive;  ///< before pruning, now, now and not zero
+};
+
+/// How many channels stay of those alive, and why not fewer.
+int64_t count_kept(const ChannelGroup& group, const Counts& counts, int64_t wanted,
+                   const GroupLimits& limits, const PruneLimits& layer_limits, std::string& note) {
+  if (const std::string layer = kept_layer(group, layer_limits); !layer.empty()) {
+    if (wanted < counts.alive) note = fmt::format("{} is kept as it is", layer);
+    return std::max<int64_t>(1, counts.alive);
+  }
   int64_t kept = wanted;
-  if (channels > limits.round_to && kept % limits.round_to != 0) {
-    kept = std::min(channels, (kept / limits.round_to + 1) * limits.round_to);
+  if (counts.channels > limits.round_to && kept % limits.round_to != 0) {
+    kept = std::min(counts.channels, (kept / limits.round_to + 1) * limits.round_to);
     note = fmt::format("{} rounded up to a multiple of {}", wanted, limits.round_to);
     if (kept % limits.round_to != 0) note += " would be more than there are";
   }
-  const int64_t least = std::min(channels, limits.min_channels);
+  const int64_t least = std::min(
+      counts.channels, std::max(limits.min_channels, least_kept(layer_limits, counts.original)));
   if (kept < least) {
     kept = least;
     note = least == 1 ? "a group's last channel cannot go"
                       : fmt::format("at least {} channels stay", least);
+  }
+  if (kept > counts.alive && counts.alive > 0) {  // other limits held when these were zeroed
+    kept = counts.alive;
+    note = fmt::format("no more than {} are not zero", kept);
   }
   return kept;
 }
@@ -52,22 +76,31 @@ int64_t count_kept(int64_t channels, int64_t wanted, const GroupLimits& limits, 
 }  // namespace
 
 ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
-                                   const GroupLimits& limits) {
+                                   const GroupLimits& limits, Base base,
+                                   const PruneLimits& layer_limits) {
   require(limits.round_to > 0 && limits.min_channels > 0, "prune",
           "expected positive limits, got multiples of {} and at least {} channels", limits.round_to,
           limits.min_channels);
+  require_valid(layer_limits, model);
   const Parameters parameters = parameters_of(model);
+  std::vector<ChannelGroup> groups = channel_groups(model.architecture());
+  const std::vector<ChannelGroup> original = channel_groups(unpruned(model.architecture()));
   ChannelPlan plan;
-  for (ChannelGroup& group : channel_groups(model.architecture())) {
+  for (size_t g = 0; g < groups.size(); ++g) {
+    ChannelGroup& group = groups[g];
     std::vector<double> norms(static_cast<size_t>(group.channels), 0.0);
     for_each_parameter(group, parameters, [&](const auto&, const Tensor& value, int64_t inner) {
       for (int64_t i = 0; i < value.count(); ++i) {
         norms[i / inner % group.channels] += double(value.data()[i]) * value.data()[i];
       }
     });
+    const int64_t alive = group.channels - std::count(norms.begin(), norms.end(), 0.0);
+    const Counts counts{original[g].channels, group.channels, alive};
+    const int64_t count = count_of(fraction, base, counts.original, counts.original - alive,
+                                   "channels of " + group.name);
     GroupPlan& planned = plan.emplace_back();
-    const int64_t wanted = group.channels - share_of(fraction, norms.size());
-    const int64_t kept = count_kept(group.channels, wanted, limits, planned.note);
+    const int64_t kept =
+        count_kept(group, counts, counts.original - count, limits, layer_limits, planned.note);
     std::vector<bool> goes(norms.size(), false);
     for (const int64_t channel :
          smallest(norms, group.channels - kept, "channels of " + group.name)) {

@@ -4,11 +4,17 @@
 #include <string>
 #include <vector>
 
+#include "pruning/method.h"
+
 namespace edgeprune {
 
 /// How many of `count` a fraction is: half to even, as Python's round() does in PyTorch's pruning.
 /// Throws std::invalid_argument unless 0 <= fraction < 1.
 int64_t share_of(double fraction, size_t count);
+
+/// How many of `total` are to be zero (or gone) if `zeros` are so already. Throws
+/// std::invalid_argument, calling them `what`, if that is fewer.
+int64_t count_of(double fraction, Base base, int64_t total, int64_t zeros, const std::string& what);
 
 /// The positions of the `count` smallest scores in any order; among equals the first ones go.
 /// Scores of zero were pruned before and count. Throws std::invalid_argument, calling them `what`,

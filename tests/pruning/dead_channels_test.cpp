@@ -176,7 +176,7 @@ TEST(DeadChannels, AGroupsLastChannelStays) {
 
 TEST(DeadChannels, ChannelsPrunedPerLayerAreExplained) {
   const auto model = trained_model(0.25);
-  apply_masks(channel_masks(*model, 0.5), *model);
+  apply_masks(make_masks(*model, Method::channel, 0.5), *model);
   const ChannelPlan plan = plan_dead_channels(*model);
   for (const GroupPlan& planned : plan) {
     EXPECT_NE(planned.note.find("cannot go"), std::string::npos) << planned.group.name;

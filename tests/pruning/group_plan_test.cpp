@@ -184,7 +184,7 @@ TEST(GroupPlan, ParametersThatAreNotFiniteAreRejected) {
 TEST(GroupMasks, RepeatedPruningOnlyAddsAndMeetsItsTarget) {
   const auto model = trained_model(0.25);
   ChannelPlan before = plan_smallest_channels(*model, 0);
-  for (const double fraction : exact_steps(0.7)) {
+  for (const double fraction : {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}) {
     const ChannelPlan plan = plan_smallest_channels(*model, fraction);
     for (size_t g = 0; g < plan.size(); ++g) {
       EXPECT_EQ(removed(plan[g]), std::lrint(fraction * double(plan[g].group.channels)));

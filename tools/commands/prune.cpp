@@ -1,157 +1,181 @@
 #include <filesystem>
 #include <memory>
 
+#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/parallel.h"
 #include "models/summary.h"
 #include "pruning/compact.h"
+#include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
-#include "tools/commands/options.h"
+#include "tools/commands/prune_options.h"
 #include "tools/experiment/channel_table.h"
+#include "tools/experiment/prune_table.h"
 
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
-  std::string model, method, mode = "mask", out, format = "md";
-  double sparsity = 0;
-  GroupLimits limits;
-  bool dry_run = false;
-};
+constexpr int64_t kHeldOut = 5000;  ///< for the guard, as the document's validation split
 
-/// Per layer what goes and what stays, and the totals by all the denominators people use.
-Table plan_table(const ModelSummary& before, const ModelSummary& after) {
-  Table table({{"layer", "layer", Align::left},
-               {"weights", "weights"},
-               {"zero before", "zeros_before"},
-               {"zero after", "zeros_after"},
-               {"sparsity %", "sparsity_percent"},
-               {"multiply-adds removed %", "multiply_adds_removed_percent"}});
-  const auto row = [&](const std::string& name, int64_t count, int64_t nonzero_before,
-                       int64_t nonzero_after, Cell removed) {
-    table.add_row({name, count, count - nonzero_before, count - nonzero_after,
-                   Number{100.0 * double(count - nonzero_after) / double(count), 2}, removed});
-  };
-  const auto removed = [](int64_t all, int64_t left) {
-    return Number{100.0 * (1.0 - double(left) / double(all)), 2};
-  };
-  for (size_t i = 0; i < after.layers.size(); ++i) {
-    const LayerSummary& layer = after.layers[i];
-    row(layer.name, layer.parameters, before.layers[i].nonzeros, layer.nonzeros,
-        removed(layer.multiply_adds, layer.nonzero_multiply_adds));
+/// Groups that cannot shrink as far as was asked for, in one line.
+void say_what_stays(const ChannelPlan& plan) {
+  int64_t held = 0;
+  const GroupPlan* first = nullptr;
+  for (const GroupPlan& planned : plan) {
+    if (planned.note.empty()) continue;
+    if (first == nullptr) first = &planned;
+    ++held;
   }
-  row("all prunable", after.prunable, before.nonzero_prunable, after.nonzero_prunable,
-      removed(after.multiply_adds, after.nonzero_multiply_adds));
-  row("all parameters", after.parameters, before.nonzero_parameters, after.nonzero_parameters, {});
-  return table;
+  if (first == nullptr) return;
+  say(fmt::format("{} of {} groups cannot shrink as far as asked, as {}: {}", held, plan.size(),
+                  first->group.name, first->note));
 }
 
-void save(const Options& o, const MobileNetV2& model, Checkpoint& parent) {
-  nlohmann::json step{{"step", "prune"},
-                      {"method", o.method},
-                      {"schedule", "one-shot"},
-                      {"sparsity", o.sparsity},
-                      {"parent", parent.sha256}};
-  if (o.mode != "mask") {
-    step["mode"] = o.mode;
-    step["round_to"] = o.limits.round_to;
-    step["min_channels"] = o.limits.min_channels;
+/// Prunes once and saves, without data.
+void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoint& checkpoint) {
+  PruneRequest request = trajectory.each.prune;
+  request.step = trajectory.steps.front();
+  const bool removes = request.mode == PruneMode::compact;
+  const ModelSummary before = summarize(*checkpoint.model);
+  const ModelSummary whole = summarize_unpruned(*checkpoint.model);
+  Table table = plan_table();
+  if (request.mode == PruneMode::mask) {
+    plan_trajectory(*checkpoint.model, trajectory,
+                    [&](size_t, const MobileNetV2& was, const MobileNetV2& is) {
+                      add_plan_rows(table, 1, whole, was, is);
+                    });
   }
-  parent.info.history.push_back(step);
-  save_checkpoint(o.out, model, parent.info);
-}
-
-void prune_weights(const Options& o, Checkpoint& checkpoint) {
-  MobileNetV2& model = *checkpoint.model;
-  const ModelSummary before = summarize(model);
-  apply_masks(make_masks(model, parse_method(o.method), o.sparsity), model);
-  const ModelSummary after = summarize(model);
-  if (!o.dry_run) save(o, model, checkpoint);
-  say(fmt::format("{}{} zeros among {} prunable weights", o.dry_run ? "dry run: " : "",
-                  after.prunable - after.nonzero_prunable, after.prunable));
-  print(plan_table(before, after), o.format);
-}
-
-void prune_groups(const Options& o, Checkpoint& checkpoint) {
-  MobileNetV2& model = *checkpoint.model;
-  const ChannelPlan plan = plan_smallest_channels(model, o.sparsity, o.limits);
-  const auto small = compact(model, plan);
-  Table table = channel_table(plan, summarize(model), summarize(*small));
-  if (!o.dry_run && o.mode == "compact") {
-    const auto before = static_cast<int64_t>(std::filesystem::file_size(o.model));
-    save(o, *small, checkpoint);
-    add_channel_row(table, "file bytes", before,
-                    static_cast<int64_t>(std::filesystem::file_size(o.out)));
-  } else if (!o.dry_run) {
-    apply_masks(group_masks(model, plan), model);
-    save(o, model, checkpoint);
+  Pruned pruned = prune(std::move(checkpoint.model), request);
+  const ModelSummary after = summarize(*pruned.model);
+  if (pruned.plan) {
+    say_what_stays(*pruned.plan);
+    table = channel_table(*pruned.plan, before,
+                          removes ? after : summarize(*compact(*pruned.model, *pruned.plan)));
   }
-  say(fmt::format(
-      "{}{} channels {}", o.dry_run ? "dry run: " : "", removed_channels(plan),
-      o.mode == "compact" ? "removed" : "zeroed; 'after' is what edgeprune compact makes of it"));
+  if (!o.dry_run) {
+    const auto bytes_before = static_cast<int64_t>(std::filesystem::file_size(o.model));
+    checkpoint.info.history.push_back(
+        pruning_entry(request, trajectory.each.schedule, checkpoint.sha256));
+    save_checkpoint(o.out, *pruned.model, checkpoint.info);
+    if (removes) {
+      add_channel_row(table, "file bytes", bytes_before,
+                      static_cast<int64_t>(std::filesystem::file_size(o.out)));
+    }
+  }
+  const char* prefix = o.dry_run ? "dry run: " : "";
+  if (pruned.plan) {
+    say(fmt::format("{}{} channels {}", prefix, removed_channels(*pruned.plan),
+                    removes ? "removed" : "zeroed; 'after' is what edgeprune compact makes of it"));
+  } else {
+    say(fmt::format("{}{} zeros among {} prunable weights", prefix,
+                    after.prunable - after.nonzero_prunable, after.prunable));
+  }
   print(table, o.format);
 }
 
-void run(const Options& o) {
+/// A line on stderr for each step, and the steps' layers as a table.
+Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
+  const ModelSummary whole = summarize_unpruned(*checkpoint.model);
+  Table table = plan_table();
+  const size_t steps = trajectory.steps.size();
+  say(steps == 1 ? "plan:"
+                 : "plan, on the weights as they are now, without the fine-tuning in between "
+                   "(which changes the weights that go, not how many of all):");
+  plan_trajectory(
+      *checkpoint.model, trajectory,
+      [&](size_t i, const MobileNetV2& before, const MobileNetV2& after) {
+        add_plan_rows(table, i + 1, whole, before, after);
+        const ModelSummary left = summarize(after);
+        say(fmt::format("step {}/{}, {:.4g} of the {} {}: {}", i + 1, steps,
+                        trajectory.steps[i].fraction, to_string(trajectory.steps[i].base),
+                        trajectory.each.prune.method == Method::channel ? "channels" : "weights",
+                        to_string(reduction(whole, left), left.nonzero_multiply_adds)));
+      });
+  return table;
+}
+
+/// The dense baseline that distillation learns from.
+std::shared_ptr<MobileNetV2> load_teacher(const PruneOptions& o, const Checkpoint& checkpoint) {
+  require(!o.teacher.empty() || checkpoint.info.pruned_by() == "none", "prune",
+          "--distill learns from the dense baseline, but {} is pruned: name it with --teacher",
+          o.model);
+  return load_checkpoint(o.teacher.empty() ? o.model : o.teacher).model;
+}
+
+/// Prunes, fine-tunes, and so on, and saves the last model that is good enough.
+void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& checkpoint) {
+  require(!o.data.empty(), "prune", "--data is missing: {}",
+          trajectory.steps.size() > 1 ? "a schedule of several steps fine-tunes in between"
+                                      : "what is asked for takes images");
+  const ModelSummary whole = summarize_unpruned(*checkpoint.model);
+  Dataset training = open_dataset(o.data, Split::train), test;
+  const uint64_t seed = o.training.options.seed;
+  if (o.limit > 0) training = limit(std::move(training), o.limit, seed);
+  const int64_t held_out = o.validation.value_or(o.min_accuracy > 0 ? kHeldOut : 0);
+  if (held_out > 0) {
+    std::tie(training, test) = hold_out(std::move(training), held_out, seed);
+  } else {
+    test = open_dataset(o.data, Split::test);
+  }
+  if (trajectory.each.recovery.distillation) {
+    trajectory.each.recovery.teacher = load_teacher(o, checkpoint);
+  }
+  plan(trajectory, checkpoint);
+  const auto steps = run_trajectory(checkpoint, trajectory, training, test, say);
+  save_checkpoint(o.out, *checkpoint.model, checkpoint.info);
+  remove_state(trajectory);
+  Table table = trajectory_table();
+  for (size_t i = 0; i < steps.size(); ++i) add_trajectory_row(table, i + 1, steps[i], whole);
+  if (!steps.back().kept) {
+    const size_t good = steps.size() - 1;
+    say(fmt::format(
+        "stopped: step {} fell to {:.2f} %, below {:.2f} %; {} is the model {}", steps.size(),
+        100 * steps.back().accuracy, 100 * o.min_accuracy, o.out,
+        good == 0 ? "as it was, not pruned any further"
+                  : fmt::format("of step {} ({:.2f} %)", good, 100 * steps[good - 1].accuracy)));
+  } else {
+    say(fmt::format("{}: accuracy {:.2f} % on {} images {}", o.out, 100 * steps.back().accuracy,
+                    test.size(), held_out > 0 ? "held out" : "of the test set"));
+  }
+  print(table, o.format);
+}
+
+void run(const PruneOptions& o) {
+  const InterruptGuard guard;
+  const ThreadScope threads(o.threads);
   require(o.dry_run || !o.out.empty(), "prune", "--out is missing (or ask for a --dry-run)");
-  const bool groups = o.mode != "mask";
-  require(!groups || o.method == "channel", "prune", "--mode {} is for --method channel, not {}",
-          o.mode, o.method);
-  require(groups || (o.limits.round_to == 1 && o.limits.min_channels == 1), "prune",
-          "--round-to and --min-channels are for --mode group-mask and compact");
+  const Trajectory trajectory = o.parse();
   if (!o.dry_run) require_writable(o.out);
   Checkpoint checkpoint = load_checkpoint(o.model);
-  if (groups) {
-    prune_groups(o, checkpoint);
+  if (o.dry_run && !o.schedule.empty()) {
+    print(plan(trajectory, checkpoint), o.format);
+  } else if (!o.dry_run && (trajectory.steps.size() > 1 || o.uses_data())) {
+    warn_of_surplus_threads(o.threads);
+    prune_and_train(o, trajectory, checkpoint);
   } else {
-    prune_weights(o, checkpoint);
+    prune_at_once(o, trajectory, checkpoint);
   }
 }
 
 }  // namespace
 
 void add_prune(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("prune", "Zero the least important weights or channels of a model");
-  auto o = std::make_shared<Options>();
-  add_model(*command, o->model);
-  command
-      ->add_option(
-          "--method", o->method,
-          "magnitude (unstructured, global L1) or channel (per layer, L2 of output channels)")
-      ->required()
-      ->check(CLI::IsMember({"magnitude", "channel"}));
-  command
-      ->add_option("--sparsity", o->sparsity,
-                   "fraction of the prunable weights (of each layer's or group's channels)")
-      ->required();
-  command
-      ->add_option("--mode", o->mode,
-                   "what becomes of channels: mask (zeroed, each layer by itself), group-mask "
-                   "(zeroed together with all that makes and reads them: batch norm, depthwise "
-                   "filter, residual stream), compact (such groups removed: a smaller model)")
-      ->check(CLI::IsMember({"mask", "group-mask", "compact"}))
-      ->capture_default_str();
-  command
-      ->add_option("--round-to", o->limits.round_to,
-                   "groups keep a multiple of so many channels (8 or 16 suit the kernels), unless "
-                   "they have no more than that")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  command->add_option("--min-channels", o->limits.min_channels, "groups keep at least so many")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  command->add_option("--out", o->out, "checkpoint to write");
-  command->add_flag("--dry-run", o->dry_run, "only say what would go");
-  add_format(*command, o->format);
+  auto* command = app.add_subcommand(
+      "prune", "Take the least important weights or channels from a model, at once or in steps");
+  auto o = std::make_shared<PruneOptions>();
+  o->add(*command);
   command->footer(
       "Examples:\n"
       "  edgeprune prune --model base.safetensors --method magnitude --sparsity 0.5 --out "
       "half.safetensors\n"
-      "  edgeprune prune --model base.safetensors --method channel --sparsity 0.3 --dry-run\n"
       "  edgeprune prune --model base.safetensors --method channel --mode compact --sparsity 0.5 "
       "--round-to 8 --out small.safetensors\n"
-      "Fine-tune the result with: edgeprune train --model half.safetensors ...");
+      "  edgeprune prune --model base.safetensors --method magnitude --schedule compounding "
+      "--sparsity 0.5 --dry-run\n"
+      "  edgeprune prune --model base.safetensors --method lamp --schedule exact --sparsity 0.8 "
+      "--data cifar10 --epochs 2 --min-accuracy 0.85 --out sparse.safetensors\n"
+      "Fine-tune what was pruned at once with: edgeprune train --model half.safetensors ...");
   command->callback([o] { run(*o); });
 }
 

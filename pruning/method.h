@@ -1,0 +1,46 @@
+#pragma once
+// What pruning goes by: a criterion, what fractions are of, and what it must leave alone.
+
+#include <string>
+#include <vector>
+
+#include "models/mobilenet_v2.h"
+
+namespace edgeprune {
+
+enum class Method {
+  magnitude,  ///< unstructured: global L1 magnitude
+  lamp,       ///< unstructured: layer-adaptive magnitude (Lee et al. 2021)
+  channel,    ///< structured: output channels by the L2 norm of their weights, per layer
+};
+const char* to_string(Method method);
+/// Throws std::invalid_argument listing the choices.
+Method parse_method(const std::string& name);
+
+/// What a fraction is a fraction of.
+enum class Base {
+  original,   ///< the count before anything was pruned: what is pruned already counts towards it
+  remaining,  ///< what is left: as torch.nn.utils.prune does when it prunes again
+};
+const char* to_string(Base base);
+
+/// What stays whatever the criterion says.
+struct PruneLimits {
+  /// Layers ("features.0.0", "classifier.1") of which nothing more goes; their weights count in
+  /// fractions all the same. Channels that go by groups stay wherever such a layer makes or reads
+  /// them.
+  std::vector<std::string> keep;
+  /// Each layer keeps at least this fraction of its weights, or of its output channels (each group
+  /// of its channels); less only where less is left already. Counts are rounded up.
+  double min_density = 0;
+};
+
+/// Throws std::invalid_argument unless every layer to keep is one of the model's (naming near ones)
+/// and 0 <= min_density <= 1.
+void require_valid(const PruneLimits& limits, const MobileNetV2& model);
+/// Whether the layer is to be left alone.
+bool keeps(const PruneLimits& limits, const std::string& layer);
+/// How many of `count` have to stay by min_density.
+int64_t least_kept(const PruneLimits& limits, int64_t count);
+
+}  // namespace edgeprune

@@ -1,0 +1,66 @@
+#include "pruning/prune.h"
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "pruning/compact.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr PruneMode kModes[] = {PruneMode::mask, PruneMode::group_mask, PruneMode::compact};
+
+/// Nothing goes although something should: rounding to nothing is no error, limits are.
+void require_some_go(const ChannelPlan& plan, const PruningStep& step) {
+  if (removed_channels(plan) > 0) return;
+  const auto held = std::find_if(plan.begin(), plan.end(),
+                                 [](const GroupPlan& planned) { return !planned.note.empty(); });
+  require(held == plan.end(), "prune", "no group can shrink by {} of its {} channels ({}: {})",
+          step.fraction, to_string(step.base), held == plan.end() ? "" : held->group.name,
+          held == plan.end() ? "" : held->note);
+}
+
+}  // namespace
+
+const char* to_string(PruneMode mode) {
+  switch (mode) {
+    case PruneMode::mask:
+      return "mask";
+    case PruneMode::group_mask:
+      return "group-mask";
+    case PruneMode::compact:
+      break;
+  }
+  return "compact";
+}
+
+PruneMode parse_prune_mode(const std::string& name) {
+  for (const PruneMode mode : kModes) {
+    if (name == to_string(mode)) return mode;
+  }
+  throw std::invalid_argument(
+      fmt::format("[mode] expected mask, group-mask or compact, got '{}'", name));
+}
+
+Pruned prune(std::unique_ptr<MobileNetV2> model, const PruneRequest& request) {
+  const auto& [method, mode, step, limits, groups] = request;
+  Pruned pruned;
+  if (mode == PruneMode::mask) {
+    apply_masks(make_masks(*model, method, step.fraction, step.base, limits), *model);
+  } else {
+    require(method == Method::channel, "prune", "mode {} is for method channel, not {}",
+            to_string(mode), to_string(method));
+    pruned.plan = plan_smallest_channels(*model, step.fraction, groups, step.base, limits);
+    require_some_go(*pruned.plan, step);
+    if (mode == PruneMode::compact) {
+      model = compact(*model, *pruned.plan);
+    } else {
+      apply_masks(group_masks(*model, *pruned.plan), *model);
+    }
+  }
+  pruned.masks = masks_of_zeros(*model);
+  pruned.model = std::move(model);
+  return pruned;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "pruning/masks.h"
+
+namespace edgeprune {
+
+/// make_masks() for the methods that prune single weights, magnitude and lamp.
+Masks unstructured_masks(const MobileNetV2& model, Method method, double fraction, Base base,
+                         const PruneLimits& limits);
+
+}  // namespace edgeprune

@@ -1,0 +1,139 @@
+#include "tools/commands/prune_options.h"
+
+#include "engine/base/check.h"
+
+namespace edgeprune::commands {
+namespace {
+
+void add_what_goes(CLI::App& command, PruneOptions& o) {
+  command
+      .add_option("--method", o.method,
+                  "magnitude (unstructured, global L1), lamp (unstructured, magnitude relative to "
+                  "what is larger in the layer: spares small layers) or channel (per layer, L2 of "
+                  "output channels)")
+      ->required()
+      ->check(CLI::IsMember({"magnitude", "lamp", "channel"}));
+  command
+      .add_option("--sparsity", o.sparsity,
+                  "target: fraction of the prunable weights (of each layer's or group's channels)")
+      ->required();
+  command
+      .add_option("--mode", o.mode,
+                  "what becomes of channels: mask (zeroed, each layer by itself), group-mask "
+                  "(zeroed together with all that makes and reads them: batch norm, depthwise "
+                  "filter, residual stream), compact (such groups removed: a smaller model)")
+      ->check(CLI::IsMember({"mask", "group-mask", "compact"}))
+      ->capture_default_str();
+  command
+      .add_option("--round-to", o.groups.round_to,
+                  "groups keep a multiple of so many channels (8 or 16 suit the kernels), unless "
+                  "they have no more than that")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_option("--min-channels", o.groups.min_channels, "groups keep at least so many")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  command
+      .add_option("--keep", o.limits.keep,
+                  "layers left alone, as features.0.0,classifier.1 (edgeprune info lists them)")
+      ->delimiter(',');
+  command
+      .add_option("--min-density", o.limits.min_density,
+                  "every layer keeps at least this fraction of its weights (of its or its group's "
+                  "channels)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
+void add_when(CLI::App& command, PruneOptions& o) {
+  command
+      .add_option("--schedule", o.schedule,
+                  "one-shot; or in steps, with fine-tuning after each: exact (--step of the "
+                  "original count each, lands on the target), compounding (the document's: of what "
+                  "is left, overshoots) or cubic (most at first; Zhu & Gupta 2017). Default: "
+                  "one-shot")
+      ->check(CLI::IsMember({"one-shot", "exact", "compounding", "cubic"}));
+  command.add_option("--step", o.steps.step, "of exact and compounding")->capture_default_str();
+  command.add_option("--steps", o.steps.cubic_steps, "of cubic: how many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+}
+
+void add_fine_tuning(CLI::App& command, PruneOptions& o) {
+  add_data(command, o.data);
+  command
+      .add_option("--epochs", o.epochs,
+                  "of fine-tuning after each step (default: 0 for one-shot, else 2)")
+      ->check(CLI::Range(0, 1'000'000));
+  o.training.add(command);
+  command.add_option("--limit", o.limit, "train on so many images, classes balanced; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  o.recovery.add(command);
+  command.add_option("--teacher", o.teacher,
+                     "checkpoint of the dense baseline for --distill (default: --model, if that is "
+                     "not pruned)");
+  command
+      .add_option("--min-accuracy", o.min_accuracy,
+                  "stop before the accuracy on training images held out falls below this "
+                  "(fraction: 0.85), with the last model that is not as the result")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      .add_option("--val-split", o.validation,
+                  "training images held out, on which accuracy is taken; 0: it is taken on the "
+                  "test set (default: 5000 with --min-accuracy, else 0)")
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--resume", o.resume, "go on from OUT.steps, if there is one");
+  add_threads(command, o.threads);
+}
+
+}  // namespace
+
+void PruneOptions::add(CLI::App& command) {
+  add_model(command, model);
+  add_what_goes(command, *this);
+  add_when(command, *this);
+  add_fine_tuning(command, *this);
+  command.add_option("--out", out,
+                     "checkpoint to write; OUT.steps, OUT.step1 ... beside it until then");
+  command.add_flag("--dry-run", dry_run, "only say what would go, step by step and layer by layer");
+  add_format(command, format);
+}
+
+Trajectory PruneOptions::parse() const {
+  Trajectory trajectory;
+  PruneAndTune& each = trajectory.each;
+  each.prune.method = parse_method(method);
+  each.prune.mode = parse_prune_mode(mode);
+  each.prune.limits = limits;
+  each.prune.groups = groups;
+  each.schedule = parse_pruning_schedule(schedule.empty() ? "one-shot" : schedule);
+  each.recovery = recovery.parse();
+  each.training = training.parse();
+  const bool at_once = each.schedule == PruningSchedule::one_shot;
+  each.training.epochs = epochs.value_or(at_once ? 0 : 2);
+  const bool grouped = each.prune.mode != PruneMode::mask;
+  require(!grouped || each.prune.method == Method::channel, "prune",
+          "--mode {} is for --method channel, not {}", mode, method);
+  require(grouped || (groups.round_to == 1 && groups.min_channels == 1), "prune",
+          "--round-to and --min-channels are for --mode group-mask and compact");
+  require(each.training.epochs > 0 || (!each.recovery.rewind && !each.recovery.distillation),
+          "prune", "--rewind and --distill are for fine-tuning: give --epochs");
+  require(each.recovery.distillation || teacher.empty(), "prune", "--teacher is for --distill");
+  require(min_accuracy == 0 || validation != 0, "prune",
+          "--min-accuracy wants images held out (--val-split above 0): the test set chooses "
+          "nothing");
+  trajectory.steps = pruning_steps(each.schedule, each.prune.method, sparsity, steps);
+  trajectory.min_accuracy = min_accuracy;
+  trajectory.state = out;
+  trajectory.resume = resume;
+  return trajectory;
+}
+
+bool PruneOptions::uses_data() const {
+  const Trajectory trajectory = parse();
+  return trajectory.each.training.epochs > 0 || trajectory.each.recovery.bn_recalibrate > 0 ||
+         min_accuracy > 0 || validation.value_or(0) > 0;
+}
+
+}  // namespace edgeprune::commands

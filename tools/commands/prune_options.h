@@ -1,0 +1,40 @@
+#pragma once
+// What `prune` was asked for.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/commands/options.h"
+#include "tools/experiment/pruning_trajectory.h"
+
+namespace edgeprune::commands {
+
+struct PruneOptions {
+  std::string model, out, format = "md";
+  std::string method, mode = "mask", schedule;  ///< schedule empty: one-shot
+  double sparsity = 0;
+  ScheduleOptions steps;
+  PruneLimits limits;
+  GroupLimits groups;
+  bool dry_run = false;
+
+  // What takes data.
+  std::string data, teacher;
+  std::optional<int64_t> epochs, validation;
+  int64_t limit = 0;
+  TrainingFlags training;
+  RecoveryFlags recovery;
+  double min_accuracy = 0;
+  int threads = 1;
+  bool resume = false;
+
+  void add(CLI::App& command);
+  /// Steps and what to do in each, without the distillation's teacher. Throws std::invalid_argument
+  /// on flags that do not fit each other.
+  Trajectory parse() const;
+  /// Whether anything is to be trained, recalibrated or evaluated.
+  bool uses_data() const;
+};
+
+}  // namespace edgeprune::commands
