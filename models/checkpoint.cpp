@@ -4,6 +4,8 @@
 #include "engine/base/file.h"
 #include "engine/tensor/safetensors.h"
 #include "models/pth/pth_reader.h"
+#include "models/sparse_storage.h"
+#include "models/summary.h"
 
 namespace edgeprune {
 namespace {
@@ -47,7 +49,37 @@ void require_plausible(const Architecture& architecture, const Archive& archive)
           expected, present);
 }
 
+Archive read_dense(const std::string& path) {
+  Archive archive = read_safetensors(path);
+  try {
+    return restore_dense(std::move(archive));
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+Archive to_archive(const MobileNetV2& model, const ModelInfo& info, Storage storage) {
+  Archive archive{model.state_dict(), {}};
+  archive.metadata = {
+      {"format", kFormat},
+      {"architecture", nlohmann::json(model.architecture()).dump()},
+      {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
+      {"classes", nlohmann::json(info.classes).dump()},
+      {"history", info.history.dump()},
+  };
+  if (storage == Storage::dense) return archive;
+  std::vector<std::string> names;
+  for (const PrunableWeight& weight : prunable_weights(model)) names.push_back(weight.name);
+  return store_sparse(std::move(archive), names);
+}
+
 }  // namespace
+
+Storage parse_storage(const std::string& name) {
+  require(name == "dense" || name == "sparse", "storage", "expected dense or sparse, got '{}'",
+          name);
+  return name == "dense" ? Storage::dense : Storage::sparse;
+}
 
 std::string ModelInfo::pruned_by() const {
   std::string method = "none";
@@ -57,20 +89,17 @@ std::string ModelInfo::pruned_by() const {
   return method;
 }
 
-void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info) {
-  Archive archive{model.state_dict(), {}};
-  archive.metadata = {
-      {"format", kFormat},
-      {"architecture", nlohmann::json(model.architecture()).dump()},
-      {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
-      {"classes", nlohmann::json(info.classes).dump()},
-      {"history", info.history.dump()},
-  };
-  write_safetensors(path, archive);
+void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info,
+                     Storage storage) {
+  write_safetensors(path, to_archive(model, info, storage));
+}
+
+int64_t checkpoint_bytes(const MobileNetV2& model, const ModelInfo& info, Storage storage) {
+  return safetensors_bytes(to_archive(model, info, storage));
 }
 
 Checkpoint load_checkpoint(const std::string& path) {
-  const Archive archive = read_safetensors(path);
+  const Archive archive = read_dense(path);
   const std::string& format = metadata_at(archive, path, "format");
   require_file(format == kFormat, path, "expected format {}, got '{}'", kFormat, format);
   Checkpoint checkpoint;
@@ -91,7 +120,7 @@ Checkpoint load_checkpoint(const std::string& path) {
 Pretrained load_pretrained(const std::string& path, const Architecture& architecture,
                            uint64_t seed) {
   std::map<std::string, Array> arrays =
-      (ends_with(path, ".safetensors") ? read_safetensors(path) : read_pth(path)).arrays;
+      (ends_with(path, ".safetensors") ? read_dense(path) : read_pth(path)).arrays;
   Pretrained result{std::make_unique<MobileNetV2>(architecture, seed), ""};
   const std::string weight = std::string(kHeadName) + ".weight",
                     bias = std::string(kHeadName) + ".bias";

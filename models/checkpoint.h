@@ -32,11 +32,20 @@ struct Checkpoint {
   std::string sha256;  ///< of the file
 };
 
-/// Written atomically. Throws FileError.
-void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info);
+/// How a file holds the prunable weights: dense, or those with zeros sparse
+/// (models/sparse_storage.h), which only edgeprune reads.
+enum class Storage { dense, sparse };
+/// "dense" or "sparse"; throws std::invalid_argument listing the choices.
+Storage parse_storage(const std::string& name);
 
-/// Throws FileError (missing, truncated, no checkpoint of ours) or std::invalid_argument (tensors
-/// that do not fit the architecture in the metadata, all named).
+/// Written atomically. Throws FileError.
+void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info,
+                     Storage storage = Storage::dense);
+/// The size of that file.
+int64_t checkpoint_bytes(const MobileNetV2& model, const ModelInfo& info, Storage storage);
+
+/// Reads both kinds, bit for bit. Throws FileError (missing, truncated, no checkpoint of ours,
+/// tensors that do not fit the architecture in the metadata, all named).
 Checkpoint load_checkpoint(const std::string& path);
 
 /// Pretrained weights for a model with another head: torchvision's .pth (either container) or any

@@ -200,4 +200,10 @@ void write_safetensors(const std::string& path, const Archive& archive) {
   });
 }
 
+int64_t safetensors_bytes(const Archive& archive) {
+  size_t bytes = kLengthBytes + make_header(archive).size();
+  for (const auto& [name, array] : archive.arrays) bytes += array.bytes.size();
+  return static_cast<int64_t>(bytes);
+}
+
 }  // namespace edgeprune

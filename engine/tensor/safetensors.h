@@ -19,5 +19,7 @@ Archive read_safetensors(const std::string& path);
 /// whatever the counts, as PyTorch's reader needs. Throws FileError, or std::invalid_argument if an
 /// array's bytes do not fit its shape, it is named "__metadata__", or a string is not UTF-8.
 void write_safetensors(const std::string& path, const Archive& archive);
+/// The size of that file.
+int64_t safetensors_bytes(const Archive& archive);
 
 }  // namespace edgeprune

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <functional>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/tensor/safetensors.h"
+#include "models/summary.h"
 #include "tests/support/paths.h"
 #include "tests/support/tensors.h"
 
@@ -77,6 +79,44 @@ TEST_F(CheckpointFile, ComesBackBitForBit) {
   EXPECT_EQ(loaded.info.classes, info.classes);
   EXPECT_EQ(loaded.info.history, info.history);
   EXPECT_EQ(loaded.sha256, sha256_of_file(path_));
+}
+
+/// Half of the prunable weights are zero.
+struct HalfZero : MobileNetV2 {
+  HalfZero() : MobileNetV2(small(), 1) {
+    for (PrunableWeight& weight : prunable_weights(*this)) {
+      Tensor& tensor = weight.variable.value();
+      for (int64_t i = 0; i < tensor.count(); i += 2) tensor.data()[i] = 0;
+    }
+  }
+};
+
+TEST_F(CheckpointFile, StoredSparseItIsSmallerAndComesBackBitForBit) {
+  const HalfZero model;
+  save_checkpoint(path_, model, sample_info());
+  const auto dense = static_cast<int64_t>(std::filesystem::file_size(path_));
+  EXPECT_EQ(checkpoint_bytes(model, sample_info(), Storage::dense), dense);
+  save_checkpoint(path_, model, sample_info(), Storage::sparse);
+  const auto sparse = static_cast<int64_t>(std::filesystem::file_size(path_));
+  EXPECT_EQ(checkpoint_bytes(model, sample_info(), Storage::sparse), sparse);
+  EXPECT_NEAR(double(dense - sparse), summarize(model).prunable * (2 - 0.125), 0.02 * dense);
+  const Checkpoint loaded = load_checkpoint(path_);
+  const auto actual = loaded.model->state_dict();
+  for (const auto& [name, array] : model.state_dict()) {
+    EXPECT_EQ(actual.at(name).bytes, array.bytes) << name;
+  }
+  EXPECT_EQ(loaded.info.history, sample_info().history);
+}
+
+TEST_F(CheckpointFile, DamagedSparseOnesAreRefused) {
+  save_checkpoint(path_, HalfZero(), sample_info(), Storage::sparse);
+  Archive archive = read_safetensors(path_);
+  archive.arrays.at("features.0.0.weight.mask").bytes[0] ^= std::byte{1};
+  write_safetensors(path_, archive);
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }),
+               {path_, "features.0.0.weight", "mask"});
+  expect_parts(refusal<FileError>([&] { load_pretrained(path_, small(), 0); }),
+               {path_, "features.0.0.weight", "mask"});
 }
 
 TEST_F(CheckpointFile, EqualModelsMakeEqualFiles) {

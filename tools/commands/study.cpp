@@ -1,14 +1,18 @@
 #include "tools/experiment/study.h"
 
-#include <filesystem>
+#include <fmt/ranges.h>
+
 #include <memory>
 
+#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/commands/write_report.h"
+#include "tools/experiment/plan_file.h"
+#include "tools/experiment/study_table.h"
 
 namespace edgeprune::commands {
 namespace {
@@ -16,19 +20,61 @@ namespace {
 struct Options {
   StudyOptions study;
   TrainingFlags training;
-  bool quick = false;
-  std::string format = "md";
+  RecoveryFlags recovery;
+  std::string plan = "document", format = "md";
+  bool quick = false, dry_run = false, remeasure = false;
 };
 
-void run(const Options& o) {
+/// Flags go before what the plan says, but only those that were given.
+StudyPlan chosen_plan(const Options& o, const CLI::App& command) {
+  StudyPlan plan = load_plan(o.quick ? "quick" : o.plan);
+  const TrainOptions flags = o.training.parse();
+  TrainOptions& training = plan.training;
+  const auto given = [&](const char* flag) { return command.count(flag) > 0; };
+  if (given("--batch")) training.batch = flags.batch;
+  if (given("--lr")) training.learning_rate = flags.learning_rate;
+  if (given("--optimizer")) training.optimizer = flags.optimizer;
+  if (given("--lr-schedule")) training.schedule = flags.schedule;
+  if (given("--weight-decay")) training.weight_decay = flags.weight_decay;
+  if (given("--no-flip")) training.augmentation.flip = false;
+  if (given("--crop-padding")) {
+    training.augmentation.crop_padding = flags.augmentation.crop_padding;
+  }
+  const Recovery recovery = o.recovery.parse();
+  for (Experiment& experiment : plan.experiments) {
+    if (experiment.recovery.to_string().empty()) experiment.recovery = recovery;
+    require(!experiment.recovery.rewind || experiment.epochs <= plan.baseline_epochs, "study",
+            "--rewind: {} epochs of fine-tuning cannot replay a baseline of {}", experiment.epochs,
+            plan.baseline_epochs);
+  }
+  return plan;
+}
+
+void print_plan(const Options& o, const StudyPlan& plan) {
+  std::optional<int64_t> images;
+  if (!o.study.data.empty()) images = open_dataset(o.study.data, Split::train).size();
+  const std::string about = plan.description.empty() ? "" : ": " + plan.description;
+  say(fmt::format("plan {}{}", plan.name, about));
+  print(steps_table(study_steps(plan, o.study.seeds), epoch_images(plan, images)), o.format);
+}
+
+void run(const Options& o, const CLI::App& command) {
   const InterruptGuard guard;
-  StudyOptions study = o.study;
-  require(!study.data.empty(), "study", "--data is missing");
-  study.weights = weights_or_default(study.weights);
-  study.training = o.training.parse();
+  Options own = o;
+  StudyOptions& study = own.study;
+  if (command.count("--seed") > 0) study.seeds = {o.training.options.seed};
+  const StudyPlan plan = chosen_plan(own, command);
+  if (o.dry_run) return print_plan(own, plan);
+  require(!study.folder.empty(), "study", "--out is missing (or ask for a --dry-run)");
   const ThreadScope threads(study.threads);
   warn_of_surplus_threads(study.threads);
-  run_study(o.quick ? quick_plan() : document_plan(), study, say);
+  if (o.remeasure) {
+    remeasure_study(plan, study, say);
+  } else {
+    require(!study.data.empty(), "study", "--data is missing");
+    study.weights = weights_or_default(study.weights);
+    run_study(plan, study, say);
+  }
   write_report(study.folder, o.format);
 }
 
@@ -36,25 +82,46 @@ void run(const Options& o) {
 
 void add_study(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "study", "Train a baseline, prune it by both heuristics, fine-tune, measure, report");
+      "study", "Train a baseline, prune it as a plan says, fine-tune, measure, report");
   auto o = std::make_shared<Options>();
+  auto* plan = command
+                   ->add_option("--plan", o->plan,
+                                fmt::format("{}, or a file (tools/study/README.md)",
+                                            fmt::join(built_in_plans(), ", ")))
+                   ->capture_default_str();
+  command
+      ->add_flag("--quick", o->quick,
+                 "--plan quick: minutes instead of hours, on parts of the data")
+      ->excludes(plan);
   add_data(*command, o->study.data);
   add_weights(*command, o->study.weights);
-  command->add_option("--out", o->study.folder, "folder for models, runs.jsonl, tables and plots")
-      ->required();
-  command->add_flag("--quick", o->quick,
-                    "minutes instead of hours: parts of the data, fewer steps");
+  command->add_option("--out", o->study.folder, "folder for models, runs.jsonl, tables and plots");
   command->add_flag("--resume", o->study.resume,
                     "go on with the study in the folder, if there is one");
+  command->add_flag("--dry-run", o->dry_run, "only print the plan's steps and what they cost");
+  command->add_flag("--remeasure", o->remeasure,
+                    "train nothing: measure the latency of all finished rows anew, in turns");
   o->training.add(*command);
+  command
+      ->add_option("--seeds", o->study.seeds,
+                   "repeat everything for each of several seeds, as 0,1,2; more can be added later")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->excludes("--seed");
+  o->recovery.add(*command);
   add_threads(*command, o->study.threads);
   add_format(*command, o->format);
   command->footer(
       "Examples:\n"
       "  edgeprune study --data cifar10 --weights mobilenet_v2.pth --out quick --quick\n"
       "  edgeprune study --data cifar10 --weights mobilenet_v2.pth --out full --resume\n"
-      "A study killed at any moment goes on with --resume and repeats no finished run.");
-  command->callback([o] { run(*o); });
+      "  edgeprune study --plan extended --data cifar10 --dry-run\n"
+      "  edgeprune study --plan mine.json --data cifar10 --weights mobilenet_v2.pth --out mine "
+      "--seeds 0,1,2\n"
+      "A study killed at any moment goes on with --resume and repeats no finished run. Flags about "
+      "training go before what the plan says of it; flags about recovery are for all experiments "
+      "that ask for none of their own.");
+  command->callback([o, command] { run(*o, *command); });
 }
 
 }  // namespace edgeprune::commands

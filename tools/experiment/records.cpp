@@ -112,6 +112,19 @@ std::optional<RunRecord> parse_record(std::string_view line) {
   }
 }
 
+std::string to_line(const RunRecord& record) {
+  std::string line;
+  try {
+    line = nlohmann::json(record).dump();
+    // A line that cannot be read back (JSON has no NaN) would spoil the whole file.
+    nlohmann::json::parse(line).get<RunRecord>();
+  } catch (const nlohmann::json::exception& error) {
+    require(false, "append_record", "run {} has a value that JSON cannot hold: {}", record.id,
+            error.what());
+  }
+  return line;
+}
+
 }  // namespace
 
 double RunRecord::sparsity() const {
@@ -176,16 +189,13 @@ std::vector<RunRecord> read_records(const std::string& path) {
 }
 
 void append_record(const std::string& path, const RunRecord& record) {
-  std::string line;
-  try {
-    line = nlohmann::json(record).dump();
-    // A line that cannot be read back (JSON has no NaN) would spoil the whole file.
-    nlohmann::json::parse(line).get<RunRecord>();
-  } catch (const nlohmann::json::exception& error) {
-    require(false, "append_record", "run {} has a value that JSON cannot hold: {}", record.id,
-            error.what());
-  }
-  append_line(path, line);
+  append_line(path, to_line(record));
+}
+
+void write_records(const std::string& path, const std::vector<RunRecord>& records) {
+  std::string text;
+  for (const RunRecord& record : records) text += to_line(record) + "\n";
+  write_file_atomically(path, text);
 }
 
 }  // namespace edgeprune

@@ -103,5 +103,7 @@ std::vector<RunRecord> read_records(const std::string& path);
 /// Throws std::invalid_argument on a value that JSON cannot hold (NaN, infinity, text that is not
 /// UTF-8).
 void append_record(const std::string& path, const RunRecord& record);
+/// Replaces the file by these rows, atomically.
+void write_records(const std::string& path, const std::vector<RunRecord>& records);
 
 }  // namespace edgeprune

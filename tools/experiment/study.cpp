@@ -2,223 +2,243 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
-#include "models/fold.h"
-#include "models/summary.h"
-#include "tools/experiment/evaluate.h"
 #include "tools/experiment/machine.h"
+#include "tools/experiment/pruning_run.h"
 #include "tools/experiment/starting_point.h"
+#include "tools/experiment/study_folder.h"
+#include "tools/experiment/study_row.h"
+#include "tools/experiment/training_history.h"
 
 namespace edgeprune {
 namespace {
 
-namespace fs = std::filesystem;
+using Say = std::function<void(const std::string&)>;
+
+struct StudyData {
+  Dataset training, finetuning, test;
+};
+
+StudyData open_data(const StudyPlan& plan, const StudyOptions& options) {
+  const auto part = [&](const Dataset& dataset, int64_t images) {
+    return images == 0 ? dataset : limit(dataset, images, options.seeds.front());
+  };
+  StudyData data;
+  data.training = open_dataset(options.data, Split::train);
+  data.finetuning = part(data.training, plan.finetune_images);
+  data.training = part(data.training, plan.train_images);
+  data.test = part(open_dataset(options.data, Split::test), plan.test_images);
+  // Now, not when the baseline is trained and the first pruned network wants its fewer images.
+  const int64_t fewest = std::min(data.training.size(), data.finetuning.size());
+  require(plan.training.batch <= fewest, "study",
+          "no batch of {} can be made of the {} images trained on", plan.training.batch, fewest);
+  return data;
+}
+
+nlohmann::json latency_settings(const StudyPlan& plan) {
+  std::vector<std::string> engines;
+  for (const auto engine : plan.engines) engines.push_back(inference::to_string(engine));
+  return {{"engines", engines},
+          {"batches", plan.batches},
+          {"seconds", plan.latency.seconds},
+          {"min samples", plan.latency.min_samples},
+          {"warm-up seconds", plan.latency.warmup_seconds}};
+}
+
+/// What decides the rows of a study. Of its seeds only the first: more can be added later.
+nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
+                           const StudyData& data) {
+  nlohmann::json steps = nlohmann::json::object();
+  for (const StudyStep& step : study_steps(plan, {options.seeds.front()})) {
+    steps[step.id] = identity_of(step);
+    steps[step.id]["row"] = step.row;
+  }
+  const TrainOptions& training = plan.training;
+  return {
+      {"plan", plan.name},
+      {"steps", steps},
+      {"training data", fingerprint(data.training)},
+      {"fine-tuning images", data.finetuning.size()},
+      {"test data", fingerprint(data.test)},
+      {"weights", options.weights == "random" ? "random" : sha256_of_file(options.weights)},
+      {"latency", latency_settings(plan)},
+      {"batch", training.batch},
+      {"optimizer", training.optimizer},
+      {"learning rate", training.learning_rate},
+      {"learning rate schedule", optim::to_string(training.schedule)},
+      {"weight decay", training.weight_decay},
+      {"flip", training.augmentation.flip},
+      {"crop padding", training.augmentation.crop_padding},
+      {"seed", options.seeds.front()},
+  };
+}
 
 class Study {
  public:
-  Study(const StudyPlan& plan, const StudyOptions& options,
-        const std::function<void(const std::string&)>& say)
-      : plan_(plan), options_(options), say_(say) {
-    open_data();
-    fs::create_directories(fs::path(options.folder) / "models");
-    claim_folder();
-    if (fs::exists(runs_path())) {
-      for (const RunRecord& record : read_records(runs_path())) finished_.push_back(record.id);
-    }
+  Study(const StudyPlan& plan, const StudyOptions& options, const Say& say)
+      : plan_(plan),
+        options_(options),
+        say_(say),
+        steps_(study_steps(plan, options.seeds)),
+        data_(open_data(plan, options)),
+        settings_(settings_of(plan, options, data_)),
+        folder_(options.folder) {
+    folder_.claim(settings_, options.resume);
+    for (const RunRecord& record : folder_.records()) finished_.insert(record.id);
   }
 
   void run() {
-    for (size_t i = 0; i < plan_.steps.size(); ++i) {
-      const StudyStep& step = plan_.steps[i];
-      const auto label = fmt::format("[{}/{}] {}", i + 1, plan_.steps.size(), step.id);
-      const bool trained = fs::exists(model_path(step.id));
-      const bool row_finished =
-          std::find(finished_.begin(), finished_.end(), step.id) != finished_.end();
-      if (trained && (row_finished || !step.row)) {
-        say_(label + ": finished before");
-        continue;
-      }
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      const StudyStep& step = steps_[i];
+      const auto label = fmt::format("[{}/{}] {}", i + 1, steps_.size(), step.id);
+      const bool trained = folder_.has_model(step.id);
+      const bool wanted = step.row && !finished_.contains(step.id);
+      if (trained && !wanted) say_(label + ": finished before");
       if (!trained) make_model(step, label);
-      if (step.row && !row_finished) measure(step, label);
+      if (wanted) finish_row(step, label);
     }
   }
 
  private:
-  std::string model_path(const std::string& id) const {
-    return (fs::path(options_.folder) / "models" / (id + ".safetensors")).string();
-  }
-  /// How long training took: beside the checkpoint, which depends on nothing but what was asked
-  /// for.
-  std::string seconds_path(const std::string& id) const {
-    return (fs::path(options_.folder) / "models" / (id + ".seconds")).string();
-  }
-  std::string runs_path() const { return (fs::path(options_.folder) / "runs.jsonl").string(); }
-
-  void open_data() {
-    const auto part = [&](const Dataset& dataset, int64_t images) {
-      return images == 0 ? dataset : limit(dataset, images, options_.training.seed);
-    };
-    training_ = open_dataset(options_.data, Split::train);
-    finetuning_ = part(training_, plan_.finetune_images);
-    training_ = part(training_, plan_.train_images);
-    test_ = part(open_dataset(options_.data, Split::test), plan_.test_images);
-    // Now, not when the baseline is trained and the first pruned network wants its fewer images.
-    const int64_t fewest = std::min(training_.size(), finetuning_.size());
-    require(options_.training.batch <= fewest, "study",
-            "no batch of {} can be made of the {} images trained on", options_.training.batch,
-            fewest);
-  }
-
-  /// Refuses a folder in which another study lives.
-  void claim_folder() {
-    const std::string path = (fs::path(options_.folder) / "study.json").string();
-    nlohmann::json steps = nlohmann::json::array();
-    for (const StudyStep& step : plan_.steps) {
-      steps.push_back({step.id, step.parent, step.target, step.epochs});
-    }
-    const nlohmann::json own = {
-        {"plan", plan_.name},
-        {"steps", steps},
-        {"training data", fingerprint(training_)},
-        {"fine-tuning images", finetuning_.size()},
-        {"test data", fingerprint(test_)},
-        {"weights", options_.weights == "random" ? "random" : sha256_of_file(options_.weights)},
-        {"batch", options_.training.batch},
-        {"optimizer", options_.training.optimizer},
-        {"learning rate", options_.training.learning_rate},
-        {"learning rate schedule", static_cast<int>(options_.training.schedule)},
-        {"weight decay", options_.training.weight_decay},
-        {"flip", options_.training.augmentation.flip},
-        {"crop padding", options_.training.augmentation.crop_padding},
-        {"seed", options_.training.seed},
-    };
-    if (!fs::exists(path)) {
-      write_file_atomically(path, own.dump(2) + "\n");
-      return;
-    }
-    require(options_.resume, "study",
-            "{} holds a study: go on with --resume, or name another folder", options_.folder);
-    const std::vector<char> text = read_file(path);
-    const auto there = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-    require_file(there.is_object(), path, "damaged");
-    for (const auto& [key, value] : own.items()) {
-      require(there.contains(key) && there.at(key) == value, "study",
-              "{} holds another study: its {} differs", options_.folder, key);
-    }
-  }
-
   /// Loads the parent, prunes, trains, saves.
   void make_model(const StudyStep& step, const std::string& label) {
-    Checkpoint parent =
-        step.parent.empty()
-            ? start_from_weights(options_.weights, training_.classes, options_.training.seed, say_)
-            : load_checkpoint(model_path(step.parent));
-    MobileNetV2& model = *parent.model;
-    nlohmann::json& history = parent.info.history;
-    Masks masks;
-    if (step.method) {
-      masks = make_masks(model, *step.method, step.target);
-      apply_masks(masks, model);
-      const double before = evaluate(model, parent.info, test_, inference::Engine::dense).accuracy;
-      say_(fmt::format("{}: pruned to {:.0f} %, accuracy {:.2f} % before fine-tuning", label,
-                       100 * step.target, 100 * before));
-      history.push_back({{"step", "prune"},
-                         {"method", to_string(*step.method)},
-                         {"schedule", step.schedule},
-                         {"sparsity", step.target},
-                         {"parent", parent.sha256},
-                         {"accuracy_before", before}});
-    }
-    TrainOptions training = options_.training;
+    Checkpoint model =
+        step.prune ? load_checkpoint(folder_.model_path(step.parent))
+                   : start_from_weights(options_.weights, data_.training.classes, step.seed, say_);
+    StepTraining done;
+    if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);
+    if (step.prune) done.parent_sha256 = model.sha256;
+    TrainOptions training = plan_.training;
     training.epochs = step.epochs;
-    const std::string state = model_path(step.id) + ".state";
-    const TrainResult result = train(
-        model, parent.info, step.method ? finetuning_ : training_, nullptr, masks, training,
-        {state, true}, [&](const EpochResult& epoch) {
-          say_(fmt::format(
-              "{}: epoch {}/{}, loss {:.3f}, training accuracy {:.1f} %, {:.0f} images/s", label,
-              epoch.epoch, step.epochs, epoch.loss, 100 * epoch.accuracy, epoch.images_per_second));
-        });
-    history.push_back({{"step", "train"},
-                       {"epochs", step.epochs},
-                       {"learning_rate", training.learning_rate},
-                       {"batch", training.batch},
-                       {"seed", training.seed}});
-    write_file_atomically(seconds_path(step.id), nlohmann::json(result.seconds).dump());
-    save_checkpoint(model_path(step.id), model, parent.info);
-    fs::remove(state);
+    training.seed = step.seed;
+    const TrainState state{folder_.state_path(step.id), true};
+    const auto on_epoch = [&](const EpochResult& epoch) {
+      say_(fmt::format("{}: epoch {}/{}, loss {:.3f}, training accuracy {:.1f} %, {:.0f} images/s",
+                       label, epoch.epoch, step.epochs, epoch.loss, 100 * epoch.accuracy,
+                       epoch.images_per_second));
+    };
+    TrainResult result;
+    if (step.prune) {
+      const PruneAndTune request{*step.prune, with_teacher(step), training, step.schedule};
+      const Say say = [&](const std::string& line) { say_(label + ": " + line); };
+      PruneAndTuneResult tuned =
+          prune_and_tune(model, request, data_.finetuning, data_.test, state, on_epoch, say);
+      done.accuracy_before = tuned.accuracy_before;
+      result = std::move(tuned.training);
+    } else {
+      result =
+          train(*model.model, model.info, data_.training, nullptr, {}, training, state, on_epoch);
+      model.info.history.push_back(training_step(training, result, model.sha256));
+    }
+    add(result, done);
+    folder_.save_training(step.id, done);
+    save_checkpoint(folder_.model_path(step.id), *model.model, model.info);
+    std::filesystem::remove(state.path);
+  }
+
+  static void add(const TrainResult& result, StepTraining& done) {
+    done.epochs = std::ssize(result.epochs);
+    done.seconds = result.seconds;
+    done.seconds_spent += result.seconds;
+    for (const EpochResult& epoch : result.epochs) {
+      done.curve.push_back({++done.epochs_spent, epoch.loss, epoch.accuracy});
+    }
+  }
+
+  bool is_baseline(const std::string& id) const {
+    return std::any_of(steps_.begin(), steps_.end(),
+                       [&](const StudyStep& step) { return step.id == id && !step.prune; });
+  }
+
+  /// The step's recovery, with its seed's baseline to learn from.
+  Recovery with_teacher(const StudyStep& step) {
+    Recovery recovery = step.recovery;
+    if (!recovery.distillation) return recovery;
+    for (const StudyStep& other : steps_) {
+      if (other.prune || other.seed != step.seed) continue;
+      auto& teacher = teachers_[other.id];
+      if (!teacher) teacher = load_checkpoint(folder_.model_path(other.id)).model;
+      recovery.teacher = teacher;
+    }
+    return recovery;
   }
 
   /// Evaluates and times a finished model, and appends its row.
-  void measure(const StudyStep& step, const std::string& label) {
-    const Checkpoint checkpoint = load_checkpoint(model_path(step.id));
-    const Evaluation evaluation =
-        evaluate(*checkpoint.model, checkpoint.info, test_, inference::Engine::dense);
-    RunRecord record = describe(*checkpoint.model);
-    record.id = record.row = step.id;
-    record.method = step.method ? to_string(*step.method) : "none";
-    record.mode = step.method ? "mask" : "none";
-    record.schedule = step.schedule;
+  void finish_row(const StudyStep& step, const std::string& label) {
+    const std::string path = folder_.model_path(step.id);
+    const Checkpoint checkpoint = load_checkpoint(path);
+    const StepTraining training = folder_.load_training(step.id);
+    RunRecord record = describe_model(checkpoint, path, data_.test);
+    record.id = step.id;
+    record.row = step.name;
+    record.method = step.prune ? to_string(step.prune->method) : "none";
+    record.mode = step.prune ? to_string(step.prune->mode) : "none";
+    record.schedule = step.prune ? to_string(step.schedule) : "none";
+    record.recovery = step.recovery.to_string();
     record.target = step.target;
-    record.seed = options_.training.seed;
-    record.accuracy_before = record.accuracy = evaluation.accuracy;
-    record.loss = evaluation.loss;
-    record.test_images = evaluation.images;
-    record.file_bytes = static_cast<int64_t>(fs::file_size(model_path(step.id)));
-    record.epochs = static_cast<int>(step.epochs);
-    record.checkpoint = "models/" + step.id + ".safetensors";
-    record.sha256 = checkpoint.sha256;
-    const auto& history = checkpoint.info.history;
-    const std::vector<char> seconds = read_file(seconds_path(step.id));
-    record.train_seconds = nlohmann::json::parse(seconds.begin(), seconds.end());
-    if (step.method) {
-      const auto& prune = history.at(history.size() - 2);
-      record.accuracy_before = prune.at("accuracy_before");
-      record.parent_sha256 = prune.at("parent");
-    }
-    std::vector<int> threads{1};
-    if (options_.threads > 1) threads.push_back(options_.threads);
-    const auto graph = std::make_shared<const inference::Graph>(fold_batch_norm(*checkpoint.model));
-    const std::vector<LatencyCase> cases = latency_cases(
-        graph, {inference::Engine::dense, inference::Engine::sparse}, plan_.batches, threads);
-    for (const LatencyResult& result : measure_latency(cases, plan_.latency)) {
-      record.latency.push_back(result.cell);
-    }
-    append_record(runs_path(), record);
+    record.seed = step.seed;
+    record.accuracy_before = step.prune ? training.accuracy_before : record.accuracy;
+    record.epochs = static_cast<int>(training.epochs);
+    record.train_seconds = training.seconds;
+    record.epochs_spent = training.epochs_spent;
+    record.seconds_spent = training.seconds_spent;
+    record.curve = training.curve;
+    record.checkpoint = std::filesystem::path(path).lexically_relative(options_.folder);
+    record.parent_sha256 = training.parent_sha256;
+    record.latency = measure_models({checkpoint.model.get()}, plan_, options_.threads).front();
+    append_record(folder_.runs_path(), record);
     say_(fmt::format("{}: accuracy {:.2f} %, sparsity {:.1f} %", label, 100 * record.accuracy,
                      100 * record.sparsity()));
   }
 
-  static RunRecord describe(const MobileNetV2& model) {
-    const ModelSummary summary = summarize(model);
-    RunRecord record;
-    record.parameters = summary.parameters;
-    record.nonzero_parameters = summary.nonzero_parameters;
-    record.prunable = summary.prunable;
-    record.nonzero_prunable = summary.nonzero_prunable;
-    record.multiply_adds = summary.multiply_adds;
-    record.nonzero_multiply_adds = summary.nonzero_multiply_adds;
-    record.cpu = machine_description();
-    record.build = build_description();
-    record.commit = build_commit();
-    return record;
-  }
-
   const StudyPlan& plan_;
   const StudyOptions& options_;
-  const std::function<void(const std::string&)>& say_;
-  Dataset training_, finetuning_, test_;
-  std::vector<std::string> finished_;
+  const Say& say_;
+  const std::vector<StudyStep> steps_;
+  const StudyData data_;
+  const nlohmann::json settings_;
+  StudyFolder folder_;
+  std::set<std::string> finished_;
+  std::map<std::string, std::shared_ptr<MobileNetV2>> teachers_;  ///< by id
 };
 
 }  // namespace
 
-void run_study(const StudyPlan& plan, const StudyOptions& options,
-               const std::function<void(const std::string&)>& say) {
+void run_study(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
   Study(plan, options, say).run();
+}
+
+void remeasure_study(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
+  require_file(std::filesystem::exists(options.folder), options.folder, "there is no such folder");
+  const StudyFolder folder(options.folder);
+  folder.require_study({{"plan", plan.name}, {"latency", latency_settings(plan)}});
+  std::vector<RunRecord> records = folder.records();
+  require(!records.empty(), "study", "{} has no finished rows to measure", options.folder);
+  std::map<uint64_t, std::vector<size_t>> by_seed;
+  for (size_t i = 0; i < records.size(); ++i) by_seed[records[i].seed].push_back(i);
+  for (const auto& [seed, rows] : by_seed) {
+    say(fmt::format("seed {}: measuring {} rows in turns", seed, rows.size()));
+    std::vector<std::unique_ptr<MobileNetV2>> models;
+    std::vector<const MobileNetV2*> pointers;
+    for (const size_t row : rows) {
+      models.push_back(load_checkpoint(folder.model_path(records[row].id)).model);
+      pointers.push_back(models.back().get());
+    }
+    auto cells = measure_models(pointers, plan, options.threads);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      RunRecord& record = records[rows[i]];
+      record.latency = std::move(cells[i]);
+      record.cpu = machine_description();
+      record.build = build_description();
+      record.commit = build_commit();
+    }
+  }
+  write_records(folder.runs_path(), records);
 }
 
 }  // namespace edgeprune

@@ -1,43 +1,14 @@
 #pragma once
-// The study: a list of runs, each of which trains or prunes and fine-tunes one model, then measures
-// it.
+// The study: runs the steps of a plan, each of which trains or prunes and fine-tunes one model, and
+// measures those that are rows.
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "tools/experiment/latency.h"
-#include "tools/experiment/trainer.h"
+#include "tools/experiment/study_plan.h"
 
 namespace edgeprune {
-
-/// One model of a study and how it comes to be.
-struct StudyStep {
-  std::string id;                 ///< "magnitude-exact-30": names its checkpoint and its row
-  std::string parent;             ///< id of the model it starts from; empty: the pretrained weights
-  std::optional<Method> method;   ///< none: the baseline
-  std::string schedule = "none";  ///< "one-shot", "exact"
-  double target = 0;              ///< sparsity after this step, of the original count
-  int64_t epochs = 0;             ///< of training behind the pruning
-  bool row = true;                ///< false: only a stage on the way to another
-};
-
-struct StudyPlan {
-  std::string name;
-  std::vector<StudyStep> steps;  ///< parents before children
-  int64_t train_images = 0;      ///< a balanced part of the training set; 0: all
-  int64_t finetune_images = 0;   ///< likewise, behind pruning
-  int64_t test_images = 0;
-  std::vector<int> batches{1, 64};  ///< of the latency measurement
-  LatencyOptions latency;
-};
-
-/// protocol.md's grid: baseline 15 epochs; one-shot to 30, 50, 70 % with 5 epochs; iterative exact
-/// in steps of 10 % to 70 % with 2 epochs each; both heuristics.
-StudyPlan document_plan();
-/// The same in minutes: parts of the data, an epoch a step, fewer steps.
-StudyPlan quick_plan();
 
 struct StudyOptions {
   std::string data;     ///< what open_dataset() takes
@@ -45,15 +16,23 @@ struct StudyOptions {
   std::string folder;
   bool resume = false;
   int threads = 1;
-  TrainOptions training;  ///< epochs come from the plan
+  /// All is repeated for each. The first one also chooses the parts of the data, for all.
+  std::vector<uint64_t> seeds{0};
 };
 
-/// Runs what is not finished yet. In `folder`: study.json (what the study is),
-/// models/<id>.safetensors (and .seconds: the training time), runs.jsonl (a line a finished row). A
-/// study killed at any moment goes on where it was and repeats no row. `say` receives a line about
-/// each step. Throws std::invalid_argument if the folder holds a study and `resume` is false, or a
-/// study of other settings, data or weights; what training and measuring throw; Interrupted.
+/// Runs what is not finished yet, in the folder that study_folder.h describes. A study killed at
+/// any moment goes on where it was and repeats no row; with further seeds behind the ones it had,
+/// too. `say` receives a line about each step. Throws std::invalid_argument if the folder holds a
+/// study and `resume` is false, or a study of other settings, data or weights; FileError if another
+/// process is at work in it; what training and measuring throw; Interrupted.
 void run_study(const StudyPlan& plan, const StudyOptions& options,
                const std::function<void(const std::string&)>& say);
+
+/// Measures the latency of all finished rows anew, all rows of a seed in turns, and rewrites
+/// runs.jsonl once that is complete: rows that were measured on different days can then be
+/// compared. Throws std::invalid_argument if the folder holds no rows, or a study of another plan
+/// name or latency settings; else as run_study().
+void remeasure_study(const StudyPlan& plan, const StudyOptions& options,
+                     const std::function<void(const std::string&)>& say);
 
 }  // namespace edgeprune

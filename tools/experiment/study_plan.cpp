@@ -1,64 +1,166 @@
+#include "tools/experiment/study_plan.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
-#include "pruning/schedule.h"
-#include "tools/experiment/study.h"
+#include "engine/base/check.h"
 
 namespace edgeprune {
 namespace {
 
-constexpr Method kMethods[] = {Method::magnitude, Method::channel};
+constexpr const char* kBaseline = "baseline";
 
-std::string step_id(Method method, const std::string& schedule, double target) {
-  return fmt::format("{}-{}-{}", to_string(method), schedule, std::lround(100 * target));
+/// "30", "2.5"
+std::string percent(double fraction) {
+  return fmt::format("{:g}", std::round(1e6 * 100 * fraction) / 1e6);
 }
 
-void add_one_shot(StudyPlan& plan, Method method, const std::vector<double>& targets,
-                  int64_t epochs) {
-  for (const double target : targets) {
-    plan.steps.push_back({step_id(method, "one-shot", target), "baseline", method, "one-shot",
-                          target, epochs, true});
-  }
+/// "channel-compact-exact-30", "magnitude-one-shot-distilled-80"
+std::string row_name(const Experiment& experiment, double target) {
+  std::string name = to_string(experiment.method);
+  if (experiment.mode != PruneMode::mask) name += fmt::format("-{}", to_string(experiment.mode));
+  name += fmt::format("-{}", to_string(experiment.schedule));
+  if (!experiment.label.empty()) name += "-" + experiment.label;
+  return name + "-" + percent(target);
 }
 
-/// One trajectory; `rows` are read off it.
-void add_exact(StudyPlan& plan, Method method, const std::vector<double>& rows, double step,
-               int64_t epochs) {
-  std::string parent = "baseline";
-  for (const auto& [target, base] :
-       pruning_steps(PruningSchedule::exact, method, rows.back(), {.step = step})) {
-    const bool row = std::any_of(rows.begin(), rows.end(),
-                                 [&](double r) { return std::abs(r - target) < 1e-9; });
-    const std::string id = step_id(method, "exact", target);
-    plan.steps.push_back({id, parent, method, "exact", target, epochs, row});
-    parent = id;
+/// All steps of one seed, while they are put together.
+class Trajectories {
+ public:
+  explicit Trajectories(const StudyPlan& plan) {
+    steps_.push_back({.id = kBaseline,
+                      .name = kBaseline,
+                      .parent = "",
+                      .prune = {},
+                      .epochs = plan.baseline_epochs,
+                      .recovery = {}});
+    for (size_t i = 0; i < plan.experiments.size(); ++i) {
+      where_ = fmt::format("experiments[{}]", i);
+      add(plan.experiments[i]);
+    }
   }
+
+  const std::vector<StudyStep>& steps() const { return steps_; }
+
+ private:
+  void add(const Experiment& e) {
+    for (const double target : e.targets) {
+      const std::vector<PruningStep> all = pruning_steps(e.schedule, e.method, target, e.options);
+      std::string parent = kBaseline;
+      for (size_t i = 0; i < all.size(); ++i) {
+        const bool last = i + 1 == all.size();
+        // What a row would be called that was read here; of a cubic trajectory nothing else can be.
+        const double reached = last ? target : double(i + 1) * e.options.step;
+        const std::string name = e.schedule == PruningSchedule::cubic && !last
+                                     ? fmt::format("{}.step{}", row_name(e, target), i + 1)
+                                     : row_name(e, reached);
+        parent = insert({.id = name,
+                         .name = name,
+                         .parent = parent,
+                         .prune = PruneRequest{e.method, e.mode, all[i], e.limits, e.groups},
+                         .schedule = e.schedule,
+                         .target = reached,
+                         .epochs = e.epochs,
+                         .recovery = e.recovery,
+                         .row = last});
+      }
+    }
+  }
+
+  /// The id of the step, or of the one that is there already and does the same.
+  std::string insert(const StudyStep& step) {
+    const nlohmann::json identity = identity_of(step);
+    const auto same = std::find_if(steps_.begin(), steps_.end(), [&](const StudyStep& other) {
+      return identity_of(other) == identity;
+    });
+    if (same == steps_.end()) {
+      const bool free = std::none_of(steps_.begin(), steps_.end(),
+                                     [&](const StudyStep& other) { return other.id == step.id; });
+      require(free, "plan", "{}: there is another {}, trained otherwise: give one of them a label",
+              where_, step.id);
+      steps_.push_back(step);
+      return step.id;
+    }
+    if (!step.row) return same->id;
+    require(!same->row, "plan", "{}: row {} is there already{}", where_, step.id,
+            same->id == step.id ? "" : ", as " + same->id);
+    require(same->id == step.id, "plan", "{}: row {} would be the model {}", where_, step.id,
+            same->id);
+    same->row = true;
+    return same->id;
+  }
+
+  std::vector<StudyStep> steps_;
+  std::string where_;
+};
+
+bool has_limits(const PruneRequest& request) {
+  return !request.limits.keep.empty() || request.limits.min_density > 0 ||
+         request.groups.round_to > 1 || request.groups.min_channels > 1;
+}
+
+std::unique_ptr<MobileNetV2> copy_of(const MobileNetV2& model) {
+  auto copy = std::make_unique<MobileNetV2>(model.architecture(), 0);
+  copy->load_state_dict(model.state_dict());
+  return copy;
 }
 
 }  // namespace
 
-StudyPlan document_plan() {
-  StudyPlan plan{.name = "document", .steps = {}, .latency = {}};
-  plan.steps.push_back({.id = "baseline", .parent = "", .method = {}, .epochs = 15});
-  for (const Method method : kMethods) add_one_shot(plan, method, {0.3, 0.5, 0.7}, 5);
-  for (const Method method : kMethods) add_exact(plan, method, {0.3, 0.5, 0.7}, 0.1, 2);
-  return plan;
+void require_feasible(const std::vector<StudyStep>& steps) {
+  std::map<std::string, std::unique_ptr<MobileNetV2>> models;
+  for (const StudyStep& step : steps) {
+    if (!step.prune || !has_limits(*step.prune)) continue;
+    const auto parent = models.find(step.parent);
+    auto model = parent == models.end()
+                     ? std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(), 0)
+                     : copy_of(*parent->second);
+    try {
+      models[step.id] = prune(std::move(model), *step.prune).model;
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(fmt::format("{}: {}", step.id, error.what()));
+    }
+  }
 }
 
-StudyPlan quick_plan() {
-  StudyPlan plan{.name = "quick", .steps = {}, .latency = {}};
-  plan.train_images = 10000;
-  plan.finetune_images = 4000;
-  plan.test_images = 2000;
-  plan.latency = {.seconds = 0.5, .min_samples = 20, .warmup_seconds = 0.1};
-  plan.steps.push_back({.id = "baseline", .parent = "", .method = {}, .epochs = 2});
-  add_one_shot(plan, Method::magnitude, {0.3, 0.5, 0.7, 0.9}, 1);
-  add_one_shot(plan, Method::channel, {0.3, 0.5}, 1);
-  add_exact(plan, Method::magnitude, {0.3, 0.5}, 0.1, 1);
-  add_exact(plan, Method::channel, {0.3, 0.5}, 0.1, 1);
-  return plan;
+nlohmann::json identity_of(const StudyStep& step) {
+  nlohmann::json identity = {{"parent", step.parent},
+                             {"epochs", step.epochs},
+                             {"recovery", step.recovery.to_string()},
+                             {"seed", step.seed}};
+  if (step.prune) {
+    identity["prune"] = {{"schedule", to_string(step.schedule)},
+                         {"method", to_string(step.prune->method)},
+                         {"mode", to_string(step.prune->mode)},
+                         {"fraction", step.prune->step.fraction},
+                         {"of remaining", step.prune->step.base == Base::remaining},
+                         {"keep", step.prune->limits.keep},
+                         {"min density", step.prune->limits.min_density},
+                         {"round to", step.prune->groups.round_to},
+                         {"min channels", step.prune->groups.min_channels}};
+  }
+  return identity;
+}
+
+std::vector<StudyStep> study_steps(const StudyPlan& plan, const std::vector<uint64_t>& seeds) {
+  require(!seeds.empty(), "plan", "there are no seeds");
+  const Trajectories trajectories(plan);
+  std::vector<StudyStep> steps;
+  for (size_t i = 0; i < seeds.size(); ++i) {
+    require(std::count(seeds.begin(), seeds.end(), seeds[i]) == 1, "plan", "seed {} is there twice",
+            seeds[i]);
+    const std::string suffix = i == 0 ? "" : fmt::format(".seed{}", seeds[i]);
+    for (StudyStep step : trajectories.steps()) {
+      step.seed = seeds[i];
+      step.id += suffix;
+      if (!step.parent.empty()) step.parent += suffix;
+      steps.push_back(std::move(step));
+    }
+  }
+  return steps;
 }
 
 }  // namespace edgeprune

@@ -210,6 +210,16 @@ TEST(Safetensors, ArchiveThatCannotBeWrittenIsRejectedAndLeavesNoFile) {
   EXPECT_THROW(write_safetensors(folder.file("absent/f"), {}), FileError);
 }
 
+TEST(Safetensors, ItsSizeIsKnownWithoutWritingIt) {
+  const testing::TemporaryFolder folder;
+  Archive archive;
+  archive.metadata["note"] = "three bytes";
+  archive.arrays["u8"] = {DType::u8, Shape{3}, std::vector<std::byte>(3)};
+  archive.arrays["count"] = Array::from(int64_t{1});
+  write_safetensors(folder.file("f"), archive);
+  EXPECT_EQ(safetensors_bytes(archive), int64_t(std::filesystem::file_size(folder.file("f"))));
+}
+
 TEST(Safetensors, MissingFileIsRejected) {
   const testing::TemporaryFolder folder;
   EXPECT_THROW(read_safetensors(folder.file("absent")), FileError);

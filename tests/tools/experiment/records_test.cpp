@@ -171,5 +171,19 @@ TEST(Records, WhatJsonCannotHoldIsRefusedBeforeItSpoilsTheFile) {
   EXPECT_EQ(read_records(path).size(), 1u);
 }
 
+TEST(Records, AreReplacedAllAtOnce) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.file("runs.jsonl");
+  const std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
+                                       sample_run("channel", "exact", 0.3, 0.8)};
+  append_record(path, sample_run("magnitude", "exact", 0.3, 0.7));
+  write_records(path, runs);
+  EXPECT_EQ(nlohmann::json(read_records(path)), nlohmann::json(runs));
+  RunRecord infinite = runs[0];
+  infinite.loss = INFINITY;
+  EXPECT_THROW(write_records(path, {runs[1], infinite}), std::invalid_argument);
+  EXPECT_EQ(nlohmann::json(read_records(path)), nlohmann::json(runs));
+}
+
 }  // namespace
 }  // namespace edgeprune
