@@ -53,17 +53,12 @@ void run(const Options& o) {
                        options.levels.end());
   Checkpoint checkpoint = load_checkpoint(o.model);
   const Dataset training = open_dataset(o.data, Split::train);
+  require_valid(options, training);
   const std::filesystem::path folder = o.folder;
   std::filesystem::create_directories(folder);
   const std::string log = (folder / "sensitivity.jsonl").string();
   require_writable_file(log);
-  Sensitivity result;
-  try {
-    result = scan_sensitivity(checkpoint, training, options, log);
-  } catch (const Interrupted&) {
-    say(fmt::format("{} has what was measured so far: the same command goes on", log));
-    throw;
-  }
+  const Sensitivity result = scan_sensitivity(checkpoint, training, options, log);
   const Machine machine = this_machine();
   print_conditions(machine, 1, o.format);
   if (o.format == "md") {
