@@ -48,12 +48,12 @@ void run(const Options& o) {
   require(!o.data.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
   options.method = parse_method(o.method);
-  std::sort(options.levels.begin(), options.levels.end());
-  options.levels.erase(std::unique(options.levels.begin(), options.levels.end()),
-                       options.levels.end());
   Checkpoint checkpoint = load_checkpoint(o.model);
   const Dataset training = open_dataset(o.data, Split::train);
   require_valid(options, training);
+  std::sort(options.levels.begin(), options.levels.end());
+  options.levels.erase(std::unique(options.levels.begin(), options.levels.end()),
+                       options.levels.end());
   const std::filesystem::path folder = o.folder;
   std::filesystem::create_directories(folder);
   const std::string log = (folder / "sensitivity.jsonl").string();
