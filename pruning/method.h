@@ -29,7 +29,7 @@ struct PruneLimits {
   /// Layers ("features.0.0", "classifier.1") of which nothing more goes; their weights count in
   /// fractions all the same. Channels that go by groups stay wherever such a layer makes or reads
   /// them.
-  std::vector<std::string> keep;
+  std::vector<std::string> keep = {};
   /// Each layer keeps at least this fraction of its weights, or of its output channels (each group
   /// of its channels); less only where less is left already. Counts are rounded up.
   double min_density = 0;

@@ -24,9 +24,9 @@ PruneMode parse_prune_mode(const std::string& name);
 struct PruneRequest {
   Method method = Method::magnitude;
   PruneMode mode = PruneMode::mask;  ///< all but mask are for Method::channel
-  PruningStep step;
-  PruneLimits limits;
-  GroupLimits groups;  ///< for the modes group_mask and compact
+  PruningStep step = {};
+  PruneLimits limits = {};
+  GroupLimits groups = {};  ///< for the modes group_mask and compact
 };
 
 struct Pruned {

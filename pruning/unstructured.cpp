@@ -80,10 +80,11 @@ Masks unstructured_masks(const MobileNetV2& model, Method method, double fractio
   const int64_t zeros = std::count(scores.begin(), scores.end(), 0.0);
   const int64_t count = count_of(fraction, base, total, zeros, "prunable weights");
   const std::vector<int64_t> positions = candidates(layers, scores, limits);
-  require(count <= std::ssize(positions), "prune",
+  const auto most = std::ssize(positions);
+  require(count <= most, "prune",
           "{} of {} prunable weights are to be zero, but with the layers kept and the minimum "
-          "density {} at the most can: {:.4f}",
-          count, total, positions.size(), double(positions.size()) / double(total));
+          "density at the most {} can be, a sparsity of {:.4f}",
+          count, total, most, std::floor(1e4 * double(most) / double(total)) / 1e4);
   std::vector<double> offered;
   offered.reserve(positions.size());
   for (const int64_t position : positions) offered.push_back(scores[size_t(position)]);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 
@@ -139,6 +140,25 @@ TEST(WithChannels, BadCountsAreRejected) {
   counts.push_back(8);
   EXPECT_THROW(with_channels(architecture, counts), std::invalid_argument);
   EXPECT_THROW(with_channels(architecture, {}), std::invalid_argument);
+}
+
+TEST(Unpruned, IsTheNetworkBeforeChannelsWent) {
+  const Architecture whole = Architecture::mobilenet_v2(0.5, 64, 7);
+  std::vector<int64_t> channels;
+  for (const ChannelGroup& group : channel_groups(whole)) channels.push_back(group.channels / 2);
+  const Architecture part = with_channels(whole, channels);
+  ASSERT_NE(part.stem, whole.stem);
+  EXPECT_EQ(nlohmann::json(unpruned(part)), nlohmann::json(whole));
+  EXPECT_EQ(nlohmann::json(unpruned(whole)), nlohmann::json(whole));
+}
+
+TEST(Unpruned, AnotherNetworkIsTakenAsItIs) {
+  Architecture wider = Architecture::mobilenet_v2(0.5, 64, 7);
+  wider.last += 8;
+  EXPECT_EQ(nlohmann::json(unpruned(wider)), nlohmann::json(wider));
+  Architecture shorter = Architecture::mobilenet_v2(0.5, 64, 7);
+  shorter.blocks.pop_back();
+  EXPECT_EQ(nlohmann::json(unpruned(shorter)), nlohmann::json(shorter));
 }
 
 }  // namespace

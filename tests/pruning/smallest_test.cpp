@@ -59,5 +59,14 @@ TEST(ShareOf, FractionsOutsideTheRangeAreRejected) {
   }
 }
 
+TEST(CountOf, IsOfAllOrOfWhatIsLeft) {
+  EXPECT_EQ(count_of(0.5, Base::original, 100, 20, "weights"), 50);
+  EXPECT_EQ(count_of(0.5, Base::remaining, 100, 20, "weights"), 60);
+  EXPECT_EQ(count_of(0.1, Base::remaining, 100, 75, "weights"), 77);  // 2.5 to even
+  EXPECT_EQ(count_of(0.2, Base::original, 100, 20, "weights"), 20);
+  EXPECT_THROW(count_of(0.1, Base::original, 100, 20, "weights"), std::invalid_argument);
+  EXPECT_THROW(count_of(1.0, Base::remaining, 100, 20, "weights"), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace edgeprune

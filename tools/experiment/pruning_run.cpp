@@ -44,7 +44,7 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
   }
   PruneAndTuneResult result;
   result.accuracy_before = evaluate(model, info, test, inference::Engine::dense).accuracy;
-  say(fmt::format("pruned by {} of the {} {}: accuracy {:.2f} % before fine-tuning",
+  say(fmt::format("pruned by {:.4g} of the {} {}: accuracy {:.2f} % before fine-tuning",
                   request.prune.step.fraction, to_string(request.prune.step.base),
                   request.prune.method == Method::channel ? "channels" : "weights",
                   100 * result.accuracy_before));

@@ -12,9 +12,9 @@
 namespace edgeprune {
 
 struct PruneAndTune {
-  PruneRequest prune;
-  Recovery recovery;
-  TrainOptions training;                                 ///< epochs in it; 0: no fine-tuning
+  PruneRequest prune = {};
+  Recovery recovery = {};
+  TrainOptions training = {};                            ///< epochs in it; 0: no fine-tuning
   PruningSchedule schedule = PruningSchedule::one_shot;  ///< that the step is part of: for history
 };
 

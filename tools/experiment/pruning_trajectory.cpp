@@ -84,17 +84,15 @@ class Run {
         test_(test),
         say_(say),
         paths_{trajectory.state} {
-    if (trajectory.state.empty()) return;
-    identity_ = identity_of(checkpoint, trajectory, training, test);
-    if (trajectory.resume && fs::exists(paths_.steps())) {
-      load();
-    } else {
-      save_progress();
+    if (!trajectory.state.empty()) {
+      identity_ = identity_of(checkpoint, trajectory, training, test);
+      if (trajectory.resume && fs::exists(paths_.steps())) return load();
     }
+    if (trajectory.min_accuracy > 0) require_good_start();
+    save_progress();
   }
 
   std::vector<TrajectoryStep> run() {
-    if (trajectory_.min_accuracy > 0 && done_.empty()) require_good_start();
     while (done_.size() < trajectory_.steps.size()) {
       Checkpoint good{copy_of(*checkpoint_.model), checkpoint_.info, checkpoint_.sha256};
       done_.push_back(take_step(done_.size()));
@@ -162,6 +160,7 @@ class Run {
   }
 
   void save_progress() {
+    if (paths_.state.empty()) return;
     nlohmann::json finished = nlohmann::json::array();
     for (const TrajectoryStep& step : done_) finished.push_back(to_json(step));
     write_file_atomically(

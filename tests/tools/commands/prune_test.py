@@ -1,0 +1,156 @@
+"""prune in steps: planned, fine-tuned in between, guarded, stopped and resumed; limits; bad input."""
+
+import json
+import signal
+import subprocess
+import unittest
+
+from support import CommandTest, read_safetensors
+
+PRUNABLE = 2202560
+TUNING = ("--data", "synthetic:48", "--batch", 16, "--epochs", 1, "--threads", 1)
+
+
+def zero_weights(path):
+    tensors, _ = read_safetensors(path)
+    return {name: sum(value == 0.0 for value in values) for name, values in tensors.items()
+            if name.endswith(".weight") and name.replace("weight", "running_var") not in tensors}
+
+
+class Schedules(CommandTest):
+    def prune(self, *arguments):
+        return ("prune", "--model", self.base, *arguments)
+
+    def test_a_dry_run_plans_every_step_and_layer(self):
+        rows = self.json_of(*self.prune("--method", "magnitude", "--schedule", "compounding", "--sparsity", 0.3,
+                                        "--dry-run"))
+        self.assertEqual(list(self.folder.iterdir()), [])
+        totals = {row["step"]: row for row in rows if row["layer"] == "all prunable"}
+        left = PRUNABLE
+        for step, fraction in ((1, 0.1), (2, 0.2), (3, 0.3)):
+            gone = round(fraction * left)
+            self.assertEqual(totals[step]["weights_to_go"], gone)
+            layers = [row for row in rows if row["step"] == step and not row["layer"].startswith("all ")]
+            self.assertEqual(len(layers), 53)
+            self.assertEqual(sum(row["weights_to_go"] for row in layers), gone)
+            self.assertEqual(sum(row["multiply_adds_left"] for row in layers), totals[step]["multiply_adds_left"])
+            left -= gone
+        _, _, errors = self.run_command(*self.prune("--method", "channel", "--mode", "compact", "--schedule", "exact",
+                                                    "--sparsity", 0.2, "--dry-run"))
+        self.assertIn("without the fine-tuning in between", errors)
+        self.assertRegex(errors, r"step 2/2, 0.2 of the original channels: [\d.]+ % of all parameters, [\d.]+ % of "
+                                 r"the prunable weights, [\d.]+ % of the multiply-adds zero or gone; \d+ multiply-adds")
+
+    def test_exact_lands_on_the_weight_with_fine_tuning_in_between(self):
+        out = self.folder / "out.safetensors"
+        rows = self.json_of(*self.prune("--method", "lamp", "--schedule", "exact", "--sparsity", 0.4, "--step", 0.2,
+                                        "--bn-recalibrate", 16, "--rewind", "--distill", "4,0.5", *TUNING,
+                                        "--out", out))
+        self.assertEqual([row["step"] for row in rows], [1, 2])
+        self.assertEqual(sum(zero_weights(out).values()), round(0.4 * PRUNABLE))
+        history = json.loads(read_safetensors(out)[1]["history"])
+        self.assertEqual([step["step"] for step in history], ["random", "train"] + 2 * ["prune", "train"])
+        self.assertEqual(history[2]["schedule"], "exact")
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["out.safetensors"])
+
+    def test_compact_models_shrink_step_by_step(self):
+        out, at_once = self.folder / "out.safetensors", self.folder / "at once.safetensors"
+        grouped = ("--method", "channel", "--mode", "compact", "--sparsity", 0.4)
+        self.succeed(*self.prune(*grouped, "--schedule", "exact", "--step", 0.2, *TUNING, "--out", out))
+        self.succeed(*self.prune(*grouped, "--out", at_once))
+        self.assertEqual(read_safetensors(out)[1]["architecture"], read_safetensors(at_once)[1]["architecture"])
+
+    def test_one_shot_with_epochs_fine_tunes_and_holds_the_zeros(self):
+        out = self.folder / "out.safetensors"
+        rows = self.json_of(*self.prune("--method", "magnitude", "--sparsity", 0.5, *TUNING, "--out", out))
+        self.assertEqual(len(rows), 1)
+        self.assertEqual(sum(zero_weights(out).values()), PRUNABLE // 2)
+
+    def test_limits_hold(self):
+        out = self.folder / "out.safetensors"
+        self.succeed(*self.prune("--method", "magnitude", "--sparsity", 0.8, "--keep", "features.0.0,classifier.1",
+                                 "--min-density", 0.1, "--out", out))
+        zeros = zero_weights(out)
+        self.assertEqual(sum(zeros.values()), round(0.8 * PRUNABLE))
+        self.assertEqual((zeros["features.0.0.weight"], zeros["classifier.1.weight"]), (0, 0))
+        for row in self.json_of("info", "--model", out):
+            self.assertLessEqual(row["sparsity_percent"], 90, row)
+
+    def test_the_guard_keeps_the_last_good_model_and_says_so(self):
+        good, out = self.folder / "good.safetensors", self.folder / "out.safetensors"
+        self.succeed("train", "--data", "synthetic:400", "--weights", "random", "--out", good, "--epochs", 4,
+                     "--batch", 20, "--threads", 1)
+        code, output, errors = self.run_command(
+            "prune", "--model", good, "--method", "magnitude", "--schedule", "exact", "--step", 0.33,
+            "--sparsity", 0.99, "--data", "synthetic:400", "--epochs", 0, "--val-split", 200, "--threads", 1,
+            "--min-accuracy", 0.2, "--out", out, "--format", "json")
+        self.assertEqual(code, 0, errors)
+        kept = [row["kept"] for row in json.loads(output)]
+        self.assertEqual(kept, (len(kept) - 1) * ["yes"] + ["no"])
+        self.assertRegex(errors, rf"stopped: step {len(kept)} fell to [\d.]+ %, below 20.00 %; {out} is the model ")
+        self.assertEqual(sum(zero_weights(out).values()), round(0.33 * (len(kept) - 1) * PRUNABLE))
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), [good.name, out.name])
+
+class Resuming(CommandTest):
+    def arguments(self, name, *more):
+        return ("prune", "--model", self.base, "--method", "magnitude", "--schedule", "exact", "--sparsity", 0.3,
+                "--data", "synthetic:200", "--batch", 20, "--epochs", 2, "--threads", 1, "--format", "csv",
+                "--out", self.folder / name, *more)
+
+    def stop(self, name, line, number, *more):
+        """Sends a signal once a line on stderr begins with this."""
+        process = self.start(*self.arguments(name, *more))
+        for text in process.stderr:
+            if text.startswith(line):
+                break
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(output, "")
+        self.assertFalse((self.folder / name).exists())
+        return process.returncode
+
+    def test_stopped_and_killed_it_ends_with_the_same_file(self):
+        self.succeed(*self.arguments("undisturbed"))
+        expected = (self.folder / "undisturbed").read_bytes()
+        self.assertEqual(self.stop("out", "step 1/3: epoch 1/2", signal.SIGINT), 130)
+        self.assertEqual(self.stop("out", "step 2/3: epoch 1/2", signal.SIGKILL, "--resume"), -signal.SIGKILL)
+        self.assertEqual(self.stop("out", "step 3/3: pruned", signal.SIGKILL, "--resume"), -signal.SIGKILL)
+        self.fail(*self.arguments("out", "--resume", "--seed", 7), says="its training options differ")
+        table = self.succeed(*self.arguments("out", "--resume"))
+        self.assertEqual([line.split(",")[0] for line in table.splitlines()], ["step", "1", "2", "3"])
+        self.assertEqual((self.folder / "out").read_bytes(), expected)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["out", "undisturbed"])
+
+
+class BadInput(CommandTest):
+    def test_one_clear_line(self):
+        out = self.folder / "out.safetensors"
+        prune = ("prune", "--model", self.base, "--out", out, "--sparsity", 0.5, "--method")
+        self.fail(*prune, "magnitude", "--schedule", "exact", says="--data is missing")
+        self.fail(*prune, "magnitude", "--schedule", "linear", says="linear", code=2)
+        self.fail(*prune, "magnitude", "--schedule", "exact", "--step", 2, "--data", "synthetic:48", says="step")
+        self.fail(*prune, "lamp", "--mode", "compact", says="--mode compact is for --method channel")
+        self.fail(*prune, "lamp", "--keep", "features.0", says="there is features.0.0")
+        self.fail(*prune, "lamp", "--keep", "stem", says="layers are called features.0.0")
+        self.fail(*prune, "lamp", "--min-density", 0.6, says="at the most")
+        self.fail(*prune, "channel", "--mode", "compact", "--min-density", 1, says="no group can shrink")
+        self.fail(*prune, "magnitude", "--rewind", says="--epochs")
+        self.fail(*prune, "magnitude", "--teacher", self.base, says="--distill")
+        self.fail(*prune, "magnitude", "--distill", "4", "--epochs", 1, says="T,alpha")
+        self.fail(*prune, "magnitude", "--min-accuracy", 0.5, "--val-split", 0, says="--val-split")
+        self.fail(*prune, "magnitude", "--min-accuracy", 85, says="--min-accuracy", code=2)
+        self.fail(*prune, "magnitude", "--min-accuracy", 0.5, "--data", "synthetic:48", says="5000")
+        self.fail(*prune, "magnitude", "--epochs", 1, "--data", self.folder, says=str(self.folder))
+
+    def test_targets_below_what_is_pruned_already(self):
+        small = self.folder / "small.safetensors"
+        grouped = ("--method", "channel", "--mode", "compact")
+        self.succeed("prune", "--model", self.base, *grouped, "--sparsity", 0.4, "--out", small)
+        self.fail("prune", "--model", small, *grouped, "--sparsity", 0.2, "--out", self.folder / "out",
+                  says="zero already")
+        self.fail("prune", "--model", small, *grouped, "--sparsity", 0.3, "--schedule", "exact", *TUNING,
+                  "--out", self.folder / "out", says="zero already")
+
+
+if __name__ == "__main__":
+    unittest.main()
