@@ -1,13 +1,19 @@
 #include "engine/optim/optimizer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "engine/base/check.h"
-#include "engine/base/profiler.h"
-#include "engine/kernels/simd/optimizer.h"
+#include "engine/base/parallel.h"
 
 namespace edgeprune::optim {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;  ///< values for which a thread pays
+constexpr int64_t kBlock = 1 << 12;  ///< values whose state, 16 bytes each and more, stays in L2
+
+}  // namespace
 
 Optimizer::Optimizer(const std::vector<NamedVariable>& parameters,
                      std::vector<std::string> moment_names)
@@ -39,21 +45,32 @@ void Optimizer::set_mask(const std::string& name, Tensor mask) {
 
 void Optimizer::step(float learning_rate) {
   ++steps_;
+  begin_step(learning_rate);
   for (Slot& slot : slots_) {
-    audit(slot, "before");
-    if (const Tensor& grad = slot.parameter.grad(); grad.defined()) {
-      update(slot, grad, learning_rate);
-    }
-    audit(slot, "after");
+    const Tensor& grad = slot.parameter.grad();
+    const bool masked = !slot.pruned.empty();
+    if (!grad.defined() && !masked) continue;
+    const float* parameter = slot.parameter.value().data();
+    const auto nonzeros = [&](int64_t begin, int64_t end) -> int64_t {
+      if (!masked) return 0;
+      return simd::count_pruned_nonzeros(parameter + begin, slot.pruned.data() + begin,
+                                         end - begin);
+    };
+    std::atomic<int64_t> before = 0, after = 0;
+    parallel_for(slot.parameter.value().count(), kGrain, [&](int64_t first, int64_t last, int) {
+      for (int64_t begin = first; begin < last; begin += kBlock) {
+        const int64_t end = std::min(begin + kBlock, last);
+        if (const int64_t count = nonzeros(begin, end)) before += count;
+        if (grad.defined()) update(slot, grad.data(), begin, end);
+        if (const int64_t count = nonzeros(begin, end)) after += count;
+      }
+    });
+    require_zeros(slot, before, "before");
+    require_zeros(slot, after, "after");
   }
 }
 
-void Optimizer::audit(const Slot& slot, const char* when) const {
-  if (slot.pruned.empty()) return;
-  const int64_t count = slot.parameter.value().count();
-  const Timed timed("mask audit", Phase::backward, {0, double(count) * (sizeof(float) + 1)});
-  const int64_t nonzeros =
-      simd::count_pruned_nonzeros(slot.parameter.value().data(), slot.pruned.data(), count);
+void Optimizer::require_zeros(const Slot& slot, int64_t nonzeros, const char* when) const {
   if (nonzeros == 0) return;
   throw std::runtime_error(
       fmt::format("[mask audit] {}: {} of the {} masked values {} not zero {} step {}", slot.name,
@@ -91,22 +108,32 @@ void Optimizer::load_state(const std::map<std::string, Array>& arrays) {
 }
 
 Adam::Adam(const std::vector<NamedVariable>& parameters, float weight_decay)
-    : Optimizer(parameters, {"first_moment", "second_moment"}), weight_decay_(weight_decay) {}
+    : Optimizer(parameters, {"first_moment", "second_moment"}),
+      step_{.weight_decay = weight_decay} {}
 
-void Adam::update(Slot& slot, const Tensor& grad, float learning_rate) {
-  simd::AdamStep step{.learning_rate = learning_rate, .weight_decay = weight_decay_};
-  step.bias_correction1 = static_cast<float>(1.0 - std::pow(double(step.beta1), double(steps())));
-  step.bias_correction2 = static_cast<float>(1.0 - std::pow(double(step.beta2), double(steps())));
-  simd::adam_update(step, grad.data(), slot.mask_data(), grad.count(),
-                    slot.parameter.value().data(), slot.moments[0].data(), slot.moments[1].data());
+void Adam::begin_step(float learning_rate) {
+  step_.learning_rate = learning_rate;
+  step_.bias_correction1 = static_cast<float>(1.0 - std::pow(double(step_.beta1), double(steps())));
+  step_.bias_correction2 = static_cast<float>(1.0 - std::pow(double(step_.beta2), double(steps())));
+}
+
+void Adam::update(Slot& slot, const float* grad, int64_t begin, int64_t end) {
+  simd::adam_update(step_, grad + begin, slot.mask_from(begin), end - begin,
+                    slot.parameter.value().data() + begin, slot.moments[0].data() + begin,
+                    slot.moments[1].data() + begin);
 }
 
 Sgd::Sgd(const std::vector<NamedVariable>& parameters, float momentum, float weight_decay)
-    : Optimizer(parameters, {"velocity"}), momentum_(momentum), weight_decay_(weight_decay) {}
+    : Optimizer(parameters, {"velocity"}),
+      step_{.momentum = momentum, .weight_decay = weight_decay} {}
 
-void Sgd::update(Slot& slot, const Tensor& grad, float learning_rate) {
-  simd::sgd_update({learning_rate, momentum_, weight_decay_}, grad.data(), slot.mask_data(),
-                   grad.count(), slot.parameter.value().data(), slot.moments[0].data());
+void Sgd::begin_step(float learning_rate) {
+  step_.learning_rate = learning_rate;
+}
+
+void Sgd::update(Slot& slot, const float* grad, int64_t begin, int64_t end) {
+  simd::sgd_update(step_, grad + begin, slot.mask_from(begin), end - begin,
+                   slot.parameter.value().data() + begin, slot.moments[0].data() + begin);
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/autograd/variable.h"
+#include "engine/kernels/simd/optimizer.h"
 #include "engine/tensor/archive.h"
 
 namespace edgeprune::optim {
@@ -13,10 +14,11 @@ namespace edgeprune::optim {
 /// Updates parameters from their gradients. A parameter may have a mask (0 or 1 per value): masked
 /// values are exactly zero after every step, whatever the gradient and the momentum say.
 ///
-/// That is not taken on trust. Each step counts the masked values that are not zero, in a pass of
-/// its own over a copy of the mask made by set_mask(): before the update, which would wipe out what
+/// That is not taken on trust. Each step counts the masked values that are not zero, by a kernel of
+/// its own and a copy of the mask made by set_mask(): before the update, which would wipe out what
 /// was written to the parameter since the last step (and went into its gradients), and behind it,
-/// for what the update itself left: a mask lost or overwritten.
+/// for what the update itself left: a mask lost or overwritten. Both go block by block, while the
+/// update has the block in the nearest cache, and cost next to nothing there.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -42,17 +44,22 @@ class Optimizer {
     Tensor mask;                  ///< undefined: nothing is masked
     std::vector<uint8_t> pruned;  ///< the audit's copy of the mask: 255 where that is zero
     std::vector<Tensor> moments;  ///< one for each of moment_names_
-    const float* mask_data() const { return mask.defined() ? mask.data() : nullptr; }
+    const float* mask_from(int64_t begin) const {
+      return mask.defined() ? mask.data() + begin : nullptr;
+    }
   };
 
   Optimizer(const std::vector<NamedVariable>& parameters, std::vector<std::string> moment_names);
 
-  /// Of every slot that has a gradient; steps() counts this one.
-  virtual void update(Slot& slot, const Tensor& grad, float learning_rate) = 0;
+  /// A step begins, the steps()th.
+  virtual void begin_step(float /*learning_rate*/) {}
+  /// The update of values [begin, end) of a slot; `grad` is that of the first of all. Threads call
+  /// it side by side, for blocks of their own.
+  virtual void update(Slot& slot, const float* grad, int64_t begin, int64_t end) = 0;
   int64_t steps() const { return steps_; }
 
  private:
-  void audit(const Slot& slot, const char* when) const;
+  void require_zeros(const Slot& slot, int64_t nonzeros, const char* when) const;
 
   std::vector<Slot> slots_;
   int64_t steps_ = 0;
@@ -65,9 +72,10 @@ class Adam : public Optimizer {
   explicit Adam(const std::vector<NamedVariable>& parameters, float weight_decay = 0);
 
  private:
-  void update(Slot& slot, const Tensor& grad, float learning_rate) override;
+  void begin_step(float learning_rate) override;
+  void update(Slot& slot, const float* grad, int64_t begin, int64_t end) override;
 
-  float weight_decay_;
+  simd::AdamStep step_;
 };
 
 /// Stochastic gradient descent with momentum, PyTorch's formulation.
@@ -77,9 +85,10 @@ class Sgd : public Optimizer {
                float weight_decay = 0);
 
  private:
-  void update(Slot& slot, const Tensor& grad, float learning_rate) override;
+  void begin_step(float learning_rate) override;
+  void update(Slot& slot, const float* grad, int64_t begin, int64_t end) override;
 
-  float momentum_, weight_decay_;
+  simd::SgdStep step_;
 };
 
 /// "adam" or "sgd"; throws std::invalid_argument listing the choices.

@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kQuietSeconds = 2, kRedrawSeconds = 0.1, kLineSeconds = 10;
 constexpr int kShortestBar = 8, kLongestBar = 30;
+thread_local int hidden = 0;  ///< HiddenProgress that live
 
 int terminal_columns() {
   const char* kind = std::getenv("TERM");
@@ -49,7 +50,8 @@ Progress::Progress(std::string label, int64_t total, std::string unit, ProgressS
       unit_(std::move(unit)),
       sink_(std::move(sink)),
       total_(total),
-      start_(sink_.seconds()) {
+      start_(sink_.seconds()),
+      hidden_(hidden > 0) {
   require(total >= 0, "progress", "total must not be negative, got {}", total);
 }
 
@@ -63,6 +65,7 @@ Progress::~Progress() {
 void Progress::advance(int64_t count, std::string_view detail) {
   done_ += count;
   detail_ = detail;
+  if (hidden_) return;
   const double elapsed = sink_.seconds() - start_;
   if (elapsed < kQuietSeconds || elapsed - shown_ < kRedrawSeconds) return;
   if (done_ == skipped_) return;  // no rate yet
@@ -79,10 +82,19 @@ void Progress::skip(int64_t count) {
 void Progress::finish() {
   if (finished_) return;
   finished_ = true;
+  if (hidden_) return;
   const double elapsed = sink_.seconds() - start_;
   if (elapsed < kQuietSeconds) return;
   show(elapsed, duration(elapsed));
   if (sink_.columns() > 0) sink_.write("\n");
+}
+
+HiddenProgress::HiddenProgress() {
+  ++hidden;
+}
+
+HiddenProgress::~HiddenProgress() {
+  --hidden;
 }
 
 double Progress::rate(double elapsed) const {

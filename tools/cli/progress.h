@@ -52,6 +52,17 @@ class Progress {
   int64_t total_, done_ = 0, skipped_ = 0;
   double start_, shown_ = 0;  ///< shown_: seconds after start_
   bool finished_ = false;
+  bool hidden_;
+};
+
+/// While it lives, work that begins on this thread shows no progress: it is a part of other work,
+/// which shows its own.
+class HiddenProgress {
+ public:
+  HiddenProgress();
+  ~HiddenProgress();
+  HiddenProgress(const HiddenProgress&) = delete;
+  HiddenProgress& operator=(const HiddenProgress&) = delete;
 };
 
 }  // namespace edgeprune

@@ -24,14 +24,6 @@ std::string number_text(const Number& number) {
   return text;
 }
 
-std::string cell_text(const Cell& cell) {
-  return std::visit(Overloaded{[](std::monostate) { return std::string(); },
-                               [](const std::string& text) { return text; },
-                               [](int64_t value) { return std::to_string(value); },
-                               [](const Number& number) { return number_text(number); }},
-                    cell);
-}
-
 nlohmann::ordered_json cell_json(const Cell& cell) {
   using Json = nlohmann::ordered_json;
   return std::visit(Overloaded{[](std::monostate) { return Json(); },
@@ -67,6 +59,14 @@ std::string padded(const std::string& text, size_t width, Align align) {
 }
 
 }  // namespace
+
+std::string cell_text(const Cell& cell) {
+  return std::visit(Overloaded{[](std::monostate) { return std::string(); },
+                               [](const std::string& text) { return text; },
+                               [](int64_t value) { return std::to_string(value); },
+                               [](const Number& number) { return number_text(number); }},
+                    cell);
+}
 
 Format parse_format(const std::string& name) {
   if (name == "md") return Format::md;

@@ -30,6 +30,9 @@ struct Number {
 /// std::monostate is an empty cell.
 using Cell = std::variant<std::monostate, std::string, int64_t, Number>;
 
+/// A cell as Markdown and CSV show it, not yet escaped.
+std::string cell_text(const Cell& cell);
+
 class Table {
  public:
   explicit Table(std::vector<Column> columns);
@@ -42,6 +45,9 @@ class Table {
   /// json: an array with one object a row, real numbers at full precision, null for empty cells and
   /// for what is not finite.
   std::string render(Format format) const;
+
+  const std::vector<Column>& columns() const { return columns_; }
+  const std::vector<std::vector<Cell>>& rows() const { return rows_; }
 
  private:
   std::string markdown() const;

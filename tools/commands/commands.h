@@ -15,6 +15,7 @@ void add_predict(CLI::App& app);
 void add_info(CLI::App& app);
 void add_latency(CLI::App& app);
 void add_breakeven(CLI::App& app);
+void add_sensitivity(CLI::App& app);
 void add_study(CLI::App& app);
 void add_report(CLI::App& app);
 

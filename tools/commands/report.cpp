@@ -1,8 +1,8 @@
 #include "tools/experiment/report.h"
 
 #include <fmt/format.h>
-#include <filesystem>
 
+#include <filesystem>
 #include <memory>
 
 #include "engine/base/check.h"
@@ -10,42 +10,60 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/commands/write_report.h"
-#include "tools/experiment/gnuplot.h"
-#include "tools/experiment/plots.h"
+#include "tools/experiment/results_table.h"
 
 namespace edgeprune::commands {
+namespace {
 
-void write_report(const std::string& folder, const std::string& format) {
-  namespace fs = std::filesystem;
-  const fs::path root(folder);
-  const std::vector<RunRecord> records = read_records((root / "runs.jsonl").string());
-  require_file(!records.empty(), (root / "runs.jsonl").string(), "no finished runs yet");
-  write_file_atomically((root / "report.md").string(), report_markdown(records));
-  if (format == "md") {
-    fmt::print("{}\n", report_markdown(records));  // the table in one piece is too wide to read
-  } else {
-    print(results_table(records), format);
-  }
-  say("report: " + (root / "report.md").string());
+namespace fs = std::filesystem;
+
+std::vector<DrawnPicture> draw_pictures(const Results& results, const fs::path& folder) {
   try {
-    fs::create_directories(root / "plots");
-    for (const std::string& path : write_plots(records, (root / "plots").string())) {
-      say("plot: " + path);
-    }
+    fs::create_directories(folder);
+    std::vector<DrawnPicture> drawn = write_pictures(results, folder.string());
+    for (const DrawnPicture& one : drawn)
+      say("plot: " + (folder / one.name).string() + ".svg, .png");
+    return drawn;
   } catch (const PlotError& error) {
     say(fmt::format("no plots: {}", error.what()));
+    return {};
   }
 }
 
+}  // namespace
+
+void write_report(const std::string& folder, const std::string& format) {
+  const fs::path root(folder);
+  const std::string runs = (root / "runs.jsonl").string();
+  require_file(fs::is_directory(root), runs, "there is no folder {}", folder);
+  const Results results(read_records(runs));
+  require_file(!results.rows().empty(), runs, "no finished runs yet");
+  const Page page = report_page(results, draw_pictures(results, root / "plots"));
+  const std::string markdown = to_markdown(page);
+  write_file_atomically((root / "report.md").string(), markdown);
+  write_file_atomically((root / "report.html").string(), to_html(page));
+  if (format == "md") {
+    print(markdown);  // the table in one piece is too wide to read
+  } else {
+    print(results_table(results), format);
+  }
+  say("report: " + (root / "report.html").string() + ", report.md");
+}
+
 void add_report(CLI::App& app) {
-  auto* command = app.add_subcommand("report", "Table and plots of a study's finished runs");
+  auto* command = app.add_subcommand(
+      "report", "Conclusions, tables and plots of a study's finished runs, as one page");
   struct Options {
     std::string folder, format = "md";
   };
   auto o = std::make_shared<Options>();
   command->add_option("folder", o->folder, "a study's --out")->required();
   add_format(*command, o->format);
-  command->footer("Example:\n  edgeprune report out/quickstart --format csv > results.csv");
+  command->footer(
+      "Writes report.html (one file, opens offline), report.md and plots/ into the folder.\n"
+      "Examples:\n"
+      "  edgeprune report out/quickstart\n"
+      "  edgeprune report out/quickstart --format csv > results.csv");
   command->callback([o] { write_report(o->folder, o->format); });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -12,13 +13,15 @@
 #include "tools/experiment/memory.h"
 #include "tools/experiment/profile_table.h"
 #include "tools/experiment/starting_point.h"
+#include "tools/experiment/training_history.h"
 
 namespace edgeprune::commands {
 namespace {
 
 struct Options {
-  std::string data, weights, model, out, format = "md";
+  std::string data, weights, model, teacher, out, format = "md";
   TrainingFlags training;
+  RecoveryFlags recovery;
   int64_t epochs = 15, validation = 0, limit = 0;
   int threads = 1;
   bool resume = false, test_each_epoch = false, profile = false;
@@ -29,6 +32,26 @@ Checkpoint starting_point(const Options& o, const Dataset& training) {
   if (!o.model.empty()) return load_checkpoint(o.model);
   return start_from_weights(weights_or_default(o.weights), training.classes,
                             o.training.options.seed, say);
+}
+
+/// The training's options with what is asked for to recover accuracy.
+TrainOptions training_options(const Options& o, const ModelInfo& info) {
+  Recovery recovery = o.recovery.parse();
+  require(recovery.distillation.has_value() == !o.teacher.empty(), "train",
+          "--distill and --teacher go together");
+  if (recovery.distillation) {
+    Checkpoint teacher = load_checkpoint(o.teacher);
+    require(teacher.info.classes == info.classes, "train",
+            "{} was trained on other classes than the model", o.teacher);
+    require(teacher.info.mean == info.mean && teacher.info.std == info.std, "train",
+            "{} expects images normalised otherwise than the model", o.teacher);
+    recovery.teacher = std::move(teacher.model);
+  }
+  TrainOptions options = o.training.parse();
+  options.epochs = o.epochs;
+  options = with_recovery(options, recovery, info.history);
+  if (options.rewinding) say(describe(*options.rewinding, options.epochs));
+  return options;
 }
 
 Table epochs_table(const std::vector<EpochResult>& epochs, const std::vector<double>& test) {
@@ -74,8 +97,7 @@ void run(const Options& o) {
   Dataset test;
   if (o.test_each_epoch) test = open_dataset(o.data, Split::test);
 
-  TrainOptions options = o.training.parse();
-  options.epochs = o.epochs;
+  TrainOptions options = training_options(o, info);
   Profiler profiler;
   if (o.profile) options.profiler = &profiler;
   std::vector<double> test_accuracies;
@@ -93,13 +115,12 @@ void run(const Options& o) {
         }
         say(line + fmt::format(", {:.0f} images/s", e.images_per_second));
       });
-  info.history.push_back({{"step", "train"},
-                          {"epochs", options.epochs},
-                          {"chosen_epoch", result.chosen_epoch},
-                          {"learning_rate", options.learning_rate},
-                          {"batch", options.batch},
-                          {"seed", options.seed},
-                          {"parent", start.sha256}});
+  if (o.test_each_epoch && options.bn_recalibrate > 0) {
+    const double accuracy = evaluate(model, info, test, inference::Engine::dense).accuracy;
+    say(fmt::format("batch norm recalibrated on {} images: test {:.2f} %",
+                    std::min(options.bn_recalibrate, training.size()), 100 * accuracy));
+  }
+  info.history.push_back(training_step(options, result, start.sha256));
   save_checkpoint(o.out, model, info);
   std::filesystem::remove(state);
   say(fmt::format(
@@ -130,6 +151,8 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
   o->training.add(*command);
+  o->recovery.add(*command);
+  command->add_option("--teacher", o->teacher, "checkpoint for --distill: the dense baseline");
   command
       ->add_option("--val-split", o->validation,
                    "training images held out, on which the best epoch is chosen; 0: the last epoch")
@@ -151,6 +174,8 @@ void add_train(CLI::App& app) {
       "  edgeprune train --data cifar10 --weights mobilenet_v2.pth --out base.safetensors\n"
       "  edgeprune train --data cifar10 --model pruned.safetensors --out tuned.safetensors "
       "--epochs 5\n"
+      "  edgeprune train --data cifar10 --model pruned.safetensors --out tuned.safetensors "
+      "--epochs 5 --rewind --bn-recalibrate 2000 --distill 4,0.5 --teacher base.safetensors\n"
       "  edgeprune train --data synthetic --weights random --out toy.safetensors --epochs 3");
   command->callback([o] { run(*o); });
 }

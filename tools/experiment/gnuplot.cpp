@@ -56,9 +56,10 @@ std::string axes(const Figure& figure, double bottom, double top) {
       "set tics nomirror out textcolor rgb '#222222'\n"
       "set format '%g'\n"
       "set grid linecolor rgb '#dddddd' linetype 1 linewidth 1\n"
-      "set xlabel {}\nset xrange [{}:{}]\nset xtics 0,10\n"
+      "set xlabel {}\nset xrange [{}:{}]\nset xtics {}\n"
       "set bmargin at screen {}\nset tmargin at screen {}\n",
-      gnuplot_text(figure.x_label), figure.x_low, figure.x_high, bottom, top);
+      gnuplot_text(figure.x_label), figure.x_low, figure.x_high,
+      figure.x_step > 0 ? fmt::format("0,{}", figure.x_step) : "autofreq", bottom, top);
 }
 
 /// The y label is a label of its own: gnuplot's moves with the length of the numbers beside it.

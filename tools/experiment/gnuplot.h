@@ -15,12 +15,15 @@ enum class Dash { none = 0, solid = 1, dashed = 2, dotted = 3 };
 /// gnuplot's numbers of point shapes.
 enum class Marker {
   none = 0,
+  star = 3,
   square = 4,
   filled_square = 5,
   circle = 6,
   filled_circle = 7,
   triangle = 8,
   filled_triangle = 9,
+  inverted_triangle = 10,
+  filled_inverted_triangle = 11,
   diamond = 12,
   filled_diamond = 13
 };
@@ -48,6 +51,7 @@ struct Figure {
   std::string title{};
   std::string x_label;
   double x_low = 0, x_high = 1;
+  double x_step = 10;         ///< between numbers on the axis; 0: gnuplot's choice
   std::vector<Panel> panels;  ///< at least one
   size_t legend_columns = 3;  ///< filled column by column
 };

@@ -1,5 +1,5 @@
 #pragma once
-// Ratios as coloured cells, drawn by gnuplot.
+// Numbers as coloured cells, drawn by gnuplot.
 
 #include <string>
 #include <vector>
@@ -8,19 +8,27 @@
 
 namespace edgeprune {
 
-/// A table of ratios. White is 1, blue more, orange less; a ratio and its inverse are equally deep.
+/// What the numbers are, and so their colours.
+enum class Shade {
+  ratio,  ///< white is 1, blue more, orange less; a ratio and its inverse are equally deep
+  share,  ///< fractions, shown as whole percents, from white (0) to dark blue (1)
+  points  ///< of accuracy lost: none is white, more is darker orange, gains are blue
+};
+
+/// A table of ratios or shares.
 struct HeatMap {
   struct Row {
     std::string name{};
-    std::vector<double> ratios{};  ///< one a column; NaN leaves the cell empty
+    std::vector<double> ratios{};  ///< or shares; one a column; NaN leaves the cell empty
     std::string remark{};          ///< right of the cells
     bool gap_above = false;        ///< sets what follows apart
   };
   std::string title{}, subtitle{};
   std::string x_label{};
   std::string remark_heading{};
-  std::vector<std::string> columns{};
-  std::vector<Row> rows{};  ///< from the top
+  std::vector<std::string> columns{};  ///< up to four lines each
+  std::vector<Row> rows{};             ///< from the top
+  Shade shade = Shade::ratio;
 };
 
 /// The image file's bytes, 1200 pixels wide. All text is shown as it stands. Throws PlotError;

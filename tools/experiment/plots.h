@@ -1,27 +1,20 @@
 #pragma once
-// The study in three pictures.
-
-#include <string>
-#include <vector>
+// The document's three pictures: accuracy, latency and nonzero parameters against sparsity.
 
 #include "tools/experiment/gnuplot.h"
-#include "tools/experiment/records.h"
+#include "tools/experiment/results.h"
 
 namespace edgeprune {
 
-/// Test accuracy, latency and nonzero parameters, each against sparsity over all parameters; a line
-/// joins the runs of one method and schedule. Colour tells method and schedule, the marker's shape
-/// the schedule. Latency has a panel for the smallest and one for the largest batch at the fewest
-/// threads measured; its dashes and fillings tell the engine.
-Figure accuracy_figure(const std::vector<RunRecord>& records);
-Figure latency_figure(const std::vector<RunRecord>& records);
-Figure nonzero_figure(const std::vector<RunRecord>& records);
+/// Against sparsity over all parameters; a line joins the rows of one variant and schedule
+/// (plot_lines.h), whose colour and marker are the same in both. Accuracy also shows the document's
+/// figures of the rows it has in common with ours.
+Figure accuracy_figure(const Results& results);
+Figure nonzero_figure(const Results& results);
 
-/// Draws them as accuracy, latency and nonzero_parameters (.svg and .png) into an existing folder
-/// and returns the six paths; without any latency, the latency plot is left out. Throws
-/// std::invalid_argument without records, PlotError if gnuplot is missing or fails, FileError if a
-/// file cannot be written.
-std::vector<std::string> write_plots(const std::vector<RunRecord>& records,
-                                     const std::string& folder);
+/// A panel for each main timing (query.h). The schedule hardly matters here: a line joins the rows
+/// of one variant and engine; rows less than a point of sparsity apart are averaged. Colour tells
+/// the variant, dashes and markers the engine. Throws std::invalid_argument if nothing was timed.
+Figure latency_figure(const Results& results);
 
 }  // namespace edgeprune

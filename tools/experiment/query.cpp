@@ -12,6 +12,12 @@ const RunRecord* find_baseline(const std::vector<RunRecord>& records) {
   return found == records.end() ? nullptr : &*found;
 }
 
+std::string variant(const RunRecord& record) {
+  if (record.mode == "compact") return "compact " + record.method + "s";
+  if (record.mode == "group-mask") return record.method + " groups";
+  return record.method;
+}
+
 const LatencyCell* find_latency(const RunRecord& record, const std::string& engine,
                                 const Timing& timing) {
   const auto found =
@@ -27,6 +33,20 @@ std::vector<Timing> timings(const std::vector<RunRecord>& records) {
     for (const LatencyCell& cell : record.latency) found.insert({cell.batch, cell.threads});
   }
   return {found.begin(), found.end()};
+}
+
+std::vector<Timing> main_timings(const std::vector<RunRecord>& records) {
+  const std::vector<Timing> all = timings(records);
+  if (all.empty()) return {};
+  const auto fewer_threads = [](const Timing& a, const Timing& b) { return a.threads < b.threads; };
+  const int threads = std::min_element(all.begin(), all.end(), fewer_threads)->threads;
+  std::vector<Timing> found;
+  for (const Timing& timing : all) {
+    if (timing.threads != threads) continue;
+    if (found.size() == 2) found.pop_back();
+    found.push_back(timing);
+  }
+  return found;
 }
 
 std::vector<std::string> engines(const std::vector<RunRecord>& records) {

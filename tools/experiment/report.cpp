@@ -1,143 +1,47 @@
 #include "tools/experiment/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <functional>
 #include <set>
 
+#include "tools/experiment/best_configuration.h"
+#include "tools/experiment/conclusions.h"
+#include "tools/experiment/document_results.h"
+#include "tools/experiment/pareto.h"
 #include "tools/experiment/query.h"
+#include "tools/experiment/results_table.h"
+#include "tools/experiment/speed.h"
 
 namespace edgeprune {
 namespace {
 
-using Records = std::vector<RunRecord>;
-
-struct ReportColumn {
-  Column heading;
-  std::function<Cell(const RunRecord&)> cell;
-};
-
-Cell percent(double fraction) {
-  return Number{100 * fraction, 2};
+/// The different values of a field.
+std::string values(const Results& results, std::string RunRecord::*field) {
+  std::vector<std::string> seen =
+      distinct(results.rows(), [&](const RunRecord& row) { return row.*field; });
+  std::erase(seen, "");
+  return seen.empty() ? "unknown" : fmt::format("{}", fmt::join(seen, " / "));
 }
 
-std::vector<ReportColumn> study_columns(const Records& records) {
-  const RunRecord* baseline = find_baseline(records);
-  return {
-      {{"run", "id", Align::left}, [](const RunRecord& run) { return run.id; }},
-      {{"method", "method", Align::left}, [](const RunRecord& run) { return run.method; }},
-      {{"schedule", "schedule", Align::left}, [](const RunRecord& run) { return run.schedule; }},
-      {{"sparsity %", "sparsity_percent"},
-       [](const RunRecord& run) { return percent(run.sparsity()); }},
-      {{"of prunable %", "prunable_sparsity_percent"},
-       [](const RunRecord& run) { return percent(run.prunable_sparsity()); }},
-      {{"accuracy %", "accuracy_percent"},
-       [](const RunRecord& run) { return percent(run.accuracy); }},
-      {{"vs baseline", "accuracy_difference_points"},
-       [baseline](const RunRecord& run) {
-         return baseline == nullptr || &run == baseline
-                    ? Cell()
-                    : percent(run.accuracy - baseline->accuracy);
-       }},
-      {{"parameters", "parameters"}, [](const RunRecord& run) { return run.parameters; }},
-      {{"nonzero", "nonzero_parameters"},
-       [](const RunRecord& run) { return run.nonzero_parameters; }},
-      {{"MACs removed %", "multiply_adds_removed_percent"},
-       [](const RunRecord& run) { return percent(run.multiply_adds_removed()); }},
-      {{"file MB", "file_megabytes"},
-       [](const RunRecord& run) {
-         return Number{static_cast<double>(run.file_bytes) / 1e6, 2};
-       }},
-  };
+std::string machine(const Results& results) {
+  std::set<int> threads;
+  for (const Timing& timing : timings(results.rows())) threads.insert(timing.threads);
+  return fmt::format("Machine: {}; threads: {}; build: {}; commit: {}.",
+                     values(results, &RunRecord::cpu),
+                     threads.empty() ? "unknown" : fmt::format("{}", fmt::join(threads, ", ")),
+                     values(results, &RunRecord::build), values(results, &RunRecord::commit));
 }
 
-Cell median(const RunRecord& run, const std::string& engine, const Timing& timing) {
-  const LatencyCell* cell = find_latency(run, engine, timing);
-  return cell != nullptr ? Number{cell->median, 3} : Cell();
-}
-
-Cell speed_up(const RunRecord& run, const Timing& timing) {
-  const LatencyCell* dense = find_latency(run, "dense", timing);
-  const LatencyCell* sparse = find_latency(run, "sparse", timing);
-  if (dense == nullptr || sparse == nullptr) return {};
-  return Number{dense->median / sparse->median, 2};
-}
-
-std::vector<ReportColumn> latency_columns(const Records& records) {
-  std::vector<ReportColumn> columns;
-  const auto add_if_any = [&](const Column& heading, std::function<Cell(const RunRecord&)> cell) {
-    const auto filled = [&](const RunRecord& run) { return cell(run).index() != 0; };
-    if (std::any_of(records.begin(), records.end(), filled)) columns.push_back({heading, cell});
-  };
-  for (const Timing& timing : timings(records)) {
-    const auto [batch, threads] = timing;
-    for (const std::string& engine : engines(records)) {
-      add_if_any({fmt::format("{} b{} t{} ms", engine, batch, threads),
-                  fmt::format("{}_b{}_t{}_ms", engine, batch, threads)},
-                 [=](const RunRecord& run) { return median(run, engine, timing); });
-    }
-    add_if_any({fmt::format("speed-up b{} t{}", batch, threads),
-                fmt::format("speedup_b{}_t{}", batch, threads)},
-               [=](const RunRecord& run) { return speed_up(run, timing); });
-  }
-  return columns;
-}
-
-Table table_of(const Records& records, const std::vector<ReportColumn>& columns) {
-  std::vector<Column> headings;
-  for (const ReportColumn& column : columns) headings.push_back(column.heading);
-  Table table(std::move(headings));
-  for (const RunRecord& run : records) {
-    std::vector<Cell> row;
-    for (const ReportColumn& column : columns) row.push_back(column.cell(run));
-    table.add_row(std::move(row));
-  }
-  return table;
-}
-
-/// Sparse minus dense, in ms per image, at a sparsity.
-struct Gap {
-  double sparsity, milliseconds;
-};
-
-/// The baseline and all runs of one method that have both engines' times, by ascending sparsity.
-std::vector<Gap> gaps(const Records& records, const std::string& method, const Timing& timing) {
-  std::vector<Gap> found;
-  for (const RunRecord& run : records) {
-    if (run.method != method && run.method != "none") continue;
-    const LatencyCell* dense = find_latency(run, "dense", timing);
-    const LatencyCell* sparse = find_latency(run, "sparse", timing);
-    if (dense != nullptr && sparse != nullptr) {
-      found.push_back({run.sparsity(), sparse->median - dense->median});
-    }
-  }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const Gap& a, const Gap& b) { return a.sparsity < b.sparsity; });
-  return found;
-}
-
-/// Looks behind the last row where sparse is not faster: "from" promises that no denser row follows
-/// that disagrees.
-std::string faster_from(const std::vector<Gap>& gaps) {
-  const auto last_slow = std::find_if(gaps.rbegin(), gaps.rend(),
-                                      [](const Gap& gap) { return gap.milliseconds >= 0; });
-  if (last_slow == gaps.rend()) return "in all of these rows";
-  if (last_slow == gaps.rbegin()) return "not in these rows";
-  const Gap& slow = *last_slow;
-  const Gap& fast = *std::prev(last_slow);
-  const double share = slow.milliseconds / (slow.milliseconds - fast.milliseconds);
-  return fmt::format("from about {:.0f} % sparsity",
-                     100 * (slow.sparsity + share * (fast.sparsity - slow.sparsity)));
-}
-
-std::string best_accuracy(const Records& records) {
+std::string most_accurate(const Results& results) {
+  const auto& rows = results.rows();
   const RunRecord& best = *std::max_element(
-      records.begin(), records.end(),
+      rows.begin(), rows.end(),
       [](const RunRecord& a, const RunRecord& b) { return a.accuracy < b.accuracy; });
   std::string text = fmt::format("Most accurate: {} with {:.2f} % at {:.1f} % sparsity", best.id,
                                  100 * best.accuracy, 100 * best.sparsity());
-  const RunRecord* baseline = find_baseline(records);
+  const RunRecord* baseline = results.baseline();
   if (baseline != nullptr && baseline != &best) {
     text += fmt::format(", {:.2f} points above the baseline",
                         100 * (best.accuracy - baseline->accuracy));
@@ -145,90 +49,132 @@ std::string best_accuracy(const Records& records) {
   return text + ".";
 }
 
-/// Empty unless some run has both engines' times.
-std::string sparse_against_dense(const Records& records, const Timing& timing) {
-  std::set<std::string> methods;
-  for (const RunRecord& run : records) methods.insert(run.method);
-  if (methods.size() > 1) methods.erase("none");
-  std::vector<std::string> answers;
-  for (const std::string& method : methods) {
-    const std::vector<Gap> found = gaps(records, method, timing);
-    if (!found.empty()) {
-      answers.push_back(
-          fmt::format("{} {}", method == "none" ? "unpruned" : method, faster_from(found)));
-    }
-  }
-  if (answers.empty()) return {};
-  return fmt::format("- Sparse is faster than dense at batch {} on {} thread{}: {}.\n",
-                     timing.batch, timing.threads, timing.threads == 1 ? "" : "s",
-                     fmt::join(answers, "; "));
+Tone tone(Verdict verdict) {
+  return verdict == Verdict::confirmed    ? Tone::good
+         : verdict == Verdict::overturned ? Tone::bad
+                                          : Tone::neutral;
 }
 
-/// The different values of a field, in order of appearance.
-std::string values(const Records& records, std::string RunRecord::*field) {
-  std::vector<std::string> seen;
-  for (const RunRecord& run : records) {
-    const std::string& value = run.*field;
-    if (!value.empty() && std::find(seen.begin(), seen.end(), value) == seen.end()) {
-      seen.push_back(value);
-    }
+void add_conclusions(Page& page, const Results& results) {
+  page.blocks.push_back(Heading{"The document's conclusions"});
+  for (const Conclusion& one : conclusions(results)) {
+    page.blocks.push_back(
+        Statement{to_string(one.verdict), tone(one.verdict), one.claim, one.reason});
   }
-  return seen.empty() ? "unknown" : fmt::format("{}", fmt::join(seen, " / "));
+  if (!timings(results.rows()).empty()) {
+    page.blocks.push_back(TableBlock{speed_table(results),
+                                     "The largest factors against the unpruned network on dense "
+                                     "kernels, with the row and the engine."});
+  }
+  Table reached = reached_table(results);
+  if (!reached.rows().empty()) {
+    page.blocks.push_back(
+        TableBlock{std::move(reached), "What iterative rows asked for and what they reached."});
+  }
 }
 
-std::string machine(const Records& records) {
-  std::set<int> threads;
-  for (const Timing& timing : timings(records)) threads.insert(timing.threads);
-  return fmt::format("Machine: {}; threads: {}; build: {}; commit: {}.",
-                     values(records, &RunRecord::cpu),
-                     threads.empty() ? "unknown" : fmt::format("{}", fmt::join(threads, ", ")),
-                     values(records, &RunRecord::build), values(records, &RunRecord::commit));
+void add_results(Page& page, const Results& results) {
+  page.blocks.push_back(Heading{"Results beside the document's"});
+  std::string caption =
+      "\"vs baseline\" is in percentage points; p is McNemar's exact test against the baseline on "
+      "the same test images.";
+  if (const auto timed = main_timings(results.rows()); !timed.empty()) {
+    caption += fmt::format(" Latency in ms per image, batch {}, {} thread{}.", timed.back().batch,
+                           timed.back().threads, timed.back().threads == 1 ? "" : "s");
+  }
+  if (results.has_seeds()) {
+    caption += " Rows of several seeds show their mean, and the lowest and highest accuracy.";
+  }
+  page.blocks.push_back(TableBlock{document_table(results), caption});
+  page.blocks.push_back(Paragraph{kDocumentCircumstances});
+  page.blocks.push_back(List{{most_accurate(results)}});
+}
+
+void add_best(Page& page, const Results& results) {
+  if (results.baseline() == nullptr) return;
+  page.blocks.push_back(Heading{"Best configurations"});
+  const std::vector<BestRow> best = best_rows(results);
+  if (best.empty()) {
+    page.blocks.push_back(Paragraph{"No pruned row stays within half a point of the baseline."});
+    return;
+  }
+  page.blocks.push_back(TableBlock{best_sizes(results, best),
+                                   "Of all rows at most half a point below the baseline."});
+  if (timings(results.rows()).empty()) return;
+  page.blocks.push_back(TableBlock{best_latency(results, best),
+                                   "Median ms per image; \"× baseline\" compares with the unpruned "
+                                   "network on dense kernels at the same batch and threads."});
+}
+
+void add_recovery(Page& page, const Results& results) {
+  Table table = recovery_table(results);
+  if (table.rows().empty()) return;
+  page.blocks.push_back(Heading{"What recovers accuracy"});
+  page.blocks.push_back(TableBlock{std::move(table),
+                                   "Gain in percentage points over the same pruning and "
+                                   "fine-tuning without recovery."});
+}
+
+void add_pictures(Page& page, const Results& results, const std::vector<DrawnPicture>& drawn) {
+  if (!drawn.empty()) page.blocks.push_back(Heading{"Pictures"});
+  for (const DrawnPicture& one : drawn) {
+    page.blocks.push_back(
+        PictureBlock{"plots/" + one.name + ".svg", one.title, one.caption, one.svg});
+    if (one.name == "pareto") {
+      page.blocks.push_back(TableBlock{pareto_table(results), "The rows on the Pareto fronts."});
+    }
+  }
+}
+
+void add_measurement(Page& page) {
+  page.blocks.push_back(Heading{"How it was measured"});
+  page.blocks.push_back(List{{
+      "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, the document's "
+      "definition; \"of prunable\" counts Conv2d and Linear weights only. Removed channels count "
+      "as "
+      "zeros. MACs are multiply-adds an image; those of zeros count as removed.",
+      "Accuracy is on the whole test set, with the weights of the last epoch: the test set chose "
+      "nothing.",
+      "magnitude, lamp: single weights, all layers together. channel: output channels of every "
+      "Conv2d, zeroed (mask) with shapes kept. Channel groups go together and can be removed; "
+      "compact: they were.",
+      "one-shot: pruned once, then fine-tuned. exact: a tenth of the original count a step, "
+      "fine-tuned after each. compounding: the document's arithmetic, each step's fraction of what "
+      "is left. cubic: Zhu and Gupta's schedule (2017).",
+      "Latency is the median in ms per image after warm-up, all engines of a row in turns in one "
+      "run, threads pinned. dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 "
+      "convolutions and the head. auto: the faster of the two, layer by layer.",
+      "p-values are McNemar's exact two-sided test on the images that only one of two networks has "
+      "right. They say whether two networks differ, not whether another training of either would "
+      "(that takes seeds); of several seeds the largest p counts, and 1 if they disagree. They are "
+      "not corrected for the number of comparisons.",
+      kVerdictRule,
+  }});
 }
 
 }  // namespace
 
-Table results_table(const Records& records) {
-  std::vector<ReportColumn> columns = study_columns(records);
-  for (ReportColumn& column : latency_columns(records)) columns.push_back(std::move(column));
-  return table_of(records, columns);
-}
-
-Table latency_table(const Records& records) {
-  std::vector<Column> headings = {{"batch", "batch"},
-                                  {"threads", "threads"},
-                                  {"run", "id", Align::left},
-                                  {"sparsity %", "sparsity_percent"}};
-  for (const std::string& engine : engines(records)) {
-    headings.push_back({engine + " ms", engine + "_ms"});
+Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn) {
+  Page page{.title = "Pruning study", .lead = headline(results), .blocks = {}};
+  if (results.rows().empty()) return page;
+  page.blocks.push_back(Paragraph{machine(results)});
+  add_conclusions(page, results);
+  add_results(page, results);
+  add_best(page, results);
+  add_recovery(page, results);
+  add_pictures(page, results, drawn);
+  page.blocks.push_back(Heading{"Size and cost"});
+  page.blocks.push_back(TableBlock{size_table(results),
+                                   "Parameters and MACs are counted against the unpruned network; "
+                                   "epochs and minutes are all training behind the baseline."});
+  if (!timings(results.rows()).empty()) {
+    page.blocks.push_back(Heading{"Latency"});
+    page.blocks.push_back(TableBlock{latency_table(results),
+                                     "Median milliseconds per image; speed-up of sparse over dense "
+                                     "on the same weights."});
   }
-  headings.push_back({"speed-up", "speedup"});
-  Table table(std::move(headings));
-  for (const Timing& timing : timings(records)) {
-    for (const RunRecord& run : records) {
-      std::vector<Cell> row = {timing.batch, timing.threads, run.id, percent(run.sparsity())};
-      for (const std::string& engine : engines(records)) {
-        row.push_back(median(run, engine, timing));
-      }
-      row.push_back(speed_up(run, timing));
-      table.add_row(std::move(row));
-    }
-  }
-  return table;
-}
-
-std::string report_markdown(const Records& records) {
-  std::string text = "# Pruning study\n\n";
-  if (records.empty()) return text + "No run has finished yet.\n";
-  text += machine(records) + "\n\n- " + best_accuracy(records) + "\n";
-  for (const Timing& timing : timings(records)) text += sparse_against_dense(records, timing);
-  text +=
-      "\n## Accuracy and size\n\n" + table_of(records, study_columns(records)).render(Format::md);
-  text +=
-      "\nSparsity counts all parameters, MACs are multiply-adds an image, \"vs baseline\" is in "
-      "percentage points.\n";
-  if (timings(records).empty()) return text;
-  text += "\n## Latency\n\nMedian milliseconds per image; speed-up of sparse over dense.\n\n";
-  return text + latency_table(records).render(Format::md);
+  add_measurement(page);
+  return page;
 }
 
 }  // namespace edgeprune

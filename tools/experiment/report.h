@@ -1,26 +1,22 @@
 #pragma once
-// What a study's runs say: a table, and a page of Markdown around it.
+// What a study's rows say, as a page: answers first, then numbers, pictures, and how it was
+// measured.
 
 #include <string>
 #include <vector>
 
-#include "tools/cli/table.h"
-#include "tools/experiment/records.h"
+#include "tools/experiment/page.h"
+#include "tools/experiment/pictures.h"
+#include "tools/experiment/results.h"
 
 namespace edgeprune {
 
-/// One row a run. Latency is the median in ms per image, one column an engine, batch size and
-/// thread count that occurs
-/// ("sparse b64 t1 ms"), followed by sparse's speed-up over dense where any run has both.
-Table results_table(const std::vector<RunRecord>& records);
+/// Pictures are linked to as plots/NAME.svg in Markdown, and part of the page in HTML. Parts for
+/// which the rows have no data are left out.
+Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn);
 
-/// The same latencies, one row a run, batch size and thread count, and one column an engine: narrow
-/// enough to read.
-Table latency_table(const std::vector<RunRecord>& records);
-
-/// A page of Markdown: the machine; what follows from the rows (the most accurate run, and from
-/// what sparsity on the sparse engine is faster than the dense one, by linear interpolation between
-/// a method's neighbouring rows); accuracy and size of each run; latency.
-std::string report_markdown(const std::vector<RunRecord>& records);
+/// The answer in two or three sentences: does pruning make the network faster on this machine, by
+/// which means, and at what price in accuracy?
+std::string headline(const Results& results);
 
 }  // namespace edgeprune

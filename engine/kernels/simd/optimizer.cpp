@@ -1,9 +1,6 @@
 #include "engine/kernels/simd/optimizer.h"
 
-#include <atomic>
 #include <cmath>
-
-#include "engine/base/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/simd/optimizer.cpp"
@@ -85,36 +82,19 @@ HWY_EXPORT(adam_range);
 HWY_EXPORT(sgd_range);
 HWY_EXPORT(count_range);
 
-namespace {
-constexpr int64_t kGrain = 1 << 14;
-const float* from(const float* mask, int64_t begin) {
-  return mask == nullptr ? nullptr : mask + begin;
-}
-}  // namespace
-
 void adam_update(const AdamStep& step, const float* grad, const float* mask, int64_t count,
                  float* parameter, float* first_moment, float* second_moment) {
-  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(adam_range)
-    (step, grad + begin, from(mask, begin), end - begin, parameter + begin, first_moment + begin,
-     second_moment + begin);
-  });
+  HWY_DYNAMIC_DISPATCH(adam_range)
+  (step, grad, mask, count, parameter, first_moment, second_moment);
 }
 
 void sgd_update(const SgdStep& step, const float* grad, const float* mask, int64_t count,
                 float* parameter, float* velocity) {
-  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(sgd_range)
-    (step, grad + begin, from(mask, begin), end - begin, parameter + begin, velocity + begin);
-  });
+  HWY_DYNAMIC_DISPATCH(sgd_range)(step, grad, mask, count, parameter, velocity);
 }
 
 int64_t count_pruned_nonzeros(const float* parameter, const uint8_t* pruned, int64_t count) {
-  std::atomic<int64_t> nonzeros = 0;
-  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
-    nonzeros += HWY_DYNAMIC_DISPATCH(count_range)(parameter + begin, pruned + begin, end - begin);
-  });
-  return nonzeros;
+  return HWY_DYNAMIC_DISPATCH(count_range)(parameter, pruned, count);
 }
 
 }  // namespace edgeprune::simd

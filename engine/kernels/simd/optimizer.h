@@ -1,5 +1,5 @@
 #pragma once
-// Optimiser updates: one pass over parameter, gradient and state.
+// Optimiser updates: one pass over parameter, gradient and state, on the calling thread.
 
 #include <cstdint>
 

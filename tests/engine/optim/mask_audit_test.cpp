@@ -89,6 +89,20 @@ TEST_P(MaskAudit, ANewMaskTakesTheOldOnesPlace) {
   EXPECT_NE(parameters.weight.value().data()[0], 0.0f);
 }
 
+TEST_P(MaskAudit, LargeParametersAreAuditedToTheirEnds) {
+  for (const int64_t count : {int64_t{4096}, int64_t{4097}, int64_t{100'003}}) {
+    const Variable large(Tensor({count}, 0.5f), true);
+    const auto on_large = make_optimizer(GetParam(), {{"large", large}}, 0);
+    on_large->set_mask("large", Tensor({count}, 0.0f));
+    for (const int64_t i : {int64_t{0}, int64_t{4095}, count - 1}) {
+      EXPECT_EQ(step(*on_large), "passed");
+      Variable(large).value().data()[i] = 1;
+      EXPECT_THAT(step(*on_large), HasSubstr("large: 1 of the")) << i << " of " << count;
+      Variable(large).value().data()[i] = 0;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, MaskAudit, ::testing::Values("adam", "sgd"),
                          [](const auto& test) { return std::string(test.param); });
 
@@ -98,7 +112,7 @@ class Forgetful : public Optimizer {
   explicit Forgetful(const std::vector<NamedVariable>& parameters) : Optimizer(parameters, {}) {}
 
  private:
-  void update(Slot& slot, const Tensor&, float) override {
+  void update(Slot& slot, const float*, int64_t, int64_t) override {
     if (slot.name == "layer.weight") slot.parameter.value().data()[996] = 1;
   }
 };

@@ -29,6 +29,22 @@ std::string shown(const std::string& write) {
   return write.substr(1, write.size() - 4);
 }
 
+TEST(Progress, WorkThatIsPartOfOtherWorkCanBeHidden) {
+  FakeScreen screen{120};
+  const auto work = [&] {
+    Progress progress("evaluate", 10, "images", screen.sink());
+    screen.now += 20;
+    progress.advance(10);
+  };
+  {
+    const HiddenProgress outer, inner;
+    work();
+  }
+  EXPECT_TRUE(screen.writes.empty());
+  work();
+  EXPECT_FALSE(screen.writes.empty()) << "behind it, not in it";
+}
+
 TEST(Progress, WorkUnderTwoSecondsShowsNothing) {
   for (const int columns : {0, 120}) {
     FakeScreen screen{columns};

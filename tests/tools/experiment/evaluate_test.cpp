@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "data/preprocess.h"
@@ -46,6 +47,34 @@ TEST(Evaluate, EqualsTheNetworkInEvaluationMode) {
       EXPECT_GT(result.ms_per_image, 0);
     }
   }
+}
+
+TEST(CorrectDigits, TheFirstImageIsTheHighestBit) {
+  const auto digits = [](const std::vector<int>& right) {
+    Tensor logits({std::ssize(right), 2}, 0.0f);  // all say class 0 or 1
+    const std::vector<int> labels(right.size(), 1);
+    for (size_t n = 0; n < right.size(); ++n) {
+      logits.data()[2 * n + (right[n] != 0 ? 1 : 0)] = 1;
+    }
+    return correct_digits(logits, labels);
+  };
+  EXPECT_EQ(digits({1, 0, 0, 0}), "8");
+  EXPECT_EQ(digits({0, 0, 0, 1}), "1");
+  EXPECT_EQ(digits({1, 1, 1, 1, 0, 1, 1, 0}), "f6");
+  EXPECT_EQ(digits({0, 0, 0, 0, 1}), "08") << "bits behind the last image are zero";
+  EXPECT_EQ(digits({1, 0, 1, 0, 1, 1}), "ac");
+  EXPECT_THROW(correct_digits(Tensor({2, 2}, 0.0f), {1}), std::invalid_argument);
+  EXPECT_THROW(correct_digits({}, {1}), std::invalid_argument);
+}
+
+TEST(CorrectDigits, CountAsManyAsTheAccuracySays) {
+  SmallRun run(50);
+  const Evaluation result = evaluate(run.model, run.info, run.training, inference::Engine::dense);
+  int bits = 0;
+  for (const char digit : correct_digits(result.logits, run.training.labels)) {
+    bits += std::popcount(static_cast<unsigned>(std::stoi(std::string(1, digit), nullptr, 16)));
+  }
+  EXPECT_EQ(bits, std::llround(result.accuracy * 50));
 }
 
 TEST(Evaluate, LeavesTheModelAsItWas) {

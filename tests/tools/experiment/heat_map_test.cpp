@@ -75,6 +75,44 @@ TEST(HeatMap, TextIsShownAsItStandsAndNeverRun) {
   }
 }
 
+TEST(HeatMap, SharesAreWholePercentsAndZeroIsOne) {
+  EDGEPRUNE_REQUIRE_GNUPLOT();
+  HeatMap map = sample_map();
+  map.shade = Shade::share;
+  map.rows[0].ratios = {0, 0.416};
+  map.rows[1].ratios = {1, 1.5};
+  const std::string svg = draw(map, ImageFormat::svg);
+  for (const std::string text : {">0</text>", ">42</text>", ">100</text>", "75 %"}) {
+    EXPECT_TRUE(contains(svg, text)) << text;
+  }
+  EXPECT_FALSE(contains(svg, ">150</text>"));
+  EXPECT_FALSE(contains(svg, "as fast as dense"));
+}
+
+TEST(HeatMap, ColumnsMayHaveSeveralLines) {
+  EDGEPRUNE_REQUIRE_GNUPLOT();
+  HeatMap map = sample_map();
+  map.columns[0] = "first line\nsecond line\n30 %";
+  const std::string svg = draw(map, ImageFormat::svg);
+  for (const std::string text : {"first line<", "second line<", "30 %<"}) {
+    EXPECT_TRUE(contains(svg, text)) << text;
+  }
+}
+
+TEST(HeatMap, PointsLostCanBeNoneOrGained) {
+  EDGEPRUNE_REQUIRE_GNUPLOT();
+  HeatMap map = sample_map();
+  map.shade = Shade::points;
+  map.rows[0].ratios = {-0.04, -1.25};
+  map.rows[1].ratios = {31.49, std::numeric_limits<double>::quiet_NaN()};
+  const std::string svg = draw(map, ImageFormat::svg);
+  for (const std::string text : {">0.0<", ">-1.2<", ">31.5<", "31 or more"}) {
+    EXPECT_TRUE(contains(svg, text)) << text;
+  }
+  EXPECT_FALSE(contains(svg, "-0.0"));
+  EXPECT_FALSE(contains(svg, "nan"));
+}
+
 TEST(HeatMap, WithoutCellsOrWithAShortRowItIsRefused) {
   EXPECT_THROW(draw(HeatMap{}, ImageFormat::png), std::invalid_argument);
   HeatMap map = sample_map();

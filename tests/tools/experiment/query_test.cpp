@@ -36,5 +36,23 @@ TEST(Query, TimingsAndEnginesAreSortedAndUnique) {
   EXPECT_TRUE(engines({}).empty());
 }
 
+TEST(Query, MainTimingsAreSmallestAndLargestBatchAtFewestThreads) {
+  std::vector<RunRecord> runs(1);
+  runs[0].latency = {{"dense", 1, 2}, {"dense", 1, 1}, {"dense", 8, 1}, {"dense", 64, 1}};
+  EXPECT_EQ(main_timings(runs), (std::vector<Timing>{{1, 1}, {64, 1}}));
+  runs[0].latency = {{"dense", 4, 2}};
+  EXPECT_EQ(main_timings(runs), (std::vector<Timing>{{4, 2}}));
+  EXPECT_TRUE(main_timings({}).empty());
+}
+
+TEST(Query, VariantTellsMasksFromRemovedChannels) {
+  RunRecord run = testing::sample_run("channel", "exact", 0.5, 0.7);
+  EXPECT_EQ(variant(run), "channel");
+  run.mode = "group-mask";
+  EXPECT_EQ(variant(run), "channel groups");
+  run.mode = "compact";
+  EXPECT_EQ(variant(run), "compact channels");
+}
+
 }  // namespace
 }  // namespace edgeprune

@@ -20,6 +20,7 @@ inline RunRecord sample_run(const std::string& method, const std::string& schedu
                : method + "-" + schedule + "-" + std::to_string(std::lround(100 * target));
   run.row = run.id;
   run.mode = method == "none" ? "none" : "mask";
+  run.seed = 0;
   run.accuracy_before = accuracy / 3;
   run.accuracy = accuracy;
   run.loss = 0.1 + 1 / (1 + 10 * accuracy);
@@ -66,6 +67,26 @@ inline RunRecord sample_run(const std::string& method, const std::string& schedu
       }
     }
   }
+  return run;
+}
+
+/// The same row, trained from another seed.
+inline RunRecord with_seed(RunRecord run, uint64_t seed, double accuracy) {
+  const RunRecord other = sample_run(run.method, run.schedule, run.target, accuracy);
+  run.seed = seed;
+  run.id = run.row + ".seed" + std::to_string(seed);
+  run.accuracy = other.accuracy;
+  run.correct = other.correct;
+  return run;
+}
+
+/// Physically smaller, and faster for it.
+inline RunRecord compact(RunRecord run) {
+  run.mode = "compact";
+  run.id = run.row = "compact-" + run.id;
+  run.stored_parameters = run.nonzero_parameters;
+  run.file_bytes = run.sparse_file_bytes = 4 * run.stored_parameters;
+  for (LatencyCell& cell : run.latency) cell.median *= 1 - run.target;
   return run;
 }
 

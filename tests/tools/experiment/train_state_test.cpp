@@ -114,6 +114,28 @@ TEST(TrainState, AnotherRunsStateIsRejectedNamingWhatDiffers) {
   expect_named("training data", [](Paused& p) { p.training.images[9].rgb[0] ^= 1; });
   expect_named("training data",
                [](Paused& p) { std::swap(p.training.labels[0], p.training.labels[1]); });
+  const auto teacher = [](Paused& p, uint64_t seed) {
+    p.options.teacher = std::make_shared<MobileNetV2>(p.model.architecture(), seed);
+  };
+  expect_named("distillation", [&](Paused& p) {
+    p.options.distillation = Distillation{4, 0.5f};
+    teacher(p, 1);
+  });
+  expect_named("rewinding", [](Paused& p) { p.options.rewinding = Rewinding{}; });
+  expect_named("batch-norm recalibration", [](Paused& p) { p.options.bn_recalibrate = 10; });
+  {
+    Paused distilled;
+    distilled.options.distillation = Distillation{4, 0.5f};
+    teacher(distilled, 1);
+    const auto identity = [&] {
+      return run_identity(distilled.model, distilled.training, nullptr, {}, distilled.options);
+    };
+    const auto before = identity();
+    teacher(distilled, 1);
+    EXPECT_EQ(identity(), before) << "another copy of the same weights";
+    teacher(distilled, 2);
+    EXPECT_NE(identity(), before);
+  }
   expect_named("validation data", [](Paused& p) { p.validation = p.training; });
 }
 

@@ -1,0 +1,138 @@
+#include "tools/experiment/sensitivity.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "data/open.h"
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "engine/base/parallel.h"
+#include "tools/cli/interrupt.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/options.h"
+#include "tools/experiment/pinning.h"
+#include "tools/experiment/sensitivity_tables.h"
+
+namespace edgeprune::commands {
+namespace {
+
+constexpr size_t kNamed = 5;
+
+struct Options {
+  std::string model, data, method = "magnitude", folder = "sensitivity", format = "md";
+  SensitivityOptions scan;
+  int threads = 1;
+  bool pin = false;
+};
+
+void draw_map(const HeatMap& map, const std::filesystem::path& folder) {
+  try {
+    for (const auto& [format, name] : {std::pair(ImageFormat::svg, "sensitivity.svg"),
+                                       std::pair(ImageFormat::png, "sensitivity.png")}) {
+      write_file_atomically((folder / name).string(), draw(map, format));
+      say("plot: " + (folder / name).string());
+    }
+  } catch (const PlotError& error) {
+    say(fmt::format("no plot: {}", error.what()));
+  }
+}
+
+void run(const Options& o) {
+  if (o.pin) pin_threads();
+  const InterruptGuard guard;
+  const ThreadScope threads(o.threads);
+  warn_of_surplus_threads(o.threads);
+  require(!o.data.empty(), "sensitivity", "--data is missing");
+  SensitivityOptions options = o.scan;
+  options.method = parse_method(o.method);
+  std::sort(options.levels.begin(), options.levels.end());
+  options.levels.erase(std::unique(options.levels.begin(), options.levels.end()),
+                       options.levels.end());
+  Checkpoint checkpoint = load_checkpoint(o.model);
+  const Dataset training = open_dataset(o.data, Split::train);
+  const std::filesystem::path folder = o.folder;
+  std::filesystem::create_directories(folder);
+  const std::string log = (folder / "sensitivity.jsonl").string();
+  require_writable_file(log);
+  Sensitivity result;
+  try {
+    result = scan_sensitivity(checkpoint, training, options, log);
+  } catch (const Interrupted&) {
+    say(fmt::format("{} has what was measured so far: the same command goes on", log));
+    throw;
+  }
+  const Machine machine = this_machine();
+  print_conditions(machine, 1, o.format);
+  if (o.format == "md") {
+    print(
+        fmt::format("Accuracy {:.2f} % unpruned, on {} training images held out from batch "
+                    "norm's recalibration (on {}); times of single images on one thread.\n\n",
+                    100 * result.accuracy, options.images, options.bn_recalibrate));
+    print(sensitivity_table(result), o.format);
+  } else {
+    print(sensitivity_records(result, o.model, machine), o.format);
+  }
+  const std::vector<std::string> worst = most_sensitive(result, kNamed);
+  if (!worst.empty()) {
+    say(fmt::format("these lose most at {:g} %: --keep {}", 100 * options.levels.back(),
+                    fmt::join(worst, ",")));
+  }
+  draw_map(sensitivity_heat_map(result), folder);
+}
+
+}  // namespace
+
+void add_sensitivity(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "sensitivity", "What pruning each layer alone costs in accuracy and gains in time");
+  auto o = std::make_shared<Options>();
+  add_model(*command, o->model);
+  add_data(*command, o->data);
+  command
+      ->add_option("--method", o->method,
+                   "magnitude (a layer's smallest weights) or channel (its smallest output "
+                   "channels by L2 norm; Conv2d layers only)")
+      ->check(CLI::IsMember({"magnitude", "channel"}))
+      ->capture_default_str();
+  command->add_option("--levels", o->scan.levels, "fractions of the layer to zero")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--images", o->scan.images,
+                   "training images, held out from --bn-recalibrate, to measure accuracy on (not "
+                   "the test set, which must choose nothing)")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--bn-recalibrate", o->scan.bn_recalibrate,
+                   "other training images, for batch norm's statistics after each pruning; 0: "
+                   "they stay as they are")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--seed", o->scan.seed, "which images are held out")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--out", o->folder,
+                   "folder for sensitivity.jsonl, from which a scan goes on, "
+                   "and the pictures")
+      ->capture_default_str();
+  o->scan.latency.seconds = 1;
+  add_measurement(*command, o->scan.latency, o->pin);
+  add_threads(*command, o->threads);
+  add_format(*command, o->format);
+  command->footer(
+      "Examples:\n"
+      "  edgeprune sensitivity --model base.safetensors --data cifar10 --out scan\n"
+      "  edgeprune sensitivity --model base.safetensors --data cifar10 --method channel --levels "
+      "0.25,0.5 --format csv --out scan-channels\n"
+      "Prunes one layer at a time, recalibrates batch norm, does not fine-tune. Layers that lose "
+      "much\nare candidates for edgeprune prune --keep. Times are of single images on one thread. "
+      "A scan that\nwas stopped goes on when the same command is given again.");
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace edgeprune::commands
