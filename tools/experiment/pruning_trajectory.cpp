@@ -87,7 +87,10 @@ class Run {
         paths_{trajectory.state} {
     if (!trajectory.state.empty()) {
       identity_ = identity_of(checkpoint, trajectory, training, test);
-      if (trajectory.resume && fs::exists(paths_.steps())) return load();
+      if (trajectory.resume && fs::exists(paths_.steps())) {
+        load();
+        return;
+      }
     }
     if (trajectory.min_accuracy > 0) require_good_start();
     save_progress();
