@@ -42,7 +42,7 @@ TEST(SparseStorage, ComesBackBitForBitAtAnySparsity) {
 }
 
 TEST(SparseStorage, NegativeZerosAndSubnormalsAreValues) {
-  Tensor tensor(Shape{64});
+  Tensor tensor(Shape{64}, 0.0f);
   tensor.data()[3] = -0.0f;
   tensor.data()[5] = 1e-42f;
   Archive dense;
@@ -53,7 +53,7 @@ TEST(SparseStorage, NegativeZerosAndSubnormalsAreValues) {
 }
 
 TEST(SparseStorage, HoldsAMaskAndTheValuesThatAreNotZero) {
-  Tensor tensor(Shape{2, 5});
+  Tensor tensor(Shape{2, 5}, 0.0f);
   tensor.data()[0] = 1;
   tensor.data()[9] = 2;
   Archive dense;
@@ -73,8 +73,7 @@ TEST(SparseStorage, OnlyNamedArraysThatGetSmallerAreReplaced) {
   EXPECT_TRUE(sparse.arrays.contains("a.weight.mask"));
   // One zero in 32 values saves what the mask costs, two save more.
   Archive edge;
-  Tensor tensor(Shape{32});
-  tensor.fill(1);
+  Tensor tensor(Shape{32}, 1.0f);
   tensor.data()[7] = 0;
   edge.arrays["w"] = Array::from(tensor);
   EXPECT_TRUE(store_sparse(edge, {"w"}).arrays.contains("w"));

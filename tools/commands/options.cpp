@@ -94,6 +94,15 @@ void add_format(CLI::App& command, std::string& format) {
       ->capture_default_str();
 }
 
+void add_store(CLI::App& command, std::string& storage) {
+  command
+      .add_option("--store", storage,
+                  "dense, as PyTorch reads it, or sparse: one bit for each weight that is zero, "
+                  "which only edgeprune reads")
+      ->check(CLI::IsMember({"dense", "sparse"}))
+      ->capture_default_str();
+}
+
 void add_threads(CLI::App& command, int& threads) {
   threads = core_count();
   command.add_option("--threads", threads, "CPU threads")

@@ -27,6 +27,8 @@ void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
 /// --seconds, --min-samples, --warmup and --pin.
 void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin);
 void add_format(CLI::App& command, std::string& format);
+/// --store dense|sparse, for parse_storage().
+void add_store(CLI::App& command, std::string& storage);
 /// Default: every core.
 void add_threads(CLI::App& command, int& threads);
 /// A line on stderr if the threads have to take turns on the cores: the result is right, but late.

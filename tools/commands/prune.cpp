@@ -56,7 +56,7 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
     const auto bytes_before = static_cast<int64_t>(std::filesystem::file_size(o.model));
     checkpoint.info.history.push_back(
         pruning_entry(request, trajectory.each.schedule, checkpoint.sha256));
-    save_checkpoint(o.out, *pruned.model, checkpoint.info);
+    save_checkpoint(o.out, *pruned.model, checkpoint.info, parse_storage(o.store));
     if (removes) {
       add_channel_row(table, "file bytes", bytes_before,
                       static_cast<int64_t>(std::filesystem::file_size(o.out)));
@@ -124,7 +124,7 @@ void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& c
   }
   plan(trajectory, checkpoint);
   const auto steps = run_trajectory(checkpoint, trajectory, training, test, say);
-  save_checkpoint(o.out, *checkpoint.model, checkpoint.info);
+  save_checkpoint(o.out, *checkpoint.model, checkpoint.info, parse_storage(o.store));
   remove_state(trajectory);
   Table table = trajectory_table();
   for (size_t i = 0; i < steps.size(); ++i) add_trajectory_row(table, i + 1, steps[i], whole);

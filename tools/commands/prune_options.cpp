@@ -97,6 +97,7 @@ void PruneOptions::add(CLI::App& command) {
   command.add_option("--out", out,
                      "checkpoint to write; OUT.steps, OUT.step1 ... beside it until then");
   command.add_flag("--dry-run", dry_run, "only say what would go, step by step and layer by layer");
+  add_store(command, store);
   add_format(command, format);
 }
 

@@ -11,7 +11,7 @@
 namespace edgeprune::commands {
 
 struct PruneOptions {
-  std::string model, out, format = "md";
+  std::string model, out, store = "dense", format = "md";
   std::string method, mode = "mask", schedule;  ///< schedule empty: one-shot
   double sparsity = 0;
   ScheduleOptions steps;

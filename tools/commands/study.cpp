@@ -52,7 +52,11 @@ StudyPlan chosen_plan(const Options& o, const CLI::App& command) {
 
 void print_plan(const Options& o, const StudyPlan& plan) {
   std::optional<int64_t> images;
-  if (!o.study.data.empty()) images = open_dataset(o.study.data, Split::train).size();
+  if (!o.study.data.empty()) {
+    images = open_dataset(o.study.data, Split::train).size();
+  } else if (plan.train_images == 0 || plan.finetune_images == 0) {
+    say("images to train are not known: --data is missing");
+  }
   const std::string about = plan.description.empty() ? "" : ": " + plan.description;
   say(fmt::format("plan {}{}", plan.name, about));
   print(steps_table(study_steps(plan, o.study.seeds), epoch_images(plan, images)), o.format);

@@ -19,7 +19,7 @@ namespace edgeprune::commands {
 namespace {
 
 struct Options {
-  std::string data, weights, model, teacher, out, format = "md";
+  std::string data, weights, model, teacher, out, store = "dense", format = "md";
   TrainingFlags training;
   RecoveryFlags recovery;
   int64_t epochs = 15, validation = 0, limit = 0;
@@ -114,7 +114,7 @@ void run(const Options& o) {
                     std::min(options.bn_recalibrate, training.size()), 100 * accuracy));
   }
   info.history.push_back(training_step(options, result, start.sha256));
-  save_checkpoint(o.out, model, info);
+  save_checkpoint(o.out, model, info, parse_storage(o.store));
   std::filesystem::remove(state);
   say(fmt::format(
       "{}: weights of epoch {}, {:.1f} minutes of training, {:.2f} GB of memory at most", o.out,
@@ -161,6 +161,7 @@ void add_train(CLI::App& app) {
                     "operation, instead of the epochs; 'loader' is waiting for batches");
   command->add_flag("--resume", o->resume, "go on from OUT.state, if there is one");
   add_threads(*command, o->threads);
+  add_store(*command, o->store);
   add_format(*command, o->format);
   command->footer(
       "Examples:\n"

@@ -96,6 +96,19 @@ class Commands(CommandTest):
         steps = [step["step"] for step in json.loads(read_safetensors(tuned)[1]["history"])]
         self.assertEqual(steps, ["random", "train", "prune", "train"])
 
+    def test_stored_sparse_a_pruned_model_is_smaller_and_the_same(self):
+        half, small, tuned = (self.folder / f"{name}.safetensors" for name in ("half", "small", "tuned"))
+        arguments = ("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out")
+        self.succeed(*arguments, half)
+        self.succeed(*arguments, small, "--store", "sparse")
+        saved = half.stat().st_size - small.stat().st_size
+        self.assertAlmostEqual(saved, PRUNABLE * (2 - 1 / 8), delta=0.02 * PRUNABLE)
+        self.assertEqual(*(self.json_of("info", "--model", path) for path in (half, small)))
+        self.succeed("train", "--data", "synthetic:48", "--model", small, "--out", tuned, "--store", "sparse",
+                     "--epochs", 1, "--batch", 16, "--threads", 1)
+        totals = {row["layer"]: row for row in self.json_of("info", "--model", tuned)}
+        self.assertEqual(totals["all prunable"]["nonzeros"], PRUNABLE // 2)
+
     def test_channel_pruning_takes_whole_channels_and_leaves_the_head(self):
         pruned = self.folder / "pruned.safetensors"
         self.succeed("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.3, "--out", pruned)

@@ -1,0 +1,102 @@
+"""Studies by plan files: what they come to, what is refused, and what happens when the disk is full or two meet."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+import unittest
+
+from support import CommandTest
+
+EXPERIMENT = {"method": "channel", "mode": "compact", "schedule": "one-shot", "targets": [0.5], "epochs": 1}
+
+
+def limit_file_size():
+    """To run in the child: a write beyond a megabyte fails as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
+class Studies(CommandTest):
+    def plan(self, **entries):
+        path = self.folder / "plan.json"
+        path.write_text(json.dumps({
+            "baseline": {"epochs": 1}, "training": {"batch": 8}, "data": {"test_images": 10},
+            "latency": {"batches": [1], "seconds": 0.001, "min_samples": 1, "warmup_seconds": 0.001},
+            "experiments": [EXPERIMENT]} | entries))
+        return path
+
+    def arguments(self, plan, *more):
+        return ("study", "--plan", plan, "--data", "synthetic:32", "--weights", "random", "--out",
+                self.folder / "study", "--threads", 1, *more)
+
+    def rows(self):
+        return [json.loads(line) for line in (self.folder / "study" / "runs.jsonl").read_text().splitlines()]
+
+    def test_a_dry_run_prints_the_steps_and_writes_nothing(self):
+        code, output, errors = self.run_command("study", "--plan", "document", "--dry-run", "--format", "json",
+                                                "--data", "synthetic:400")
+        self.assertEqual(code, 0, errors)
+        steps = json.loads(output)
+        self.assertEqual((steps[-1]["step"], steps[-1]["row"]), ("45 steps", "24 rows"))
+        self.assertEqual(steps[-1]["images"], 130 * 400)
+        self.assertEqual(self.json_of("study", "--quick", "--dry-run"), self.json_of("study", "--plan", "quick", "--dry-run"))
+        self.succeed(*self.arguments(self.plan(), "--dry-run", "--seeds", "0,1"))
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["plan.json"])
+
+    def test_a_plan_file_is_run_and_flags_go_before_it(self):
+        self.succeed(*self.arguments(self.plan(), "--batch", 16, "--bn-recalibrate", 8, "--seed", 5))
+        study = json.loads((self.folder / "study" / "study.json").read_text())
+        self.assertEqual((study["plan"], study["batch"]), ("plan", 16))
+        baseline, compact = self.rows()
+        self.assertEqual([baseline["id"], compact["id"]], ["baseline", "channel-compact-one-shot-50"])
+        self.assertEqual([baseline["seed"], compact["seed"]], [5, 5])
+        self.assertEqual(compact["recovery"], "bn-recalibrate 8")
+        self.assertEqual(compact["parameters"], baseline["stored_parameters"])
+        self.assertLess(compact["stored_parameters"], 0.4 * baseline["stored_parameters"])
+        self.assertEqual({(cell["engine"], cell["batch"], cell["threads"]) for cell in compact["latency"]},
+                         {(engine, 1, 1) for engine in ("dense", "sparse", "auto")})
+        self.succeed(*self.arguments(self.plan(), "--remeasure"))
+        self.assertEqual([row["sha256"] for row in self.rows()], [baseline["sha256"], compact["sha256"]])
+
+    def test_plans_that_are_none_are_refused(self):
+        for entries, says in (({"epochs": 3}, "plan.json: epochs: unknown key"),
+                              ({"baseline": {"epochs": "1"}}, "plan.json: baseline.epochs: "),
+                              ({"experiments": [EXPERIMENT | {"targets": [1.5]}]}, "experiments[0].targets[0]: "),
+                              ({"experiments": [EXPERIMENT | {"keep": ["features.77"]}]}, "experiments[0].keep: "),
+                              ({"experiments": [EXPERIMENT, EXPERIMENT]}, "is there already")):
+            self.fail(*self.arguments(self.plan(**entries)), says=says)
+        self.fail("study", "--plan", self.folder / "missing.json", "--dry-run", says="missing.json")
+        (self.folder / "plan.json").write_text("{\n")
+        self.fail(*self.arguments(self.folder / "plan.json"), says="line 2")
+        self.fail(*self.arguments(self.plan(), "--quick"), code=2, says="--quick")
+        self.fail(*self.arguments(self.plan(), "--seeds", "1,1"), says="seed 1 is there twice")
+        self.fail("study", "--quick", says="--out is missing")
+
+    def test_two_at_once_in_one_folder(self):
+        long = self.plan(baseline={"epochs": 1000})
+        first = self.start(*self.arguments(long), stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 100
+        while not (self.folder / "study" / "study.json").exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        code, output, errors = self.run_command(*self.arguments(long, "--resume"))
+        self.assertEqual((code, output), (1, ""))
+        self.assertRegex(errors, rf"\Aedgeprune: [^\n]*lock: process {first.pid} is at work here[^\n]*\n\Z")
+        first.kill()
+        first.communicate()
+        self.assertIn("differs", self.run_command(*self.arguments(self.plan(), "--resume"))[2], "it is free again")
+
+    def test_a_full_disk_loses_nothing(self):
+        code, output, errors = self.run_command(*self.arguments(self.plan()), preexec_fn=limit_file_size)
+        self.assertEqual((code, output), (1, ""))
+        self.assertRegex(errors.splitlines()[-1], rf"\Aedgeprune: [^\n]*cannot write: {os.strerror(27)}\Z")
+        self.assertEqual(list((self.folder / "study").rglob("*.tmp*")), [])
+        self.succeed(*self.arguments(self.plan(), "--resume"))
+        self.assertEqual([row["id"] for row in self.rows()], ["baseline", "channel-compact-one-shot-50"])
+
+
+if __name__ == "__main__":
+    unittest.main()
