@@ -167,6 +167,15 @@ Recovery RecoveryFlags::parse() const {
   return recovery;
 }
 
+std::shared_ptr<MobileNetV2> load_teacher(const std::string& path, const ModelInfo& student) {
+  Checkpoint teacher = load_checkpoint(path);
+  require(teacher.info.classes == student.classes, "distill",
+          "{} was trained on other classes than the model", path);
+  require(teacher.info.mean == student.mean && teacher.info.std == student.std, "distill",
+          "{} expects images normalised otherwise than the model", path);
+  return std::move(teacher.model);
+}
+
 void require_writable_file(const std::string& path) {
   require_file(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path), path,
                "is no regular file");

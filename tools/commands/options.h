@@ -52,6 +52,11 @@ struct RecoveryFlags {
   Recovery parse() const;
 };
 
+/// The dense baseline for --distill. Throws what load_checkpoint() throws, and
+/// std::invalid_argument if it was trained on other classes than the student's, or on images
+/// normalised otherwise.
+std::shared_ptr<MobileNetV2> load_teacher(const std::string& path, const ModelInfo& student);
+
 /// Throws FileError unless a file can be written at `path`; a device or a pipe is no place for one
 /// either, as it would be replaced.
 void require_writable_file(const std::string& path);

@@ -49,7 +49,6 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
   Pruned pruned = prune(std::move(checkpoint.model), request);
   const ModelSummary after = summarize(*pruned.model);
   if (pruned.plan) {
-    say_what_stays(*pruned.plan);
     table = channel_table(*pruned.plan, before,
                           removes ? after : summarize(*compact(*pruned.model, *pruned.plan)));
   }
@@ -65,6 +64,7 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
   }
   const char* prefix = o.dry_run ? "dry run: " : "";
   if (pruned.plan) {
+    say_what_stays(*pruned.plan);
     say(fmt::format("{}{} channels {}", prefix, removed_channels(*pruned.plan),
                     removes ? "removed" : "zeroed; 'after' is what edgeprune compact makes of it"));
   } else {
@@ -74,33 +74,30 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
   print(table, o.format);
 }
 
-/// A line on stderr for each step, and the steps' layers as a table.
+/// A line on stderr for each step, if all can be done, and the steps' layers as a table.
 Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
   const ModelSummary whole = summarize_unpruned(*checkpoint.model);
-  Table table = plan_table();
   const size_t steps = trajectory.steps.size();
-  say(steps == 1 ? "plan:"
-                 : "plan, on the weights as they are now, without the fine-tuning in between "
-                   "(which changes the weights that go, not how many of all):");
+  const bool channels = trajectory.each.prune.method == Method::channel;
+  Table table = plan_table();
+  std::vector<std::string> lines;
+  if (steps > 1) {
+    lines.push_back(
+        "plan, on the weights as they are now, without the fine-tuning in between (which changes "
+        "the weights that go, not how many of all):");
+  }
   plan_trajectory(
       *checkpoint.model, trajectory,
       [&](size_t i, const MobileNetV2& before, const MobileNetV2& after) {
         add_plan_rows(table, i + 1, whole, before, after);
         const ModelSummary left = summarize(after);
-        say(fmt::format("step {}/{}, {:.4g} of the {} {}: {}", i + 1, steps,
-                        trajectory.steps[i].fraction, to_string(trajectory.steps[i].base),
-                        trajectory.each.prune.method == Method::channel ? "channels" : "weights",
-                        to_string(reduction(whole, left), left.nonzero_multiply_adds)));
+        const auto& [fraction, base] = trajectory.steps[i];
+        lines.push_back(fmt::format("step {}/{}, {:.4g} of the {} {}: {}", i + 1, steps, fraction,
+                                    to_string(base), channels ? "channels" : "weights",
+                                    to_string(reduction(whole, left), left.nonzero_multiply_adds)));
       });
+  for (const std::string& line : lines) say(line);
   return table;
-}
-
-/// The dense baseline that distillation learns from.
-std::shared_ptr<MobileNetV2> load_teacher(const PruneOptions& o, const Checkpoint& checkpoint) {
-  require(!o.teacher.empty() || checkpoint.info.pruned_by() == "none", "prune",
-          "--distill learns from the dense baseline, but {} is pruned: name it with --teacher",
-          o.model);
-  return load_checkpoint(o.teacher.empty() ? o.model : o.teacher).model;
 }
 
 /// Prunes, fine-tunes, and so on, and saves the last model that is good enough.
@@ -119,7 +116,11 @@ void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& c
     test = open_dataset(o.data, Split::test);
   }
   if (trajectory.each.recovery.distillation) {
-    trajectory.each.recovery.teacher = load_teacher(o, checkpoint);
+    require(!o.teacher.empty() || checkpoint.info.pruned_by() == "none", "prune",
+            "--distill learns from the dense baseline, but {} is pruned: name it with --teacher",
+            o.model);
+    trajectory.each.recovery.teacher =
+        load_teacher(o.teacher.empty() ? o.model : o.teacher, checkpoint.info);
   }
   plan(trajectory, checkpoint);
   const auto steps = run_trajectory(checkpoint, trajectory, training, test, say);

@@ -39,14 +39,7 @@ TrainOptions training_options(const Options& o, const ModelInfo& info) {
   Recovery recovery = o.recovery.parse();
   require(recovery.distillation.has_value() == !o.teacher.empty(), "train",
           "--distill and --teacher go together");
-  if (recovery.distillation) {
-    Checkpoint teacher = load_checkpoint(o.teacher);
-    require(teacher.info.classes == info.classes, "train",
-            "{} was trained on other classes than the model", o.teacher);
-    require(teacher.info.mean == info.mean && teacher.info.std == info.std, "train",
-            "{} expects images normalised otherwise than the model", o.teacher);
-    recovery.teacher = std::move(teacher.model);
-  }
+  if (recovery.distillation) recovery.teacher = load_teacher(o.teacher, info);
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
   options = with_recovery(options, recovery, info.history);

@@ -7,6 +7,7 @@
 #include "engine/base/file.h"
 #include "models/summary.h"
 #include "tools/experiment/evaluate.h"
+#include "tools/experiment/train_state.h"
 #include "tools/experiment/training_history.h"
 
 namespace edgeprune {
@@ -51,27 +52,27 @@ TrajectoryStep step_from_json(const PruningStep& step, const nlohmann::json& jso
           .nonzero_multiply_adds = json.at("nonzero_multiply_adds")};
 }
 
-/// All that decides what a trajectory computes.
+/// All that decides what a trajectory computes: its first training and what is around it.
 nlohmann::json identity_of(const Checkpoint& checkpoint, const Trajectory& trajectory,
                            const Dataset& training, const Dataset& test) {
   const PruneAndTune& each = trajectory.each;
+  TrainOptions options = each.training;
+  if (options.epochs > 0) {
+    options = with_recovery(options, each.recovery, checkpoint.info.history);
+  }
   nlohmann::json steps = nlohmann::json::array();
   for (const PruningStep& step : trajectory.steps) {
     steps.push_back({step.fraction, to_string(step.base)});
   }
   nlohmann::json pruning = pruning_entry(each.prune, each.schedule, "");
   pruning.erase("sparsity");  // the steps'
-  nlohmann::json options = training_step(each.training, {}, "");
-  options["flip"] = each.training.augmentation.flip;
-  options["crop_padding"] = each.training.augmentation.crop_padding;
-  return {{"model", checkpoint.sha256},
-          {"steps", steps},
-          {"pruning", pruning},
-          {"training options", options},
-          {"recovery", each.recovery.to_string()},
-          {"training data", fingerprint(training)},
-          {"test data", fingerprint(test)},
-          {"minimum accuracy", trajectory.min_accuracy}};
+  nlohmann::json identity = run_identity(*checkpoint.model, training, &test, {}, options);
+  identity.update({{"model", checkpoint.sha256},
+                   {"steps", steps},
+                   {"pruning", pruning},
+                   {"recovery", each.recovery.to_string()},
+                   {"minimum accuracy", trajectory.min_accuracy}});
+  return identity;
 }
 
 class Run {

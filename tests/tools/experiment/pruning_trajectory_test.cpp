@@ -179,7 +179,7 @@ TEST(PruningTrajectory, StatesOfOtherRunsAndDamagedOnesAreRefused) {
   EXPECT_THAT(error_with([](Small& r) { r.trajectory.each.prune.method = Method::lamp; }),
               HasSubstr("its pruning differs"));
   EXPECT_THAT(error_with([](Small& r) { r.trajectory.each.training.learning_rate = 1; }),
-              HasSubstr("its training options differ"));
+              HasSubstr("its learning rate differs"));
   EXPECT_THAT(error_with([](Small& r) { r.training = synthetic(96, Split::train, 0); }),
               HasSubstr("its training data"));
   std::ofstream(state + ".steps") << "{\"identity\": 3";
