@@ -14,7 +14,6 @@
 namespace edgeprune {
 namespace {
 
-constexpr double kFaster = 1.05;     // less is within the noise of timing
 constexpr double kOvershoot = 0.01;  // of the prunable weights
 constexpr double kTargets[] = {0.3, 0.5, 0.7};
 
@@ -28,7 +27,9 @@ struct Evidence {
     if (significantly_against > 0 && significantly_for == 0) return Verdict::overturned;
     return Verdict::not_decided;
   }
-  std::string text() const { return fmt::format("{}", fmt::join(sentences, "; ")); }
+  std::string text() const {
+    return pairs > 0 ? fmt::format("{}", fmt::join(sentences, "; ")) : "no rows";
+  }
 };
 
 /// Adds "A 91.7 % against B's 89.8 % (+1.9 points, p < 0.001)".
@@ -45,7 +46,7 @@ void add(Evidence& evidence, const Results& results, const RunRecord& row, const
 }
 
 Conclusion unstructured_beats_baseline(const Results& results) {
-  Conclusion conclusion{.claim = kDocumentClaims[0], .reason = "No such rows in this study."};
+  Conclusion conclusion{.claim = kDocumentClaims[0], .reasons = {"No such rows in this study."}};
   const RunRecord* baseline = results.baseline();
   if (baseline == nullptr) return conclusion;
   for (const std::string schedule : {"one-shot", "exact"}) {
@@ -59,11 +60,11 @@ Conclusion unstructured_beats_baseline(const Results& results) {
     }
     if (evidence.pairs == 0) continue;
     conclusion.verdict = evidence.verdict();
-    conclusion.reason = evidence.text() + ".";
+    conclusion.reasons = {evidence.text() + "."};
     if (epochs > 0) {
-      conclusion.reason += fmt::format(
-          " The pruned rows were trained up to {} epochs longer than the baseline, which had {}.",
-          epochs, baseline->epochs);
+      conclusion.reasons.push_back(fmt::format(
+          "The pruned rows were trained up to {} epochs longer than the baseline, which had {}.",
+          epochs, baseline->epochs));
     }
     return conclusion;
   }
@@ -80,22 +81,21 @@ Conclusion structured_hurts_more(const Results& results) {
     if (magnitude != nullptr) add(hurts, results, *channel, *magnitude, false);
     if (iterated != nullptr) add(softens, results, *iterated, *channel, true);
   }
-  Conclusion conclusion{.claim = kDocumentClaims[1], .reason = "No such rows in this study."};
+  Conclusion conclusion{.claim = kDocumentClaims[1], .reasons = {"No such rows in this study."}};
   if (hurts.pairs == 0 && softens.pairs == 0) return conclusion;
   const Verdict first = hurts.verdict(), second = softens.verdict();
   conclusion.verdict = first == second ? first
                        : first == Verdict::overturned || second == Verdict::overturned
                            ? Verdict::overturned
                            : Verdict::not_decided;
-  conclusion.reason =
-      fmt::format("It hurts more: {}. {}. Iterating softens it: {}. {}.", to_string(first),
-                  hurts.pairs > 0 ? hurts.text() : "No rows", to_string(second),
-                  softens.pairs > 0 ? softens.text() : "No rows");
+  conclusion.reasons = {
+      fmt::format("It hurts more: {}. {}.", to_string(first), hurts.text()),
+      fmt::format("Iterating softens it: {}. {}.", to_string(second), softens.text())};
   return conclusion;
 }
 
 Conclusion iterating_overshoots(const Results& results) {
-  Conclusion conclusion{.claim = kDocumentClaims[2], .reason = "No such rows in this study."};
+  Conclusion conclusion{.claim = kDocumentClaims[2], .reasons = {"No such rows in this study."}};
   std::vector<std::string> reached;
   int overshot = 0, unstructured = 0;
   double furthest = 0;
@@ -118,28 +118,29 @@ Conclusion iterating_overshoots(const Results& results) {
                          : overshot == 0          ? Verdict::overturned
                                                   : Verdict::not_decided;
   }
-  conclusion.reason = fmt::format(
+  conclusion.reasons = {fmt::format(
       "Each step's fraction is taken of what is left (compounding): {} of all parameters. "
       "Growing fractions of what is left overshoot; a constant tenth falls short.",
-      fmt::join(reached, ", "));
+      fmt::join(reached, ", "))};
   if (exact > 0) {
-    conclusion.reason += fmt::format(
-        " The exact schedule lands on its target: over {} unstructured row{}, at most "
-        "{:.0f} of {} weights off.",
-        exact, exact == 1 ? "" : "s", furthest, results.rows().front().prunable);
+    conclusion.reasons.push_back(
+        fmt::format("The exact schedule's {} unstructured row{}: at most {:.0f} of {} weights off "
+                    "their target.",
+                    exact, exact == 1 ? "" : "s", furthest, results.rows().front().prunable));
   }
   return conclusion;
 }
 
 std::string factor_sentence(const char* means, const std::optional<Timed>& found) {
-  if (!found) return fmt::format("{}: not measured", means);
-  return fmt::format("{}: at most {} as fast ({} on the {} engine, {})", means,
-                     factor_text(found->factor), found->row->id, found->engine,
-                     timing_text(found->timing));
+  if (!found) return fmt::format("{}: not measured.", means);
+  return fmt::format(
+      "{}: at most {} as fast as the unpruned network on dense kernels ({} on the "
+      "{} engine, {}).",
+      means, factor_text(found->factor), found->row->id, found->engine, timing_text(found->timing));
 }
 
 Conclusion nothing_is_faster(const Results& results) {
-  Conclusion conclusion{.claim = kDocumentClaims[3], .reason = "Nothing was timed."};
+  Conclusion conclusion{.claim = kDocumentClaims[3], .reasons = {"Nothing was timed."}};
   const std::vector<Timing> all = timings(results.rows());
   const auto dense = largest_factor(results, Means::dense_kernels, all);
   const auto sparse = largest_factor(results, Means::sparse_kernels, all);
@@ -148,13 +149,11 @@ Conclusion nothing_is_faster(const Results& results) {
   bool faster = false;
   for (const auto& one : {dense, sparse, removed}) faster |= one && one->factor >= kFaster;
   conclusion.verdict = faster ? Verdict::overturned : Verdict::confirmed;
-  conclusion.reason =
-      fmt::format("Against the unpruned network on dense kernels. {}. {}. {}.",
-                  factor_sentence("Zeros on dense kernels, as in the document", dense),
-                  factor_sentence("Zeros on sparse kernels", sparse),
-                  factor_sentence("Channels removed", removed));
-  for (const std::string& sentence : sparse_against_dense(results)) {
-    conclusion.reason += " " + sentence;
+  conclusion.reasons = {factor_sentence("Zeros on dense kernels, as in the document", dense),
+                        factor_sentence("Zeros on sparse kernels", sparse),
+                        factor_sentence("Channels removed", removed)};
+  for (std::string& sentence : sparse_against_dense(results)) {
+    conclusion.reasons.push_back(std::move(sentence));
   }
   return conclusion;
 }

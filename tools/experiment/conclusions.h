@@ -15,7 +15,7 @@ const char* to_string(Verdict verdict);  ///< "confirmed", "overturned", "not de
 struct Conclusion {
   std::string claim;  ///< the document's
   Verdict verdict = Verdict::not_decided;
-  std::string reason;  ///< the rows' numbers, in a sentence or more
+  std::vector<std::string> reasons;  ///< the rows' numbers, in a sentence or more
 };
 
 /// How the verdicts come about, for the reader.

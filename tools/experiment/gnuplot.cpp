@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tools/cli/text.h"
+
 namespace edgeprune {
 namespace {
 
@@ -35,6 +37,14 @@ std::vector<const Series*> legend_entries(const Figure& figure) {
     }
   }
   return entries;
+}
+
+/// As many as asked for, unless the longest entry would make them wider than the picture.
+size_t legend_columns(const Figure& figure, const std::vector<const Series*>& entries) {
+  size_t longest = 0;
+  for (const Series* entry : entries) longest = std::max(longest, text_columns(entry->name));
+  const size_t width = 9 * longest + 125;  // a letter's, a line sample's, in pixels
+  return std::clamp<size_t>(kWidth / width, 1, std::max<size_t>(1, figure.legend_columns));
 }
 
 std::string data_blocks(const Figure& figure) {
@@ -102,8 +112,8 @@ std::string frame(const Figure& figure, const std::vector<const Series*>& entrie
 
 std::string script(const Figure& figure, ImageFormat format) {
   const std::vector<const Series*> entries = legend_entries(figure);
-  const size_t legend_rows =
-      std::max<size_t>(1, (entries.size() + figure.legend_columns - 1) / figure.legend_columns);
+  const size_t columns = legend_columns(figure, entries);
+  const size_t legend_rows = std::max<size_t>(1, (entries.size() + columns - 1) / columns);
   const double legend_top = 0.025 + 0.033 * static_cast<double>(legend_rows);
   std::string text = gnuplot_terminal(format, kWidth, kHeight);
   text += data_blocks(figure) + "set multiplot\nset key off\n";

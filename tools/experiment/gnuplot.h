@@ -53,7 +53,7 @@ struct Figure {
   double x_low = 0, x_high = 1;
   double x_step = 10;         ///< between numbers on the axis; 0: gnuplot's choice
   std::vector<Panel> panels;  ///< at least one
-  size_t legend_columns = 3;  ///< filled column by column
+  size_t legend_columns = 3;  ///< at most; filled column by column
 };
 
 /// The image file's bytes, 1200 x 800 pixels. All text is shown as it stands, whatever it holds.

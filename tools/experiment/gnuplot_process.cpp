@@ -15,6 +15,9 @@
 namespace edgeprune {
 namespace {
 
+/// Scaled to look as the SVG does: its fonts are in points of 4/3 pixels, its markers smaller.
+constexpr const char* kPng = "pngcairo fontscale 0.75 pointscale 1.5";
+
 /// An unnamed file, gone when closed: unlike pipes, three of them cannot block each other.
 class ScratchFile {
  public:
@@ -75,7 +78,7 @@ std::string gnuplot_terminal(ImageFormat format, int width, int height) {
   return fmt::format(
       "set encoding utf8\n"
       "set terminal {} size {},{} noenhanced font '{},17' rounded background rgb 'white'\n",
-      format == ImageFormat::svg ? "svg dynamic" : "pngcairo", width, height, kPlotFont);
+      format == ImageFormat::svg ? "svg dynamic" : kPng, width, height, kPlotFont);
 }
 
 std::string run_gnuplot(const std::string& commands) {

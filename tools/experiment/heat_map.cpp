@@ -43,7 +43,7 @@ Scale scale(Shade shade) {
     return {0,
             1,
             "0 '#ffffff', 0.5 '#6fb1dc', 1 '#00406b'",
-            "'0 %' 0, '25 %' 0.25, '50 %' 0.5, '75 %' 0.75, '100 %' 1",
+            "'0 %%' 0, '25 %%' 0.25, '50 %%' 0.5, '75 %%' 0.75, '100 %%' 1",
             [](double share) { return share >= 0 && share <= 1; },
             [](double share) { return share; },
             [](double share) { return fmt::format("{:.0f}", 100 * share); },
@@ -144,13 +144,14 @@ std::string script(const HeatMap& map, ImageFormat format) {
       gnuplot_text(map.title), from_top(28), kPlotFont, gnuplot_text(map.subtitle), from_top(62),
       kPlotFont, gnuplot_text(map.remark_heading), from_top(kTop - 14), kPlotFont);
   text += fmt::format(
-      "unset border\nset key off\nset xtics scale 0 {}\nset xlabel {}\n"
+      "unset border\nset key off\nset xtics scale 0 font '{},{}' {}\nset xlabel {}\n"
       "set ytics scale 0 font '{},14' {}\nset y2tics scale 0 font '{},14' {}\n"
       "set xrange [-0.5:{}]\nset yrange [{}:0]\nset y2range [{}:0]\n"
       "set lmargin at screen 0.31\nset rmargin at screen 0.885\n"
       "set bmargin at screen {}\nset tmargin at screen {}\n",
-      tics(map.columns, x), gnuplot_text(map.x_label), kPlotFont, tics(names, y), kPlotFont,
-      tics(remarks, y), double(x.size()) - 0.5, rows, rows, bottom, top);
+      kPlotFont, column_lines(map) > 1 ? 11 : 17, tics(map.columns, x), gnuplot_text(map.x_label),
+      kPlotFont, tics(names, y), kPlotFont, tics(remarks, y), double(x.size()) - 0.5, rows, rows,
+      bottom, top);
   text += fmt::format(
       "set palette defined ({})\nset cbrange [{}:{}]\n"
       "set colorbox horizontal user origin 0.31,{} size 0.575,{}\n"

@@ -105,7 +105,8 @@ p, ul { max-width: 62rem; margin: .7rem 0; overflow-wrap: anywhere; }
 li { margin: .25rem 0; }
 .verdict { border-left: 5px solid #8a94a1; background: var(--band); padding: .8rem 1.1rem;
   margin: .8rem 0; border-radius: 0 6px 6px 0; }
-.verdict p { max-width: 74rem; margin: .35rem 0 0; font-size: .95rem; }
+.verdict p, .verdict ul { max-width: 78rem; margin: .35rem 0 0; font-size: .95rem; }
+.verdict ul { padding-left: 1.3rem; } .verdict li { margin: .1rem 0; }
 .verdict strong { font-size: 1.05rem; overflow-wrap: anywhere; }
 .verdict .label { display: inline-block; margin-right: .6rem; padding: .05rem .6rem;
   border-radius: 1rem; background: #6b7683; color: #fff; font-size: .82rem; font-weight: 600; }
@@ -138,7 +139,7 @@ footer { margin: 3rem 0 2rem; color: var(--soft); font-size: .9rem; }
   header { padding: 1.3rem 0; } header h1 { font-size: 1.5rem; } header p { font-size: 1rem; }
   h2 { font-size: 1.2rem; margin-top: 2rem; }
   table { font-size: .8rem; } th, td { padding: .28rem .45rem; }
-  figure svg { min-width: 40rem; }
+  figure svg { min-width: 48rem; }
 }
 @media print { nav { display: none; } .scroll { overflow: visible; border: 0; }
   figure { break-inside: avoid; } figure svg { min-width: 0; } }

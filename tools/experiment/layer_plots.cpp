@@ -81,7 +81,7 @@ Panel curve_panel(const Results& results, const std::string& y_label, double Cur
     series.name = fmt::format("{} {:.0f} %", line.name, 100 * row->target);
     series.colour = line.colour;
     series.marker = series_of(line, [](const RunRecord&) { return std::nullopt; }).marker;
-    series.marker_size = 1;
+    series.marker_size = 0.8;
     panel.series.push_back(std::move(series));
   }
   return panel;
@@ -129,8 +129,9 @@ Figure curve_figure(const Results& results) {
           .x_label = "epoch (of the baseline, or behind it)",
           .x_low = 0,
           .x_high = last + 0.5,
-          .x_step = last > 30   ? 10.0
-                    : last > 15 ? 5.0
+          .x_step = last > 40   ? 10.0
+                    : last > 20 ? 5.0
+                    : last > 8  ? 2.0
                                 : 1.0,
           .panels = {std::move(loss), std::move(accuracy)},
           .legend_columns = 3};

@@ -20,11 +20,12 @@ struct List {
 };
 
 enum class Tone { good, bad, neutral };
-/// "Confirmed: CLAIM. Reason."
+/// "Confirmed: CLAIM. Reasons."
 struct Statement {
   std::string label;
   Tone tone = Tone::neutral;
-  std::string claim, reason;
+  std::string claim;
+  std::vector<std::string> reasons;
 };
 struct TableBlock {
   Table table;

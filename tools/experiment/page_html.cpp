@@ -35,9 +35,14 @@ class HtmlWriter {
                                                      : "neutral";
     body_ += fmt::format(
         "<div class=\"verdict {}\"><span class=\"label\">{}</span><strong>{}</strong>"
-        "<p>{}</p></div>\n",
-        tone, html_escaped(statement.label), html_escaped(statement.claim),
-        html_escaped(statement.reason));
+        "\n",
+        tone, html_escaped(statement.label), html_escaped(statement.claim));
+    if (statement.reasons.size() == 1) {
+      (*this)(Paragraph{statement.reasons.front()});
+    } else {
+      (*this)(List{statement.reasons});
+    }
+    body_ += "</div>\n";
   }
 
   void operator()(const TableBlock& block) {

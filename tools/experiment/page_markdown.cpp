@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "tools/experiment/page.h"
+#include "tools/experiment/wording.h"
 
 namespace edgeprune {
 namespace {
@@ -27,12 +28,6 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
-/// "confirmed" -> "Confirmed"
-std::string capitalised(std::string text) {
-  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-  return text;
-}
-
 struct MarkdownWriter {
   std::string text;
 
@@ -45,8 +40,14 @@ struct MarkdownWriter {
     text += "\n";
   }
   void operator()(const Statement& statement) {
-    text += fmt::format("**{}: {}.** {}\n\n", capitalised(escaped(statement.label)),
-                        escaped(statement.claim), escaped(statement.reason));
+    text +=
+        fmt::format("**{}: {}.**", capitalised(escaped(statement.label)), escaped(statement.claim));
+    if (statement.reasons.size() == 1) {
+      text += " " + escaped(statement.reasons.front()) + "\n\n";
+    } else {
+      text += "\n\n";
+      (*this)(List{statement.reasons});
+    }
   }
   void operator()(const TableBlock& block) {
     text += block.table.render(Format::md) + "\n";

@@ -97,7 +97,7 @@ Figure pareto_figure(const Results& results) {
                                 .colour = kGrey,
                                 .dash = Dash::none,
                                 .marker = Marker::filled_diamond,
-                                .marker_size = 2,
+                                .marker_size = 1.6,
                                 .points = {{time->ms, 100 * baseline->accuracy}}});
       }
     }
@@ -107,7 +107,7 @@ Figure pareto_figure(const Results& results) {
   const int threads = shown.front().threads;
   return {.title = fmt::format("Accuracy against latency, {} thread{}{}", threads,
                                threads == 1 ? "" : "s", processor(rows)),
-          .x_label = "median latency on the row's fastest engine (ms per image)",
+          .x_label = "median latency (ms per image)",
           .x_low = 0,
           .x_high = right,
           .x_step = 0,

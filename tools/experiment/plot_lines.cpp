@@ -82,7 +82,7 @@ Series series_of(const Line& line, const RowValue& value) {
                 .colour = line.colour,
                 .dash = line.recovery ? Dash::none : Dash::solid,
                 .marker = marker(line),
-                .marker_size = 1.5 + 0.9 * line.depth};
+                .marker_size = 1.1 + 0.7 * line.depth};
   for (const RunRecord* row : line.rows) {
     if (const auto y = value(*row)) series.points.emplace_back(percent_sparsity(*row), *y);
   }
@@ -98,7 +98,7 @@ std::vector<Series> baseline_marker(const Rows& rows, const RowValue& value, std
            .colour = kGrey,
            .dash = Dash::none,
            .marker = shape,
-           .marker_size = 2,
+           .marker_size = 1.6,
            .points = {{percent_sparsity(*baseline), *y}}}};
 }
 

@@ -35,7 +35,7 @@ std::vector<Series> document_points(const Rows& rows) {
                 .colour = "#777777",
                 .dash = Dash::none,
                 .marker = Marker::diamond,
-                .marker_size = 1.8,
+                .marker_size = 1.4,
                 .line_width = 2};
   for (const RunRecord& row : rows) {
     const DocumentRow* document = find_document_row(row);

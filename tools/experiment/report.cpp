@@ -59,7 +59,7 @@ void add_conclusions(Page& page, const Results& results) {
   page.blocks.push_back(Heading{"The document's conclusions"});
   for (const Conclusion& one : conclusions(results)) {
     page.blocks.push_back(
-        Statement{to_string(one.verdict), tone(one.verdict), one.claim, one.reason});
+        Statement{to_string(one.verdict), tone(one.verdict), one.claim, one.reasons});
   }
   if (!timings(results.rows()).empty()) {
     page.blocks.push_back(TableBlock{speed_table(results),
@@ -87,7 +87,7 @@ void add_results(Page& page, const Results& results) {
   }
   page.blocks.push_back(TableBlock{document_table(results), caption});
   page.blocks.push_back(Paragraph{kDocumentCircumstances});
-  page.blocks.push_back(List{{most_accurate(results)}});
+  page.blocks.push_back(Paragraph{most_accurate(results)});
 }
 
 void add_best(Page& page, const Results& results) {

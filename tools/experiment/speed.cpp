@@ -56,8 +56,10 @@ Timed timed(const Results& results, const RunRecord& row, const LatencyCell& cel
   return result;
 }
 
-Cell factor_cell(const std::optional<Timed>& found) {
+Cell factor_cell(Means means, const std::optional<Timed>& found) {
   if (!found) return {};
+  if (means == Means::dense_kernels)
+    return fmt::format("{:.2f} ({})", found->factor, found->row->id);
   return fmt::format("{:.2f} ({}, {})", found->factor, found->row->id, found->engine);
 }
 
@@ -107,10 +109,10 @@ Table speed_table(const Results& results) {
       if (accurate && results.baseline() == nullptr) continue;
       const double least = accurate ? results.baseline()->accuracy - kAccuracyAllowance : 0;
       std::vector<Cell> cells = {timing.batch, timing.threads,
-                                 accurate ? "at most half a point below" : "all"};
+                                 accurate ? "≤ 0.5 points below" : "all"};
       for (const Means means :
            {Means::dense_kernels, Means::sparse_kernels, Means::removed_channels}) {
-        cells.push_back(factor_cell(largest_factor(results, means, {timing}, least)));
+        cells.push_back(factor_cell(means, largest_factor(results, means, {timing}, least)));
       }
       table.add_row(std::move(cells));
     }

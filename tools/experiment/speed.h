@@ -11,6 +11,9 @@
 
 namespace edgeprune {
 
+/// From what factor on a network counts as faster: less is within the noise of timing.
+inline constexpr double kFaster = 1.05;
+
 /// What could make a pruned network faster.
 enum class Means {
   dense_kernels,    ///< zeros, on the dense engine: what the document measured

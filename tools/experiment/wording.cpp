@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+
 namespace edgeprune {
 
 std::string percent_text(double fraction, int precision) {
@@ -20,6 +22,11 @@ std::string p_text(const std::optional<double>& p) {
   if (!p) return "not tested";
   if (*p < 0.001) return "p < 0.001";
   return fmt::format("p = {:.{}f}", *p, *p < 0.1 ? 3 : 2);
+}
+
+std::string capitalised(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
 }
 
 std::string timing_text(const Timing& timing) {

@@ -20,7 +20,7 @@ Page sample_page(const std::string& text) {
           .lead = "Lead " + text,
           .blocks = {Heading{"Part " + text}, Paragraph{"Paragraph " + text},
                      List{{"first " + text, "second"}},
-                     Statement{"confirmed", Tone::good, "claim " + text, "Reason " + text},
+                     Statement{"confirmed", Tone::good, "claim " + text, {"Reason " + text}},
                      TableBlock{sample_table("cell " + text), "table caption " + text},
                      PictureBlock{"plots/a.svg", "picture " + text, "caption " + text,
                                   "<svg viewBox='0 0 1 1'><g id='x'></g></svg>"}}};
