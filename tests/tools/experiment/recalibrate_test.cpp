@@ -8,6 +8,7 @@
 #include "data/preprocess.h"
 #include "engine/ops/conv2d.h"
 #include "pruning/compact.h"
+#include "tests/support/tensors.h"
 #include "tests/tools/experiment/small_run.h"
 #include "tools/experiment/evaluate.h"
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "tests/support/paths.h"
+#include "tests/support/tensors.h"
 #include "tests/tools/experiment/small_run.h"
 #include "tools/experiment/evaluate.h"
 #include "tools/experiment/recalibrate.h"
