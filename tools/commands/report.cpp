@@ -38,6 +38,8 @@ void write_report(const std::string& folder, const std::string& format) {
   require_file(fs::is_directory(root), runs, "there is no folder {}", folder);
   const Results results(read_records(runs));
   require_file(!results.rows().empty(), runs, "no finished runs yet");
+  // First of all: what cannot be read is found before anything is written.
+  const Table table = results_table(results);
   const Page page = report_page(results, draw_pictures(results, root / "plots"));
   const std::string markdown = to_markdown(page);
   write_file_atomically((root / "report.md").string(), markdown);
@@ -45,7 +47,7 @@ void write_report(const std::string& folder, const std::string& format) {
   if (format == "md") {
     print(markdown);  // the table in one piece is too wide to read
   } else {
-    print(results_table(results), format);
+    print(table, format);
   }
   say("report: " + (root / "report.html").string() + ", report.md");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/base/check.h"
 #include "tools/experiment/mcnemar.h"
 #include "tools/experiment/query.h"
 
@@ -53,6 +54,16 @@ RunRecord mean_of(const Runs& runs) {
   }
   for (LatencyCell& cell : row.latency) average(cell, runs);
   return row;
+}
+
+double p_value(const RunRecord& run, const RunRecord& against) {
+  try {
+    return mcnemar(run.correct, against.correct, run.test_images).p;
+  } catch (const std::invalid_argument& error) {
+    require(false, "compare", "which images {} and {} have right cannot be read: {}", run.id,
+            against.id, error.what());
+    return 1;
+  }
 }
 
 }  // namespace
@@ -122,7 +133,7 @@ Comparison Results::compare(const RunRecord& row, const RunRecord& other) const 
         run->correct.size() != against.correct.size()) {
       tested = false;
     } else {
-      largest = std::max(largest, mcnemar(run->correct, against.correct, run->test_images).p);
+      largest = std::max(largest, p_value(*run, against));
     }
   }
   result.difference /= static_cast<double>(std::max<size_t>(1, count));

@@ -184,7 +184,7 @@ Table results_table(const Results& results) {
   columns.push_back({{"p", "p_value"},
                      against_baseline(results, [&](const RunRecord& row, const RunRecord& base) {
                        const auto p = results.compare(row, base).p;
-                       return p ? Cell(Number{*p, 4}) : Cell();
+                       return p ? Cell(Number{*p, 6}) : Cell();
                      })});
   append(columns, size_columns());
   append(columns, {document_sparsity(), document_accuracy(), document_latency()});

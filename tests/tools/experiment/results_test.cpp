@@ -91,6 +91,18 @@ TEST(Results, WithoutTheSameImagesThereIsNoTest) {
   }
 }
 
+TEST(Results, WhatCannotBeReadNamesItsRun) {
+  std::vector<RunRecord> runs = sample_study();
+  runs[1].correct[7] = 'z';
+  const Results results(runs);
+  try {
+    results.compare(results.rows()[1], *results.baseline());
+    FAIL() << "expected an exception";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("magnitude-one-shot-30"), std::string::npos);
+  }
+}
+
 TEST(Results, ADifferenceHasToShowInEverySeed) {
   const auto compare = [](const Results& results) {
     return results.compare(results.rows()[1], results.rows()[0]);
