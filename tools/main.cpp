@@ -56,7 +56,10 @@ int main(int argc, char** argv) try {
   edgeprune::save_kernel_choices();
   return 0;
 } catch (const edgeprune::Interrupted&) {
-  return fail("interrupted; train, prune and study go on where they were with --resume", kInterrupted);
+  return fail(
+      "interrupted; train, prune and study go on where they were with --resume, sensitivity "
+      "without",
+      kInterrupted);
 } catch (const std::bad_alloc&) {
   return fail("not enough memory", kFailed);
 } catch (const std::exception& error) {

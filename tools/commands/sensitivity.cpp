@@ -48,22 +48,17 @@ void run(const Options& o) {
   require(!o.data.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
   options.method = parse_method(o.method);
+  Checkpoint checkpoint = load_checkpoint(o.model);
+  const Dataset training = open_dataset(o.data, Split::train);
+  require_valid(options, training);
   std::sort(options.levels.begin(), options.levels.end());
   options.levels.erase(std::unique(options.levels.begin(), options.levels.end()),
                        options.levels.end());
-  Checkpoint checkpoint = load_checkpoint(o.model);
-  const Dataset training = open_dataset(o.data, Split::train);
   const std::filesystem::path folder = o.folder;
   std::filesystem::create_directories(folder);
   const std::string log = (folder / "sensitivity.jsonl").string();
   require_writable_file(log);
-  Sensitivity result;
-  try {
-    result = scan_sensitivity(checkpoint, training, options, log);
-  } catch (const Interrupted&) {
-    say(fmt::format("{} has what was measured so far: the same command goes on", log));
-    throw;
-  }
+  const Sensitivity result = scan_sensitivity(checkpoint, training, options, log);
   const Machine machine = this_machine();
   print_conditions(machine, 1, o.format);
   if (o.format == "md") {

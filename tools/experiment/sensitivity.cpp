@@ -195,8 +195,7 @@ double Sensitivity::lost(size_t layer, size_t level) const {
   return 100 * (accuracy - layers[layer].cells[level].accuracy);
 }
 
-Sensitivity scan_sensitivity(Checkpoint& checkpoint, const Dataset& training,
-                             const SensitivityOptions& options, const std::string& log) {
+void require_valid(const SensitivityOptions& options, const Dataset& training) {
   require(options.method == Method::magnitude || options.method == Method::channel, "sensitivity",
           "layers are pruned by magnitude or channel, got {}", to_string(options.method));
   require(!options.levels.empty(), "sensitivity", "there are no levels");
@@ -206,6 +205,11 @@ Sensitivity scan_sensitivity(Checkpoint& checkpoint, const Dataset& training,
   }
   require(options.images > 0 && options.images < training.size(), "sensitivity",
           "cannot hold {} of {} training images out", options.images, training.size());
+}
+
+Sensitivity scan_sensitivity(Checkpoint& checkpoint, const Dataset& training,
+                             const SensitivityOptions& options, const std::string& log) {
+  require_valid(options, training);
   require_same_classes(checkpoint.info.classes, training);
   return Scan(checkpoint, training, options, log).run();
 }

@@ -43,6 +43,9 @@ struct Sensitivity {
   double lost(size_t layer, size_t level) const;
 };
 
+/// Throws std::invalid_argument on options that are out of range or do not fit the data.
+void require_valid(const SensitivityOptions& options, const Dataset& training);
+
 /// Scans every prunable layer (with Method::channel: every Conv2d). Accuracies and times are kept
 /// in the file `log` (JSON lines) as they come: a scan that was killed goes on behind them, one
 /// that was finished is only read. Times are of the network with every layer at that level, where
