@@ -85,12 +85,13 @@ class Run {
         test_(test),
         say_(say),
         paths_{trajectory.state} {
-    if (!trajectory.state.empty()) {
-      identity_ = identity_of(checkpoint, trajectory, training, test);
-      if (trajectory.resume && fs::exists(paths_.steps())) return load();
+    if (!trajectory.state.empty()) identity_ = identity_of(checkpoint, trajectory, training, test);
+    if (trajectory.resume && !trajectory.state.empty() && fs::exists(paths_.steps())) {
+      load();
+    } else {
+      if (trajectory.min_accuracy > 0) require_good_start();
+      save_progress();
     }
-    if (trajectory.min_accuracy > 0) require_good_start();
-    save_progress();
   }
 
   std::vector<TrajectoryStep> run() {
