@@ -96,15 +96,26 @@ class Study {
     for (size_t i = 0; i < steps_.size(); ++i) {
       const StudyStep& step = steps_[i];
       const auto label = fmt::format("[{}/{}] {}", i + 1, steps_.size(), step.id);
-      const bool trained = folder_.has_model(step.id);
-      const bool wanted = step.row && !finished_.contains(step.id);
-      if (trained && !wanted) say_(label + ": finished before");
-      if (!trained) make_model(step, label);
-      if (wanted) finish_row(step, label);
+      if (!needs(step)) {
+        say_(label + ": finished before");
+        continue;
+      }
+      if (!folder_.has_model(step.id)) make_model(step, label);
+      if (wants_row(step)) finish_row(step, label);
     }
   }
 
  private:
+  bool wants_row(const StudyStep& step) const { return step.row && !finished_.contains(step.id); }
+
+  /// Whether its model is: for its row, or to make another one from. (Who removes the models of
+  /// finished rows, to have room, does not get them again.)
+  bool needs(const StudyStep& step) const {
+    return wants_row(step) || std::any_of(steps_.begin(), steps_.end(), [&](const StudyStep& next) {
+             return next.parent == step.id && !folder_.has_model(next.id) && needs(next);
+           });
+  }
+
   /// Loads the parent, prunes, trains, saves.
   void make_model(const StudyStep& step, const std::string& label) {
     Checkpoint model =

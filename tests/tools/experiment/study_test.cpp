@@ -169,6 +169,9 @@ TEST_F(StudyTest, AFinishedStudyIsNotRunAgain) {
   EXPECT_EQ(read_file(options_.folder + "/runs.jsonl"), before);
   EXPECT_EQ(listener.said.size(), 2u);
   for (const std::string& line : listener.said) EXPECT_THAT(line, HasSubstr("finished before"));
+  fs::remove_all(options_.folder + "/models");
+  run();
+  EXPECT_TRUE(fs::is_empty(options_.folder + "/models")) << "trained again";
 }
 
 TEST_F(StudyTest, ARowCutOffByACrashIsMeasuredAgain) {
