@@ -274,7 +274,8 @@ class Commands(CommandTest):
         self.assertEqual({len(row) for row in table}, {len(rows[0])})
         self.assertEqual(len(table), len(rows) + 1)
         self.assertEqual(len(lines), len(rows) + 2)
-        self.assertEqual([row[0] for row in table[1:]], [row["layer"] for row in rows])
+        column = table[0].index("layer")
+        self.assertEqual([row[column] for row in table[1:]], [row["layer"] for row in rows])
         self.assertEqual(len({line.count("|") for line in lines}), 1)
 
     def test_an_image_folder_is_trained_and_tested_on(self):

@@ -14,9 +14,9 @@ class Recovery(CommandTest):
         self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5,
                      "--out", self.pruned)
 
-    def train(self, *more):
+    def train(self, *more, epochs=1):
         return ("train", "--data", "synthetic:48", "--model", self.pruned, "--out", self.folder / "out.safetensors",
-                "--epochs", 1, "--batch", 16, "--threads", 1, *more)
+                "--epochs", epochs, "--batch", 16, "--threads", 1, *more)
 
     def test_all_together_are_in_the_history_and_zeros_stay(self):
         code, _, errors = self.run_command(*self.train(
@@ -30,7 +30,7 @@ class Recovery(CommandTest):
         for name, values in before.items():
             if "running" in name:
                 self.assertNotEqual(list(values), list(tensors[name]), name)
-            elif len(values) > 3000:
+            elif len(values) > 3000 and any(values):
                 self.assertTrue(all(b == 0 for a, b in zip(values, tensors[name]) if a == 0), name)
                 self.assertNotEqual(list(values), list(tensors[name]), name)
 
@@ -48,14 +48,15 @@ class Recovery(CommandTest):
         self.fail(*self.train("--teacher", self.base), says="--distill and --teacher go together")
         self.fail(*self.train("--distill", "4", "--teacher", self.base), says="expected T,alpha")
         self.fail(*self.train("--distill", "4,0.5", "--teacher", self.folder / "no.safetensors"), says="no.safetensors")
-        self.fail(*self.train("--rewind", "--epochs", 2), says="2 epochs cannot replay", code=1)
+        self.fail(*self.train("--rewind", epochs=2), says="2 epochs cannot replay", code=1)
 
 
 class Sensitivity(CommandTest):
-    def arguments(self, *more):
-        return ("sensitivity", "--model", self.base, "--data", "synthetic:48", "--levels", 0.5, "--images", 20,
-                "--bn-recalibrate", 4, "--out", self.folder / "scan", "--threads", 1, "--seconds", 0,
-                "--min-samples", 1, "--warmup", 0, *more)
+    def arguments(self, **changed):
+        options = {"model": self.base, "data": "synthetic:48", "levels": 0.5, "images": 20, "method": "magnitude",
+                   "out": self.folder / "scan"} | changed
+        return ("sensitivity", *(word for name, value in options.items() for word in (f"--{name}", value)),
+                "--bn-recalibrate", 4, "--threads", 1, "--seconds", 0, "--min-samples", 1, "--warmup", 0)
 
     def test_a_row_for_each_layer_and_a_picture(self):
         rows = self.json_of(*self.arguments())
@@ -66,7 +67,7 @@ class Sensitivity(CommandTest):
         again = self.json_of(*self.arguments())
         self.assertEqual([row["accuracy_percent"] for row in again], [row["accuracy_percent"] for row in rows])
         self.assertEqual((self.folder / "scan" / "sensitivity.jsonl").read_bytes(), log, "only read")
-        channels = self.json_of(*self.arguments("--method", "channel", "--out", self.folder / "channels"))
+        channels = self.json_of(*self.arguments(method="channel", out=self.folder / "channels"))
         self.assertEqual(len(channels), 52)
 
     def test_ctrl_c_keeps_what_was_measured(self):
@@ -82,10 +83,10 @@ class Sensitivity(CommandTest):
         self.assertTrue(log.read_bytes().startswith(before))
 
     def test_what_cannot_be_is_one_line(self):
-        self.fail(*self.arguments("--levels", 1.5), says="expected levels between 0 and 1")
-        self.fail(*self.arguments("--images", 48), says="cannot hold 48 of 48")
-        self.fail(*self.arguments("--model", self.folder / "no.safetensors"), says="no.safetensors", code=1)
-        self.fail(*self.arguments("--data", self.folder / "no"), says="no")
+        self.fail(*self.arguments(levels=1.5), says="expected levels between 0 and 1")
+        self.fail(*self.arguments(images=48), says="cannot hold 48 of 48")
+        self.fail(*self.arguments(model=self.folder / "no.safetensors"), says="no.safetensors", code=1)
+        self.fail(*self.arguments(data=self.folder / "no"), says="no")
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ TEST(HeatMap, PointsLostCanBeNoneOrGained) {
   EDGEPRUNE_REQUIRE_GNUPLOT();
   HeatMap map = sample_map();
   map.shade = Shade::points;
-  map.rows[0].ratios = {-0.04, -1.25};
+  map.rows[0].ratios = {-0.04, -1.24};
   map.rows[1].ratios = {31.49, std::numeric_limits<double>::quiet_NaN()};
   const std::string svg = draw(map, ImageFormat::svg);
   for (const std::string text : {">0.0<", ">-1.2<", ">31.5<", "31 or more"}) {

@@ -24,7 +24,12 @@ using testing::TemporaryFolder;
 
 /// A scan of a small network on 60 of 160 images.
 struct SmallScan {
-  SmallScan() : training(synthetic(160, Split::train, 0)) {
+  explicit SmallScan(
+      std::shared_ptr<const TemporaryFolder> in = std::make_shared<const TemporaryFolder>(),
+      std::string log_name = "scan.jsonl")
+      : folder(std::move(in)),
+        name(std::move(log_name)),
+        training(synthetic(160, Split::train, 0)) {
     checkpoint.model =
         std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(0.25, 32, 10), uint64_t{3});
     checkpoint.info.classes = training.classes;
@@ -35,9 +40,10 @@ struct SmallScan {
     options.latency = {.seconds = 0, .min_samples = 1, .warmup_seconds = 0, .warmup_runs = 1};
   }
   Sensitivity scan() { return scan_sensitivity(checkpoint, training, options, log()); }
-  std::string log() const { return folder.file("scan.jsonl"); }
+  std::string log() const { return folder->file(name); }
 
-  TemporaryFolder folder;
+  std::shared_ptr<const TemporaryFolder> folder;  // one a test: a second one would empty it
+  std::string name;
   Dataset training;
   Checkpoint checkpoint;
   SensitivityOptions options;
@@ -98,7 +104,7 @@ TEST(Sensitivity, ChannelsAreOfConvolutionsAlone) {
 }
 
 TEST(Sensitivity, AScanThatWasKilledGoesOnAndEndsTheSame) {
-  SmallScan undisturbed, killed;
+  SmallScan undisturbed, killed(undisturbed.folder, "killed.jsonl");
   const Sensitivity expected = undisturbed.scan();
   killed.scan();
   const int64_t lines = lines_of(killed.log());
@@ -148,7 +154,7 @@ TEST(Sensitivity, AnotherScansLogIsRefusedNamingWhatDiffers) {
   SmallScan small;
   small.scan();
   const auto refused = [&](const std::string& what, const auto& change) {
-    SmallScan other;
+    SmallScan other(small.folder);
     change(other);
     EXPECT_THAT(message_of<std::invalid_argument>([&] {
                   scan_sensitivity(other.checkpoint, other.training, other.options, small.log());

@@ -38,7 +38,7 @@ TEST(TrainingHistory, OfSeveralTrainingsTheLastOneIsTheBaselines) {
   Json history = pruned_history();
   history.insert(history.begin() + 2, training_step(further, {}, "parent"));
   EXPECT_EQ(baseline_training(history).epochs, 3);
-  history.insert(history.begin() + 3, {{"step", "train"}, {"epochs", 0}, {"learning_rate", 1}});
+  history.insert(history.begin() + 3, Json{{"step", "train"}, {"epochs", 0}, {"learning_rate", 1}});
   EXPECT_EQ(baseline_training(history).epochs, 3) << "no epochs are no training";
 }
 
