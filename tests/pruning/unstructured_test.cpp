@@ -24,14 +24,15 @@ int64_t count_zeros(const Masks& masks) {
   return zeros;
 }
 
-Tensor& weight_of(const MobileNetV2& model, const std::string& layer) {
+/// (By value: a Tensor shares its memory, and the handles that hold this one go.)
+Tensor weight_of(const MobileNetV2& model, const std::string& layer) {
   for (PrunableWeight& weight : prunable_weights(model)) {
     if (weight.layer() == layer) return weight.variable.value();
   }
   throw std::runtime_error("no layer " + layer);
 }
 
-void scale(Tensor& tensor, float factor) {
+void scale(Tensor tensor, float factor) {
   for (int64_t i = 0; i < tensor.count(); ++i) tensor.data()[i] *= factor;
 }
 
