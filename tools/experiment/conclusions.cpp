@@ -131,7 +131,7 @@ Conclusion iterating_overshoots(const Results& results) {
   return conclusion;
 }
 
-std::string factor_sentence(const char* means, const std::optional<Timed>& found) {
+std::string factor_sentence(const char* means, const std::optional<TimedRow>& found) {
   if (!found) return fmt::format("{}: not measured.", means);
   return fmt::format(
       "{}: at most {} as fast as the unpruned network on dense kernels ({} on the "

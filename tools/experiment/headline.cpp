@@ -9,7 +9,7 @@ namespace edgeprune {
 namespace {
 
 /// "do (up to 2.87 times, batch 64 on 1 thread)"; nothing if it was not measured.
-std::string answer(const std::optional<Timed>& found) {
+std::string answer(const std::optional<TimedRow>& found) {
   if (!found) return {};
   const bool faster = found->factor >= kFaster;
   return fmt::format("{} ({} {}, {})", faster ? "do" : "do not", faster ? "up to" : "at most",
@@ -46,7 +46,7 @@ std::string price_sentence(const Results& results) {
       percent_text(baseline->accuracy, 2), percent_text(best.front().row->sparsity()),
       best.front().row->id);
   for (const Timing& timing : main_timings(results.rows())) {
-    std::optional<Timed> fastest;
+    std::optional<TimedRow> fastest;
     for (const BestRow& one : best) {
       const auto time = fastest_engine(results, *one.row, timing);
       if (time && (!fastest || time->ms < fastest->ms)) fastest = time;

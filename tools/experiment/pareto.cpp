@@ -12,21 +12,21 @@ namespace {
 
 constexpr double kShownBelowBest = 0.25;
 
-std::vector<Timed> by_time(const Results& results, const Timing& timing) {
-  std::vector<Timed> all;
+std::vector<TimedRow> by_time(const Results& results, const Timing& timing) {
+  std::vector<TimedRow> all;
   for (const RunRecord& row : results.rows()) {
     if (const auto time = fastest_engine(results, row, timing)) all.push_back(*time);
   }
-  std::stable_sort(all.begin(), all.end(), [](const Timed& a, const Timed& b) {
+  std::stable_sort(all.begin(), all.end(), [](const TimedRow& a, const TimedRow& b) {
     return a.ms != b.ms ? a.ms < b.ms : a.row->accuracy > b.row->accuracy;
   });
   return all;
 }
 
 /// From the left end up and to the right; only what is shown.
-Series staircase(const std::vector<Timed>& front, double least, double right) {
+Series staircase(const std::vector<TimedRow>& front, double least, double right) {
   Series series{.name = "Pareto front", .colour = "#333333", .dash = Dash::dashed, .points = {}};
-  for (const Timed& time : front) {
+  for (const TimedRow& time : front) {
     const double y = 100 * time.row->accuracy;
     if (time.row->accuracy < least) continue;
     if (!series.points.empty()) series.points.emplace_back(time.ms, series.points.back().second);
@@ -38,9 +38,9 @@ Series staircase(const std::vector<Timed>& front, double least, double right) {
 
 }  // namespace
 
-std::vector<Timed> pareto_front(const Results& results, const Timing& timing) {
-  std::vector<Timed> front;
-  for (const Timed& time : by_time(results, timing)) {
+std::vector<TimedRow> pareto_front(const Results& results, const Timing& timing) {
+  std::vector<TimedRow> front;
+  for (const TimedRow& time : by_time(results, timing)) {
     if (front.empty() || time.row->accuracy > front.back().row->accuracy) front.push_back(time);
   }
   return front;
@@ -56,7 +56,7 @@ Table pareto_table(const Results& results) {
                {"accuracy %", "accuracy_percent"},
                {"sparsity %", "sparsity_percent"}});
   for (const Timing& timing : main_timings(results.rows())) {
-    for (const Timed& time : pareto_front(results, timing)) {
+    for (const TimedRow& time : pareto_front(results, timing)) {
       table.add_row({timing.batch, timing.threads, time.row->id, time.engine, Number{time.ms, 3},
                      time.factor > 0 ? Cell(Number{time.factor, 2}) : Cell(),
                      Number{100 * time.row->accuracy, 2}, Number{100 * time.row->sparsity(), 1}});
@@ -72,7 +72,7 @@ Figure pareto_figure(const Results& results) {
   double best = 0, slowest = 0;
   for (const RunRecord& row : rows) best = std::max(best, row.accuracy);
   for (const Timing& timing : shown) {
-    for (const Timed& time : by_time(results, timing)) slowest = std::max(slowest, time.ms);
+    for (const TimedRow& time : by_time(results, timing)) slowest = std::max(slowest, time.ms);
   }
   const double right = slowest > 0 ? 1.06 * slowest : 1, least = best - kShownBelowBest;
   std::vector<Panel> panels;

@@ -11,7 +11,7 @@ namespace edgeprune {
 
 /// The rows, each on its fastest engine, that no other beats: none is at least as fast and more
 /// accurate, or faster and as accurate. From the fastest to the most accurate.
-std::vector<Timed> pareto_front(const Results& results, const Timing& timing);
+std::vector<TimedRow> pareto_front(const Results& results, const Timing& timing);
 
 /// The fronts of all main timings (query.h), a line a row.
 Table pareto_table(const Results& results);

@@ -47,8 +47,8 @@ std::string faster_from(const std::vector<Gap>& gaps) {
                      100 * (slow.sparsity + share * (fast.sparsity - slow.sparsity)));
 }
 
-Timed timed(const Results& results, const RunRecord& row, const LatencyCell& cell) {
-  Timed result{&row, cell.engine, {cell.batch, cell.threads}, cell.median};
+TimedRow timed(const Results& results, const RunRecord& row, const LatencyCell& cell) {
+  TimedRow result{&row, cell.engine, {cell.batch, cell.threads}, cell.median};
   const RunRecord* baseline = results.baseline();
   const LatencyCell* dense =
       baseline != nullptr ? find_latency(*baseline, "dense", result.timing) : nullptr;
@@ -56,7 +56,7 @@ Timed timed(const Results& results, const RunRecord& row, const LatencyCell& cel
   return result;
 }
 
-Cell factor_cell(Means means, const std::optional<Timed>& found) {
+Cell factor_cell(Means means, const std::optional<TimedRow>& found) {
   if (!found) return {};
   if (means == Means::dense_kernels)
     return fmt::format("{:.2f} ({})", found->factor, found->row->id);
@@ -71,9 +71,9 @@ bool applies(Means means, const RunRecord& row, const std::string& engine) {
   return means == (engine == "dense" ? Means::dense_kernels : Means::sparse_kernels);
 }
 
-std::optional<Timed> fastest_engine(const Results& results, const RunRecord& row,
-                                    const Timing& timing) {
-  std::optional<Timed> best;
+std::optional<TimedRow> fastest_engine(const Results& results, const RunRecord& row,
+                                       const Timing& timing) {
+  std::optional<TimedRow> best;
   for (const LatencyCell& cell : row.latency) {
     if (Timing{cell.batch, cell.threads} != timing) continue;
     if (!best || cell.median < best->ms) best = timed(results, row, cell);
@@ -81,14 +81,14 @@ std::optional<Timed> fastest_engine(const Results& results, const RunRecord& row
   return best;
 }
 
-std::optional<Timed> largest_factor(const Results& results, Means means,
-                                    const std::vector<Timing>& timings, double min_accuracy) {
-  std::optional<Timed> best;
+std::optional<TimedRow> largest_factor(const Results& results, Means means,
+                                       const std::vector<Timing>& timings, double min_accuracy) {
+  std::optional<TimedRow> best;
   for (const RunRecord& row : results.rows()) {
     if (row.accuracy < min_accuracy) continue;
     for (const LatencyCell& cell : row.latency) {
       if (!applies(means, row, cell.engine)) continue;
-      const Timed candidate = timed(results, row, cell);
+      const TimedRow candidate = timed(results, row, cell);
       const bool asked =
           std::find(timings.begin(), timings.end(), candidate.timing) != timings.end();
       if (asked && candidate.factor > (best ? best->factor : 0)) best = candidate;

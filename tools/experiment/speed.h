@@ -22,7 +22,7 @@ enum class Means {
 };
 
 /// A row's time on one engine.
-struct Timed {
+struct TimedRow {
   const RunRecord* row = nullptr;
   std::string engine;
   Timing timing{};
@@ -31,13 +31,13 @@ struct Timed {
 };
 
 /// The row's fastest engine; nothing if the row was not timed so.
-std::optional<Timed> fastest_engine(const Results& results, const RunRecord& row,
-                                    const Timing& timing);
+std::optional<TimedRow> fastest_engine(const Results& results, const RunRecord& row,
+                                       const Timing& timing);
 
 /// The largest factor among pruned rows of at least `min_accuracy`, over the given timings; nothing
 /// if none was measured.
-std::optional<Timed> largest_factor(const Results& results, Means means,
-                                    const std::vector<Timing>& timings, double min_accuracy = 0);
+std::optional<TimedRow> largest_factor(const Results& results, Means means,
+                                       const std::vector<Timing>& timings, double min_accuracy = 0);
 
 /// Which engines and modes of `row` count as `means`.
 bool applies(Means means, const RunRecord& row, const std::string& engine);

@@ -24,7 +24,7 @@ Results results() {
 
 TEST(Pareto, FrontHoldsWhatNothingBeats) {
   const Results all = results();
-  const std::vector<Timed> front = pareto_front(all, {1, 1});
+  const std::vector<TimedRow> front = pareto_front(all, {1, 1});
   ASSERT_EQ(front.size(), 3u);
   EXPECT_EQ(front[0].row->id, "broken");
   EXPECT_EQ(front[1].row->id, "faster");
