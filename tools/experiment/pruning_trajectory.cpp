@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "models/copy_model.h"
 #include "models/summary.h"
 #include "tools/experiment/evaluate.h"
 #include "tools/experiment/train_state.h"
@@ -14,14 +15,6 @@ namespace edgeprune {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::unique_ptr<MobileNetV2> copy_of(const MobileNetV2& model) {
-  auto copy = std::make_unique<MobileNetV2>(model.architecture(), uint64_t{0});
-  copy->load_state_dict(model.state_dict());
-  copy->dropout_rate = model.dropout_rate;
-  copy->train(model.training());
-  return copy;
-}
 
 /// Where a trajectory keeps itself.
 struct Paths {

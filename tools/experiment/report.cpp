@@ -142,7 +142,9 @@ void add_measurement(Page& page) {
       "fine-tuned after each. compounding: the document's arithmetic, each step's fraction of what "
       "is left. cubic: Zhu and Gupta's schedule (2017).",
       "Latency is the median in ms per image after warm-up, all engines of a row in turns in one "
-      "run, threads pinned. dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 "
+      "run. Rows are timed at different moments unless all were timed anew in turns (study "
+      "--remeasure): without that, a factor between two rows is no better than the machine was "
+      "quiet. dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 "
       "convolutions and the head. auto: the faster of the two, layer by layer.",
       "p-values are McNemar's exact two-sided test on the images that only one of two networks has "
       "right. They say whether two networks differ, not whether another training of either would "

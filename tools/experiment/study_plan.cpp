@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/base/check.h"
+#include "models/copy_model.h"
 
 namespace edgeprune {
 namespace {
@@ -100,12 +101,6 @@ class Trajectories {
 bool has_limits(const PruneRequest& request) {
   return !request.limits.keep.empty() || request.limits.min_density > 0 ||
          request.groups.round_to > 1 || request.groups.min_channels > 1;
-}
-
-std::unique_ptr<MobileNetV2> copy_of(const MobileNetV2& model) {
-  auto copy = std::make_unique<MobileNetV2>(model.architecture(), 0);
-  copy->load_state_dict(model.state_dict());
-  return copy;
 }
 
 }  // namespace
