@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <filesystem>
 #include <memory>
 
@@ -30,6 +32,20 @@ void say_what_stays(const ChannelPlan& plan) {
   if (first == nullptr) return;
   say(fmt::format("{} of {} groups cannot shrink as far as asked, as {}: {}", held, plan.size(),
                   first->group.name, first->note));
+}
+
+/// A layer without weights cuts the network in two, whatever the sparsity of the whole: global
+/// magnitude does that to layers of small weights. Empty: there is none.
+std::string dead_layers(const ModelSummary& after) {
+  std::vector<std::string> dead;
+  for (const LayerSummary& layer : after.layers) {
+    if (layer.nonzeros == 0) dead.push_back(layer.name);
+  }
+  if (dead.empty()) return "";
+  return fmt::format(
+      "warning: no weight of {} is left, so that the logits no longer depend on the image: see "
+      "--min-density, --keep and --method lamp",
+      fmt::join(dead, ", "));
 }
 
 /// Prunes once and saves, without data.
@@ -71,6 +87,7 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
     say(fmt::format("{}{} zeros among {} prunable weights", prefix,
                     after.prunable - after.nonzero_prunable, after.prunable));
   }
+  if (const std::string warning = dead_layers(after); !warning.empty()) say(warning);
   print(table, o.format);
 }
 
@@ -81,6 +98,7 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
   const bool channels = trajectory.each.prune.method == Method::channel;
   Table table = plan_table();
   std::vector<std::string> lines;
+  std::string warning;  // of the last step
   if (steps > 1) {
     lines.push_back(
         "plan, on the weights as they are now, without the fine-tuning in between (which changes "
@@ -95,7 +113,9 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
         lines.push_back(fmt::format("step {}/{}, {:.4g} of the {} {}: {}", i + 1, steps, fraction,
                                     to_string(base), channels ? "channels" : "weights",
                                     to_string(reduction(whole, left), left.nonzero_multiply_adds)));
+        warning = dead_layers(left);
       });
+  if (!warning.empty()) lines.push_back(warning);
   for (const std::string& line : lines) say(line);
   return table;
 }

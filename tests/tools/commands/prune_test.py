@@ -76,6 +76,16 @@ class Schedules(CommandTest):
         for row in self.json_of("info", "--model", out):
             self.assertLessEqual(row["sparsity_percent"], 90, row)
 
+    def test_a_layer_that_dies_is_named(self):
+        for extra in ((), ("--schedule", "cubic")):
+            arguments = self.prune("--method", "magnitude", "--sparsity", 0.9999, "--dry-run", *extra)
+            _, output, errors = self.run_command(*arguments, "--format", "json")
+            last = json.loads(output)[-55:]
+            dead = [row["layer"] for row in last if row["zeros_after"] == row["weights"]]
+            self.assertTrue(dead)
+            self.assertIn(f"warning: no weight of {', '.join(dead)} is left", errors)
+            self.assertNotIn("warning", self.run_command(*arguments, "--min-density", 0.00005)[2])
+
     def test_the_guard_keeps_the_last_good_model_and_says_so(self):
         good, out = self.folder / "good.safetensors", self.folder / "out.safetensors"
         self.succeed("train", "--data", "synthetic:400", "--weights", "random", "--out", good, "--epochs", 4,
