@@ -51,16 +51,20 @@ Conclusion unstructured_beats_baseline(const Results& results) {
   if (baseline == nullptr) return conclusion;
   for (const std::string schedule : {"one-shot", "exact"}) {
     Evidence evidence;
+    std::vector<std::string> each;
     int epochs = 0;
     for (const double target : {0.3, 0.5}) {
       const RunRecord* row = results.find("magnitude", "mask", schedule, target);
       if (row == nullptr) continue;
-      add(evidence, results, *row, *baseline, true);
+      Evidence alone;
+      for (Evidence* one : {&evidence, &alone}) add(*one, results, *row, *baseline, true);
+      each.push_back(fmt::format("At {:.0f} %: {}. {}.", 100 * target, to_string(alone.verdict()),
+                                 alone.text()));
       epochs = std::max(epochs, row->epochs_spent);
     }
     if (evidence.pairs == 0) continue;
     conclusion.verdict = evidence.verdict();
-    conclusion.reasons = {evidence.text() + "."};
+    conclusion.reasons = std::move(each);
     if (epochs > 0) {
       conclusion.reasons.push_back(fmt::format(
           "The pruned rows were trained up to {} epochs longer than the baseline, which had {}.",

@@ -51,6 +51,8 @@ TEST(Conclusions, UnstructuredWorseThanTheBaselineOverturnsTheFirst) {
   std::vector<RunRecord> runs = sample_study();
   set_accuracy(runs, "magnitude-one-shot-30", 0.89);
   EXPECT_EQ(conclusion(1, runs).verdict, Verdict::not_decided);  // 50 % is still better
+  expect_contains(reasons(1, runs), "At 30 %: overturned. magnitude-one-shot-30 89.00 %");
+  expect_contains(reasons(1, runs), "At 50 %: confirmed. magnitude-one-shot-50");
   set_accuracy(runs, "magnitude-one-shot-50", 0.88);
   EXPECT_EQ(conclusion(1, runs).verdict, Verdict::overturned);
 }
