@@ -34,8 +34,8 @@ void say_what_stays(const ChannelPlan& plan) {
                   first->group.name, first->note));
 }
 
-/// A layer without weights cuts the network in two, whatever the sparsity of the whole: global
-/// magnitude does that to layers of small weights. Empty: there is none.
+/// A layer without weights lets nothing of the image through (past it only where a residual block
+/// adds its input): global magnitude does that to layers of small weights. Empty: there is none.
 std::string dead_layers(const ModelSummary& after) {
   std::vector<std::string> dead;
   for (const LayerSummary& layer : after.layers) {
@@ -43,7 +43,7 @@ std::string dead_layers(const ModelSummary& after) {
   }
   if (dead.empty()) return "";
   return fmt::format(
-      "warning: no weight of {} is left, so that the logits no longer depend on the image: see "
+      "warning: no weight of {} is left, so that nothing of the image passes through: see "
       "--min-density, --keep and --method lamp",
       fmt::join(dead, ", "));
 }
