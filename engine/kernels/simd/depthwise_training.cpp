@@ -5,6 +5,7 @@
 
 #include "engine/base/buffer.h"
 #include "engine/base/parallel.h"
+#include "engine/base/separate.h"
 #include "engine/kernels/simd/block_output.h"
 #include "engine/kernels/simd/depthwise.h"
 
@@ -181,19 +182,21 @@ void depthwise_backward(const Conv2dShape& s, const NormalizedGradient& grad_out
   const GradientSums* sums = gradients.sums;
   std::vector<PartSums> part_sums;
   if (sums != nullptr) part_sums.assign(thread_count(), PartSums(channels));
-  std::vector<float> shares;
-  if (gradients.grad_taps != nullptr) shares.assign(thread_count() * count, 0.0f);
+  std::vector<SeparateVector<float>> shares;
+  if (gradients.grad_taps != nullptr) {
+    shares.assign(thread_count(), SeparateVector<float>(count, 0.0f));
+  }
   const int parts = parallel_for(s.batch, 1, [&](int64_t begin, int64_t end, int part) {
     HWY_DYNAMIC_DISPATCH(training_backward_range)
     (s, grad_output, input, taps, turned.data(), sums != nullptr ? sums->mean : nullptr,
      gradients.grad_input, sums != nullptr ? &part_sums[part] : nullptr,
-     shares.empty() ? nullptr : &shares[part * count], begin, end);
+     shares.empty() ? nullptr : shares[part].data(), begin, end);
   });
   if (sums != nullptr) combine(std::move(part_sums), *sums);
   if (gradients.grad_taps == nullptr) return;
-  std::copy_n(shares.begin(), count, gradients.grad_taps);
+  std::copy_n(shares.front().begin(), count, gradients.grad_taps);
   for (int part = 1; part < parts; ++part) {
-    for (int64_t i = 0; i < count; ++i) gradients.grad_taps[i] += shares[part * count + i];
+    for (int64_t i = 0; i < count; ++i) gradients.grad_taps[i] += shares[part][i];
   }
 }
 

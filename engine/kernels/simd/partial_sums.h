@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/base/separate.h"
 #include "engine/kernels/normalized.h"
 
 namespace edgeprune::simd {
 
 /// Two per-channel sums over some rows: in float over a block of rows, then in double, which gives
-/// six digits of a variance.
-struct PartSums {
+/// six digits of a variance. Written every few rows, so apart from the other threads'.
+struct alignas(kSeparate) PartSums {
   explicit PartSums(int64_t channels)
       : first(channels, 0.0), second(channels, 0.0), block(2 * channels, 0.0f) {}
 
@@ -23,8 +24,8 @@ struct PartSums {
   }
   void flush();
 
-  std::vector<double> first, second;
-  std::vector<float> block;  ///< both sums of the newest rows
+  SeparateVector<double> first, second;
+  SeparateVector<float> block;  ///< both sums of the newest rows
   int64_t rows_in_block = 0;
 };
 
