@@ -1,5 +1,6 @@
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -19,6 +20,7 @@ namespace edgeprune::commands {
 namespace {
 
 constexpr int64_t kHeldOut = 5000;  ///< for the guard, as the document's validation split
+constexpr size_t kNamedLayers = 5;
 
 /// Groups that cannot shrink as far as was asked for, in one line.
 void say_what_stays(const ChannelPlan& plan) {
@@ -42,10 +44,12 @@ std::string dead_layers(const ModelSummary& after) {
     if (layer.nonzeros == 0) dead.push_back(layer.name);
   }
   if (dead.empty()) return "";
+  const size_t named = std::min(dead.size(), kNamedLayers);
   return fmt::format(
-      "warning: no weight of {} is left, so that nothing of the image passes through: see "
+      "warning: no weight of {}{} is left, so that nothing of the image passes through: see "
       "--min-density, --keep and --method lamp",
-      fmt::join(dead, ", "));
+      fmt::join(dead.begin(), dead.begin() + static_cast<std::ptrdiff_t>(named), ", "),
+      dead.size() > named ? fmt::format(" and {} more layers", dead.size() - named) : "");
 }
 
 /// Prunes once and saves, without data.
@@ -98,7 +102,7 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
   const bool channels = trajectory.each.prune.method == Method::channel;
   Table table = plan_table();
   std::vector<std::string> lines;
-  std::string warning;  // of the last step
+  std::string warning;
   if (steps > 1) {
     lines.push_back(
         "plan, on the weights as they are now, without the fine-tuning in between (which changes "
@@ -113,7 +117,7 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
         lines.push_back(fmt::format("step {}/{}, {:.4g} of the {} {}: {}", i + 1, steps, fraction,
                                     to_string(base), channels ? "channels" : "weights",
                                     to_string(reduction(whole, left), left.nonzero_multiply_adds)));
-        warning = dead_layers(left);
+        if (i + 1 == steps) warning = dead_layers(left);
       });
   if (!warning.empty()) lines.push_back(warning);
   for (const std::string& line : lines) say(line);

@@ -30,6 +30,14 @@ struct Evidence {
   std::string text() const {
     return pairs > 0 ? fmt::format("{}", fmt::join(sentences, "; ")) : "no rows";
   }
+  Evidence& operator+=(const Evidence& more) {
+    pairs += more.pairs;
+    in_direction += more.in_direction;
+    significantly_for += more.significantly_for;
+    significantly_against += more.significantly_against;
+    sentences.insert(sentences.end(), more.sentences.begin(), more.sentences.end());
+    return *this;
+  }
 };
 
 /// Adds "A 91.7 % against B's 89.8 % (+1.9 points, p < 0.001)".
@@ -57,7 +65,8 @@ Conclusion unstructured_beats_baseline(const Results& results) {
       const RunRecord* row = results.find("magnitude", "mask", schedule, target);
       if (row == nullptr) continue;
       Evidence alone;
-      for (Evidence* one : {&evidence, &alone}) add(*one, results, *row, *baseline, true);
+      add(alone, results, *row, *baseline, true);
+      evidence += alone;
       each.push_back(fmt::format("At {:.0f} %: {}. {}.", 100 * target, to_string(alone.verdict()),
                                  alone.text()));
       epochs = std::max(epochs, row->epochs_spent);
