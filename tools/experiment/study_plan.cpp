@@ -28,6 +28,24 @@ std::string row_name(const Experiment& experiment, double target) {
   return name + "-" + percent(target);
 }
 
+/// Whether both begin a trajectory alike: all that is left of an unpruned network is the network,
+/// so exact and compounding schedules have the same first step. (Not that of a row, which says what
+/// it is part of.)
+bool same_beginning(const StudyStep& a, const StudyStep& b) {
+  const auto work = [](const StudyStep& step) {
+    nlohmann::json identity = identity_of(step);
+    identity["prune"].erase("schedule");
+    identity["prune"].erase("of remaining");
+    return identity;
+  };
+  const auto begins = [](const StudyStep& step) {
+    return step.parent == kBaseline && !step.row &&
+           (step.schedule == PruningSchedule::exact ||
+            step.schedule == PruningSchedule::compounding);
+  };
+  return begins(a) && begins(b) && work(a) == work(b);
+}
+
 /// All steps of one seed, while they are put together.
 class Trajectories {
  public:
@@ -74,9 +92,13 @@ class Trajectories {
   /// The id of the step, or of the one that is there already and does the same.
   std::string insert(const StudyStep& step) {
     const nlohmann::json identity = identity_of(step);
-    const auto same = std::find_if(steps_.begin(), steps_.end(), [&](const StudyStep& other) {
+    auto same = std::find_if(steps_.begin(), steps_.end(), [&](const StudyStep& other) {
       return identity_of(other) == identity;
     });
+    if (same == steps_.end()) {
+      same = std::find_if(steps_.begin(), steps_.end(),
+                          [&](const StudyStep& other) { return same_beginning(other, step); });
+    }
     if (same == steps_.end()) {
       const bool free = std::none_of(steps_.begin(), steps_.end(),
                                      [&](const StudyStep& other) { return other.id == step.id; });
