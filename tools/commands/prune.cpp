@@ -102,7 +102,7 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
   const bool channels = trajectory.each.prune.method == Method::channel;
   Table table = plan_table();
   std::vector<std::string> lines;
-  std::string warning;
+  std::string warning;  // of the last step
   if (steps > 1) {
     lines.push_back(
         "plan, on the weights as they are now, without the fine-tuning in between (which changes "
