@@ -5,8 +5,8 @@
 #include "engine/kernels/simd/target.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
-#include "tools/experiment/kernel_cache.h"
-#include "tools/experiment/memory.h"
+#include "tools/measurement/kernel_cache.h"
+#include "tools/measurement/memory.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "tools/experiment/breakeven.h"
+#include "tools/sweeps/breakeven.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -9,10 +9,10 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/breakeven_plots.h"
-#include "tools/experiment/breakeven_tables.h"
-#include "tools/experiment/latency_table.h"
-#include "tools/experiment/pinning.h"
+#include "tools/measurement/latency_table.h"
+#include "tools/measurement/pinning.h"
+#include "tools/sweeps/breakeven_plots.h"
+#include "tools/sweeps/breakeven_tables.h"
 
 namespace edgeprune::commands {
 namespace {

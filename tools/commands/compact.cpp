@@ -13,8 +13,8 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/channel_table.h"
-#include "tools/experiment/logit_difference.h"
+#include "tools/measurement/logit_difference.h"
+#include "tools/training/channel_table.h"
 
 namespace edgeprune::commands {
 namespace {

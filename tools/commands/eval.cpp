@@ -8,8 +8,8 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/evaluate.h"
-#include "tools/experiment/logit_difference.h"
+#include "tools/measurement/evaluate.h"
+#include "tools/measurement/logit_difference.h"
 
 namespace edgeprune::commands {
 namespace {

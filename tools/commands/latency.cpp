@@ -1,4 +1,4 @@
-#include "tools/experiment/latency.h"
+#include "tools/measurement/latency.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -11,9 +11,9 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/latency_table.h"
-#include "tools/experiment/layer_times.h"
-#include "tools/experiment/pinning.h"
+#include "tools/measurement/latency_table.h"
+#include "tools/measurement/layer_times.h"
+#include "tools/measurement/pinning.h"
 
 namespace edgeprune::commands {
 namespace {

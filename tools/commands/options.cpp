@@ -11,9 +11,9 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/inference/plan.h"
-#include "tools/experiment/latency_table.h"
-#include "tools/experiment/machine.h"
-#include "tools/experiment/pinning.h"
+#include "tools/measurement/latency_table.h"
+#include "tools/measurement/machine.h"
+#include "tools/measurement/pinning.h"
 
 namespace edgeprune::commands {
 

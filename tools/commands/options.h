@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "tools/cli/table.h"
-#include "tools/experiment/latency.h"
-#include "tools/experiment/machine.h"
-#include "tools/experiment/recovery.h"
-#include "tools/experiment/trainer.h"
+#include "tools/measurement/latency.h"
+#include "tools/measurement/machine.h"
+#include "tools/training/recovery.h"
+#include "tools/training/trainer.h"
 
 namespace edgeprune::commands {
 

@@ -13,7 +13,7 @@
 #include "models/fold.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/kernel_cache.h"
+#include "tools/measurement/kernel_cache.h"
 
 namespace edgeprune::commands {
 namespace {

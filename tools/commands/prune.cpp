@@ -13,8 +13,8 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/prune_options.h"
-#include "tools/experiment/channel_table.h"
-#include "tools/experiment/prune_table.h"
+#include "tools/training/channel_table.h"
+#include "tools/training/prune_table.h"
 
 namespace edgeprune::commands {
 namespace {

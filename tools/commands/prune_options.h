@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tools/commands/options.h"
-#include "tools/experiment/pruning_trajectory.h"
+#include "tools/training/pruning_trajectory.h"
 
 namespace edgeprune::commands {
 

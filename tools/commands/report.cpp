@@ -1,4 +1,4 @@
-#include "tools/experiment/report.h"
+#include "tools/report/report.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/commands/write_report.h"
-#include "tools/experiment/results_table.h"
+#include "tools/report/results_table.h"
 
 namespace edgeprune::commands {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/experiment/sensitivity.h"
+#include "tools/sweeps/sensitivity.h"
 
 #include <fmt/ranges.h>
 
@@ -13,8 +13,8 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/pinning.h"
-#include "tools/experiment/sensitivity_tables.h"
+#include "tools/measurement/pinning.h"
+#include "tools/sweeps/sensitivity_tables.h"
 
 namespace edgeprune::commands {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/experiment/study.h"
+#include "tools/study/study.h"
 
 #include <fmt/ranges.h>
 
@@ -11,8 +11,8 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/commands/write_report.h"
-#include "tools/experiment/plan_file.h"
-#include "tools/experiment/study_table.h"
+#include "tools/study/plan_file.h"
+#include "tools/study/study_table.h"
 
 namespace edgeprune::commands {
 namespace {
@@ -90,7 +90,7 @@ void add_study(CLI::App& app) {
   auto o = std::make_shared<Options>();
   auto* plan = command
                    ->add_option("--plan", o->plan,
-                                fmt::format("{}, or a file (tools/study/README.md)",
+                                fmt::format("{}, or a file (tools/study/plans/README.md)",
                                             fmt::join(built_in_plans(), ", ")))
                    ->capture_default_str();
   command

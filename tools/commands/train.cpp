@@ -9,11 +9,11 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
-#include "tools/experiment/evaluate.h"
-#include "tools/experiment/memory.h"
-#include "tools/experiment/profile_table.h"
-#include "tools/experiment/starting_point.h"
-#include "tools/experiment/training_history.h"
+#include "tools/measurement/evaluate.h"
+#include "tools/measurement/memory.h"
+#include "tools/training/profile_table.h"
+#include "tools/training/starting_point.h"
+#include "tools/training/training_history.h"
 
 namespace edgeprune::commands {
 namespace {

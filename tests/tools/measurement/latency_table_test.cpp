@@ -1,0 +1,78 @@
+#include "tools/measurement/latency_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/sample_machine.h"
+
+namespace edgeprune {
+namespace {
+
+const Machine kMachine = testing::sample_machine();
+
+ModelLatency latency(const std::string& engine, int batch, int threads, double median) {
+  return {"m.safetensors",
+          {.cell = {engine, batch, threads, 3, median, 1.1 * median, 2 * median, 3 * median,
+                    0.5 * median, 3 * median},
+           .samples = {0.5 * median, median, 3 * median},
+           .arena_bytes = 4096,
+           .steps = {}}};
+}
+
+nlohmann::json rows_of(const Table& table) {
+  return nlohmann::json::parse(table.render(Format::json));
+}
+
+TEST(LatencyTable, SpeedUpIsAgainstTheFirstOfTheSameBatchAndThreads) {
+  const auto rows = rows_of(latency_table(
+      {latency("dense", 1, 1, 0.6), latency("sparse", 1, 1, 0.3), latency("dense", 64, 1, 0.5),
+       latency("sparse", 64, 1, 1), latency("sparse", 1, 2, 0.2)},
+      kMachine, false));
+  ASSERT_EQ(rows.size(), 5u);
+  for (const auto& [row, speedup] : {std::pair(0, 1.0), {1, 2.0}, {2, 1.0}, {3, 0.5}, {4, 1.0}}) {
+    EXPECT_DOUBLE_EQ(rows[row].at("speedup"), speedup) << row;
+  }
+}
+
+TEST(LatencyTable, BatchesAreOfflineAndSingleImagesAStream) {
+  const auto rows = rows_of(
+      latency_table({latency("dense", 1, 1, 1), latency("dense", 2, 1, 1)}, kMachine, false));
+  EXPECT_EQ(rows[0].at("scenario"), "single-stream");
+  EXPECT_EQ(rows[1].at("scenario"), "offline");
+}
+
+TEST(LatencyTable, WholeRecordsSayEverythingAboutTheMachine) {
+  const std::vector<ModelLatency> one = {latency("dense", 1, 2, 0.6)};
+  EXPECT_FALSE(rows_of(latency_table(one, kMachine, false))[0].contains("cpu"));
+  const auto row = rows_of(latency_table(one, kMachine, true))[0];
+  EXPECT_EQ(row.at("cpu"), "Sample CPU 9000");
+  EXPECT_EQ(row.at("cores"), 4);
+  EXPECT_EQ(row.at("governor"), "performance");
+  EXPECT_EQ(row.at("simd"), "avx2");
+  EXPECT_EQ(row.at("build"), "Release, GCC");
+  EXPECT_EQ(row.at("commit"), "0123abc");
+  EXPECT_EQ(row.at("arena_bytes"), 4096);
+  EXPECT_TRUE(row.at("pin").is_string());
+}
+
+TEST(LatencyTable, SamplesAreALineOfJsonEachInTheirOrder) {
+  const std::string text =
+      samples_json_lines({latency("dense", 1, 1, 0.6), latency("sparse", 64, 2, 0.3)}, kMachine);
+  ASSERT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+  EXPECT_EQ(text.back(), '\n');
+  const auto second = nlohmann::json::parse(text.substr(text.find('\n') + 1));
+  EXPECT_EQ(second.at("engine"), "sparse");
+  EXPECT_EQ(second.at("batch"), 64);
+  EXPECT_EQ(second.at("cpu"), "Sample CPU 9000");
+  EXPECT_EQ(second.at("samples_ms"), (std::vector<double>{0.15, 0.3, 3 * 0.3}));
+}
+
+TEST(LatencyTable, ConditionsAreOneLine) {
+  EXPECT_EQ(conditions(kMachine),
+            "Sample CPU 9000, 4 cores, avx2; governor performance; Release, GCC; commit 0123abc");
+}
+
+}  // namespace
+}  // namespace edgeprune

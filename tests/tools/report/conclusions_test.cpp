@@ -1,0 +1,139 @@
+#include "tools/report/conclusions.h"
+
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/sample_records.h"
+
+namespace edgeprune {
+namespace {
+
+using testing::compact;
+using testing::sample_run;
+using testing::sample_study;
+
+Conclusion conclusion(size_t number, const std::vector<RunRecord>& runs) {
+  return conclusions(Results(runs)).at(number - 1);
+}
+
+std::string reasons(size_t number, const std::vector<RunRecord>& runs) {
+  return fmt::format("{}", fmt::join(conclusion(number, runs).reasons, " "));
+}
+
+RunRecord& find(std::vector<RunRecord>& runs, const std::string& id) {
+  for (RunRecord& run : runs) {
+    if (run.id == id) return run;
+  }
+  throw std::out_of_range(id);
+}
+
+void set_accuracy(std::vector<RunRecord>& runs, const std::string& id, double accuracy) {
+  RunRecord& run = find(runs, id);
+  run = sample_run(run.method, run.schedule, run.target, accuracy);
+}
+
+void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << "no \"" << part << "\" in:\n" << text;
+}
+
+TEST(Conclusions, ConfirmedByRowsLikeTheDocuments) {
+  const std::vector<RunRecord> runs = sample_study();
+  EXPECT_EQ(conclusion(1, runs).verdict, Verdict::confirmed);
+  expect_contains(
+      reasons(1, runs),
+      "magnitude-one-shot-30 91.71 % against baseline 89.80 % (+1.91 points, p < 0.001)");
+  EXPECT_EQ(conclusion(2, runs).verdict, Verdict::confirmed);
+}
+
+TEST(Conclusions, UnstructuredWorseThanTheBaselineOverturnsTheFirst) {
+  std::vector<RunRecord> runs = sample_study();
+  set_accuracy(runs, "magnitude-one-shot-30", 0.89);
+  EXPECT_EQ(conclusion(1, runs).verdict, Verdict::not_decided);  // 50 % is still better
+  expect_contains(reasons(1, runs), "At 30 %: overturned. magnitude-one-shot-30 89.00 %");
+  expect_contains(reasons(1, runs), "At 50 %: confirmed. magnitude-one-shot-50");
+  set_accuracy(runs, "magnitude-one-shot-50", 0.88);
+  EXPECT_EQ(conclusion(1, runs).verdict, Verdict::overturned);
+}
+
+TEST(Conclusions, DifferencesWithinChanceDecideNothing) {
+  std::vector<RunRecord> runs = sample_study();
+  set_accuracy(runs, "magnitude-one-shot-30", 0.8984);  // four images
+  set_accuracy(runs, "magnitude-one-shot-50", 0.8984);
+  EXPECT_EQ(conclusion(1, runs).verdict, Verdict::not_decided);
+  expect_contains(reasons(1, runs), "p = 0.12");
+}
+
+TEST(Conclusions, TheSecondNeedsBothHalves) {
+  std::vector<RunRecord> runs = sample_study();
+  for (const std::string target : {"30", "50", "70"}) {
+    set_accuracy(runs, "channel-exact-" + target, 0.4);
+  }
+  EXPECT_EQ(conclusion(2, runs).verdict, Verdict::overturned);
+  expect_contains(reasons(2, runs), "It hurts more: confirmed.");
+  expect_contains(reasons(2, runs), "Iterating softens it: overturned.");
+}
+
+TEST(Conclusions, TheThirdGoesByWhatCompoundingReached) {
+  std::vector<RunRecord> runs = sample_study();
+  EXPECT_EQ(conclusion(3, runs).verdict, Verdict::not_decided);
+  RunRecord run = sample_run("magnitude", "compounding", 0.5, 0.85);
+  run.nonzero_prunable = std::lround(0.151 * 2202560);
+  run.nonzero_parameters = run.parameters - run.prunable + run.nonzero_prunable;
+  runs.push_back(run);
+  EXPECT_EQ(conclusion(3, runs).verdict, Verdict::confirmed);
+  expect_contains(reasons(3, runs), "magnitude-compounding-50 reached 83.6 %");
+  expect_contains(reasons(3, runs), "3 unstructured rows: at most 0 of 2202560 weights");
+  runs.back() = sample_run("magnitude", "compounding", 0.5, 0.85);  // lands on its target
+  EXPECT_EQ(conclusion(3, runs).verdict, Verdict::overturned);
+}
+
+TEST(Conclusions, AWeightOffTheTargetIsSaid) {
+  std::vector<RunRecord> runs = sample_study();
+  runs.push_back(sample_run("magnitude", "compounding", 0.5, 0.85));
+  find(runs, "magnitude-exact-50").nonzero_prunable -= 7;
+  expect_contains(reasons(3, runs), "at most 7 of 2202560 weights");
+}
+
+TEST(Conclusions, TheFourthGoesByTheLargestFactorAgainstTheDenseBaseline) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
+                                 sample_run("magnitude", "one-shot", 0.7, 0.9),
+                                 compact(sample_run("channel", "one-shot", 0.7, 0.9))};
+  runs[0].latency = {{"dense", 1, 1, 9, 1.0}, {"sparse", 1, 1, 9, 1.5}};
+  runs[1].latency = {{"dense", 1, 1, 9, 0.98}, {"sparse", 1, 1, 9, 1.2}};
+  runs[2].latency = {{"dense", 1, 1, 9, 0.96}};
+  EXPECT_EQ(conclusion(4, runs).verdict, Verdict::confirmed);
+  runs[2].latency[0].median = 0.4;
+  EXPECT_EQ(conclusion(4, runs).verdict, Verdict::overturned);
+  expect_contains(
+      reasons(4, runs),
+      "Channels removed: at most 2.50 times as fast as the unpruned network on dense kernels "
+      "(compact-channel-one-shot-70 on the dense engine, batch 1 on 1 thread).");
+  runs[2].latency[0].median = 0.96;
+  runs[1].latency[1].median = 0.5;
+  EXPECT_EQ(conclusion(4, runs).verdict, Verdict::overturned);
+  expect_contains(reasons(4, runs), "Zeros on sparse kernels: at most 2.00 times");
+}
+
+TEST(Conclusions, WithoutRowsNothingIsDecided) {
+  for (const Conclusion& one : conclusions(Results({}))) {
+    EXPECT_EQ(one.verdict, Verdict::not_decided);
+    EXPECT_FALSE(one.reasons.empty());
+  }
+}
+
+TEST(Conclusions, ReachedTableSaysWhatWasAskedAndGot) {
+  std::vector<RunRecord> runs = sample_study();
+  runs.push_back(sample_run("magnitude", "compounding", 0.5, 0.85));
+  const auto rows = nlohmann::json::parse(reached_table(Results(runs)).render(Format::json));
+  ASSERT_EQ(rows.size(), 7u);
+  EXPECT_EQ(rows[0]["id"], "magnitude-exact-30");
+  EXPECT_EQ(rows[0]["zeros_wanted"], 660768);
+  EXPECT_EQ(rows[0]["zeros"], 660768);
+  EXPECT_TRUE(rows[3]["zeros_wanted"].is_null());  // channels are counted, not weights
+  EXPECT_EQ(rows[6]["document_sparsity_percent"], "83.6");
+}
+
+}  // namespace
+}  // namespace edgeprune

@@ -1,0 +1,111 @@
+#include "tools/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/sample_records.h"
+
+namespace edgeprune {
+namespace {
+
+using testing::compact;
+using testing::sample_run;
+using testing::sample_study;
+
+std::string markdown(const std::vector<RunRecord>& runs) {
+  return to_markdown(report_page(Results(runs), {}));
+}
+
+void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << "no \"" << part << "\" in:\n" << text;
+}
+
+TEST(Report, MarkdownNamesMachineBestRunAndTables) {
+  const std::string text = markdown(sample_study());
+  EXPECT_EQ(text.rfind("# ", 0), 0u);
+  expect_contains(text,
+                  "Machine: Sample CPU 9000; threads: 1, 2; build: release; commit: 0123abc.");
+  expect_contains(text,
+                  "Most accurate: magnitude-exact-50 with 91.78 % at 49.2 % sparsity, 1.98 points "
+                  "above the baseline.");
+  expect_contains(text, "| channel-exact-70 ");
+  expect_contains(text, "| speed-up |");
+}
+
+TEST(Report, MarkdownListsEveryMachineThatTookPart) {
+  std::vector<RunRecord> runs = sample_study();
+  runs[3].cpu = "Other CPU";
+  expect_contains(markdown(runs), "Machine: Sample CPU 9000 / Other CPU;");
+}
+
+TEST(Report, FewRowsAndNoLatencyStillMakeAPage) {
+  expect_contains(markdown({}), "No run has finished yet.");
+  RunRecord untimed = sample_run("none", "none", 0, 0.5);
+  untimed.latency.clear();
+  const std::string text = markdown({untimed});
+  expect_contains(text, "threads: unknown");
+  EXPECT_EQ(text.find("faster than dense"), std::string::npos);
+  EXPECT_EQ(text.find("## Latency"), std::string::npos);
+}
+
+TEST(Report, AllFourConclusionsComeWithTheirVerdicts) {
+  const std::string text = markdown(sample_study());
+  expect_contains(text, "**Confirmed: 30–50 % unstructured pruning beats the baseline.**");
+  expect_contains(text, "**Confirmed: structured pruning hurts more at the same sparsity");
+  expect_contains(text, "**Not decided: the iterative schedule overshoots its target.**");
+  expect_contains(text, "**Overturned: no pruning made the CPU faster.**");
+}
+
+TEST(Report, SaysThatTheDocumentMeasuredElsewhere) {
+  expect_contains(markdown(sample_study()), "lossless CIFAR-10, another machine");
+}
+
+TEST(Report, HeadlineSaysHowFastAndAtWhatPrice) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
+                                 sample_run("magnitude", "one-shot", 0.7, 0.898),
+                                 compact(sample_run("channel", "one-shot", 0.7, 0.8))};
+  runs[0].latency = {{"dense", 1, 1, 9, 1.0}};
+  runs[1].latency = {{"dense", 1, 1, 9, 0.99}, {"sparse", 1, 1, 9, 0.5}};
+  runs[2].latency = {{"dense", 1, 1, 9, 0.25}};
+  EXPECT_EQ(headline(Results(runs)),
+            "What makes the pruned network faster than the unpruned one on dense kernels? Zeroed "
+            "weights on dense kernels do not (at most 1.01 times, batch 1 on 1 thread), kernels "
+            "that skip zeros do (up to 2.00 times, batch 1 on 1 thread), removed channels do (up "
+            "to 4.00 times, batch 1 on 1 thread). At most half a point below the baseline's 90.00 "
+            "% accuracy, 68.9 % "
+            "of the parameters can go (magnitude-one-shot-70); batch 1 on 1 thread, the "
+            "fastest such network takes 0.500 ms an image, 2.00 times as fast "
+            "(magnitude-one-shot-70, sparse).");
+  runs[1] = sample_run("magnitude", "one-shot", 0.7, 0.89);
+  expect_contains(headline(Results(runs)), "No pruned row stays within half a point");
+}
+
+TEST(Report, PicturesAreLinkedInMarkdownAndPartOfHtml) {
+  const std::vector<DrawnPicture> drawn = {{"accuracy", "Title", "Caption", "<svg><g/></svg>"}};
+  const Page page = report_page(Results(sample_study()), drawn);
+  expect_contains(to_markdown(page), "![Title](plots/accuracy.svg)");
+  expect_contains(to_html(page), "<svg role=\"img\" aria-label=\"Title\"><g/></svg>");
+}
+
+TEST(Report, HtmlStandsAloneWhateverTheRowsAreCalled) {
+  std::vector<RunRecord> runs = sample_study();
+  runs[2].id = runs[2].row = "<img src=\"http://x.example/a.png\">";
+  runs[3].cpu = "<script>alert(1)</script>";
+  runs[4].recovery = "\" onclick=\"x";
+  const std::string html = to_html(report_page(Results(runs), {}));
+  for (const std::string part : {"<img", "<script>alert", "\" onclick", "src=\"", "<link"}) {
+    EXPECT_EQ(html.find(part), std::string::npos) << part;
+  }
+  expect_contains(html, "&lt;img src=&quot;");
+}
+
+TEST(Report, RecoveryHasAPartOfItsOwn) {
+  std::vector<RunRecord> runs = sample_study();
+  EXPECT_EQ(markdown(runs).find("## What recovers accuracy"), std::string::npos);
+  runs.push_back(sample_run("channel", "one-shot", 0.5, 0.7));
+  runs.back().id = runs.back().row = "channel-one-shot-50-rewind";
+  runs.back().recovery = "rewind";
+  expect_contains(markdown(runs), "## What recovers accuracy");
+}
+
+}  // namespace
+}  // namespace edgeprune

@@ -1,0 +1,145 @@
+#include "tools/report/results_table.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/sample_records.h"
+
+namespace edgeprune {
+namespace {
+
+using testing::sample_run;
+using testing::sample_study;
+using testing::with_seed;
+
+nlohmann::json rows_of(const Table& table) {
+  return nlohmann::json::parse(table.render(Format::json));
+}
+
+TEST(ResultsTable, HasARowARunWithItsNumbers) {
+  const std::vector<RunRecord> runs = sample_study();
+  const nlohmann::json rows = rows_of(results_table(Results(runs)));
+  ASSERT_EQ(rows.size(), 13u);
+  const nlohmann::json& row = rows[2];
+  EXPECT_EQ(row["id"], "magnitude-one-shot-50");
+  EXPECT_EQ(row["method"], "magnitude");
+  EXPECT_EQ(row["schedule"], "one-shot");
+  EXPECT_DOUBLE_EQ(row["sparsity_percent"], 100 * 1101280.0 / 2236682);
+  EXPECT_DOUBLE_EQ(row["prunable_sparsity_percent"], 50);
+  EXPECT_DOUBLE_EQ(row["accuracy_percent"], 91.65);
+  EXPECT_NEAR(row["accuracy_difference_points"].get<double>(), 1.85, 1e-9);
+  EXPECT_EQ(row["parameters"], 2236682);
+  EXPECT_EQ(row["nonzero_parameters"], 2236682 - 1101280);
+  EXPECT_DOUBLE_EQ(row["multiply_adds_removed_percent"], 40);
+  EXPECT_DOUBLE_EQ(row["file_megabytes"], 9.05624);
+  const double dense = row["dense_b64_t1_ms"], sparse = row["sparse_b64_t1_ms"];
+  EXPECT_EQ(dense, runs[2].latency[4].median);
+  EXPECT_DOUBLE_EQ(row["speedup_b64_t1"], dense / sparse);
+  EXPECT_TRUE(rows[0]["accuracy_difference_points"].is_null());
+}
+
+TEST(ResultsTable, LatencyColumnsAreThoseThatOccur) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
+                                 sample_run("channel", "one-shot", 0.5, 0.8)};
+  runs[0].latency = {{"dense", 1, 1, 10, 0.5}};
+  runs[1].latency = {{"sparse", 8, 2, 10, 0.25}, {"dense", 1, 1, 10, 0.4}};
+  const std::string heading = results_table(Results(runs)).render(Format::csv);
+  EXPECT_NE(heading.find(",document: ms,dense b1 t1 ms,sparse b8 t2 ms\n"), std::string::npos)
+      << heading;
+  const nlohmann::json rows = rows_of(results_table(Results(runs)));
+  EXPECT_TRUE(rows[0]["sparse_b8_t2_ms"].is_null());
+  EXPECT_EQ(rows[1]["sparse_b8_t2_ms"], 0.25);
+}
+
+TEST(ResultsTable, WithoutABaselineTheDifferenceIsEmpty) {
+  const nlohmann::json rows =
+      rows_of(results_table(Results({sample_run("channel", "one-shot", 0.5, 0.8)})));
+  EXPECT_TRUE(rows[0]["accuracy_difference_points"].is_null());
+}
+
+TEST(ResultsTable, LatencyTableHasOneRowARunAndTiming) {
+  const nlohmann::json rows = rows_of(latency_table(Results(sample_study())));
+  ASSERT_EQ(rows.size(), 13u * 4);
+  EXPECT_EQ(rows[13]["batch"], 1);
+  EXPECT_EQ(rows[13]["threads"], 2);
+  EXPECT_EQ(rows[13]["id"], "baseline");
+  EXPECT_NEAR(rows[13]["speedup"].get<double>(), 0.55, 1e-12);
+}
+
+TEST(ResultsTable, SaysWhatTheRowIsAndWhatItTook) {
+  std::vector<RunRecord> runs = sample_study();
+  runs[2].recovery = "rewind";
+  const nlohmann::json row = rows_of(results_table(Results(runs)))[2];
+  EXPECT_EQ(row["mode"], "mask");
+  EXPECT_EQ(row["recovery"], "rewind");
+  EXPECT_DOUBLE_EQ(row["target_percent"], 50);
+  EXPECT_DOUBLE_EQ(row["accuracy_before_percent"], 91.65 / 3);
+  EXPECT_LT(row["p_value"], 0.001);
+  EXPECT_EQ(row["stored_parameters"], 2236682);
+  EXPECT_GT(row["sparse_file_megabytes"], 4.5);
+  EXPECT_EQ(row["epochs_spent"], 5);
+  EXPECT_NEAR(row["minutes_spent"].get<double>(), 1234.5 / 60, 1e-9);
+  EXPECT_FALSE(row.contains("seeds"));
+}
+
+TEST(ResultsTable, SeedsAreOneRowWithMeanAndExtremes) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
+                                 sample_run("lamp", "exact", 0.5, 0.8)};
+  runs.push_back(with_seed(runs[1], 1, 0.9));
+  const nlohmann::json rows = rows_of(results_table(Results(runs)));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_NEAR(rows[1]["accuracy_percent"].get<double>(), 85, 1e-9);
+  EXPECT_DOUBLE_EQ(rows[1]["accuracy_low_percent"], 80);
+  EXPECT_DOUBLE_EQ(rows[1]["accuracy_high_percent"], 90);
+  EXPECT_EQ(rows[1]["seeds"], 2);
+  EXPECT_EQ(rows[0]["seeds"], 1);
+}
+
+TEST(ResultsTable, TheDocumentsRowStandsBesideOurs) {
+  std::vector<RunRecord> runs = sample_study();
+  runs.push_back(sample_run("channel", "compounding", 0.5, 0.78));
+  const nlohmann::json rows = rows_of(document_table(Results(runs)));
+  EXPECT_EQ(rows[5]["id"], "channel-one-shot-50");
+  EXPECT_EQ(rows[5]["document_sparsity_percent"], "49");
+  EXPECT_EQ(rows[5]["document_accuracy_percent"], "66.8");
+  EXPECT_EQ(rows[5]["document_ms"], "1.00–1.25");
+  EXPECT_EQ(rows[5]["p_value"], "< 0.001");
+  EXPECT_EQ(rows[5]["dense_ms"], runs[5].latency[4].median);    // batch 64, one thread
+  EXPECT_TRUE(rows[8]["document_accuracy_percent"].is_null());  // exact
+  EXPECT_EQ(rows[13]["document_accuracy_percent"], "79.8");
+}
+
+TEST(ResultsTable, RecoveryStandsBesideTheSamePruningWithout) {
+  std::vector<RunRecord> runs = sample_study();
+  EXPECT_TRUE(recovery_table(Results(runs)).rows().empty());
+  RunRecord run = sample_run("channel", "one-shot", 0.5, 0.7);
+  run.id = run.row = "channel-one-shot-50-rewind";
+  run.recovery = "rewind";
+  runs.insert(runs.begin() + 1, run);
+  const nlohmann::json rows = rows_of(recovery_table(Results(runs)));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0]["recovery"], "none");
+  EXPECT_TRUE(rows[0]["gain_points"].is_null());
+  EXPECT_EQ(rows[1]["pruning"], "channel, one-shot 50 %");
+  EXPECT_EQ(rows[1]["recovery"], "rewind");
+  EXPECT_NEAR(rows[1]["gain_points"].get<double>(), 3.2, 1e-9);
+  EXPECT_EQ(rows[1]["p_value"], "p < 0.001");
+}
+
+TEST(ResultsTable, WithoutTheSamePruningThereIsNoGain) {
+  RunRecord run = sample_run("channel", "one-shot", 0.5, 0.7);
+  run.recovery = "rewind";
+  const nlohmann::json rows = rows_of(recovery_table(Results({run})));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0]["gain_points"].is_null());
+}
+
+TEST(ResultsTable, SizesAreOfEveryRow) {
+  const nlohmann::json rows = rows_of(size_table(Results(sample_study())));
+  ASSERT_EQ(rows.size(), 13u);
+  EXPECT_EQ(rows[2]["nonzero_parameters"], 2236682 - 1101280);
+}
+
+}  // namespace
+}  // namespace edgeprune

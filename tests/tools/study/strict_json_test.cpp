@@ -1,0 +1,67 @@
+#include "tools/study/strict_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/small_run.h"
+
+namespace edgeprune {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::message_of;
+
+TEST(StrictJson, WhatIsThereIsTakenAndTheRestStays) {
+  StrictObject object(parse_strict_json(R"({"a": 3, "b": [1, 2], "c": true, "d": 2})", "f"), "f");
+  int64_t a = 0, missing = 7;
+  std::vector<int> b{9};
+  bool c = false;
+  double d = 0;
+  object.get("a", a, 0, 10);
+  object.get("missing", missing, 0, 10);
+  object.get("b", b, 0, 10);
+  object.get("c", c);
+  object.get("d", d, 0, 10);
+  EXPECT_NO_THROW(object.finish());
+  EXPECT_EQ(a, 3);
+  EXPECT_EQ(missing, 7);
+  EXPECT_EQ(b, (std::vector<int>{1, 2}));
+  EXPECT_TRUE(c);
+  EXPECT_EQ(d, 2) << "a whole number is a number";
+}
+
+TEST(StrictJson, ListsHaveOnlyDifferentEntries) {
+  StrictObject object(parse_strict_json(R"({"a": ["x", "y", "x"]})", "f"), "f");
+  std::vector<std::string> a;
+  EXPECT_THAT(message_of<FileError>([&] { object.get("a", a); }),
+              HasSubstr("f: a[2]: \"x\" is there twice"));
+}
+
+TEST(StrictJson, KeysThatNobodyAskedForAreErrors) {
+  StrictObject object(parse_strict_json(R"({"epoch": 3})", "f"), "f", "baseline");
+  int64_t epochs = 0;
+  object.get("epochs", epochs, 0, 10);
+  EXPECT_EQ(message_of<FileError>([&] { object.finish(); }),
+            "f: baseline.epoch: unknown key; known are epochs");
+}
+
+TEST(StrictJson, TheSameKeyMayBeInSeveralObjects) {
+  EXPECT_NO_THROW(parse_strict_json(R"({"a": {"x": 1}, "b": {"x": 1}})", "f"));
+  EXPECT_THAT(message_of<FileError>([] { parse_strict_json(R"({"a": {"x": 1, "x": 1}})", "f"); }),
+              HasSubstr("\"x\" is there twice"));
+}
+
+TEST(StrictJson, NestingHasItsPath) {
+  StrictObject root(parse_strict_json(R"({"list": [{"in": {"n": 1}}, {"in": {"n": "x"}}]})", "f"),
+                    "f");
+  std::vector<StrictObject> list = root.list("list");
+  ASSERT_EQ(list.size(), 2u);
+  int64_t n = 0;
+  list[0].object("in").get("n", n, 0, 10);
+  EXPECT_EQ(n, 1);
+  EXPECT_EQ(message_of<FileError>([&] { list[1].object("in").get("n", n, 0, 10); }),
+            "f: list[1].in.n: expected a whole number from 0 to 10, got \"x\"");
+}
+
+}  // namespace
+}  // namespace edgeprune

@@ -1,0 +1,155 @@
+#include "tools/sweeps/breakeven.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "models/summary.h"
+#include "tests/support/sample_sweep.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+double crossing(std::vector<std::pair<double, double>> points) {
+  const BreakEven result = break_even(std::move(points));
+  EXPECT_EQ(result.kind, BreakEven::Kind::at);
+  return result.sparsity;
+}
+
+TEST(BreakEven, IsWhereALineCrossesOne) {
+  EXPECT_DOUBLE_EQ(crossing({{0, 0.5}, {0.5, 1.5}}), 0.25);
+  EXPECT_DOUBLE_EQ(crossing({{0, 0.5}, {0.4, 0.9}, {0.8, 1.3}, {0.9, 2}}), 0.5);
+  EXPECT_DOUBLE_EQ(crossing({{0.3, 0.8}, {0.6, 1}, {0.9, 2}}), 0.6);
+}
+
+TEST(BreakEven, IsTheLastCrossing) {
+  EXPECT_DOUBLE_EQ(crossing({{0, 1.01}, {0.2, 0.9}, {0.4, 1.1}}), 0.3);
+  EXPECT_DOUBLE_EQ(crossing({{0, 0.9}, {0.2, 1.1}, {0.4, 0.5}, {0.6, 1.5}}), 0.5);
+}
+
+TEST(BreakEven, AlwaysAndNever) {
+  EXPECT_EQ(break_even({{0, 1}, {0.5, 1.2}}).kind, BreakEven::Kind::always);
+  EXPECT_EQ(break_even({{0, 0.5}, {0.9, 0.99}}).kind, BreakEven::Kind::never);
+  EXPECT_EQ(break_even({{0, 1.5}, {0.9, 0.99}}).kind, BreakEven::Kind::never)
+      << "at the highest level dense is faster";
+  EXPECT_EQ(break_even({{0.5, 1.1}}).kind, BreakEven::Kind::always);
+  EXPECT_EQ(break_even({{0.5, 0.9}}).kind, BreakEven::Kind::never);
+}
+
+TEST(BreakEven, OrderAndWhatIsNoNumberDoNotMatter) {
+  EXPECT_DOUBLE_EQ(crossing({{0.5, 1.5}, {0.25, kNan}, {0, 0.5}}), 0.25);
+  EXPECT_DOUBLE_EQ(crossing({{0, 0.5}, {0.9, INFINITY}, {0.5, 1.5}}), 0.25);
+  EXPECT_DOUBLE_EQ(crossing({{0.5, 0.5}, {0.5, 1.5}}), 0.5) << "the same sparsity twice";
+}
+
+TEST(BreakEven, WithoutMeasurementsThereIsNone) {
+  EXPECT_THROW(break_even({}), std::invalid_argument);
+  EXPECT_THROW(break_even({{0.5, kNan}}), std::invalid_argument);
+}
+
+TEST(BreakEven, IsSaidInWordsOrPercent) {
+  EXPECT_EQ(to_string(BreakEven{BreakEven::Kind::at, 0.4321}), "43.2 %");
+  EXPECT_EQ(to_string(BreakEven{BreakEven::Kind::always, 0}), "always");
+  EXPECT_EQ(to_string(BreakEven{BreakEven::Kind::never, 0}), "never");
+}
+
+TEST(Levels, AreSortedFractionsEachOnce) {
+  EXPECT_EQ(parse_levels({80, 0, 50, 80}), (std::vector<double>{0, 0.5, 0.8}));
+}
+
+TEST(Levels, OutOfRangeAreRejected) {
+  EXPECT_THROW(parse_levels({}), std::invalid_argument);
+  for (const double level : {-1.0, 100.0, 250.0, kNan, double(INFINITY)}) {
+    EXPECT_THROW(parse_levels({50, level}), std::invalid_argument) << level;
+  }
+}
+
+TEST(Levels, EachIsPrunedToExactly) {
+  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  const auto graphs = prune_to_levels(model, {0, 0.5, 0.9});
+  ASSERT_EQ(graphs.size(), 3u);
+  for (const PrunedGraph& pruned : graphs) {
+    double zeros = 0, weights = 0;
+    for (const inference::Layer& layer : pruned.graph->layers) {
+      if (layer.kind != inference::Layer::Kind::convolution) continue;
+      for (const float w : layer.weight.values()) zeros += w == 0;
+      weights += double(layer.weight.count());
+    }
+    EXPECT_NEAR(zeros / weights, pruned.level, 1e-5);
+  }
+}
+
+TEST(Levels, BelowTheZerosOfAPrunedModelAreRefused) {
+  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  prune_to_levels(model, {0.6});
+  EXPECT_EQ(prune_to_levels(model, {0.6, 0.8}).size(), 2u)
+      << "a level that is met already is none below";
+  try {
+    prune_to_levels(model, {0.5, 0.9});
+    FAIL() << "expected an error";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "[levels] 80.0 % of the prunable weights are zero already: levels below that are out "
+        "of reach, got 50");
+  }
+}
+
+TEST(Sweep, SpeedUpsAreAgainstDenseAtTheSameLevel) {
+  const Sweep sweep = testing::sample_sweep();
+  EXPECT_DOUBLE_EQ(sweep.speedup(0, 0), 1);
+  EXPECT_DOUBLE_EQ(sweep.speedup(0, 1), 3 / 4.5);
+  EXPECT_DOUBLE_EQ(sweep.speedup(2, 2), 3 / 2.0);
+  EXPECT_DOUBLE_EQ(sweep.network_break_even(1).sparsity, 0.75) << "3 ms of 3 at the last level";
+  EXPECT_EQ(sweep.network_break_even(2).kind, BreakEven::Kind::always);
+}
+
+TEST(Sweep, LayersBreakEvenInTheirOwnSparsity) {
+  const auto curves = layer_curves(testing::sample_sweep());
+  ASSERT_EQ(curves.size(), 2u) << "the depthwise layer has no sparse kernel";
+  EXPECT_EQ(curves[0].name, "expand");
+  EXPECT_EQ(curves[0].shape, "2→4, 4×4");
+  EXPECT_EQ(curves[0].sparsity, (std::vector<double>{0, 0.25, 0.75}));
+  EXPECT_DOUBLE_EQ(curves[0].speedup(0, 1), 0.5);
+  EXPECT_DOUBLE_EQ(curves[0].break_even(1).sparsity, 0.25);
+  EXPECT_EQ(curves[1].break_even(1).kind, BreakEven::Kind::always);
+}
+
+TEST(Sweep, AllOtherLayersAreTakenTogether) {
+  EXPECT_DOUBLE_EQ(speedup_of_others(testing::sample_sweep(), 0, 1), 0.5);
+}
+
+TEST(Sweep, ALayerThatAnEngineDoesNotTimeIsNotANumber) {
+  Sweep sweep = testing::sample_sweep();
+  sweep.results[1][1].steps.erase(sweep.results[1][1].steps.begin());
+  const auto curves = layer_curves(sweep);
+  EXPECT_TRUE(std::isnan(curves[0].speedup(1, 1)));
+  EXPECT_EQ(curves[0].break_even(1).kind, BreakEven::Kind::at) << "from the other levels";
+}
+
+TEST(Sweep, MeasuresEveryLevelOnEveryEngine) {
+  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  const auto levels = prune_to_levels(model, {0, 0.9});
+  const Sweep sweep = measure_sweep(
+      levels, 2, 1,
+      {.seconds = 0, .min_samples = 2, .warmup_seconds = 0, .warmup_runs = 1, .min_sample_ms = 0});
+  ASSERT_EQ(sweep.results.size(), 2u);
+  for (const auto& engines : sweep.results) {
+    ASSERT_EQ(engines.size(), breakeven_engines().size());
+    for (size_t e = 0; e < engines.size(); ++e) {
+      EXPECT_EQ(engines[e].cell.engine, to_string(breakeven_engines()[e]));
+      EXPECT_EQ(engines[e].cell.batch, 2);
+      EXPECT_FALSE(engines[e].steps.empty());
+    }
+  }
+  for (const LayerCurve& curve : layer_curves(sweep)) {
+    for (size_t e = 0; e < breakeven_engines().size(); ++e)
+      EXPECT_GT(curve.speedup(1, e), 0) << curve.name;
+  }
+}
+
+}  // namespace
+}  // namespace edgeprune

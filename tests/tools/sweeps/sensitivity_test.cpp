@@ -1,0 +1,194 @@
+#include "tools/sweeps/sensitivity.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "models/summary.h"
+#include "tests/support/paths.h"
+#include "tests/support/small_run.h"
+#include "tools/measurement/evaluate.h"
+#include "tools/training/recalibrate.h"
+
+namespace edgeprune {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::same_weights;
+using testing::TemporaryFolder;
+
+/// A scan of a small network on 60 of 160 images.
+struct SmallScan {
+  explicit SmallScan(
+      std::shared_ptr<const TemporaryFolder> in = std::make_shared<const TemporaryFolder>(),
+      std::string log_name = "scan.jsonl")
+      : folder(std::move(in)),
+        name(std::move(log_name)),
+        training(synthetic(160, Split::train, 0)) {
+    checkpoint.model =
+        std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(0.25, 32, 10), uint64_t{3});
+    checkpoint.info.classes = training.classes;
+    checkpoint.sha256 = "of the model";
+    options.levels = {0.5};
+    options.images = 60;
+    options.bn_recalibrate = 16;
+    options.latency = {.seconds = 0, .min_samples = 1, .warmup_seconds = 0, .warmup_runs = 1};
+  }
+  Sensitivity scan() { return scan_sensitivity(checkpoint, training, options, log()); }
+  std::string log() const { return folder->file(name); }
+
+  std::shared_ptr<const TemporaryFolder> folder;  // one a test: a second one would empty it
+  std::string name;
+  Dataset training;
+  Checkpoint checkpoint;
+  SensitivityOptions options;
+};
+
+int64_t lines_of(const std::string& path) {
+  const std::vector<char> text = read_file(path);
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+TEST(Sensitivity, ACellIsTheNetworkWithThatLayerAlonePruned) {
+  SmallScan small;
+  const Sensitivity result = small.scan();
+  const auto weights = prunable_weights(*small.checkpoint.model);
+  ASSERT_EQ(result.layers.size(), weights.size()) << "the head, too";
+  const size_t at = 7;
+  EXPECT_EQ(result.layers[at].layer + ".weight", weights[at].name);
+
+  auto [others, held_out] = hold_out(small.training, 60, 0);
+  const auto accuracy = [&] {
+    recalibrate_batch_norm(*small.checkpoint.model, small.checkpoint.info, limit(others, 16, 0), 16,
+                           0);
+    return evaluate(*small.checkpoint.model, small.checkpoint.info, held_out,
+                    inference::Engine::dense)
+        .accuracy;
+  };
+  EXPECT_EQ(result.accuracy, accuracy()) << "nothing pruned";
+  Tensor value = weights[at].variable.value();
+  std::vector<float> sizes;
+  for (const float w : value.values()) sizes.push_back(std::abs(w));
+  std::sort(sizes.begin(), sizes.end());
+  for (float& w : value.values()) {
+    if (std::abs(w) < sizes[sizes.size() / 2]) w = 0;
+  }
+  const SensitivityCell& cell = result.layers[at].cells[0];
+  EXPECT_EQ(cell.accuracy, accuracy());
+  EXPECT_NEAR(cell.zeros, 0.5, 1e-9);
+  EXPECT_GT(cell.dense_ms, 0);
+  EXPECT_GT(cell.sparse_ms, 0);
+  EXPECT_DOUBLE_EQ(result.lost(at, 0), 100 * (result.accuracy - cell.accuracy));
+}
+
+TEST(Sensitivity, LeavesTheModelAsItWas) {
+  SmallScan small;
+  const MobileNetV2 untouched(small.checkpoint.model->architecture(), 3);
+  small.scan();
+  EXPECT_TRUE(same_weights(*small.checkpoint.model, untouched));
+}
+
+TEST(Sensitivity, ChannelsAreOfConvolutionsAlone) {
+  SmallScan small;
+  small.options.method = Method::channel;
+  const Sensitivity result = small.scan();
+  EXPECT_EQ(result.layers.size(), prunable_weights(*small.checkpoint.model).size() - 1);
+  for (const LayerSensitivity& layer : result.layers) {
+    EXPECT_NEAR(layer.cells[0].zeros, 0.5, 1e-9) << layer.layer;
+  }
+}
+
+TEST(Sensitivity, AScanThatWasKilledGoesOnAndEndsTheSame) {
+  SmallScan undisturbed, killed(undisturbed.folder, "killed.jsonl");
+  const Sensitivity expected = undisturbed.scan();
+  killed.scan();
+  const int64_t lines = lines_of(killed.log());
+  // What a kill leaves: the first lines, and a half one.
+  std::ifstream whole(killed.log());
+  std::string text, line;
+  for (int64_t i = 0; i < lines - 20; ++i) {
+    std::getline(whole, line);
+    text += line + '\n';
+  }
+  write_file_atomically(killed.log(), text + line.substr(0, line.size() / 2));
+  const Sensitivity result = killed.scan();
+  EXPECT_EQ(lines_of(killed.log()), lines + 1) << "the half line, closed off";
+  ASSERT_EQ(result.layers.size(), expected.layers.size());
+  for (size_t i = 0; i < result.layers.size(); ++i) {
+    EXPECT_EQ(result.layers[i].cells[0].accuracy, expected.layers[i].cells[0].accuracy);
+  }
+  killed.scan();
+  EXPECT_EQ(lines_of(killed.log()), lines + 1) << "there was nothing left to do";
+}
+
+TEST(Sensitivity, CtrlCKeepsWhatIsKnown) {
+  SmallScan small;
+  const MobileNetV2 untouched(small.checkpoint.model->architecture(), 3);
+  {
+    const InterruptGuard guard;
+    ::raise(SIGINT);
+    EXPECT_THROW(small.scan(), Interrupted);
+  }
+  EXPECT_TRUE(same_weights(*small.checkpoint.model, untouched));
+  EXPECT_NO_THROW(small.scan());
+}
+
+TEST(Sensitivity, WhatWasPrunedFurtherBeforeHasNoAccuracy) {
+  SmallScan small;
+  auto weights = prunable_weights(*small.checkpoint.model);
+  const auto values = weights[4].variable.value().values();
+  std::fill_n(values.begin(), values.size() * 3 / 4, 0.0f);
+  const Sensitivity result = small.scan();
+  EXPECT_TRUE(std::isnan(result.layers[4].cells[0].accuracy));
+  EXPECT_TRUE(std::isnan(result.lost(4, 0)));
+  EXPECT_NEAR(result.layers[4].cells[0].zeros, 0.75, 0.01);
+  EXPECT_FALSE(std::isnan(result.layers[5].cells[0].accuracy));
+}
+
+TEST(Sensitivity, AnotherScansLogIsRefusedNamingWhatDiffers) {
+  SmallScan small;
+  small.scan();
+  const auto refused = [&](const std::string& what, const auto& change) {
+    SmallScan other(small.folder);
+    change(other);
+    EXPECT_THAT(message_of<std::invalid_argument>([&] {
+                  scan_sensitivity(other.checkpoint, other.training, other.options, small.log());
+                }),
+                HasSubstr("is of another scan: " + what + " differs"));
+  };
+  refused("model", [](SmallScan& s) { s.checkpoint.sha256 = "another"; });
+  refused("method", [](SmallScan& s) { s.options.method = Method::channel; });
+  refused("images", [](SmallScan& s) { ++s.options.images; });
+  refused("batch-norm recalibration", [](SmallScan& s) { ++s.options.bn_recalibrate; });
+  refused("seed", [](SmallScan& s) { ++s.options.seed; });
+  refused("data", [](SmallScan& s) { s.training.images[3].rgb[0] ^= 1; });
+}
+
+TEST(Sensitivity, OptionsOutOfRangeAreRefused) {
+  const auto error_with = [](const auto& change) {
+    SmallScan small;
+    change(small);
+    const std::string message = message_of<std::invalid_argument>([&] { small.scan(); });
+    EXPECT_FALSE(std::filesystem::exists(small.log()));
+    return message;
+  };
+  EXPECT_THAT(error_with([](SmallScan& s) { s.options.levels = {}; }), HasSubstr("no levels"));
+  for (const double level : {0.0, 1.0, -0.5, std::nan("")}) {
+    EXPECT_THAT(error_with([&](SmallScan& s) {
+                  s.options.levels = {0.5, level};
+                }),
+                HasSubstr("between 0 and 1"));
+  }
+  EXPECT_THAT(error_with([](SmallScan& s) { s.options.images = 160; }),
+              HasSubstr("cannot hold 160 of 160"));
+  EXPECT_THAT(error_with([](SmallScan& s) { s.checkpoint.info.classes[0] = "x"; }),
+              HasSubstr("class 0"));
+}
+
+}  // namespace
+}  // namespace edgeprune

@@ -1,0 +1,109 @@
+#include "tools/measurement/kernel_cache.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "engine/base/file.h"
+#include "engine/base/parallel.h"
+#include "tools/measurement/machine.h"
+
+namespace edgeprune {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path cache_file() {
+  const auto variable = [](const char* name) -> fs::path {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  fs::path folder = variable("XDG_CACHE_HOME");
+  if (folder.empty() && !variable("HOME").empty()) folder = variable("HOME") / ".cache";
+  return folder.empty() ? folder : folder / "edgeprune" / "kernels.json";
+}
+
+/// Everything that times depend on besides the layer.
+std::string machine_key() {
+  return machine_description() + "; " + build_description() + "; " + build_commit();
+}
+
+nlohmann::json read_cache() {
+  std::error_code error;
+  if (cache_file().empty() || !fs::exists(cache_file(), error)) return nlohmann::json::object();
+  try {
+    auto json = nlohmann::json::parse(read_file(cache_file().string()));
+    if (json.is_object()) return json;
+  } catch (const std::exception&) {  // unreadable or damaged: as good as none
+  }
+  return nlohmann::json::object();
+}
+
+struct Cache {
+  inference::KernelChoices choices;
+  size_t saved = 0;  // how many of them the file has
+
+  Cache() {
+    const nlohmann::json all = read_cache();
+    const auto machine = all.find(machine_key());
+    if (machine == all.end() || !machine->is_object()) return;
+    for (const auto& [layer, times] : machine->items()) {
+      if (!times.is_array() || times.size() != 2 || !times[0].is_number() ||
+          !times[1].is_number()) {
+        continue;
+      }
+      choices.times[layer] = {times[0].get<double>(), times[1].get<double>()};
+    }
+    saved = choices.times.size();
+  }
+};
+
+Cache& cache() {
+  static Cache instance;
+  return instance;
+}
+
+}  // namespace
+
+inference::KernelChoices& kernel_choices() {
+  return cache().choices;
+}
+
+void forget_kernel_choices() {
+  cache().choices.times.clear();
+  cache().saved = 0;
+}
+
+void save_kernel_choices() {
+  const auto& times = cache().choices.times;
+  if (times.size() == cache().saved || cache_file().empty()) return;
+  nlohmann::json all = read_cache();
+  nlohmann::json& machine = all[machine_key()];
+  for (const auto& [layer, time] : times) machine[layer] = {time.dense, time.sparse};
+  try {
+    fs::create_directories(cache_file().parent_path());
+    write_file_atomically(cache_file().string(), all.dump(1) + "\n");
+    cache().saved = times.size();
+  } catch (const std::exception&) {
+  }
+}
+
+std::vector<ChosenKernel> chosen_kernels(const inference::Graph& graph, int64_t batch,
+                                         int threads) {
+  const ThreadScope scope(threads);
+  const std::vector<bool> sparse = kernel_choices().choose(graph, batch);
+  std::vector<ChosenKernel> chosen;
+  for (size_t i = 0; i < graph.layers.size(); ++i) {
+    const inference::Layer& layer = graph.layers[i];
+    const std::string key = inference::KernelChoices::key(layer, batch, threads);
+    if (key.empty()) continue;
+    chosen.push_back({.layer = layer.name,
+                      .kernel = sparse[i] ? "csr" : "dense",
+                      .zeros = layer.zeros(),
+                      .times = kernel_choices().times.at(key)});
+  }
+  return chosen;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,57 @@
+#pragma once
+// Latency of models on engines, all measured in one interleaved run, so that what disturbs the
+// machine disturbs all alike.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/inference/plan.h"
+#include "tools/measurement/latency_cell.h"
+
+namespace edgeprune {
+
+/// One thing to measure.
+struct LatencyCase {
+  std::shared_ptr<const inference::Graph> graph;
+  inference::Engine engine = inference::Engine::dense;
+  int batch = 1;
+  int threads = 1;
+};
+
+struct LatencyOptions {
+  double seconds = 3;           ///< of samples a case, at least...
+  int64_t min_samples = 50;     ///< ...and at least so many of them
+  double warmup_seconds = 0.5;  ///< a case, at least...
+  int64_t warmup_runs = 5;      ///< ...and at least so many runs
+  double min_sample_ms =
+      1;  ///< a sample repeats the run until it takes so long: a clock reading costs too
+  bool per_layer = false;  ///< between samples, as many runs with a clock reading a step
+};
+
+struct StepTime {
+  inference::StepInfo step;
+  double median_ms = 0;  ///< an image
+};
+
+struct LatencyResult {
+  LatencyCell cell;
+  std::vector<double> samples;  ///< milliseconds an image, in the order they were taken
+  int64_t arena_bytes = 0;      ///< of the plan's intermediate activations
+  std::vector<StepTime> steps;  ///< in the order they run; empty unless per_layer
+};
+
+/// Cases take turns of tens of milliseconds; each begins with a run that does not count, because
+/// the turns before left the caches full of their own data. Inputs are random images. The results
+/// are in the order of the cases. Throws std::runtime_error naming a case that memory does not
+/// suffice for, Interrupted on Ctrl-C.
+std::vector<LatencyResult> measure_latency(const std::vector<LatencyCase>& cases,
+                                           const LatencyOptions& options);
+
+/// Every combination of engine, batch and thread count for one graph.
+std::vector<LatencyCase> latency_cases(std::shared_ptr<const inference::Graph> graph,
+                                       const std::vector<inference::Engine>& engines,
+                                       const std::vector<int>& batches,
+                                       const std::vector<int>& threads);
+
+}  // namespace edgeprune

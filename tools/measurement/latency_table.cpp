@@ -1,0 +1,126 @@
+#include "tools/measurement/latency_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tools/measurement/pinning.h"
+
+namespace edgeprune {
+namespace {
+
+const LatencyCell& first_of_its_kind(const std::vector<ModelLatency>& latencies,
+                                     const LatencyCell& cell) {
+  return std::find_if(latencies.begin(), latencies.end(),
+                      [&](const ModelLatency& other) {
+                        const LatencyCell& c = other.result.cell;
+                        return c.batch == cell.batch && c.threads == cell.threads;
+                      })
+      ->result.cell;
+}
+
+template <typename T>
+void append(std::vector<T>& to, std::vector<T> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(to));
+}
+
+}  // namespace
+
+std::string scenario(int batch) {
+  return batch == 1 ? "single-stream" : "offline";
+}
+
+std::string conditions(const Machine& machine) {
+  return fmt::format("{}, {} core{}, {}; governor {}; {}; commit {}", machine.cpu, machine.cores,
+                     machine.cores == 1 ? "" : "s", machine.simd, machine.governor, machine.build,
+                     machine.commit);
+}
+
+std::vector<Column> machine_columns() {
+  return {{"cpu", "cpu", Align::left},           {"cores", "cores"},
+          {"governor", "governor", Align::left}, {"simd", "simd", Align::left},
+          {"build", "build", Align::left},       {"commit", "commit", Align::left}};
+}
+
+std::vector<Cell> machine_cells(const Machine& machine) {
+  return {machine.cpu,  int64_t{machine.cores}, machine.governor,
+          machine.simd, machine.build,          machine.commit};
+}
+
+Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& machine,
+                    bool whole_records) {
+  std::vector<Column> columns = {{"model", "model", Align::left},
+                                 {"engine", "engine", Align::left},
+                                 {"scenario", "scenario", Align::left},
+                                 {"batch", "batch"},
+                                 {"threads", "threads"},
+                                 {"median ms/image", "median_ms"},
+                                 {"speed-up", "speedup"},
+                                 {"mean", "mean_ms"},
+                                 {"p90", "p90_ms"},
+                                 {"p99", "p99_ms"},
+                                 {"min", "min_ms"},
+                                 {"max", "max_ms"},
+                                 {"n", "samples"}};
+  if (whole_records) {
+    append(columns, {{"arena bytes", "arena_bytes"}, {"pin", "pin", Align::left}});
+    append(columns, machine_columns());
+  }
+  Table table(columns);
+  for (const auto& [model, result] : latencies) {
+    const LatencyCell& c = result.cell;
+    const double speedup = first_of_its_kind(latencies, c).median / c.median;
+    std::vector<Cell> row = {model,
+                             c.engine,
+                             scenario(c.batch),
+                             int64_t{c.batch},
+                             int64_t{c.threads},
+                             Number{c.median, 4},
+                             Number{speedup, 2},
+                             Number{c.mean, 4},
+                             Number{c.p90, 4},
+                             Number{c.p99, 4},
+                             Number{c.min, 4},
+                             Number{c.max, 4},
+                             c.samples};
+    if (whole_records) {
+      append(row, {result.arena_bytes, pinned_cores(c.threads)});
+      append(row, machine_cells(machine));
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+Table choices_table(const std::vector<ModelChoices>& choices) {
+  Table table({{"model", "model", Align::left},
+               {"batch", "batch"},
+               {"threads", "threads"},
+               {"layer", "layer", Align::left},
+               {"zeros %", "zeros_percent"},
+               {"dense µs/image", "dense_us"},
+               {"csr µs/image", "csr_us"},
+               {"auto takes", "kernel", Align::left}});
+  for (const ModelChoices& one : choices) {
+    for (const ChosenKernel& layer : one.layers) {
+      table.add_row({one.model, int64_t{one.batch}, int64_t{one.threads}, layer.layer,
+                     Number{100 * layer.zeros, 1}, Number{1e6 * layer.times.dense, 2},
+                     Number{1e6 * layer.times.sparse, 2}, layer.kernel});
+    }
+  }
+  return table;
+}
+
+std::string samples_json_lines(const std::vector<ModelLatency>& latencies, const Machine& machine) {
+  auto rows =
+      nlohmann::ordered_json::parse(latency_table(latencies, machine, true).render(Format::json));
+  std::string text;
+  for (size_t i = 0; i < latencies.size(); ++i) {
+    rows[i]["samples_ms"] = latencies[i].result.samples;
+    text += rows[i].dump() + '\n';
+  }
+  return text;
+}
+
+}  // namespace edgeprune

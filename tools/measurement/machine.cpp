@@ -1,0 +1,61 @@
+#include "tools/measurement/machine.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <fstream>
+
+#include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/simd/target.h"
+
+namespace edgeprune {
+
+namespace {
+
+std::string cpu_model(const std::string& root) {
+  std::ifstream cpuinfo(root + "/proc/cpuinfo");
+  std::string line;
+  while (std::getline(cpuinfo, line)) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown CPU";
+}
+
+std::string frequency_governor(const std::string& root) {
+  std::ifstream file(root + "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  std::string name;
+  return file >> name ? name : "unknown";
+}
+
+}  // namespace
+
+Machine this_machine(const std::string& root) {
+  return {.cpu = cpu_model(root),
+          .cores = core_count(),
+          .governor = frequency_governor(root),
+          .simd = simd::current_target(),
+          .build = build_description(),
+          .commit = build_commit()};
+}
+
+std::string machine_description() {
+  const Machine machine = this_machine();
+  return fmt::format("{}, {} core{}, {}", machine.cpu, machine.cores, machine.cores == 1 ? "" : "s",
+                     machine.simd);
+}
+
+std::string build_description() {
+  return fmt::format("{}, {} {}, oneDNN {}", EDGEPRUNE_BUILD_TYPE, EDGEPRUNE_COMPILER,
+                     EDGEPRUNE_COMPILER_VERSION, onednn::version());
+}
+
+std::string build_commit() {
+  return EDGEPRUNE_COMMIT;
+}
+
+int core_count() {
+  return omp_get_num_procs();
+}
+
+}  // namespace edgeprune

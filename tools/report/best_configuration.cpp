@@ -1,0 +1,113 @@
+#include "tools/report/best_configuration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tools/report/speed.h"
+#include "tools/report/wording.h"
+
+namespace edgeprune {
+namespace {
+
+int64_t smaller_file(const RunRecord& row) {
+  if (row.sparse_file_bytes <= 0) return row.file_bytes;
+  return std::min(row.file_bytes, row.sparse_file_bytes);
+}
+
+void add(std::vector<BestRow>& best, const std::string& what, const RunRecord* row) {
+  const auto known =
+      std::find_if(best.begin(), best.end(), [&](const BestRow& b) { return b.row == row; });
+  if (known == best.end()) {
+    best.push_back({what, row});
+  } else {
+    known->best_at += ", " + what;
+  }
+}
+
+Cell megabytes(int64_t bytes) {
+  return bytes > 0 ? Cell(Number{static_cast<double>(bytes) / 1e6, 2}) : Cell();
+}
+
+std::vector<BestRow> with_baseline(const Results& results, const std::vector<BestRow>& best) {
+  std::vector<BestRow> rows = {{"unpruned", results.baseline()}};
+  rows.insert(rows.end(), best.begin(), best.end());
+  return rows;
+}
+
+}  // namespace
+
+std::vector<BestRow> best_rows(const Results& results) {
+  const RunRecord* baseline = results.baseline();
+  if (baseline == nullptr) return {};
+  std::vector<const RunRecord*> rows;
+  for (const RunRecord& row : results.rows()) {
+    const bool accurate = row.accuracy >= baseline->accuracy - kAccuracyAllowance - 1e-12;
+    if (row.method != "none" && accurate) rows.push_back(&row);
+  }
+  if (rows.empty()) return {};
+  std::vector<BestRow> best;
+  add(best, "sparsest", *std::max_element(rows.begin(), rows.end(), [](auto* a, auto* b) {
+        return a->sparsity() < b->sparsity();
+      }));
+  for (const Timing& timing : main_timings(results.rows())) {
+    const RunRecord* fastest = nullptr;
+    double least = 0;
+    for (const RunRecord* row : rows) {
+      const auto time = fastest_engine(results, *row, timing);
+      if (time && (fastest == nullptr || time->ms < least)) fastest = row, least = time->ms;
+    }
+    if (fastest != nullptr) add(best, "fastest at " + timing_text(timing), fastest);
+  }
+  add(best, "smallest file", *std::min_element(rows.begin(), rows.end(), [](auto* a, auto* b) {
+        return smaller_file(*a) < smaller_file(*b);
+      }));
+  return best;
+}
+
+Table best_sizes(const Results& results, const std::vector<BestRow>& best) {
+  Table table({{"row", "id", Align::left},
+               {"best at", "best_at", Align::left},
+               {"accuracy %", "accuracy_percent"},
+               {"vs baseline", "accuracy_difference_points"},
+               {"sparsity %", "sparsity_percent"},
+               {"multiply-adds removed %", "multiply_adds_removed_percent"},
+               {"file MB", "file_megabytes"},
+               {"stored sparse MB", "sparse_file_megabytes"}});
+  const RunRecord& baseline = *results.baseline();
+  for (const auto& [best_at, row] : with_baseline(results, best)) {
+    table.add_row({row->id, best_at, Number{100 * row->accuracy, 2},
+                   row == &baseline ? Cell() : Number{100 * (row->accuracy - baseline.accuracy), 2},
+                   Number{100 * row->sparsity(), 1}, Number{100 * row->multiply_adds_removed(), 1},
+                   megabytes(row->file_bytes), megabytes(row->sparse_file_bytes)});
+  }
+  return table;
+}
+
+Table best_latency(const Results& results, const std::vector<BestRow>& best) {
+  const std::vector<std::string> all_engines = engines(results.rows());
+  std::vector<Column> columns = {
+      {"batch", "batch"}, {"threads", "threads"}, {"row", "id", Align::left}};
+  for (const std::string& engine : all_engines) {
+    columns.push_back({engine + " ms", engine + "_ms"});
+    columns.push_back({"× baseline", engine + "_factor"});
+  }
+  Table table(std::move(columns));
+  for (const Timing& timing : timings(results.rows())) {
+    const LatencyCell* dense = find_latency(*results.baseline(), "dense", timing);
+    for (const BestRow& one : with_baseline(results, best)) {
+      std::vector<Cell> cells = {timing.batch, timing.threads, one.row->id};
+      for (const std::string& engine : all_engines) {
+        const LatencyCell* cell = find_latency(*one.row, engine, timing);
+        cells.push_back(cell != nullptr ? Cell(Number{cell->median, 3}) : Cell());
+        cells.push_back(cell != nullptr && dense != nullptr && cell->median > 0
+                            ? Cell(Number{dense->median / cell->median, 2})
+                            : Cell());
+      }
+      table.add_row(std::move(cells));
+    }
+  }
+  return table;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,210 @@
+#include "tools/report/conclusions.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tools/report/document_results.h"
+#include "tools/report/query.h"
+#include "tools/report/speed.h"
+#include "tools/report/wording.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr double kOvershoot = 0.01;  // of the prunable weights
+constexpr double kTargets[] = {0.3, 0.5, 0.7};
+
+/// Comparisons that all speak of one claim: `better` is what it predicts.
+struct Evidence {
+  int pairs = 0, in_direction = 0, significantly_for = 0, significantly_against = 0;
+  std::vector<std::string> sentences;
+
+  Verdict verdict() const {
+    if (significantly_for > 0 && in_direction == pairs) return Verdict::confirmed;
+    if (significantly_against > 0 && significantly_for == 0) return Verdict::overturned;
+    return Verdict::not_decided;
+  }
+  std::string text() const {
+    return pairs > 0 ? fmt::format("{}", fmt::join(sentences, "; ")) : "no rows";
+  }
+  Evidence& operator+=(const Evidence& more) {
+    pairs += more.pairs;
+    in_direction += more.in_direction;
+    significantly_for += more.significantly_for;
+    significantly_against += more.significantly_against;
+    sentences.insert(sentences.end(), more.sentences.begin(), more.sentences.end());
+    return *this;
+  }
+};
+
+/// Adds "A 91.7 % against B's 89.8 % (+1.9 points, p < 0.001)".
+void add(Evidence& evidence, const Results& results, const RunRecord& row, const RunRecord& other,
+         bool claims_better) {
+  const Comparison found = results.compare(row, other);
+  ++evidence.pairs;
+  evidence.in_direction += claims_better ? found.difference > 0 : found.difference < 0;
+  evidence.significantly_for += claims_better ? found.better() : found.worse();
+  evidence.significantly_against += claims_better ? found.worse() : found.better();
+  evidence.sentences.push_back(
+      fmt::format("{} {} against {} {} ({}, {})", row.id, percent_text(row.accuracy, 2), other.id,
+                  percent_text(other.accuracy, 2), points_text(found.difference), p_text(found.p)));
+}
+
+Conclusion unstructured_beats_baseline(const Results& results) {
+  Conclusion conclusion{.claim = kDocumentClaims[0], .reasons = {"No such rows in this study."}};
+  const RunRecord* baseline = results.baseline();
+  if (baseline == nullptr) return conclusion;
+  for (const std::string schedule : {"one-shot", "exact"}) {
+    Evidence evidence;
+    std::vector<std::string> each;
+    int epochs = 0;
+    for (const double target : {0.3, 0.5}) {
+      const RunRecord* row = results.find("magnitude", "mask", schedule, target);
+      if (row == nullptr) continue;
+      Evidence alone;
+      add(alone, results, *row, *baseline, true);
+      evidence += alone;
+      each.push_back(fmt::format("At {:.0f} %: {}. {}.", 100 * target, to_string(alone.verdict()),
+                                 alone.text()));
+      epochs = std::max(epochs, row->epochs_spent);
+    }
+    if (evidence.pairs == 0) continue;
+    conclusion.verdict = evidence.verdict();
+    conclusion.reasons = std::move(each);
+    if (epochs > 0) {
+      conclusion.reasons.push_back(fmt::format(
+          "The pruned rows were trained up to {} epochs longer than the baseline, which had {}.",
+          epochs, baseline->epochs));
+    }
+    return conclusion;
+  }
+  return conclusion;
+}
+
+Conclusion structured_hurts_more(const Results& results) {
+  Evidence hurts, softens;
+  for (const double target : kTargets) {
+    const RunRecord* channel = results.find("channel", "mask", "one-shot", target);
+    const RunRecord* magnitude = results.find("magnitude", "mask", "one-shot", target);
+    const RunRecord* iterated = results.find("channel", "mask", "exact", target);
+    if (channel == nullptr) continue;
+    if (magnitude != nullptr) add(hurts, results, *channel, *magnitude, false);
+    if (iterated != nullptr) add(softens, results, *iterated, *channel, true);
+  }
+  Conclusion conclusion{.claim = kDocumentClaims[1], .reasons = {"No such rows in this study."}};
+  if (hurts.pairs == 0 && softens.pairs == 0) return conclusion;
+  const Verdict first = hurts.verdict(), second = softens.verdict();
+  conclusion.verdict = first == second ? first
+                       : first == Verdict::overturned || second == Verdict::overturned
+                           ? Verdict::overturned
+                           : Verdict::not_decided;
+  conclusion.reasons = {
+      fmt::format("It hurts more: {}. {}.", to_string(first), hurts.text()),
+      fmt::format("Iterating softens it: {}. {}.", to_string(second), softens.text())};
+  return conclusion;
+}
+
+Conclusion iterating_overshoots(const Results& results) {
+  Conclusion conclusion{.claim = kDocumentClaims[2], .reasons = {"No such rows in this study."}};
+  std::vector<std::string> reached;
+  int overshot = 0, unstructured = 0;
+  double furthest = 0;
+  int exact = 0;
+  for (const RunRecord& row : results.rows()) {
+    const double beyond = row.prunable_sparsity() - row.target;
+    if (row.schedule == "compounding") {
+      reached.push_back(fmt::format("{} reached {}", row.id, percent_text(row.sparsity())));
+      if (row.method == "channel") continue;
+      ++unstructured;
+      overshot += beyond > kOvershoot;
+    } else if (row.schedule == "exact" && row.method != "channel") {
+      ++exact;
+      furthest = std::max(furthest, std::abs(beyond) * static_cast<double>(row.prunable));
+    }
+  }
+  if (reached.empty()) return conclusion;
+  if (unstructured > 0) {
+    conclusion.verdict = overshot == unstructured ? Verdict::confirmed
+                         : overshot == 0          ? Verdict::overturned
+                                                  : Verdict::not_decided;
+  }
+  conclusion.reasons = {fmt::format(
+      "Each step's fraction is taken of what is left (compounding): {} of all parameters. "
+      "Growing fractions of what is left overshoot; a constant tenth falls short.",
+      fmt::join(reached, ", "))};
+  if (exact > 0) {
+    conclusion.reasons.push_back(
+        fmt::format("The exact schedule's {} unstructured row{}: at most {:.0f} of {} weights off "
+                    "their target.",
+                    exact, exact == 1 ? "" : "s", furthest, results.rows().front().prunable));
+  }
+  return conclusion;
+}
+
+std::string factor_sentence(const char* means, const std::optional<TimedRow>& found) {
+  if (!found) return fmt::format("{}: not measured.", means);
+  return fmt::format(
+      "{}: at most {} as fast as the unpruned network on dense kernels ({} on the "
+      "{} engine, {}).",
+      means, factor_text(found->factor), found->row->id, found->engine, timing_text(found->timing));
+}
+
+Conclusion nothing_is_faster(const Results& results) {
+  Conclusion conclusion{.claim = kDocumentClaims[3], .reasons = {"Nothing was timed."}};
+  const std::vector<Timing> all = timings(results.rows());
+  const auto dense = largest_factor(results, Means::dense_kernels, all);
+  const auto sparse = largest_factor(results, Means::sparse_kernels, all);
+  const auto removed = largest_factor(results, Means::removed_channels, all);
+  if (!dense && !sparse && !removed) return conclusion;
+  bool faster = false;
+  for (const auto& one : {dense, sparse, removed}) faster |= one && one->factor >= kFaster;
+  conclusion.verdict = faster ? Verdict::overturned : Verdict::confirmed;
+  conclusion.reasons = {factor_sentence("Zeros on dense kernels, as in the document", dense),
+                        factor_sentence("Zeros on sparse kernels", sparse),
+                        factor_sentence("Channels removed", removed)};
+  for (std::string& sentence : sparse_against_dense(results)) {
+    conclusion.reasons.push_back(std::move(sentence));
+  }
+  return conclusion;
+}
+
+}  // namespace
+
+const char* to_string(Verdict verdict) {
+  return verdict == Verdict::confirmed    ? "confirmed"
+         : verdict == Verdict::overturned ? "overturned"
+                                          : "not decided";
+}
+
+std::vector<Conclusion> conclusions(const Results& results) {
+  return {unstructured_beats_baseline(results), structured_hurts_more(results),
+          iterating_overshoots(results), nothing_is_faster(results)};
+}
+
+Table reached_table(const Results& results) {
+  Table table({{"row", "id", Align::left},
+               {"asked %", "target_percent"},
+               {"of prunable %", "prunable_sparsity_percent"},
+               {"of all %", "sparsity_percent"},
+               {"document: of all %", "document_sparsity_percent"},
+               {"zeros wanted", "zeros_wanted"},
+               {"zeros got", "zeros"}});
+  for (const RunRecord& row : results.rows()) {
+    if (row.schedule == "none" || row.schedule == "one-shot") continue;
+    const DocumentRow* document = find_document_row(row);
+    const bool by_weight = row.method != "channel" && row.schedule != "compounding";
+    table.add_row({row.id, Number{100 * row.target, 1}, Number{100 * row.prunable_sparsity(), 2},
+                   Number{100 * row.sparsity(), 2},
+                   document != nullptr ? Cell(document->sparsity.to_string()) : Cell(),
+                   by_weight ? Cell(static_cast<int64_t>(
+                                   std::llround(row.target * static_cast<double>(row.prunable))))
+                             : Cell(),
+                   row.prunable - row.nonzero_prunable});
+  }
+  return table;
+}
+
+}  // namespace edgeprune

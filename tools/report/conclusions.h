@@ -1,0 +1,39 @@
+#pragma once
+// The document's conclusions, held against our rows.
+
+#include <string>
+#include <vector>
+
+#include "tools/cli/table.h"
+#include "tools/report/results.h"
+
+namespace edgeprune {
+
+enum class Verdict { confirmed, overturned, not_decided };
+const char* to_string(Verdict verdict);  ///< "confirmed", "overturned", "not decided"
+
+struct Conclusion {
+  std::string claim;  ///< the document's
+  Verdict verdict = Verdict::not_decided;
+  std::vector<std::string> reasons;  ///< the rows' numbers, in a sentence or more
+};
+
+/// How the verdicts come about, for the reader.
+inline constexpr const char* kVerdictRule =
+    "A claim about accuracy is confirmed if every pair of rows it speaks of differs in its "
+    "direction, at least one of them by McNemar's test (p < 0.05), and overturned if at least one "
+    "pair differs significantly against it and none for it; anything else is not decided. A speed "
+    "counts as faster from 5 % on, which is more than the noise of timing.";
+
+/// All four, in the document's order (document_results.h).
+///   1. magnitude at 30 and 50 % (one-shot; exact ones if there are none) against the baseline
+///   2. channel against magnitude, one-shot at the same target; channel, exact against one-shot
+///   3. what compounding rows reached of what they asked for; how closely exact ones land
+///   4. the largest factors of speed.h, and from what sparsity on sparse beats dense
+std::vector<Conclusion> conclusions(const Results& results);
+
+/// What every iterative row asked for and reached. Weights wanted: of exact unstructured rows,
+/// round(target * prunable) zeros.
+Table reached_table(const Results& results);
+
+}  // namespace edgeprune

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include "tools/report/best_configuration.h"
+#include "tools/report/report.h"
+#include "tools/report/speed.h"
+#include "tools/report/wording.h"
+
+namespace edgeprune {
+namespace {
+
+/// "do (up to 2.87 times, batch 64 on 1 thread)"; nothing if it was not measured.
+std::string answer(const std::optional<TimedRow>& found) {
+  if (!found) return {};
+  const bool faster = found->factor >= kFaster;
+  return fmt::format("{} ({} {}, {})", faster ? "do" : "do not", faster ? "up to" : "at most",
+                     factor_text(found->factor), timing_text(found->timing));
+}
+
+std::string speed_sentence(const Results& results) {
+  const std::vector<Timing> shown = main_timings(results.rows());
+  std::string text;
+  for (const auto& [means, subject] :
+       {std::pair(Means::dense_kernels, "zeroed weights on dense kernels"),
+        std::pair(Means::sparse_kernels, "kernels that skip zeros"),
+        std::pair(Means::removed_channels, "removed channels")}) {
+    const std::string part = answer(largest_factor(results, means, shown));
+    if (!part.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", subject, part);
+  }
+  if (text.empty()) return {};
+  return "What makes the pruned network faster than the unpruned one on dense kernels? " +
+         capitalised(text) + ".";
+}
+
+/// Of the rows that keep the accuracy: the one with the largest factor on the first main timing.
+std::string price_sentence(const Results& results) {
+  const RunRecord* baseline = results.baseline();
+  if (baseline == nullptr) return {};
+  const std::vector<BestRow> best = best_rows(results);
+  if (best.empty()) {
+    return fmt::format("No pruned row stays within half a point of the baseline's {} accuracy.",
+                       percent_text(baseline->accuracy, 2));
+  }
+  std::string text = fmt::format(
+      "At most half a point below the baseline's {} accuracy, {} of the "
+      "parameters can go ({})",
+      percent_text(baseline->accuracy, 2), percent_text(best.front().row->sparsity()),
+      best.front().row->id);
+  for (const Timing& timing : main_timings(results.rows())) {
+    std::optional<TimedRow> fastest;
+    for (const BestRow& one : best) {
+      const auto time = fastest_engine(results, *one.row, timing);
+      if (time && (!fastest || time->ms < fastest->ms)) fastest = time;
+    }
+    if (!fastest || fastest->factor <= 0) continue;
+    text +=
+        fmt::format("; {}, the fastest such network takes {:.3f} ms an image, {} as fast ({}, {})",
+                    timing_text(timing), fastest->ms, factor_text(fastest->factor),
+                    fastest->row->id, fastest->engine);
+  }
+  return text + ".";
+}
+
+}  // namespace
+
+std::string headline(const Results& results) {
+  if (results.rows().empty()) return "No run has finished yet.";
+  std::string text;
+  for (const std::string& sentence : {speed_sentence(results), price_sentence(results)}) {
+    if (!sentence.empty()) text += (text.empty() ? "" : " ") + sentence;
+  }
+  return text;
+}
+
+}  // namespace edgeprune

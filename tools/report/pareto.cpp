@@ -1,0 +1,117 @@
+#include "tools/report/pareto.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "tools/report/plot_lines.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr double kShownBelowBest = 0.25;
+
+std::vector<TimedRow> by_time(const Results& results, const Timing& timing) {
+  std::vector<TimedRow> all;
+  for (const RunRecord& row : results.rows()) {
+    if (const auto time = fastest_engine(results, row, timing)) all.push_back(*time);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const TimedRow& a, const TimedRow& b) {
+    return a.ms != b.ms ? a.ms < b.ms : a.row->accuracy > b.row->accuracy;
+  });
+  return all;
+}
+
+/// From the left end up and to the right; only what is shown.
+Series staircase(const std::vector<TimedRow>& front, double least, double right) {
+  Series series{.name = "Pareto front", .colour = "#333333", .dash = Dash::dashed, .points = {}};
+  for (const TimedRow& time : front) {
+    const double y = 100 * time.row->accuracy;
+    if (time.row->accuracy < least) continue;
+    if (!series.points.empty()) series.points.emplace_back(time.ms, series.points.back().second);
+    series.points.emplace_back(time.ms, y);
+  }
+  if (!series.points.empty()) series.points.emplace_back(right, series.points.back().second);
+  return series;
+}
+
+}  // namespace
+
+std::vector<TimedRow> pareto_front(const Results& results, const Timing& timing) {
+  std::vector<TimedRow> front;
+  for (const TimedRow& time : by_time(results, timing)) {
+    if (front.empty() || time.row->accuracy > front.back().row->accuracy) front.push_back(time);
+  }
+  return front;
+}
+
+Table pareto_table(const Results& results) {
+  Table table({{"batch", "batch"},
+               {"threads", "threads"},
+               {"row", "id", Align::left},
+               {"engine", "engine", Align::left},
+               {"ms", "ms"},
+               {"× baseline", "factor"},
+               {"accuracy %", "accuracy_percent"},
+               {"sparsity %", "sparsity_percent"}});
+  for (const Timing& timing : main_timings(results.rows())) {
+    for (const TimedRow& time : pareto_front(results, timing)) {
+      table.add_row({timing.batch, timing.threads, time.row->id, time.engine, Number{time.ms, 3},
+                     time.factor > 0 ? Cell(Number{time.factor, 2}) : Cell(),
+                     Number{100 * time.row->accuracy, 2}, Number{100 * time.row->sparsity(), 1}});
+    }
+  }
+  return table;
+}
+
+Figure pareto_figure(const Results& results) {
+  const auto& rows = results.rows();
+  const std::vector<Timing> shown = main_timings(rows);
+  require(!shown.empty(), "pareto_figure", "no run has a latency");
+  double best = 0, slowest = 0;
+  for (const RunRecord& row : rows) best = std::max(best, row.accuracy);
+  for (const Timing& timing : shown) {
+    for (const TimedRow& time : by_time(results, timing)) slowest = std::max(slowest, time.ms);
+  }
+  const double right = slowest > 0 ? 1.06 * slowest : 1, least = best - kShownBelowBest;
+  std::vector<Panel> panels;
+  for (const Timing& timing : shown) {
+    Panel panel{.title = fmt::format("batch {}", timing.batch),
+                .y_label = "accuracy on the test set (%)",
+                .series = {staircase(pareto_front(results, timing), least, right)}};
+    for (const Line& line : lines(rows)) {
+      Series series = series_of(line, [](const RunRecord&) { return std::nullopt; });
+      series.dash = Dash::none;
+      for (const RunRecord* row : line.rows) {
+        const auto time = fastest_engine(results, *row, timing);
+        if (time && row->accuracy >= least)
+          series.points.emplace_back(time->ms, 100 * row->accuracy);
+      }
+      if (!series.points.empty()) panel.series.push_back(std::move(series));
+    }
+    if (const RunRecord* baseline = results.baseline()) {
+      const auto time = fastest_engine(results, *baseline, timing);
+      if (time && baseline->accuracy >= least) {
+        panel.series.push_back({.name = "unpruned",
+                                .colour = kGrey,
+                                .dash = Dash::none,
+                                .marker = Marker::filled_diamond,
+                                .marker_size = 1.6,
+                                .points = {{time->ms, 100 * baseline->accuracy}}});
+      }
+    }
+    range_of_percents(panel);
+    panels.push_back(std::move(panel));
+  }
+  const int threads = shown.front().threads;
+  return {.title = fmt::format("Accuracy against latency, {} thread{}{}", threads,
+                               threads == 1 ? "" : "s", processor(rows)),
+          .x_label = "median latency (ms per image)",
+          .x_low = 0,
+          .x_high = right,
+          .x_step = 0,
+          .panels = std::move(panels)};
+}
+
+}  // namespace edgeprune

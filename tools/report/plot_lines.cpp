@@ -1,0 +1,146 @@
+#include "tools/report/plot_lines.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "tools/report/query.h"
+
+namespace edgeprune {
+namespace {
+
+using Rows = std::vector<RunRecord>;
+
+size_t schedule_rank(const std::string& schedule) {
+  return schedule == "one-shot" ? 0 : schedule == "exact" ? 1 : schedule == "compounding" ? 2 : 3;
+}
+
+Marker marker(const Line& line) {
+  constexpr std::array kMarkers = {Marker::filled_circle, Marker::filled_triangle,
+                                   Marker::filled_square, Marker::filled_inverted_triangle};
+  return line.recovery ? Marker::star : kMarkers[schedule_rank(line.schedule)];
+}
+
+}  // namespace
+
+std::string variant_colour(const std::string& variant, const std::string& schedule) {
+  using Shades = std::array<const char*, 4>;
+  static const std::map<std::string, Shades> kShades = {
+      {"magnitude", {"#0072b2", "#56b4e9", "#003b5c", "#8fa8c9"}},
+      {"lamp", {"#009e73", "#66cdb0", "#005c43", "#a3c9a8"}},
+      {"channel", {"#d55e00", "#e69f00", "#7a3600", "#d9b38c"}},
+      {"channel groups", {"#cc79a7", "#e8b9d3", "#7d3c63", "#b89aab"}},
+      {"compact channels", {"#6a3fa0", "#a98bd0", "#39195f", "#8d86a8"}},
+      {"", {"#444444", "#888888", "#222222", "#aaaaaa"}}};
+  const auto found = kShades.find(variant);
+  return (found == kShades.end() ? kShades.at("") : found->second)[schedule_rank(schedule)];
+}
+
+double percent_sparsity(const RunRecord& row) {
+  return 100 * row.sparsity();
+}
+
+std::vector<Line> lines(const Rows& rows) {
+  std::vector<Line> found;
+  for (const RunRecord& row : rows) {
+    if (row.method == "none") continue;
+    const bool recovery = !row.recovery.empty();
+    const std::string kind = variant(row);
+    const std::string name = kind + ", " + (recovery ? "with recovery" : row.schedule);
+    auto line = std::find_if(found.begin(), found.end(),
+                             [&](const Line& candidate) { return candidate.name == name; });
+    if (line == found.end()) {
+      found.push_back({name,
+                       kind,
+                       row.schedule,
+                       recovery,
+                       {},
+                       variant_colour(kind, recovery ? "compounding" : row.schedule)});
+      line = std::prev(found.end());
+    }
+    line->rows.push_back(&row);
+  }
+  for (size_t i = 0; i < found.size(); ++i) {
+    Line& line = found[i];
+    line.depth = 1 - static_cast<double>(i + 1) / static_cast<double>(found.size());
+    std::stable_sort(line.rows.begin(), line.rows.end(),
+                     [](const auto* a, const auto* b) { return a->sparsity() < b->sparsity(); });
+  }
+  return found;
+}
+
+double right_edge(const Rows& rows) {
+  double most = 0;
+  for (const RunRecord& row : rows) most = std::max(most, percent_sparsity(row));
+  return most == 0 ? 100 : std::min(100.0, 10 * std::ceil((most + 3) / 10));
+}
+
+Series series_of(const Line& line, const RowValue& value) {
+  Series series{.name = line.name,
+                .colour = line.colour,
+                .dash = line.recovery ? Dash::none : Dash::solid,
+                .marker = marker(line),
+                .marker_size = 1.1 + 0.7 * line.depth};
+  for (const RunRecord* row : line.rows) {
+    if (const auto y = value(*row)) series.points.emplace_back(percent_sparsity(*row), *y);
+  }
+  return series;
+}
+
+std::vector<Series> baseline_marker(const Rows& rows, const RowValue& value, std::string name,
+                                    Marker shape) {
+  const RunRecord* baseline = find_baseline(rows);
+  const auto y = baseline != nullptr ? value(*baseline) : std::nullopt;
+  if (!y) return {};
+  return {{.name = std::move(name),
+           .colour = kGrey,
+           .dash = Dash::none,
+           .marker = shape,
+           .marker_size = 1.6,
+           .points = {{percent_sparsity(*baseline), *y}}}};
+}
+
+std::vector<Series> baseline_line(const Rows& rows, const RowValue& value, std::string name,
+                                  Marker shape) {
+  std::vector<Series> series = baseline_marker(rows, value, "", shape);
+  if (series.empty()) return series;
+  const double y = series.front().points.front().second;
+  series.push_back({.name = std::move(name),
+                    .colour = kGrey,
+                    .dash = Dash::dashed,
+                    .points = {{kLeftEdge, y}, {right_edge(rows), y}}});
+  return series;
+}
+
+std::pair<double, double> extent(const Panel& panel) {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const Series& series : panel.series) {
+    for (const auto& [x, y] : series.points) low = std::min(low, y), high = std::max(high, y);
+  }
+  return {low, high};
+}
+
+void range_from_zero(Panel& panel) {
+  const double high = extent(panel).second;
+  panel.y_high = high > 0 && std::isfinite(high) ? 1.08 * high : 1;
+}
+
+void range_of_percents(Panel& panel) {
+  const auto [low, high] = extent(panel);
+  if (low > high) {
+    panel.y_high = 100;
+    return;
+  }
+  const double margin = std::max(1.0, 0.08 * (high - low));
+  panel.y_low = std::max(0.0, std::floor(low - margin));
+  panel.y_high = std::min(100.0, std::ceil(high + margin));
+}
+
+std::string processor(const Rows& rows) {
+  const std::vector<std::string> names = distinct(rows, [](const RunRecord& r) { return r.cpu; });
+  return names.size() == 1 && !names[0].empty() ? ", " + names[0] : "";
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,152 @@
+#include "tools/report/plots.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "tools/report/document_results.h"
+#include "tools/report/plot_lines.h"
+#include "tools/report/query.h"
+
+namespace edgeprune {
+namespace {
+
+using Rows = std::vector<RunRecord>;
+
+/// The baseline and all lines.
+Panel panel_of(const Rows& rows, const std::string& y_label, const RowValue& value) {
+  Panel panel{.y_label = y_label, .series = baseline_line(rows, value, "unpruned")};
+  for (const Line& line : lines(rows)) panel.series.push_back(series_of(line, value));
+  return panel;
+}
+
+Figure figure(const Rows& rows, std::string title, std::vector<Panel> panels) {
+  return {.title = std::move(title),
+          .x_label = "sparsity (% of all parameters)",
+          .x_low = kLeftEdge,
+          .x_high = right_edge(rows),
+          .panels = std::move(panels)};
+}
+
+/// Nothing if no row is the document's.
+std::vector<Series> document_points(const Rows& rows) {
+  Series series{.name = "the document's rows",
+                .colour = "#777777",
+                .dash = Dash::none,
+                .marker = Marker::diamond,
+                .marker_size = 1.4,
+                .line_width = 2};
+  for (const RunRecord& row : rows) {
+    const DocumentRow* document = find_document_row(row);
+    if (document == nullptr || row.method == "none") continue;
+    const double x = std::min(document->sparsity.low, right_edge(rows));
+    series.points.emplace_back(x, document->accuracy.low);
+  }
+  if (series.points.empty()) return {};
+  return {series};
+}
+
+/// Joins neighbours less than a point of sparsity apart into their mean.
+void average_neighbours(Series& series) {
+  std::vector<std::pair<double, double>> averaged;
+  for (size_t i = 0; i < series.points.size();) {
+    double x = 0, y = 0;
+    size_t j = i;
+    for (; j < series.points.size() && series.points[j].first < series.points[i].first + 1; ++j) {
+      x += series.points[j].first, y += series.points[j].second;
+    }
+    averaged.emplace_back(x / double(j - i), y / double(j - i));
+    i = j;
+  }
+  series.points = std::move(averaged);
+}
+
+/// All rows of a variant, whatever their schedule and recovery.
+std::vector<Line> variant_lines(const Rows& rows) {
+  std::vector<Line> found;
+  for (const std::string& name : distinct(rows, variant)) {
+    Line line{name, name, "one-shot", false, {}, variant_colour(name)};
+    for (const RunRecord& row : rows) {
+      if (variant(row) == name && row.method != "none") line.rows.push_back(&row);
+    }
+    std::stable_sort(line.rows.begin(), line.rows.end(),
+                     [](const auto* a, const auto* b) { return a->sparsity() < b->sparsity(); });
+    if (!line.rows.empty()) found.push_back(std::move(line));
+  }
+  return found;
+}
+
+Panel latency_panel(const Rows& rows, const Timing& timing) {
+  Panel panel{.title = fmt::format("batch {}", timing.batch),
+              .y_label = "median latency (ms per image)"};
+  for (const std::string& engine : engines(rows)) {
+    const bool dense = engine == "dense", sparse = engine == "sparse";
+    const Marker shape = dense    ? Marker::circle
+                         : sparse ? Marker::filled_circle
+                                  : Marker::filled_triangle;
+    const RowValue value = [&](const RunRecord& row) -> std::optional<double> {
+      const LatencyCell* cell = find_latency(row, engine, timing);
+      return cell != nullptr ? std::optional(cell->median) : std::nullopt;
+    };
+    const std::string name = "unpruned, " + engine;
+    for (Series& series : dense ? baseline_line(rows, value, name, Marker::diamond)
+                                : baseline_marker(rows, value, name)) {
+      if (!dense)
+        series.marker = sparse ? Marker::filled_diamond : Marker::filled_inverted_triangle;
+      panel.series.push_back(std::move(series));
+    }
+    for (const Line& line : variant_lines(rows)) {
+      Series series = series_of(line, value);
+      series.name += ", " + engine;
+      series.marker = shape;
+      series.dash = dense ? Dash::dashed : sparse ? Dash::solid : Dash::dotted;
+      average_neighbours(series);
+      if (!series.points.empty()) panel.series.push_back(std::move(series));
+    }
+  }
+  range_from_zero(panel);
+  return panel;
+}
+
+}  // namespace
+
+Figure accuracy_figure(const Results& results) {
+  const Rows& rows = results.rows();
+  Panel panel = panel_of(rows, "accuracy on the test set (%)",
+                         [](const RunRecord& row) { return 100 * row.accuracy; });
+  for (Series& series : document_points(rows)) panel.series.push_back(std::move(series));
+  range_of_percents(panel);
+  return figure(rows, "Accuracy after pruning and fine-tuning", {panel});
+}
+
+Figure nonzero_figure(const Results& results) {
+  const Rows& rows = results.rows();
+  Panel panel = panel_of(rows, "nonzero parameters (millions)", [](const RunRecord& row) {
+    return static_cast<double>(row.nonzero_parameters) / 1e6;
+  });
+  // Masks put all methods on one diagonal: broad lines below narrow ones keep each in sight.
+  const std::vector<Line> all = lines(rows);
+  for (size_t i = 0; i < all.size(); ++i) {
+    panel.series[panel.series.size() - all.size() + i].line_width = 2.5 + 10 * all[i].depth;
+  }
+  range_from_zero(panel);
+  return figure(rows, "Nonzero parameters after pruning", {panel});
+}
+
+Figure latency_figure(const Results& results) {
+  const Rows& rows = results.rows();
+  const std::vector<Timing> shown = main_timings(rows);
+  require(!shown.empty(), "latency_figure", "no run has a latency");
+  std::vector<Panel> panels;
+  for (const Timing& timing : shown) panels.push_back(latency_panel(rows, timing));
+  const int threads = shown.front().threads;
+  Figure drawn = figure(rows,
+                        fmt::format("Latency after pruning, {} thread{}{}", threads,
+                                    threads == 1 ? "" : "s", processor(rows)),
+                        std::move(panels));
+  drawn.legend_columns = engines(rows).size();
+  return drawn;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,182 @@
+#include "tools/report/report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tools/report/best_configuration.h"
+#include "tools/report/conclusions.h"
+#include "tools/report/document_results.h"
+#include "tools/report/pareto.h"
+#include "tools/report/query.h"
+#include "tools/report/results_table.h"
+#include "tools/report/speed.h"
+
+namespace edgeprune {
+namespace {
+
+/// The different values of a field.
+std::string values(const Results& results, std::string RunRecord::*field) {
+  std::vector<std::string> seen =
+      distinct(results.rows(), [&](const RunRecord& row) { return row.*field; });
+  std::erase(seen, "");
+  return seen.empty() ? "unknown" : fmt::format("{}", fmt::join(seen, " / "));
+}
+
+std::string machine(const Results& results) {
+  std::set<int> threads;
+  for (const Timing& timing : timings(results.rows())) threads.insert(timing.threads);
+  return fmt::format("Machine: {}; threads: {}; build: {}; commit: {}.",
+                     values(results, &RunRecord::cpu),
+                     threads.empty() ? "unknown" : fmt::format("{}", fmt::join(threads, ", ")),
+                     values(results, &RunRecord::build), values(results, &RunRecord::commit));
+}
+
+std::string most_accurate(const Results& results) {
+  const auto& rows = results.rows();
+  const RunRecord& best = *std::max_element(
+      rows.begin(), rows.end(),
+      [](const RunRecord& a, const RunRecord& b) { return a.accuracy < b.accuracy; });
+  std::string text = fmt::format("Most accurate: {} with {:.2f} % at {:.1f} % sparsity", best.id,
+                                 100 * best.accuracy, 100 * best.sparsity());
+  const RunRecord* baseline = results.baseline();
+  if (baseline != nullptr && baseline != &best) {
+    text += fmt::format(", {:.2f} points above the baseline",
+                        100 * (best.accuracy - baseline->accuracy));
+  }
+  return text + ".";
+}
+
+Tone tone(Verdict verdict) {
+  return verdict == Verdict::confirmed    ? Tone::good
+         : verdict == Verdict::overturned ? Tone::bad
+                                          : Tone::neutral;
+}
+
+void add_conclusions(Page& page, const Results& results) {
+  page.blocks.push_back(Heading{"The document's conclusions"});
+  for (const Conclusion& one : conclusions(results)) {
+    page.blocks.push_back(
+        Statement{to_string(one.verdict), tone(one.verdict), one.claim, one.reasons});
+  }
+  if (!timings(results.rows()).empty()) {
+    page.blocks.push_back(TableBlock{speed_table(results),
+                                     "The largest factors against the unpruned network on dense "
+                                     "kernels, with the row and the engine."});
+  }
+  Table reached = reached_table(results);
+  if (!reached.rows().empty()) {
+    page.blocks.push_back(
+        TableBlock{std::move(reached), "What iterative rows asked for and what they reached."});
+  }
+}
+
+void add_results(Page& page, const Results& results) {
+  page.blocks.push_back(Heading{"Results beside the document's"});
+  std::string caption =
+      "\"vs baseline\" is in percentage points; p is McNemar's exact test against the baseline on "
+      "the same test images.";
+  if (const auto timed = main_timings(results.rows()); !timed.empty()) {
+    caption += fmt::format(" Latency in ms per image, batch {}, {} thread{}.", timed.back().batch,
+                           timed.back().threads, timed.back().threads == 1 ? "" : "s");
+  }
+  if (results.has_seeds()) {
+    caption += " Rows of several seeds show their mean, and the lowest and highest accuracy.";
+  }
+  page.blocks.push_back(TableBlock{document_table(results), caption});
+  page.blocks.push_back(Paragraph{kDocumentCircumstances});
+  page.blocks.push_back(Paragraph{most_accurate(results)});
+}
+
+void add_best(Page& page, const Results& results) {
+  if (results.baseline() == nullptr) return;
+  page.blocks.push_back(Heading{"Best configurations"});
+  const std::vector<BestRow> best = best_rows(results);
+  if (best.empty()) {
+    page.blocks.push_back(Paragraph{"No pruned row stays within half a point of the baseline."});
+    return;
+  }
+  page.blocks.push_back(TableBlock{best_sizes(results, best),
+                                   "Of all rows at most half a point below the baseline."});
+  if (timings(results.rows()).empty()) return;
+  page.blocks.push_back(TableBlock{best_latency(results, best),
+                                   "Median ms per image; \"× baseline\" compares with the unpruned "
+                                   "network on dense kernels at the same batch and threads."});
+}
+
+void add_recovery(Page& page, const Results& results) {
+  Table table = recovery_table(results);
+  if (table.rows().empty()) return;
+  page.blocks.push_back(Heading{"What recovers accuracy"});
+  page.blocks.push_back(TableBlock{std::move(table),
+                                   "Gain in percentage points over the same pruning and "
+                                   "fine-tuning without recovery."});
+}
+
+void add_pictures(Page& page, const Results& results, const std::vector<DrawnPicture>& drawn) {
+  if (!drawn.empty()) page.blocks.push_back(Heading{"Pictures"});
+  for (const DrawnPicture& one : drawn) {
+    page.blocks.push_back(
+        PictureBlock{"plots/" + one.name + ".svg", one.title, one.caption, one.svg});
+    if (one.name == "pareto") {
+      page.blocks.push_back(TableBlock{pareto_table(results), "The rows on the Pareto fronts."});
+    }
+  }
+}
+
+void add_measurement(Page& page) {
+  page.blocks.push_back(Heading{"How it was measured"});
+  page.blocks.push_back(List{{
+      "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, the document's "
+      "definition; \"of prunable\" counts Conv2d and Linear weights only. Removed channels count "
+      "as "
+      "zeros. MACs are multiply-adds an image; those of zeros count as removed.",
+      "Accuracy is on the whole test set, with the weights of the last epoch: the test set chose "
+      "nothing.",
+      "magnitude, lamp: single weights, all layers together. channel: output channels of every "
+      "Conv2d, zeroed (mask) with shapes kept. Channel groups go together and can be removed; "
+      "compact: they were.",
+      "one-shot: pruned once, then fine-tuned. exact: a tenth of the original count a step, "
+      "fine-tuned after each. compounding: the document's arithmetic, each step's fraction of what "
+      "is left. cubic: Zhu and Gupta's schedule (2017).",
+      "Latency is the median in ms per image after warm-up, all engines of a row in turns in one "
+      "run. Rows are timed at different moments unless all were timed anew in turns (study "
+      "--remeasure): without that, a factor between two rows is no better than the machine was "
+      "quiet. dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 "
+      "convolutions and the head. auto: the faster of the two, layer by layer.",
+      "p-values are McNemar's exact two-sided test on the images that only one of two networks has "
+      "right. They say whether two networks differ, not whether another training of either would "
+      "(that takes seeds); of several seeds the largest p counts, and 1 if they disagree. They are "
+      "not corrected for the number of comparisons.",
+      kVerdictRule,
+  }});
+}
+
+}  // namespace
+
+Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn) {
+  Page page{.title = "Pruning study", .lead = headline(results), .blocks = {}};
+  if (results.rows().empty()) return page;
+  page.blocks.push_back(Paragraph{machine(results)});
+  add_conclusions(page, results);
+  add_results(page, results);
+  add_best(page, results);
+  add_recovery(page, results);
+  add_pictures(page, results, drawn);
+  page.blocks.push_back(Heading{"Size and cost"});
+  page.blocks.push_back(TableBlock{size_table(results),
+                                   "Parameters and MACs are counted against the unpruned network; "
+                                   "epochs and minutes are all training behind the baseline."});
+  if (!timings(results.rows()).empty()) {
+    page.blocks.push_back(Heading{"Latency"});
+    page.blocks.push_back(TableBlock{latency_table(results),
+                                     "Median milliseconds per image; speed-up of sparse over dense "
+                                     "on the same weights."});
+  }
+  add_measurement(page);
+  return page;
+}
+
+}  // namespace edgeprune

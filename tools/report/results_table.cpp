@@ -1,0 +1,294 @@
+#include "tools/report/results_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <tuple>
+
+#include "tools/report/document_results.h"
+#include "tools/report/query.h"
+#include "tools/report/speed.h"
+#include "tools/report/wording.h"
+
+namespace edgeprune {
+namespace {
+
+using Value = std::function<Cell(const RunRecord&)>;
+
+struct RowColumn {
+  Column heading;
+  Value cell;
+};
+using Columns = std::vector<RowColumn>;
+
+Cell percent(double fraction, int precision = 2) {
+  return Number{100 * fraction, precision};
+}
+
+Cell megabytes(int64_t bytes) {
+  return bytes > 0 ? Cell(Number{static_cast<double>(bytes) / 1e6, 2}) : Cell();
+}
+
+RowColumn name_column() {
+  return {{"row", "id", Align::left}, [](const RunRecord& row) { return row.id; }};
+}
+
+RowColumn sparsity_column() {
+  return {{"sparsity %", "sparsity_percent"},
+          [](const RunRecord& row) { return percent(row.sparsity()); }};
+}
+
+/// Of the document's row, if there is one.
+RowColumn document_column(const Column& heading,
+                          std::function<std::optional<DocumentFigure>(const DocumentRow&)> figure) {
+  return {heading, [figure = std::move(figure)](const RunRecord& row) -> Cell {
+            const DocumentRow* document = find_document_row(row);
+            const auto found = document != nullptr ? figure(*document) : std::nullopt;
+            return found ? Cell(found->to_string()) : Cell();
+          }};
+}
+
+RowColumn document_sparsity() {
+  return document_column({"document: sparsity %", "document_sparsity_percent"},
+                         [](const DocumentRow& row) { return row.sparsity; });
+}
+RowColumn document_accuracy() {
+  return document_column({"document: accuracy %", "document_accuracy_percent"},
+                         [](const DocumentRow& row) { return row.accuracy; });
+}
+RowColumn document_latency() {
+  return document_column({"document: ms", "document_ms"},
+                         [](const DocumentRow& row) { return row.latency; });
+}
+
+/// Empty for the baseline itself.
+Value against_baseline(const Results& results,
+                       std::function<Cell(const RunRecord&, const RunRecord&)> cell) {
+  const RunRecord* baseline = results.baseline();
+  return [=](const RunRecord& row) {
+    return baseline == nullptr || &row == baseline ? Cell() : cell(row, *baseline);
+  };
+}
+
+Columns accuracy_columns(const Results& results) {
+  Columns columns = {{{"before fine-tuning %", "accuracy_before_percent"},
+                      [](const RunRecord& row) {
+                        return row.method == "none" ? Cell() : percent(row.accuracy_before);
+                      }},
+                     {{"accuracy %", "accuracy_percent"},
+                      [](const RunRecord& row) { return percent(row.accuracy); }}};
+  if (results.has_seeds()) {
+    const auto of = [&results](const RunRecord& row) { return results.accuracy(row); };
+    columns.push_back({{"lowest seed %", "accuracy_low_percent"},
+                       [=](const RunRecord& row) { return percent(of(row).low); }});
+    columns.push_back({{"highest seed %", "accuracy_high_percent"},
+                       [=](const RunRecord& row) { return percent(of(row).high); }});
+    columns.push_back({{"seeds", "seeds"},
+                       [=](const RunRecord& row) { return static_cast<int64_t>(of(row).seeds); }});
+  }
+  return columns;
+}
+
+RowColumn difference_column(const Results& results) {
+  return {{"vs baseline", "accuracy_difference_points"},
+          against_baseline(results, [](const RunRecord& row, const RunRecord& baseline) {
+            return percent(row.accuracy - baseline.accuracy);
+          })};
+}
+
+Cell median(const RunRecord& row, const std::string& engine, const Timing& timing) {
+  const LatencyCell* cell = find_latency(row, engine, timing);
+  return cell != nullptr ? Number{cell->median, 3} : Cell();
+}
+
+Cell speed_up(const RunRecord& row, const Timing& timing) {
+  const LatencyCell* dense = find_latency(row, "dense", timing);
+  const LatencyCell* sparse = find_latency(row, "sparse", timing);
+  if (dense == nullptr || sparse == nullptr) return {};
+  return Number{dense->median / sparse->median, 2};
+}
+
+Columns latency_columns(const Results& results) {
+  Columns columns;
+  const auto& rows = results.rows();
+  const auto add_if_any = [&](const Column& heading, Value cell) {
+    const auto filled = [&](const RunRecord& row) { return cell(row).index() != 0; };
+    if (std::any_of(rows.begin(), rows.end(), filled)) columns.push_back({heading, cell});
+  };
+  for (const Timing& timing : timings(rows)) {
+    const auto [batch, threads] = timing;
+    for (const std::string& engine : engines(rows)) {
+      add_if_any({fmt::format("{} b{} t{} ms", engine, batch, threads),
+                  fmt::format("{}_b{}_t{}_ms", engine, batch, threads)},
+                 [=](const RunRecord& row) { return median(row, engine, timing); });
+    }
+    add_if_any({fmt::format("speed-up b{} t{}", batch, threads),
+                fmt::format("speedup_b{}_t{}", batch, threads)},
+               [=](const RunRecord& row) { return speed_up(row, timing); });
+  }
+  return columns;
+}
+
+Columns size_columns() {
+  return {{{"of prunable %", "prunable_sparsity_percent"},
+           [](const RunRecord& row) { return percent(row.prunable_sparsity()); }},
+          {{"nonzero", "nonzero_parameters"},
+           [](const RunRecord& row) { return row.nonzero_parameters; }},
+          {{"parameters", "parameters"}, [](const RunRecord& row) { return row.parameters; }},
+          {{"stored parameters", "stored_parameters"},
+           [](const RunRecord& row) { return row.stored_parameters; }},
+          {{"MACs removed %", "multiply_adds_removed_percent"},
+           [](const RunRecord& row) { return percent(row.multiply_adds_removed()); }},
+          {{"file MB", "file_megabytes"},
+           [](const RunRecord& row) { return megabytes(row.file_bytes); }},
+          {{"stored sparse MB", "sparse_file_megabytes"},
+           [](const RunRecord& row) { return megabytes(row.sparse_file_bytes); }},
+          {{"epochs behind the baseline", "epochs_spent"},
+           [](const RunRecord& row) { return row.epochs_spent; }},
+          {{"minutes", "minutes_spent"}, [](const RunRecord& row) {
+             return Number{row.seconds_spent / 60, 1};
+           }}};
+}
+
+void append(Columns& columns, Columns more) {
+  for (RowColumn& column : more) columns.push_back(std::move(column));
+}
+
+Table table_of(const std::vector<RunRecord>& rows, const Columns& columns) {
+  std::vector<Column> headings;
+  for (const RowColumn& column : columns) headings.push_back(column.heading);
+  Table table(std::move(headings));
+  for (const RunRecord& row : rows) {
+    std::vector<Cell> cells;
+    for (const RowColumn& column : columns) cells.push_back(column.cell(row));
+    table.add_row(std::move(cells));
+  }
+  return table;
+}
+
+}  // namespace
+
+Table results_table(const Results& results) {
+  Columns columns = {
+      name_column(),
+      {{"method", "method", Align::left}, [](const RunRecord& row) { return row.method; }},
+      {{"mode", "mode", Align::left}, [](const RunRecord& row) { return row.mode; }},
+      {{"schedule", "schedule", Align::left}, [](const RunRecord& row) { return row.schedule; }},
+      {{"recovery", "recovery", Align::left}, [](const RunRecord& row) { return row.recovery; }},
+      {{"asked %", "target_percent"}, [](const RunRecord& row) { return percent(row.target); }},
+      sparsity_column()};
+  append(columns, accuracy_columns(results));
+  columns.push_back(difference_column(results));
+  columns.push_back({{"p", "p_value"},
+                     against_baseline(results, [&](const RunRecord& row, const RunRecord& base) {
+                       const auto p = results.compare(row, base).p;
+                       return p ? Cell(Number{*p, 6}) : Cell();
+                     })});
+  append(columns, size_columns());
+  append(columns, {document_sparsity(), document_accuracy(), document_latency()});
+  append(columns, latency_columns(results));
+  return table_of(results.rows(), columns);
+}
+
+Table document_table(const Results& results) {
+  Columns columns = {
+      name_column(),
+      {{"asked %", "target_percent"},
+       [](const RunRecord& row) { return row.method == "none" ? Cell() : percent(row.target, 0); }},
+      sparsity_column(),
+      document_sparsity()};
+  append(columns, accuracy_columns(results));
+  columns.push_back(document_accuracy());
+  columns.push_back(difference_column(results));
+  columns.push_back({{"p", "p_value"},
+                     against_baseline(results, [&](const RunRecord& row, const RunRecord& base) {
+                       const auto p = results.compare(row, base).p;
+                       if (!p) return Cell();
+                       return Cell(*p < 0.001 ? "< 0.001" : fmt::format("{:.3f}", *p));
+                     })});
+  const std::vector<Timing> timed = main_timings(results.rows());
+  if (!timed.empty()) {
+    const Timing timing = timed.back();  // the document timed batches
+    columns.push_back({{"dense ms", "dense_ms"},
+                       [=](const RunRecord& row) { return median(row, "dense", timing); }});
+    columns.push_back({{"fastest ms", "fastest_ms"}, [=, &results](const RunRecord& row) {
+                         const auto best = fastest_engine(results, row, timing);
+                         return best ? Number{best->ms, 3} : Cell();
+                       }});
+    columns.push_back(
+        {{"engine", "fastest_engine", Align::left}, [=, &results](const RunRecord& row) {
+           const auto best = fastest_engine(results, row, timing);
+           return best ? Cell(best->engine) : Cell();
+         }});
+    columns.push_back(document_latency());
+  }
+  return table_of(results.rows(), columns);
+}
+
+Table size_table(const Results& results) {
+  Columns columns = {name_column(), sparsity_column()};
+  append(columns, size_columns());
+  return table_of(results.rows(), columns);
+}
+
+Table latency_table(const Results& results) {
+  std::vector<Column> headings = {{"batch", "batch"},
+                                  {"threads", "threads"},
+                                  {"row", "id", Align::left},
+                                  {"sparsity %", "sparsity_percent"}};
+  const std::vector<std::string> all_engines = engines(results.rows());
+  for (const std::string& engine : all_engines) {
+    headings.push_back({engine + " ms", engine + "_ms"});
+  }
+  headings.push_back({"speed-up", "speedup"});
+  Table table(std::move(headings));
+  for (const Timing& timing : timings(results.rows())) {
+    for (const RunRecord& row : results.rows()) {
+      std::vector<Cell> cells = {timing.batch, timing.threads, row.id, percent(row.sparsity())};
+      for (const std::string& engine : all_engines) cells.push_back(median(row, engine, timing));
+      cells.push_back(speed_up(row, timing));
+      table.add_row(std::move(cells));
+    }
+  }
+  return table;
+}
+
+Table recovery_table(const Results& results) {
+  Table table({{"pruning", "pruning", Align::left},
+               {"recovery", "recovery", Align::left},
+               {"epochs", "epochs"},
+               {"before fine-tuning %", "accuracy_before_percent"},
+               {"accuracy %", "accuracy_percent"},
+               {"gain", "gain_points"},
+               {"p", "p_value", Align::left}});
+  const auto pruning = [](const RunRecord& row) {
+    return std::tuple(row.method, row.mode, row.schedule, std::lround(1000 * row.target));
+  };
+  for (const auto& key : distinct(results.rows(), pruning)) {
+    std::vector<const RunRecord*> group;
+    for (const RunRecord& row : results.rows()) {
+      if (pruning(row) == key) group.push_back(&row);
+    }
+    if (std::all_of(group.begin(), group.end(), [](auto* row) { return row->recovery.empty(); })) {
+      continue;
+    }
+    const RunRecord& first = *group.front();
+    const RunRecord* plain = results.find(first.method, first.mode, first.schedule, first.target);
+    std::stable_partition(group.begin(), group.end(), [&](auto* row) { return row == plain; });
+    for (const RunRecord* row : group) {
+      const bool compared = plain != nullptr && row != plain;
+      const Comparison found = compared ? results.compare(*row, *plain) : Comparison();
+      table.add_row(
+          {fmt::format("{}, {} {:.0f} %", variant(*row), row->schedule, 100 * row->target),
+           row->recovery.empty() ? "none" : row->recovery, row->epochs_spent,
+           percent(row->accuracy_before), percent(row->accuracy),
+           compared ? percent(found.difference) : Cell(),
+           compared ? Cell(p_text(found.p)) : Cell()});
+    }
+  }
+  return table;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,173 @@
+#include "tools/study/plan_file.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <limits>
+
+#include "engine/base/file.h"
+#include "tools/study/strict_json.h"
+
+namespace edgeprune {
+
+/// Written by CMake (tools/study/CMakeLists.txt): name and text of every tools/study/plans/*.json.
+extern const std::vector<std::pair<std::string, std::string>> kBuiltInPlans;
+
+namespace {
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+void read_training(StrictObject training, TrainOptions& options) {
+  training.get("batch", options.batch, 1, kMost);
+  double rate = options.learning_rate, decay = options.weight_decay;
+  training.get("learning_rate", rate, 0, kInfinity);
+  training.get("weight_decay", decay, 0, kInfinity);
+  options.learning_rate = static_cast<float>(rate);
+  options.weight_decay = static_cast<float>(decay);
+  training.get_parsed("optimizer", options.optimizer, [](const std::string& name) {
+    require(name == "adam" || name == "sgd", "optimizer", "expected adam or sgd, got '{}'", name);
+    return name;
+  });
+  training.get_parsed("schedule", options.schedule, optim::parse_schedule);
+  training.get("flip", options.augmentation.flip);
+  training.get("crop_padding", options.augmentation.crop_padding, 0, 1024);
+  training.finish();
+}
+
+void read_data(StrictObject data, StudyPlan& plan) {
+  data.get("train_images", plan.train_images, 0, kMost);
+  data.get("finetune_images", plan.finetune_images, 0, kMost);
+  data.get("test_images", plan.test_images, 0, kMost);
+  data.finish();
+}
+
+void read_latency(StrictObject latency, StudyPlan& plan) {
+  std::vector<std::string> engines;
+  latency.get("engines", engines);
+  if (!engines.empty()) plan.engines.clear();
+  for (const std::string& engine : engines) {
+    latency.explain("engines", [&] { plan.engines.push_back(inference::parse_engine(engine)); });
+  }
+  latency.get("batches", plan.batches, 1, 65536);
+  latency.get("seconds", plan.latency.seconds, 0, kInfinity);
+  latency.get("min_samples", plan.latency.min_samples, 1, kMost);
+  latency.get("warmup_seconds", plan.latency.warmup_seconds, 0, kInfinity);
+  latency.finish();
+}
+
+void read_recovery(StrictObject object, Recovery& recovery) {
+  object.get("bn_recalibrate", recovery.bn_recalibrate, 2, kMost);
+  object.get("rewind", recovery.rewind);
+  if (object.has("distill")) {
+    StrictObject distill = object.object("distill");
+    double temperature = Distillation{}.temperature, alpha = Distillation{}.alpha;
+    distill.get("temperature", temperature, 0, kInfinity);
+    distill.get("alpha", alpha, 0, kInfinity);
+    if (alpha > 1) distill.fail("alpha", fmt::format("expected 1 at most, got {}", alpha));
+    recovery.distillation = {static_cast<float>(temperature), static_cast<float>(alpha)};
+    distill.finish();
+  }
+  object.finish();
+}
+
+/// Keys that would do nothing are refused: whoever wrote them expected something.
+void refuse_idle_keys(const StrictObject& object, const Experiment& e) {
+  const auto only = [&](const char* key, bool applies, const char* what) {
+    if (object.has(key) && !applies) object.fail(key, fmt::format("is for {} only", what));
+  };
+  only("step", e.schedule == PruningSchedule::exact || e.schedule == PruningSchedule::compounding,
+       "the schedules exact and compounding");
+  only("cubic_steps", e.schedule == PruningSchedule::cubic, "the schedule cubic");
+  if (e.mode != PruneMode::mask && e.method != Method::channel) {
+    object.fail("mode", fmt::format("{} is for the method channel only", to_string(e.mode)));
+  }
+  only("round_to", e.mode != PruneMode::mask, "the modes group-mask and compact");
+  only("min_channels", e.mode != PruneMode::mask, "the modes group-mask and compact");
+}
+
+std::string require_label(const std::string& label) {
+  const bool plain = std::all_of(label.begin(), label.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_';
+  });
+  require(plain && !label.empty(), "label", "expected letters, digits, - and _, got '{}'", label);
+  return label;
+}
+
+Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
+  Experiment e;
+  for (const char* key : {"method", "schedule", "targets", "epochs"}) object.require_key(key);
+  object.get_parsed("method", e.method, parse_method);
+  object.get_parsed("mode", e.mode, parse_prune_mode);
+  object.get_parsed("schedule", e.schedule, parse_pruning_schedule);
+  object.get("targets", e.targets, 0, 1);
+  object.get("epochs", e.epochs, 0, kMost);
+  object.get("step", e.options.step, 0, 1);
+  object.get("cubic_steps", e.options.cubic_steps, 1, 1000);
+  object.get("keep", e.limits.keep);
+  if (!e.limits.keep.empty()) {
+    object.explain("keep",
+                   [&] { require_valid(e.limits, MobileNetV2(Architecture::mobilenet_v2(), 0)); });
+  }
+  object.get("min_density", e.limits.min_density, 0, 1);
+  object.get("round_to", e.groups.round_to, 1, 1024);
+  object.get("min_channels", e.groups.min_channels, 1, 1 << 20);
+  object.get_parsed("label", e.label, require_label);
+  read_recovery(object.object("recovery"), e.recovery);
+  refuse_idle_keys(object, e);
+  if (e.recovery.rewind && e.epochs > plan.baseline_epochs) {
+    object.fail("epochs", fmt::format("{} cannot rewind to a baseline of {}", e.epochs,
+                                      plan.baseline_epochs));
+  }
+  object.finish();
+  return e;
+}
+
+}  // namespace
+
+StudyPlan parse_plan(const std::string& text, const std::string& source) {
+  StrictObject root(parse_strict_json(text, source), source);
+  StudyPlan plan;
+  plan.name = std::filesystem::path(source).stem();
+  root.get("name", plan.name);
+  if (plan.name.empty()) root.fail("name", "expected a name, got none");
+  root.get("description", plan.description);
+  StrictObject baseline = root.object("baseline");
+  baseline.get("epochs", plan.baseline_epochs, 0, kMost);
+  baseline.finish();
+  read_training(root.object("training"), plan.training);
+  read_data(root.object("data"), plan);
+  read_latency(root.object("latency"), plan);
+  root.require_key("experiments");
+  for (StrictObject& object : root.list("experiments")) {
+    plan.experiments.push_back(read_experiment(object, plan));
+  }
+  root.finish();
+  try {
+    require_feasible(study_steps(plan));
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: {}", source, error.what()));
+  }
+  return plan;
+}
+
+std::vector<std::string> built_in_plans() {
+  std::vector<std::string> names;
+  for (const auto& [name, text] : kBuiltInPlans) names.push_back(name);
+  return names;
+}
+
+StudyPlan load_plan(const std::string& name_or_path) {
+  for (const auto& [name, text] : kBuiltInPlans) {
+    if (name == name_or_path) return parse_plan(text, name);
+  }
+  require_file(std::filesystem::exists(name_or_path), name_or_path,
+               "there is no such plan file, and the built-in plans are {}",
+               fmt::join(built_in_plans(), ", "));
+  const std::vector<char> text = read_file(name_or_path);
+  return parse_plan({text.begin(), text.end()}, name_or_path);
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,23 @@
+#pragma once
+// Studies as JSON files. What a file leaves out is as in the document's plan
+// (tools/study/plans/document.json); experiments are needed. See tools/study/plans/README.md.
+
+#include <string>
+#include <vector>
+
+#include "tools/study/study_plan.h"
+
+namespace edgeprune {
+
+/// The names of the plans inside the binary, which are tools/study/plans/*.json: "document", "quick", ...
+std::vector<std::string> built_in_plans();
+
+/// A built-in plan by its name, else the file of that name. Throws FileError("file: key: ...") on
+/// what is no plan: a key that is unknown, missing or there twice, a value of another type or an
+/// impossible one, rows that are there twice.
+StudyPlan load_plan(const std::string& name_or_path);
+
+/// `source` names the text in messages.
+StudyPlan parse_plan(const std::string& text, const std::string& source);
+
+}  // namespace edgeprune

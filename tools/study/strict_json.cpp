@@ -1,0 +1,173 @@
+#include "tools/study/strict_json.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace edgeprune {
+
+using nlohmann::json;
+
+json parse_strict_json(const std::string& text, const std::string& source) {
+  std::vector<std::set<std::string>> keys;  // of the objects now open
+  const auto check = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key) {
+      require_file(keys.back().insert(parsed.get<std::string>()).second, source,
+                   "{} is there twice", parsed.dump());
+    }
+    return true;
+  };
+  try {
+    return json::parse(text, check);
+  } catch (const json::exception& error) {
+    const std::string message = error.what();  // "[json.exception...] parse error at line 1, ..."
+    throw FileError(fmt::format("{}: {}", source, message.substr(message.find("] ") + 2)));
+  }
+}
+
+StrictObject::StrictObject(const json& object, std::string source, std::string path)
+    : json_(object), source_(std::move(source)), path_(std::move(path)) {
+  require_file(json_.is_object(), source_, "{}expected an object {{...}}, got {}",
+               path_.empty() ? "" : path_ + ": ", json_.dump());
+}
+
+std::string StrictObject::below(const std::string& key) const {
+  return path_.empty() ? key : path_ + "." + key;
+}
+
+void StrictObject::fail(const std::string& key, const std::string& message) const {
+  throw FileError(fmt::format("{}: {}: {}", source_, below(key), message));
+}
+
+const json* StrictObject::find(const char* key) {
+  known_.insert(key);
+  const auto found = json_.find(key);
+  return found == json_.end() ? nullptr : &*found;
+}
+
+void StrictObject::require_key(const char* key) {
+  if (!has(key)) fail(key, "is missing");
+}
+
+void StrictObject::finish() const {
+  for (const auto& [key, value] : json_.items()) {
+    if (!known_.contains(key)) {
+      fail(key, fmt::format("unknown key; known are {}", fmt::join(known_, ", ")));
+    }
+  }
+}
+
+std::string StrictObject::take_string(const std::string& key, const json& value) const {
+  if (!value.is_string()) fail(key, "expected a text, got " + value.dump());
+  return value.get<std::string>();
+}
+
+int64_t StrictObject::take_integer(const std::string& key, const json& value, int64_t least,
+                                   int64_t most) const {
+  const bool fits = value.is_number_integer() &&
+                    (!value.is_number_unsigned() ||
+                     value.get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()}) &&
+                    value.get<int64_t>() >= least && value.get<int64_t>() <= most;
+  if (!fits) {
+    const std::string range = most == std::numeric_limits<int64_t>::max()
+                                  ? fmt::format("of {} or more", least)
+                                  : fmt::format("from {} to {}", least, most);
+    fail(key, fmt::format("expected a whole number {}, got {}", range, value.dump()));
+  }
+  return value.get<int64_t>();
+}
+
+double StrictObject::take_real(const std::string& key, const json& value, double above,
+                               double below) const {
+  const bool fits = value.is_number() && value.get<double>() > above && value.get<double>() < below;
+  if (!fits) {
+    const std::string range = below == std::numeric_limits<double>::infinity()
+                                  ? fmt::format("above {}", above)
+                                  : fmt::format("above {} and below {}", above, below);
+    fail(key, fmt::format("expected a number {}, got {}", range, value.dump()));
+  }
+  return value.get<double>();
+}
+
+const json* StrictObject::find_list(const char* key) {
+  const json* found = find(key);
+  if (found != nullptr && (!found->is_array() || found->empty())) {
+    fail(key, "expected a list [...] of one or more, got " + found->dump());
+  }
+  return found;
+}
+
+template <typename T, typename Take>
+void StrictObject::get_list(const char* key, std::vector<T>& value, const Take& take) {
+  const json* found = find_list(key);
+  if (found == nullptr) return;
+  value.clear();
+  for (size_t i = 0; i < found->size(); ++i) {
+    const std::string at = fmt::format("{}[{}]", key, i);
+    const T one = take(at, (*found)[i]);
+    const bool twice = std::find(value.begin(), value.end(), one) != value.end();
+    if (twice) fail(at, (*found)[i].dump() + " is there twice");
+    value.push_back(one);
+  }
+}
+
+void StrictObject::get(const char* key, std::string& value) {
+  if (const json* found = find(key)) value = take_string(key, *found);
+}
+
+void StrictObject::get(const char* key, bool& value) {
+  const json* found = find(key);
+  if (found == nullptr) return;
+  if (!found->is_boolean()) fail(key, "expected true or false, got " + found->dump());
+  value = found->get<bool>();
+}
+
+void StrictObject::get(const char* key, int64_t& value, int64_t least, int64_t most) {
+  if (const json* found = find(key)) value = take_integer(key, *found, least, most);
+}
+
+void StrictObject::get(const char* key, int& value, int least, int most) {
+  if (const json* found = find(key)) {
+    value = static_cast<int>(take_integer(key, *found, least, most));
+  }
+}
+
+void StrictObject::get(const char* key, double& value, double above, double below) {
+  if (const json* found = find(key)) value = take_real(key, *found, above, below);
+}
+
+void StrictObject::get(const char* key, std::vector<std::string>& value) {
+  get_list(key, value,
+           [&](const std::string& at, const json& one) { return take_string(at, one); });
+}
+
+void StrictObject::get(const char* key, std::vector<int>& value, int least, int most) {
+  get_list(key, value, [&](const std::string& at, const json& one) {
+    return static_cast<int>(take_integer(at, one, least, most));
+  });
+}
+
+void StrictObject::get(const char* key, std::vector<double>& value, double above, double below) {
+  get_list(key, value, [&](const std::string& at, const json& one) {
+    return take_real(at, one, above, below);
+  });
+}
+
+StrictObject StrictObject::object(const char* key) {
+  const json* found = find(key);
+  return {found == nullptr ? json::object() : *found, source_, below(key)};
+}
+
+std::vector<StrictObject> StrictObject::list(const char* key) {
+  const json* found = find_list(key);
+  std::vector<StrictObject> all;
+  for (size_t i = 0; found != nullptr && i < found->size(); ++i) {
+    all.emplace_back((*found)[i], source_, below(fmt::format("{}[{}]", key, i)));
+  }
+  return all;
+}
+
+}  // namespace edgeprune

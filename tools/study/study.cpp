@@ -1,0 +1,255 @@
+#include "tools/study/study.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "data/open.h"
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "tools/measurement/machine.h"
+#include "tools/study/study_folder.h"
+#include "tools/study/study_row.h"
+#include "tools/training/pruning_run.h"
+#include "tools/training/starting_point.h"
+#include "tools/training/training_history.h"
+
+namespace edgeprune {
+namespace {
+
+using Say = std::function<void(const std::string&)>;
+
+struct StudyData {
+  Dataset training, finetuning, test;
+};
+
+StudyData open_data(const StudyPlan& plan, const StudyOptions& options) {
+  const auto part = [&](const Dataset& dataset, int64_t images) {
+    return images == 0 ? dataset : limit(dataset, images, options.seeds.front());
+  };
+  StudyData data;
+  data.training = open_dataset(options.data, Split::train);
+  data.finetuning = part(data.training, plan.finetune_images);
+  data.training = part(data.training, plan.train_images);
+  data.test = part(open_dataset(options.data, Split::test), plan.test_images);
+  // Now, not when the baseline is trained and the first pruned network wants its fewer images.
+  const int64_t fewest = std::min(data.training.size(), data.finetuning.size());
+  require(plan.training.batch <= fewest, "study",
+          "no batch of {} can be made of the {} images trained on", plan.training.batch, fewest);
+  return data;
+}
+
+nlohmann::json latency_settings(const StudyPlan& plan) {
+  std::vector<std::string> engines;
+  for (const auto engine : plan.engines) engines.push_back(inference::to_string(engine));
+  return {{"engines", engines},
+          {"batches", plan.batches},
+          {"seconds", plan.latency.seconds},
+          {"min samples", plan.latency.min_samples},
+          {"warm-up seconds", plan.latency.warmup_seconds}};
+}
+
+/// What decides the rows of a study. Of its seeds only the first: more can be added later.
+nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
+                           const StudyData& data) {
+  nlohmann::json steps = nlohmann::json::object();
+  for (const StudyStep& step : study_steps(plan, {options.seeds.front()})) {
+    steps[step.id] = identity_of(step);
+    steps[step.id]["row"] = step.row;
+  }
+  const TrainOptions& training = plan.training;
+  return {
+      {"plan", plan.name},
+      {"steps", steps},
+      {"training data", fingerprint(data.training)},
+      {"fine-tuning images", data.finetuning.size()},
+      {"test data", fingerprint(data.test)},
+      {"weights", options.weights == "random" ? "random" : sha256_of_file(options.weights)},
+      {"latency", latency_settings(plan)},
+      {"batch", training.batch},
+      {"optimizer", training.optimizer},
+      {"learning rate", training.learning_rate},
+      {"learning rate schedule", optim::to_string(training.schedule)},
+      {"weight decay", training.weight_decay},
+      {"flip", training.augmentation.flip},
+      {"crop padding", training.augmentation.crop_padding},
+      {"seed", options.seeds.front()},
+  };
+}
+
+class Study {
+ public:
+  Study(const StudyPlan& plan, const StudyOptions& options, const Say& say)
+      : plan_(plan),
+        options_(options),
+        say_(say),
+        steps_(study_steps(plan, options.seeds)),
+        data_(open_data(plan, options)),
+        settings_(settings_of(plan, options, data_)),
+        folder_(options.folder) {
+    folder_.claim(settings_, options.resume);
+    for (const RunRecord& record : folder_.records()) finished_.insert(record.id);
+  }
+
+  void run() {
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      const StudyStep& step = steps_[i];
+      const auto label = fmt::format("[{}/{}] {}", i + 1, steps_.size(), step.id);
+      if (!needs(step)) {
+        say_(label + ": finished before");
+        continue;
+      }
+      if (!folder_.has_model(step.id)) make_model(step, label);
+      if (wants_row(step)) finish_row(step, label);
+    }
+  }
+
+ private:
+  bool wants_row(const StudyStep& step) const { return step.row && !finished_.contains(step.id); }
+
+  /// Whether its model is: for its row, or to make another one from. (Who removes the models of
+  /// finished rows, to have room, does not get them again.)
+  bool needs(const StudyStep& step) const {
+    return wants_row(step) || std::any_of(steps_.begin(), steps_.end(), [&](const StudyStep& next) {
+             return next.parent == step.id && !folder_.has_model(next.id) && needs(next);
+           });
+  }
+
+  /// Loads the parent, prunes, trains, saves.
+  void make_model(const StudyStep& step, const std::string& label) {
+    Checkpoint model =
+        step.prune ? load_checkpoint(folder_.model_path(step.parent))
+                   : start_from_weights(options_.weights, data_.training.classes, step.seed, say_);
+    StepTraining done;
+    if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);
+    if (step.prune) done.parent_sha256 = model.sha256;
+    TrainOptions training = plan_.training;
+    training.epochs = step.epochs;
+    training.seed = step.seed;
+    const TrainState state{folder_.state_path(step.id), true};
+    const auto on_epoch = [&](const EpochResult& epoch) {
+      say_(fmt::format("{}: epoch {}/{}, loss {:.3f}, training accuracy {:.1f} %, {:.0f} images/s",
+                       label, epoch.epoch, step.epochs, epoch.loss, 100 * epoch.accuracy,
+                       epoch.images_per_second));
+    };
+    TrainResult result;
+    if (step.prune) {
+      const PruneAndTune request{*step.prune, with_teacher(step), training, step.schedule};
+      const Say say = [&](const std::string& line) { say_(label + ": " + line); };
+      PruneAndTuneResult tuned =
+          prune_and_tune(model, request, data_.finetuning, data_.test, state, on_epoch, say);
+      done.accuracy_before = tuned.accuracy_before;
+      result = std::move(tuned.training);
+    } else {
+      result =
+          train(*model.model, model.info, data_.training, nullptr, {}, training, state, on_epoch);
+      model.info.history.push_back(training_step(training, result, model.sha256));
+    }
+    add(result, done);
+    folder_.save_training(step.id, done);
+    save_checkpoint(folder_.model_path(step.id), *model.model, model.info);
+    std::filesystem::remove(state.path);
+  }
+
+  static void add(const TrainResult& result, StepTraining& done) {
+    done.epochs = std::ssize(result.epochs);
+    done.seconds = result.seconds;
+    done.seconds_spent += result.seconds;
+    for (const EpochResult& epoch : result.epochs) {
+      done.curve.push_back({++done.epochs_spent, epoch.loss, epoch.accuracy});
+    }
+  }
+
+  bool is_baseline(const std::string& id) const {
+    return std::any_of(steps_.begin(), steps_.end(),
+                       [&](const StudyStep& step) { return step.id == id && !step.prune; });
+  }
+
+  /// The step's recovery, with its seed's baseline to learn from.
+  Recovery with_teacher(const StudyStep& step) {
+    Recovery recovery = step.recovery;
+    if (!recovery.distillation) return recovery;
+    for (const StudyStep& other : steps_) {
+      if (other.prune || other.seed != step.seed) continue;
+      auto& teacher = teachers_[other.id];
+      if (!teacher) teacher = load_checkpoint(folder_.model_path(other.id)).model;
+      recovery.teacher = teacher;
+    }
+    return recovery;
+  }
+
+  /// Evaluates and times a finished model, and appends its row.
+  void finish_row(const StudyStep& step, const std::string& label) {
+    const std::string path = folder_.model_path(step.id);
+    const Checkpoint checkpoint = load_checkpoint(path);
+    const StepTraining training = folder_.load_training(step.id);
+    RunRecord record = describe_model(checkpoint, path, data_.test);
+    record.id = step.id;
+    record.row = step.name;
+    record.method = step.prune ? to_string(step.prune->method) : "none";
+    record.mode = step.prune ? to_string(step.prune->mode) : "none";
+    record.schedule = step.prune ? to_string(step.schedule) : "none";
+    record.recovery = step.recovery.to_string();
+    record.target = step.target;
+    record.seed = step.seed;
+    record.accuracy_before = step.prune ? training.accuracy_before : record.accuracy;
+    record.epochs = static_cast<int>(training.epochs);
+    record.train_seconds = training.seconds;
+    record.epochs_spent = training.epochs_spent;
+    record.seconds_spent = training.seconds_spent;
+    record.curve = training.curve;
+    record.checkpoint = std::filesystem::path(path).lexically_relative(options_.folder);
+    record.parent_sha256 = training.parent_sha256;
+    record.latency = measure_models({checkpoint.model.get()}, plan_, options_.threads).front();
+    append_record(folder_.runs_path(), record);
+    say_(fmt::format("{}: accuracy {:.2f} %, sparsity {:.1f} %", label, 100 * record.accuracy,
+                     100 * record.sparsity()));
+  }
+
+  const StudyPlan& plan_;
+  const StudyOptions& options_;
+  const Say& say_;
+  const std::vector<StudyStep> steps_;
+  const StudyData data_;
+  const nlohmann::json settings_;
+  StudyFolder folder_;
+  std::set<std::string> finished_;
+  std::map<std::string, std::shared_ptr<MobileNetV2>> teachers_;  ///< by id
+};
+
+}  // namespace
+
+void run_study(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
+  Study(plan, options, say).run();
+}
+
+void remeasure_study(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
+  require_file(std::filesystem::exists(options.folder), options.folder, "there is no such folder");
+  const StudyFolder folder(options.folder);
+  folder.require_study({{"plan", plan.name}, {"latency", latency_settings(plan)}});
+  std::vector<RunRecord> records = folder.records();
+  require(!records.empty(), "study", "{} has no finished rows to measure", options.folder);
+  std::map<uint64_t, std::vector<size_t>> by_seed;
+  for (size_t i = 0; i < records.size(); ++i) by_seed[records[i].seed].push_back(i);
+  for (const auto& [seed, rows] : by_seed) {
+    say(fmt::format("seed {}: measuring {} rows in turns", seed, rows.size()));
+    std::vector<std::unique_ptr<MobileNetV2>> models;
+    std::vector<const MobileNetV2*> pointers;
+    for (const size_t row : rows) {
+      models.push_back(load_checkpoint(folder.model_path(records[row].id)).model);
+      pointers.push_back(models.back().get());
+    }
+    auto cells = measure_models(pointers, plan, options.threads);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      RunRecord& record = records[rows[i]];
+      record.latency = std::move(cells[i]);
+      record.cpu = machine_description();
+      record.build = build_description();
+      record.commit = build_commit();
+    }
+  }
+  write_records(folder.runs_path(), records);
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,123 @@
+#include "tools/study/study_folder.h"
+
+#include <filesystem>
+
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+
+namespace edgeprune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char *kModels = "models", *kStudy = "study.json", *kLock = "lock";
+
+std::string inside(const std::string& folder, const std::string& name) {
+  return (fs::path(folder) / name).string();
+}
+
+/// The folder, made if need be.
+std::string make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(fs::path(path) / kModels, error);
+  require_file(!error, path, "cannot make a folder: {}", error.message());
+  return path;
+}
+
+nlohmann::json read_object(const std::string& path) {
+  const std::vector<char> text = read_file(path);
+  nlohmann::json json = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  require_file(json.is_object(), path, "damaged");
+  return json;
+}
+
+}  // namespace
+
+StudyFolder::StudyFolder(const std::string& path)
+    : path_(make_folder(path)), lock_(inside(path, kLock)) {
+  sweep();
+}
+
+/// What a kill can leave: temporary files, and the state of a training whose model was just saved.
+void StudyFolder::sweep() const {
+  for (const auto& folder : {fs::path(path_), fs::path(path_) / kModels}) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const std::string file = entry.path().string();
+      const bool temporary = entry.path().extension().string().starts_with(".tmp");
+      const bool done = file.ends_with(".state") && fs::exists(file.substr(0, file.size() - 6));
+      if (temporary || done) fs::remove(entry.path());
+    }
+  }
+}
+
+void StudyFolder::claim(const nlohmann::json& study, bool resume) {
+  const std::string path = inside(path_, kStudy);
+  if (!fs::exists(path)) {
+    write_file_atomically(path, study.dump(2) + "\n");
+    return;
+  }
+  require(resume, "study", "{} holds a study: go on with --resume, or name another folder", path_);
+  require_study(study);
+}
+
+void StudyFolder::require_study(const nlohmann::json& part) const {
+  const nlohmann::json there = read_object(inside(path_, kStudy));
+  for (const auto& [key, value] : part.items()) {
+    require(there.contains(key) && there.at(key) == value, "study",
+            "{} holds another study: its {} differs", path_, key);
+  }
+}
+
+std::string StudyFolder::model_path(const std::string& id) const {
+  return (fs::path(path_) / kModels / (id + ".safetensors")).string();
+}
+
+std::string StudyFolder::state_path(const std::string& id) const {
+  return model_path(id) + ".state";
+}
+
+std::string StudyFolder::training_path(const std::string& id) const {
+  return (fs::path(path_) / kModels / (id + ".json")).string();
+}
+
+std::string StudyFolder::runs_path() const {
+  return inside(path_, "runs.jsonl");
+}
+
+bool StudyFolder::has_model(const std::string& id) const {
+  return fs::exists(model_path(id));
+}
+
+void StudyFolder::save_training(const std::string& id, const StepTraining& t) {
+  const nlohmann::json json = {{"accuracy_before", t.accuracy_before},
+                               {"epochs", t.epochs},
+                               {"seconds", t.seconds},
+                               {"epochs_spent", t.epochs_spent},
+                               {"seconds_spent", t.seconds_spent},
+                               {"curve", t.curve},
+                               {"parent_sha256", t.parent_sha256}};
+  write_file_atomically(training_path(id), json.dump() + "\n");
+}
+
+StepTraining StudyFolder::load_training(const std::string& id) const {
+  const nlohmann::json json = read_object(training_path(id));
+  StepTraining t;
+  try {
+    json.at("accuracy_before").get_to(t.accuracy_before);
+    json.at("epochs").get_to(t.epochs);
+    json.at("seconds").get_to(t.seconds);
+    json.at("epochs_spent").get_to(t.epochs_spent);
+    json.at("seconds_spent").get_to(t.seconds_spent);
+    json.at("curve").get_to(t.curve);
+    json.at("parent_sha256").get_to(t.parent_sha256);
+  } catch (const nlohmann::json::exception& error) {
+    throw FileError(fmt::format("{}: damaged: {}", training_path(id), error.what()));
+  }
+  return t;
+}
+
+std::vector<RunRecord> StudyFolder::records() const {
+  return fs::exists(runs_path()) ? read_records(runs_path()) : std::vector<RunRecord>{};
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,183 @@
+#include "tools/study/study_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "engine/base/check.h"
+#include "models/copy_model.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr const char* kBaseline = "baseline";
+
+/// "30", "2.5"
+std::string percent(double fraction) {
+  return fmt::format("{:g}", std::round(1e6 * 100 * fraction) / 1e6);
+}
+
+/// "channel-compact-exact-30", "magnitude-one-shot-distilled-80"
+std::string row_name(const Experiment& experiment, double target) {
+  std::string name = to_string(experiment.method);
+  if (experiment.mode != PruneMode::mask) name += fmt::format("-{}", to_string(experiment.mode));
+  name += fmt::format("-{}", to_string(experiment.schedule));
+  if (!experiment.label.empty()) name += "-" + experiment.label;
+  return name + "-" + percent(target);
+}
+
+/// Whether both begin a trajectory alike: all that is left of an unpruned network is the network,
+/// so exact and compounding schedules have the same first step. (Not that of a row, which says what
+/// it is part of.)
+bool same_beginning(const StudyStep& a, const StudyStep& b) {
+  const auto work = [](const StudyStep& step) {
+    nlohmann::json identity = identity_of(step);
+    identity["prune"].erase("schedule");
+    identity["prune"].erase("of remaining");
+    return identity;
+  };
+  const auto begins = [](const StudyStep& step) {
+    return step.parent == kBaseline && !step.row &&
+           (step.schedule == PruningSchedule::exact ||
+            step.schedule == PruningSchedule::compounding);
+  };
+  return begins(a) && begins(b) && work(a) == work(b);
+}
+
+/// All steps of one seed, while they are put together.
+class Trajectories {
+ public:
+  explicit Trajectories(const StudyPlan& plan) {
+    steps_.push_back({.id = kBaseline,
+                      .name = kBaseline,
+                      .parent = "",
+                      .prune = {},
+                      .epochs = plan.baseline_epochs,
+                      .recovery = {}});
+    for (size_t i = 0; i < plan.experiments.size(); ++i) {
+      where_ = fmt::format("experiments[{}]", i);
+      add(plan.experiments[i]);
+    }
+  }
+
+  const std::vector<StudyStep>& steps() const { return steps_; }
+
+ private:
+  void add(const Experiment& e) {
+    for (const double target : e.targets) {
+      const std::vector<PruningStep> all = pruning_steps(e.schedule, e.method, target, e.options);
+      std::string parent = kBaseline;
+      for (size_t i = 0; i < all.size(); ++i) {
+        const bool last = i + 1 == all.size();
+        // What a row would be called that was read here; of a cubic trajectory nothing else can be.
+        const double reached = last ? target : double(i + 1) * e.options.step;
+        const std::string name = e.schedule == PruningSchedule::cubic && !last
+                                     ? fmt::format("{}.step{}", row_name(e, target), i + 1)
+                                     : row_name(e, reached);
+        parent = insert({.id = name,
+                         .name = name,
+                         .parent = parent,
+                         .prune = PruneRequest{e.method, e.mode, all[i], e.limits, e.groups},
+                         .schedule = e.schedule,
+                         .target = reached,
+                         .epochs = e.epochs,
+                         .recovery = e.recovery,
+                         .row = last});
+      }
+    }
+  }
+
+  /// The id of the step, or of the one that is there already and does the same.
+  std::string insert(const StudyStep& step) {
+    const nlohmann::json identity = identity_of(step);
+    auto same = std::find_if(steps_.begin(), steps_.end(), [&](const StudyStep& other) {
+      return identity_of(other) == identity;
+    });
+    if (same == steps_.end()) {
+      same = std::find_if(steps_.begin(), steps_.end(),
+                          [&](const StudyStep& other) { return same_beginning(other, step); });
+    }
+    if (same == steps_.end()) {
+      const bool free = std::none_of(steps_.begin(), steps_.end(),
+                                     [&](const StudyStep& other) { return other.id == step.id; });
+      require(free, "plan", "{}: there is another {}, trained otherwise: give one of them a label",
+              where_, step.id);
+      steps_.push_back(step);
+      return step.id;
+    }
+    if (!step.row) return same->id;
+    require(!same->row, "plan", "{}: row {} is there already{}", where_, step.id,
+            same->id == step.id ? "" : ", as " + same->id);
+    require(same->id == step.id, "plan", "{}: row {} would be the model {}", where_, step.id,
+            same->id);
+    same->row = true;
+    return same->id;
+  }
+
+  std::vector<StudyStep> steps_;
+  std::string where_;
+};
+
+bool has_limits(const PruneRequest& request) {
+  return !request.limits.keep.empty() || request.limits.min_density > 0 ||
+         request.groups.round_to > 1 || request.groups.min_channels > 1;
+}
+
+}  // namespace
+
+void require_feasible(const std::vector<StudyStep>& steps) {
+  std::map<std::string, std::unique_ptr<MobileNetV2>> models;
+  for (const StudyStep& step : steps) {
+    if (!step.prune || !has_limits(*step.prune)) continue;
+    const auto parent = models.find(step.parent);
+    auto model = parent == models.end()
+                     ? std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(), 0)
+                     : copy_of(*parent->second);
+    try {
+      models[step.id] = prune(std::move(model), *step.prune).model;
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(fmt::format("{}: {}", step.id, error.what()));
+    }
+  }
+}
+
+nlohmann::json identity_of(const StudyStep& step) {
+  nlohmann::json identity = {{"parent", step.parent},
+                             {"epochs", step.epochs},
+                             {"recovery", step.recovery.to_string()},
+                             {"seed", step.seed}};
+  if (step.prune) {
+    identity["prune"] = {{"schedule", to_string(step.schedule)},
+                         {"method", to_string(step.prune->method)},
+                         {"mode", to_string(step.prune->mode)},
+                         {"fraction", step.prune->step.fraction},
+                         {"of remaining", step.prune->step.base == Base::remaining},
+                         {"keep", step.prune->limits.keep},
+                         {"min density", step.prune->limits.min_density},
+                         {"round to", step.prune->groups.round_to},
+                         {"min channels", step.prune->groups.min_channels}};
+  }
+  return identity;
+}
+
+std::vector<StudyStep> study_steps(const StudyPlan& plan, const std::vector<uint64_t>& seeds) {
+  require(!seeds.empty(), "plan", "there are no seeds");
+  const Trajectories trajectories(plan);
+  std::vector<StudyStep> steps;
+  for (size_t i = 0; i < seeds.size(); ++i) {
+    require(std::count(seeds.begin(), seeds.end(), seeds[i]) == 1, "plan", "seed {} is there twice",
+            seeds[i]);
+    const std::string suffix = i == 0 ? "" : fmt::format(".seed{}", seeds[i]);
+    for (StudyStep step : trajectories.steps()) {
+      step.seed = seeds[i];
+      step.id += suffix;
+      if (!step.parent.empty()) step.parent += suffix;
+      steps.push_back(std::move(step));
+    }
+  }
+  return steps;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,74 @@
+#pragma once
+// What a study is to do: experiments as a plan file lists them (tools/study/plan_file.h), and
+// the steps of training they come to.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pruning/prune.h"
+#include "pruning/schedule.h"
+#include "tools/measurement/latency.h"
+#include "tools/training/recovery.h"
+#include "tools/training/trainer.h"
+
+namespace edgeprune {
+
+/// A heuristic on a schedule to one target or several; a row a target.
+struct Experiment {
+  Method method = Method::magnitude;
+  PruneMode mode = PruneMode::mask;
+  PruningSchedule schedule = PruningSchedule::one_shot;
+  std::vector<double> targets;  ///< fractions, as --sparsity
+  int64_t epochs = 0;           ///< of fine-tuning behind each step of the schedule
+  ScheduleOptions options;
+  PruneLimits limits;
+  GroupLimits groups;
+  Recovery recovery;  ///< the teacher is the study's own baseline
+  std::string label;  ///< goes into the rows' names, where nothing else tells experiments apart
+};
+
+struct StudyPlan {
+  std::string name, description;
+  int64_t baseline_epochs = 15;
+  TrainOptions training;        ///< of every training; epochs and seed come from the step
+  int64_t train_images = 0;     ///< a balanced part of the training set; 0: all
+  int64_t finetune_images = 0;  ///< likewise, behind pruning
+  int64_t test_images = 0;
+  std::vector<inference::Engine> engines{inference::Engine::dense, inference::Engine::sparse,
+                                         inference::Engine::automatic};
+  std::vector<int> batches{1, 64};  ///< of the latency measurement
+  LatencyOptions latency;
+  std::vector<Experiment> experiments;  ///< in the order of work
+};
+
+/// One model of a study and how it comes to be.
+struct StudyStep {
+  std::string id;      ///< "magnitude-exact-30.seed1": names its checkpoint and its row
+  std::string name;    ///< the id without the seed
+  std::string parent;  ///< id of the model it starts from; empty: the pretrained weights
+  std::optional<PruneRequest> prune;                     ///< none: the baseline
+  PruningSchedule schedule = PruningSchedule::one_shot;  ///< that the pruning is part of
+  double target = 0;   ///< what a row is called after; compounding ends elsewhere
+  int64_t epochs = 0;  ///< of training behind the pruning
+  Recovery recovery;
+  uint64_t seed = 0;
+  bool row = true;  ///< false: only a stage on the way to another
+};
+
+/// The baseline and all that the experiments want, parents before children. Trajectories that begin
+/// alike share their beginning: it is trained once, and a row on the way to another is read off it.
+/// All is repeated for every seed, one after the other; the first seed's ids are the names, the
+/// others' end in ".seed1". Throws std::invalid_argument, naming the experiment, if two rows have
+/// one name or are one model, or if there are no seeds or one is there twice.
+std::vector<StudyStep> study_steps(const StudyPlan& plan, const std::vector<uint64_t>& seeds = {0});
+
+/// Prunes a network of random weights by every step that has limits (PruneLimits, GroupLimits), so
+/// that what they make impossible is known before the baseline is trained. Throws
+/// std::invalid_argument naming the step.
+void require_feasible(const std::vector<StudyStep>& steps);
+
+/// What decides the model that a step makes from its parent's: for comparing steps, and studies.
+nlohmann::json identity_of(const StudyStep& step);
+
+}  // namespace edgeprune

@@ -1,0 +1,79 @@
+#include "tools/study/study_row.h"
+
+#include <filesystem>
+
+#include "models/fold.h"
+#include "models/summary.h"
+#include "tools/measurement/evaluate.h"
+#include "tools/measurement/machine.h"
+
+namespace edgeprune {
+namespace {
+
+/// Of the network that a model was made from by removing channels; of itself if none were.
+ModelSummary summarize_unpruned(const Architecture& architecture) {
+  return summarize(MobileNetV2(
+      Architecture::mobilenet_v2(architecture.width, architecture.input_size, architecture.classes),
+      0));
+}
+
+}  // namespace
+
+RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path,
+                         const Dataset& test) {
+  const MobileNetV2& model = *checkpoint.model;
+  const Evaluation evaluation = evaluate(model, checkpoint.info, test, inference::Engine::dense);
+  const ModelSummary now = summarize(model), before = summarize_unpruned(model.architecture());
+  RunRecord record;
+  record.accuracy = evaluation.accuracy;
+  record.loss = evaluation.loss;
+  record.test_images = evaluation.images;
+  record.correct = correct_digits(evaluation.logits, test.labels);
+  record.parameters = before.parameters;
+  record.nonzero_parameters = now.nonzero_parameters;
+  record.prunable = before.prunable;
+  record.nonzero_prunable = now.nonzero_prunable;
+  record.multiply_adds = before.multiply_adds;
+  record.nonzero_multiply_adds = now.nonzero_multiply_adds;
+  record.stored_parameters = now.parameters;
+  record.file_bytes = static_cast<int64_t>(std::filesystem::file_size(path));
+  record.sparse_file_bytes = checkpoint_bytes(model, checkpoint.info, Storage::sparse);
+  for (size_t i = 0; i < now.layers.size(); ++i) {  // the same layers, however wide
+    record.layers.push_back({now.layers[i].name, before.layers[i].parameters,
+                             now.layers[i].nonzeros, before.layers[i].multiply_adds,
+                             now.layers[i].nonzero_multiply_adds});
+  }
+  record.sha256 = checkpoint.sha256;
+  record.cpu = machine_description();
+  record.build = build_description();
+  record.commit = build_commit();
+  return record;
+}
+
+std::vector<std::vector<LatencyCell>> measure_models(const std::vector<const MobileNetV2*>& models,
+                                                     const StudyPlan& plan, int threads) {
+  std::vector<std::shared_ptr<const inference::Graph>> graphs;
+  for (const MobileNetV2* model : models) {
+    graphs.push_back(std::make_shared<const inference::Graph>(fold_batch_norm(*model)));
+  }
+  std::vector<int> counts{1};
+  if (threads > 1) counts.push_back(threads);
+  std::vector<std::vector<LatencyCell>> cells(models.size());
+  for (const int count : counts) {
+    for (const int batch : plan.batches) {  // of all at once the plans would not fit into memory
+      std::vector<LatencyCase> cases;
+      for (const auto& graph : graphs) {
+        for (const LatencyCase& one : latency_cases(graph, plan.engines, {batch}, {count})) {
+          cases.push_back(one);
+        }
+      }
+      const std::vector<LatencyResult> results = measure_latency(cases, plan.latency);
+      for (size_t i = 0; i < results.size(); ++i) {
+        cells[i / plan.engines.size()].push_back(results[i].cell);
+      }
+    }
+  }
+  return cells;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,133 @@
+#include "tools/sweeps/breakeven_tables.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/measurement/latency_table.h"
+#include "tools/measurement/pinning.h"
+
+namespace edgeprune {
+namespace {
+
+std::string name_of(size_t engine) {
+  return to_string(breakeven_engines()[engine]);
+}
+
+size_t engine_count() {
+  return breakeven_engines().size();
+}
+
+}  // namespace
+
+Table end_to_end_table(const Sweep& sweep) {
+  std::vector<Column> columns = {{"zeros %", "level_percent"},
+                                 {name_of(0) + " ms/image", name_of(0) + "_ms"}};
+  for (size_t e = 1; e < engine_count(); ++e) {
+    columns.push_back({name_of(e) + " ms/image", name_of(e) + "_ms"});
+    columns.push_back({"speed-up", name_of(e) + "_speedup"});
+  }
+  Table table(columns);
+  for (size_t i = 0; i < sweep.levels.size(); ++i) {
+    std::vector<Cell> row = {Number{100 * sweep.levels[i].level, 1},
+                             Number{sweep.results[i][0].cell.median, 4}};
+    for (size_t e = 1; e < engine_count(); ++e) {
+      row.push_back(Number{sweep.results[i][e].cell.median, 4});
+      row.push_back(Number{sweep.speedup(i, e), 2});
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+Table break_even_table(const Sweep& sweep) {
+  const size_t last = sweep.levels.size() - 1;
+  std::vector<Column> columns = {{"layer", "layer", Align::left}, {"shape", "shape", Align::left}};
+  for (size_t e = 1; e < engine_count(); ++e) {
+    columns.push_back({name_of(e) + " breaks even at", name_of(e) + "_breakeven"});
+  }
+  columns.push_back(
+      {fmt::format("zeros % at {:g} %", 100 * sweep.levels[last].level), "zeros_percent"});
+  for (size_t e = 1; e < engine_count(); ++e) {
+    columns.push_back({name_of(e) + " speed-up there", name_of(e) + "_speedup"});
+  }
+  Table table(columns);
+  std::vector<Cell> network = {"network", ""};
+  for (size_t e = 1; e < engine_count(); ++e) {
+    network.push_back(to_string(sweep.network_break_even(e)));
+  }
+  network.push_back(Number{100 * sweep.levels[last].level, 1});
+  for (size_t e = 1; e < engine_count(); ++e) network.push_back(Number{sweep.speedup(last, e), 2});
+  table.add_row(std::move(network));
+  for (const LayerCurve& curve : layer_curves(sweep)) {
+    std::vector<Cell> row = {curve.name, curve.shape};
+    for (size_t e = 1; e < engine_count(); ++e) row.push_back(to_string(curve.break_even(e)));
+    row.push_back(Number{100 * curve.sparsity[last], 1});
+    for (size_t e = 1; e < engine_count(); ++e) row.push_back(Number{curve.speedup(last, e), 2});
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+Table breakeven_records(const std::vector<Sweep>& sweeps, const std::string& model,
+                        const Machine& machine) {
+  std::vector<Column> columns = {{"model", "model", Align::left},
+                                 {"scenario", "scenario", Align::left},
+                                 {"batch", "batch"},
+                                 {"threads", "threads"},
+                                 {"level %", "level_percent"},
+                                 {"engine", "engine", Align::left},
+                                 {"layer", "layer", Align::left},
+                                 {"kernel", "kernel", Align::left},
+                                 {"zeros %", "zeros_percent"},
+                                 {"median ms/image", "median_ms"},
+                                 {"speed-up", "speedup"},
+                                 {"break-even", "breakeven"},
+                                 {"n", "samples"},
+                                 {"pin", "pin", Align::left}};
+  for (const Column& column : machine_columns()) columns.push_back(column);
+  Table table(columns);
+  for (const Sweep& sweep : sweeps) {
+    const std::vector<LayerCurve> curves = layer_curves(sweep);
+    for (size_t i = 0; i < sweep.levels.size(); ++i) {
+      for (size_t e = 0; e < engine_count(); ++e) {
+        const auto add = [&](const std::string& layer, const std::string& kernel, double sparsity,
+                             double ms, double speedup, const BreakEven& at) {
+          std::vector<Cell> row = {model,
+                                   scenario(sweep.batch),
+                                   int64_t{sweep.batch},
+                                   int64_t{sweep.threads},
+                                   Number{100 * sweep.levels[i].level, 1},
+                                   name_of(e),
+                                   layer,
+                                   kernel,
+                                   Number{100 * sparsity, 2},
+                                   Number{ms, 5},
+                                   Number{speedup, 3},
+                                   e == 0 ? Cell() : to_string(at),
+                                   sweep.results[i][e].cell.samples,
+                                   pinned_cores(sweep.threads)};
+          for (Cell& about : machine_cells(machine)) row.push_back(std::move(about));
+          table.add_row(std::move(row));
+        };
+        add("network", "", sweep.levels[i].level, sweep.results[i][e].cell.median,
+            sweep.speedup(i, e), sweep.network_break_even(e));
+        for (const LayerCurve& curve : curves) {
+          add(curve.name, curve.time[i][e].kernel, curve.sparsity[i], curve.time[i][e].ms,
+              curve.speedup(i, e), curve.break_even(e));
+        }
+      }
+    }
+  }
+  return table;
+}
+
+std::string json_lines(const Table& table) {
+  std::string text;
+  for (const auto& row : nlohmann::ordered_json::parse(table.render(Format::json))) {
+    text += row.dump() + '\n';
+  }
+  return text;
+}
+
+}  // namespace edgeprune

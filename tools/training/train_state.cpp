@@ -1,0 +1,156 @@
+#include "tools/training/train_state.h"
+
+#include "engine/base/check.h"
+#include "engine/base/digest.h"
+#include "engine/tensor/safetensors.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr const char *kModel = "model/", *kOptimizer = "optimizer/", *kBest = "best/";
+
+std::string digest_of(const std::map<std::string, Array>& arrays) {
+  Digest digest;
+  for (const auto& [name, array] : arrays) {
+    digest.add(name);
+    digest.add(array.bytes.data(), array.bytes.size());
+  }
+  return digest.hex();
+}
+
+std::string digest_of(const Masks& masks) {
+  Digest digest;
+  for (const auto& [name, mask] : masks) {
+    digest.add(name);
+    digest.add(mask.data(), static_cast<size_t>(mask.count()) * sizeof(float));
+  }
+  return digest.hex();
+}
+
+void insert(std::map<std::string, Array>& into, const std::string& prefix,
+            const std::map<std::string, Array>& arrays) {
+  for (const auto& [name, array] : arrays) into.emplace(prefix + name, array);
+}
+
+std::map<std::string, Array> extract(const std::map<std::string, Array>& from,
+                                     const std::string& prefix) {
+  std::map<std::string, Array> arrays;
+  for (const auto& [name, array] : from) {
+    if (name.starts_with(prefix)) arrays.emplace(name.substr(prefix.size()), array);
+  }
+  return arrays;
+}
+
+nlohmann::json to_json(const EpochResult& e) {
+  return {{"epoch", e.epoch},
+          {"loss", e.loss},
+          {"accuracy", e.accuracy},
+          {"seconds", e.seconds},
+          {"images_per_second", e.images_per_second},
+          {"loader_wait", e.loader_wait},
+          {"validation_accuracy",
+           e.validation_accuracy ? nlohmann::json(*e.validation_accuracy) : nlohmann::json()}};
+}
+
+EpochResult epoch_from_json(const nlohmann::json& json) {
+  EpochResult e{.epoch = json.at("epoch"),
+                .loss = json.at("loss"),
+                .accuracy = json.at("accuracy"),
+                .seconds = json.at("seconds"),
+                .images_per_second = json.at("images_per_second"),
+                .loader_wait = json.at("loader_wait"),
+                .validation_accuracy = {}};
+  const auto& validation = json.at("validation_accuracy");
+  if (!validation.is_null()) e.validation_accuracy = validation.get<double>();
+  return e;
+}
+
+}  // namespace
+
+nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
+                            const Dataset* validation, const Masks& masks,
+                            const TrainOptions& options) {
+  nlohmann::json rewinding = "none";
+  if (options.rewinding) {
+    const auto& [schedule, rate, epochs] = *options.rewinding;
+    rewinding = {optim::to_string(schedule), rate, epochs};
+  }
+  return {{"architecture", model.architecture()},
+          {"initial weights", digest_of(model.state_dict())},
+          {"masks", digest_of(masks)},
+          {"training data", fingerprint(training)},
+          {"validation data", validation == nullptr ? "none" : fingerprint(*validation)},
+          {"epochs", options.epochs},
+          {"batch", options.batch},
+          {"optimizer", options.optimizer},
+          {"learning rate", options.learning_rate},
+          {"schedule", static_cast<int>(options.schedule)},
+          {"weight decay", options.weight_decay},
+          {"seed", options.seed},
+          {"flip", options.augmentation.flip},
+          {"crop padding", options.augmentation.crop_padding},
+          {"distillation", options.distillation ? to_string(*options.distillation) : "none"},
+          {"teacher", options.distillation ? digest_of(options.teacher->state_dict()) : "none"},
+          {"rewinding", rewinding},
+          {"batch-norm recalibration", options.bn_recalibrate}};
+}
+
+void save_train_state(const std::string& path, const nlohmann::json& identity,
+                      const MobileNetV2& model, const optim::Optimizer& optimizer,
+                      const TrainProgress& progress) {
+  Archive archive;
+  insert(archive.arrays, kModel, model.state_dict());
+  insert(archive.arrays, kOptimizer, optimizer.state());
+  insert(archive.arrays, kBest, progress.best_weights);
+  nlohmann::json finished = nlohmann::json::array();
+  for (const EpochResult& epoch : progress.finished) finished.push_back(to_json(epoch));
+  archive.metadata = {{"identity", identity.dump()},
+                      {"progress", nlohmann::json{{"epoch", progress.epoch},
+                                                  {"batch", progress.batch},
+                                                  {"loss", progress.loss},
+                                                  {"seconds", progress.seconds},
+                                                  {"correct", progress.correct},
+                                                  {"best_accuracy", progress.best_accuracy},
+                                                  {"best_epoch", progress.best_epoch},
+                                                  {"finished", finished}}
+                                       .dump()}};
+  write_safetensors(path, archive);
+}
+
+TrainProgress load_train_state(const std::string& path, const nlohmann::json& identity,
+                               MobileNetV2& model, optim::Optimizer& optimizer) {
+  const Archive archive = read_safetensors(path);
+  TrainProgress progress;
+  try {
+    const auto own = nlohmann::json::parse(archive.metadata.at("identity"));
+    for (const auto& [key, value] : identity.items()) {
+      require(own.contains(key) && own.at(key) == value, "resume",
+              "{} is the state of another run: {} differs (remove it, or start without resuming)",
+              path, key);
+    }
+    const auto json = nlohmann::json::parse(archive.metadata.at("progress"));
+    json.at("epoch").get_to(progress.epoch);
+    json.at("batch").get_to(progress.batch);
+    json.at("loss").get_to(progress.loss);
+    json.at("seconds").get_to(progress.seconds);
+    json.at("correct").get_to(progress.correct);
+    json.at("best_accuracy").get_to(progress.best_accuracy);
+    json.at("best_epoch").get_to(progress.best_epoch);
+    for (const auto& epoch : json.at("finished"))
+      progress.finished.push_back(epoch_from_json(epoch));
+  } catch (const nlohmann::json::exception& error) {
+    throw FileError(fmt::format("{}: damaged training state: {}", path, error.what()));
+  } catch (const std::out_of_range&) {
+    throw FileError(fmt::format("{}: not a training state", path));
+  }
+  try {
+    model.load_state_dict(extract(archive.arrays, kModel));
+    optimizer.load_state(extract(archive.arrays, kOptimizer));
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: damaged training state: {}", path, error.what()));
+  }
+  progress.best_weights = extract(archive.arrays, kBest);
+  return progress;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,72 @@
+#include "tools/training/training_history.h"
+
+#include "engine/base/check.h"
+
+namespace edgeprune {
+
+nlohmann::json training_step(const TrainOptions& options, const TrainResult& result,
+                             const std::string& parent_sha256) {
+  nlohmann::json step = {{"step", "train"},
+                         {"epochs", options.epochs},
+                         {"chosen_epoch", result.chosen_epoch},
+                         {"optimizer", options.optimizer},
+                         {"learning_rate", options.learning_rate},
+                         {"schedule", optim::to_string(options.schedule)},
+                         {"weight_decay", options.weight_decay},
+                         {"batch", options.batch},
+                         {"seed", options.seed},
+                         {"parent", parent_sha256}};
+  if (options.bn_recalibrate > 0) step["bn_recalibrate"] = options.bn_recalibrate;
+  if (options.distillation) step["distill"] = to_string(*options.distillation);
+  if (options.rewinding) {
+    step["rewind"] = {{"epochs", options.rewinding->epochs},
+                      {"learning_rate", options.rewinding->learning_rate},
+                      {"schedule", optim::to_string(options.rewinding->schedule)}};
+  }
+  return step;
+}
+
+Rewinding baseline_training(const nlohmann::json& history) {
+  const nlohmann::json* training = nullptr;
+  for (const auto& step : history) {
+    const std::string kind = step.value("step", "");
+    if (kind == "prune") break;
+    if (kind == "train" && step.value("epochs", 0) > 0) training = &step;
+  }
+  require(training != nullptr, "rewind",
+          "the model's history names no training in front of its pruning: there is no learning "
+          "rate to go back to");
+  Rewinding rewinding;
+  rewinding.epochs = training->at("epochs");
+  rewinding.learning_rate = training->at("learning_rate");
+  rewinding.schedule = optim::parse_schedule(training->value("schedule", "constant"));
+  return rewinding;
+}
+
+TrainOptions with_recovery(TrainOptions options, const Recovery& recovery,
+                           const nlohmann::json& history) {
+  options.bn_recalibrate = recovery.bn_recalibrate;
+  options.distillation = recovery.distillation;
+  options.teacher = recovery.distillation ? recovery.teacher : nullptr;
+  require(!options.distillation || options.teacher != nullptr, "distill",
+          "there is no teacher to learn from");
+  if (recovery.rewind) {
+    options.rewinding = baseline_training(history);
+    require(options.epochs <= options.rewinding->epochs, "rewind",
+            "{} epochs cannot replay the last ones of a baseline that was trained for {}",
+            options.epochs, options.rewinding->epochs);
+  }
+  return options;
+}
+
+std::string describe(const Rewinding& rewinding, int64_t epochs) {
+  if (rewinding.schedule == optim::Schedule::Kind::constant) {
+    return fmt::format("rewinding: the baseline's learning rate was constant, {}, so it is again",
+                       rewinding.learning_rate);
+  }
+  return fmt::format("rewinding: learning rates of epochs {} to {} of the baseline, {} from {}",
+                     rewinding.epochs - epochs + 1, rewinding.epochs,
+                     optim::to_string(rewinding.schedule), rewinding.learning_rate);
+}
+
+}  // namespace edgeprune
