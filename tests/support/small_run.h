@@ -55,15 +55,4 @@ inline bool same_weights(const MobileNetV2& a, const MobileNetV2& b) {
                     });
 }
 
-/// What an action throws as an Error says; "nothing thrown" if it throws nothing.
-template <typename Error, typename Action>
-std::string message_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
 }  // namespace edgeprune::testing

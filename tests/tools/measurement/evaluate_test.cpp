@@ -8,6 +8,7 @@
 
 #include "data/preprocess.h"
 #include "engine/autograd/variable.h"
+#include "tests/support/message_of.h"
 #include "tests/support/small_run.h"
 
 namespace edgeprune {

@@ -6,6 +6,7 @@
 
 #include "data/synthetic.h"
 #include "engine/base/check.h"
+#include "tests/support/message_of.h"
 #include "tests/support/small_run.h"
 
 namespace edgeprune {

@@ -10,8 +10,8 @@
 
 #include "engine/base/buffer.h"
 #include "engine/base/file.h"
+#include "tests/support/message_of.h"
 #include "tests/support/paths.h"
-#include "tests/support/small_run.h"
 
 namespace edgeprune {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "tests/support/message_of.h"
 #include "tests/support/paths.h"
-#include "tests/support/small_run.h"
 
 namespace edgeprune {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "tests/support/small_run.h"
+#include "tests/support/message_of.h"
 #include "tools/study/plan_file.h"
 
 namespace edgeprune {

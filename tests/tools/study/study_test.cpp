@@ -10,8 +10,8 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/file_lock.h"
+#include "tests/support/message_of.h"
 #include "tests/support/paths.h"
-#include "tests/support/small_run.h"
 #include "tools/study/records.h"
 
 namespace edgeprune {

@@ -9,6 +9,7 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "models/summary.h"
+#include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_run.h"
 #include "tools/measurement/evaluate.h"

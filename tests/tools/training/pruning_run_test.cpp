@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_pruning.h"
 #include "tools/measurement/evaluate.h"

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
+#include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_pruning.h"
 #include "tools/measurement/evaluate.h"

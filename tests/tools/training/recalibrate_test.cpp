@@ -8,6 +8,7 @@
 #include "data/preprocess.h"
 #include "engine/ops/conv2d.h"
 #include "pruning/compact.h"
+#include "tests/support/message_of.h"
 #include "tests/support/small_run.h"
 #include "tests/support/tensors.h"
 #include "tools/measurement/evaluate.h"

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/small_run.h"
+#include "tests/support/message_of.h"
 
 namespace edgeprune {
 namespace {

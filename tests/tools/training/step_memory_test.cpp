@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/buffer.h"
+#include "tests/support/message_of.h"
 #include "tests/support/small_run.h"
 
 namespace edgeprune {

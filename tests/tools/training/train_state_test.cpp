@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/tensor/safetensors.h"
+#include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_run.h"
 #include "tests/support/tensors.h"
