@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "tests/support/message_of.h"
 
 namespace edgeprune::testing {
 
@@ -94,17 +95,6 @@ inline Dataset numbered_images(int count, int classes) {
     dataset.labels.push_back(i % classes);
   }
   return dataset;
-}
-
-/// The message of the exception of type E that `action` throws; "" if it throws none.
-template <typename E, typename Action>
-std::string message_of(const Action& action) {
-  try {
-    action();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace edgeprune::testing
