@@ -53,6 +53,7 @@ inline RunRecord sample_run(const std::string& method, const std::string& schedu
   run.cpu = "Sample CPU 9000";
   run.build = "release";
   run.commit = "0123abc";
+  run.trained_commit = "4567def";
   for (const int batch : {1, 64}) {
     for (const int threads : {1, 2}) {
       const double dense = (batch == 1 ? 0.71 : 0.62) / (threads == 1 ? 1 : 1.7) *

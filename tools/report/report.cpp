@@ -28,10 +28,11 @@ std::string values(const Results& results, std::string RunRecord::*field) {
 std::string machine(const Results& results) {
   std::set<int> threads;
   for (const Timing& timing : timings(results.rows())) threads.insert(timing.threads);
-  return fmt::format("Machine: {}; threads: {}; build: {}; commit: {}.",
+  return fmt::format("Machine: {}; threads: {}; build: {}; commit: {}; trained by commit: {}.",
                      values(results, &RunRecord::cpu),
                      threads.empty() ? "unknown" : fmt::format("{}", fmt::join(threads, ", ")),
-                     values(results, &RunRecord::build), values(results, &RunRecord::commit));
+                     values(results, &RunRecord::build), values(results, &RunRecord::commit),
+                     values(results, &RunRecord::trained_commit));
 }
 
 std::string most_accurate(const Results& results) {

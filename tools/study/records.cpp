@@ -68,6 +68,7 @@ void visit_fields(Record& record, const Visit& visit) {
   visit("cpu", record.cpu);
   visit("build", record.build);
   visit("commit", record.commit);
+  visit("trained_commit", record.trained_commit);
   visit("latency", record.latency);
 }
 

@@ -67,7 +67,8 @@ struct RunRecord {
   std::string sha256;              ///< of the checkpoint
   std::string parent_sha256;
 
-  std::string cpu, build, commit;  ///< the machine and the binary
+  std::string cpu, build, commit;  ///< the machine and the binary that took the times below
+  std::string trained_commit;      ///< of the binary that trained
   std::vector<LatencyCell> latency;
 
   /// 1 - nonzero / total, over all parameters (the document's definition).

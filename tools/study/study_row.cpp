@@ -46,7 +46,7 @@ RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path,
   record.sha256 = checkpoint.sha256;
   record.cpu = machine_description();
   record.build = build_description();
-  record.commit = build_commit();
+  record.commit = record.trained_commit = build_commit();
   return record;
 }
 

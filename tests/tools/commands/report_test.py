@@ -22,6 +22,7 @@ def row(name, method="magnitude", **other):
         "layers": [{"name": "features.0.0", "parameters": 98, "nonzeros": 48, "multiply_adds": 1000,
                     "nonzero_multiply_adds": 600}],
         "sha256": "ab", "parent_sha256": "", "cpu": "Sample CPU", "build": "release", "commit": "0123abc",
+        "trained_commit": "4567def",
         "latency": [{"engine": engine, "batch": 1, "threads": 1, "samples": 9, "median": ms, "mean": ms,
                      "p90": ms, "p99": ms, "min": ms, "max": ms}
                     for engine, ms in (("dense", 1.0), ("sparse", 0.5))]}

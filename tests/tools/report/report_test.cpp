@@ -23,7 +23,8 @@ TEST(Report, MarkdownNamesMachineBestRunAndTables) {
   const std::string text = markdown(sample_study());
   EXPECT_EQ(text.rfind("# ", 0), 0u);
   expect_contains(text,
-                  "Machine: Sample CPU 9000; threads: 1, 2; build: release; commit: 0123abc.");
+                  "Machine: Sample CPU 9000; threads: 1, 2; build: release; commit: 0123abc; trained by "
+                  "commit: 4567def.");
   expect_contains(text,
                   "Most accurate: magnitude-exact-50 with 91.78 % at 49.2 % sparsity, 1.98 points "
                   "above the baseline.");

@@ -319,12 +319,16 @@ TEST_F(StudyTest, MeasuredAnewOnlyTheTimesChange) {
   plan_.experiments.erase(plan_.experiments.begin());
   run();
   std::vector<RunRecord> expected = rows();
+  for (RunRecord& record : expected) record.commit = record.trained_commit = "an older binary";
+  write_records(options_.folder + "/runs.jsonl", expected);
   EXPECT_THROW(remeasure_study(plan_, options_, Listener{1}), std::runtime_error);
   EXPECT_EQ(nlohmann::json(rows()), nlohmann::json(expected)) << "killed, all is as it was";
   remeasure_study(plan_, options_, Listener{});
   const std::vector<RunRecord> records = rows();
   ASSERT_EQ(records.size(), expected.size());
   for (size_t i = 0; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].commit, build_commit());
+    expected[i].commit = records[i].commit;
     EXPECT_EQ(without_times(records[i]), without_times(expected[i]));
     EXPECT_EQ(records[i].train_seconds, expected[i].train_seconds);
     ASSERT_EQ(records[i].latency.size(), 2u);
