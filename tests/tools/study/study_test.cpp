@@ -12,6 +12,7 @@
 #include "engine/base/file_lock.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
+#include "tools/measurement/machine.h"
 #include "tools/study/records.h"
 
 namespace edgeprune {
