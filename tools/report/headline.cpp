@@ -9,11 +9,17 @@ namespace edgeprune {
 namespace {
 
 /// "do (up to 2.87 times, batch 64 on 1 thread)"; nothing if it was not measured.
-std::string answer(const std::optional<TimedRow>& found) {
+std::string answer(const Results& results, Means means, const std::vector<Timing>& timings) {
+  const auto found = largest_factor(results, means, timings);
   if (!found) return {};
-  const bool faster = found->factor >= kFaster;
-  return fmt::format("{} ({} {}, {})", faster ? "do" : "do not", faster ? "up to" : "at most",
-                     factor_text(found->factor), timing_text(found->timing));
+  const bool faster = made_faster(results, means, timings);
+  std::string typical;
+  if (means == Means::dense_kernels) {
+    typical = factor_text(*median_factor(results, means, timings)) + " in the median of the rows, ";
+  }
+  return fmt::format("{} ({}{} {}, {})", faster ? "do" : "do not", typical,
+                     faster ? "up to" : "at most", factor_text(found->factor),
+                     timing_text(found->timing));
 }
 
 std::string speed_sentence(const Results& results) {
@@ -23,7 +29,7 @@ std::string speed_sentence(const Results& results) {
        {std::pair(Means::dense_kernels, "zeroed weights on dense kernels"),
         std::pair(Means::sparse_kernels, "kernels that skip zeros"),
         std::pair(Means::removed_channels, "removed channels")}) {
-    const std::string part = answer(largest_factor(results, means, shown));
+    const std::string part = answer(results, means, shown);
     if (!part.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", subject, part);
   }
   if (text.empty()) return {};

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tools/measurement/statistics.h"
 #include "tools/report/best_configuration.h"
 #include "tools/report/wording.h"
 
@@ -56,6 +57,21 @@ TimedRow timed(const Results& results, const RunRecord& row, const LatencyCell& 
   return result;
 }
 
+/// All of the rows' times that `means` applies to.
+std::vector<TimedRow> timed_rows(const Results& results, Means means,
+                                 const std::vector<Timing>& timings) {
+  std::vector<TimedRow> found;
+  for (const RunRecord& row : results.rows()) {
+    for (const LatencyCell& cell : row.latency) {
+      if (!applies(means, row, cell.engine)) continue;
+      const Timing timing{cell.batch, cell.threads};
+      if (std::find(timings.begin(), timings.end(), timing) == timings.end()) continue;
+      found.push_back(timed(results, row, cell));
+    }
+  }
+  return found;
+}
+
 Cell factor_cell(Means means, const std::optional<TimedRow>& found) {
   if (!found) return {};
   if (means == Means::dense_kernels)
@@ -84,17 +100,28 @@ std::optional<TimedRow> fastest_engine(const Results& results, const RunRecord& 
 std::optional<TimedRow> largest_factor(const Results& results, Means means,
                                        const std::vector<Timing>& timings, double min_accuracy) {
   std::optional<TimedRow> best;
-  for (const RunRecord& row : results.rows()) {
-    if (row.accuracy < min_accuracy) continue;
-    for (const LatencyCell& cell : row.latency) {
-      if (!applies(means, row, cell.engine)) continue;
-      const TimedRow candidate = timed(results, row, cell);
-      const bool asked =
-          std::find(timings.begin(), timings.end(), candidate.timing) != timings.end();
-      if (asked && candidate.factor > (best ? best->factor : 0)) best = candidate;
-    }
+  for (const TimedRow& candidate : timed_rows(results, means, timings)) {
+    if (candidate.row->accuracy < min_accuracy) continue;
+    if (candidate.factor > (best ? best->factor : 0)) best = candidate;
   }
   return best;
+}
+
+std::optional<double> median_factor(const Results& results, Means means,
+                                    const std::vector<Timing>& timings) {
+  std::vector<double> factors;
+  for (const TimedRow& row : timed_rows(results, means, timings)) {
+    if (row.factor > 0) factors.push_back(row.factor);
+  }
+  return factors.empty() ? std::nullopt : std::optional(median(std::move(factors)));
+}
+
+bool made_faster(const Results& results, Means means, const std::vector<Timing>& timings) {
+  if (means == Means::dense_kernels) {
+    return median_factor(results, means, timings).value_or(0) >= kFaster;
+  }
+  const auto largest = largest_factor(results, means, timings);
+  return largest && largest->factor >= kFaster;
 }
 
 Table speed_table(const Results& results) {

@@ -39,6 +39,15 @@ std::optional<TimedRow> fastest_engine(const Results& results, const RunRecord& 
 std::optional<TimedRow> largest_factor(const Results& results, Means means,
                                        const std::vector<Timing>& timings, double min_accuracy = 0);
 
+/// The median factor of the same rows and timings; nothing if none was measured.
+std::optional<double> median_factor(const Results& results, Means means,
+                                    const std::vector<Timing>& timings);
+
+/// Whether `means` made the network faster, by kFaster. The largest factor decides, except on dense
+/// kernels: they do the same work whatever the zeros, so that all rows repeat one measurement, of
+/// which the largest is noise and the median the result.
+bool made_faster(const Results& results, Means means, const std::vector<Timing>& timings);
+
 /// Which engines and modes of `row` count as `means`.
 bool applies(Means means, const RunRecord& row, const std::string& engine);
 

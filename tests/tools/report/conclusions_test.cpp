@@ -116,6 +116,25 @@ TEST(Conclusions, TheFourthGoesByTheLargestFactorAgainstTheDenseBaseline) {
   expect_contains(reasons(4, runs), "Zeros on sparse kernels: at most 2.00 times");
 }
 
+// Zeros change nothing about the work of dense kernels: one lucky row is noise, all of them are
+// not.
+TEST(Conclusions, TheFourthGoesByTheMedianOnDenseKernels) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9)};
+  runs[0].latency = {{"dense", 1, 1, 9, 1.0}};
+  for (const double target : {0.3, 0.5, 0.7}) {
+    runs.push_back(sample_run("magnitude", "one-shot", target, 0.9));
+    runs.back().latency = {{"dense", 1, 1, 9, 1.0}};
+  }
+  runs[2].latency[0].median = 0.8;
+  EXPECT_EQ(conclusion(4, runs).verdict, Verdict::confirmed);
+  expect_contains(reasons(4, runs),
+                  "Zeros on dense kernels, as in the document: in the median of rows and timings "
+                  "1.00 times, at most 1.25 times as fast as the unpruned network on dense "
+                  "kernels (magnitude-one-shot-50 on the dense engine, batch 1 on 1 thread).");
+  runs[1].latency[0].median = 0.8;
+  EXPECT_EQ(conclusion(4, runs).verdict, Verdict::overturned);
+}
+
 TEST(Conclusions, WithoutRowsNothingIsDecided) {
   for (const Conclusion& one : conclusions(Results({}))) {
     EXPECT_EQ(one.verdict, Verdict::not_decided);

@@ -71,6 +71,21 @@ TEST(Speed, FactorsCompareWithTheBaselineOnDenseKernels) {
   EXPECT_EQ(fastest_engine(results, results.rows()[1], {64, 1})->engine, "sparse");
 }
 
+TEST(Speed, DenseKernelsAreJudgedByTheMedianOfTheRows) {
+  std::vector<RunRecord> runs = {timed("none", 0, 1.0), timed("magnitude", 30, 1.0),
+                                 timed("magnitude", 50, 0.5), timed("magnitude", 70, 1.0)};
+  runs[1].latency[0].median = 0.5;
+  const std::vector<Timing> timings = {{64, 1}};
+  EXPECT_EQ(median_factor(Results(runs), Means::dense_kernels, timings), 1.0);
+  EXPECT_FALSE(made_faster(Results(runs), Means::dense_kernels, timings));
+  EXPECT_TRUE(made_faster(Results(runs), Means::sparse_kernels, timings));
+  EXPECT_FALSE(made_faster(Results(runs), Means::removed_channels, timings));
+  EXPECT_EQ(median_factor(Results(runs), Means::removed_channels, timings), std::nullopt);
+  runs[3].latency[0].median = 0.8;
+  EXPECT_EQ(median_factor(Results(runs), Means::dense_kernels, timings), 1.25);
+  EXPECT_TRUE(made_faster(Results(runs), Means::dense_kernels, timings));
+}
+
 TEST(Speed, TableHasTwoLinesATiming) {
   const Table table = speed_table(Results(testing::sample_study()));
   EXPECT_EQ(table.rows().size(), 8u);
