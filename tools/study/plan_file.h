@@ -9,7 +9,8 @@
 
 namespace edgeprune {
 
-/// The names of the plans inside the binary, which are tools/study/plans/*.json: "document", "quick", ...
+/// The names of the plans inside the binary, which are tools/study/plans/*.json: "document",
+/// "quick", ...
 std::vector<std::string> built_in_plans();
 
 /// A built-in plan by its name, else the file of that name. Throws FileError("file: key: ...") on
