@@ -131,7 +131,7 @@ TEST_F(ImageFile, DamagedFilesNeverCrash) {
       bytes[rng.below(bytes.size())] = static_cast<char>(rng.below(256));
     }
     const std::string error = error_of(bytes);  // any result but a FileError or an image fails
-    if (error.empty()) continue;
+    if (error == testing::kNothingThrown) continue;
     ++rejected;
     ASSERT_THAT(error, HasSubstr(path_));
     ASSERT_THAT(error, Not(HasSubstr("\n")));

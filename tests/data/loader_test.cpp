@@ -240,7 +240,7 @@ TEST(Loader, ImpossibleOptionsAreRejectedWithTheNumbers) {
   EXPECT_THAT(error(plain(0)), AllOf(HasSubstr("got 0"), HasSubstr("10 images")));
   EXPECT_THAT(error(plain(-1)), HasSubstr("got -1"));
   LoaderOptions options = plain(11);
-  EXPECT_EQ(error(options), "");
+  EXPECT_EQ(error(options), testing::kNothingThrown);
   options.drop_last = true;
   EXPECT_THAT(error(options), HasSubstr("no batch of 11 can be made of 10 images"));
   options = plain(2);

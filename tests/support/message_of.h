@@ -4,7 +4,9 @@
 
 namespace edgeprune::testing {
 
-/// What an action throws as an Error says; "nothing thrown" if it throws nothing.
+inline constexpr const char* kNothingThrown = "nothing thrown";
+
+/// What an action throws as an Error says; kNothingThrown if it throws nothing.
 template <typename Error, typename Action>
 std::string message_of(const Action& action) {
   try {
@@ -12,7 +14,7 @@ std::string message_of(const Action& action) {
   } catch (const Error& error) {
     return error.what();
   }
-  return "nothing thrown";
+  return kNothingThrown;
 }
 
 }  // namespace edgeprune::testing

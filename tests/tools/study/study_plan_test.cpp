@@ -273,7 +273,7 @@ TEST(StudyPlan, RowsThatCannotBeToldApartAreRefused) {
   // ... which a label tells apart.
   Experiment labelled = experiment(PruningSchedule::exact, {0.2}, 3);
   labelled.label = "long";
-  EXPECT_EQ(refusal({exact, labelled}), "nothing thrown");
+  EXPECT_EQ(refusal({exact, labelled}), testing::kNothingThrown);
   // The same way to another name.
   labelled = exact;
   labelled.label = "again";

@@ -95,7 +95,7 @@ TEST(TrainState, AnotherRunsStateIsRejectedNamingWhatDiffers) {
                                   other.masks, other.options);
     return message_of<std::invalid_argument>([&] { other.load(folder.file("state")); });
   };
-  EXPECT_EQ(error_with([](Paused&) {}), "nothing thrown");
+  EXPECT_EQ(error_with([](Paused&) {}), testing::kNothingThrown);
   const auto expect_named = [&](const std::string& what, const auto& change) {
     const std::string message = error_with(change);
     EXPECT_THAT(message, HasSubstr(": " + what + " differs"));
