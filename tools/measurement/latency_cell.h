@@ -9,7 +9,7 @@ namespace edgeprune {
 
 /// Times of one engine at one batch size, in milliseconds per image.
 struct LatencyCell {
-  std::string engine;  ///< "dense" or "sparse"
+  std::string engine;  ///< "dense", "sparse", "auto" or "onednn"
   int batch = 1;
   int threads = 1;
   int64_t samples = 0;
