@@ -14,8 +14,6 @@
 namespace edgeprune {
 namespace {
 
-constexpr size_t kAlignment = 64;
-
 /// What a fresh block leaves to others: oneDNN 2.6, for one, crashes where it finds no memory for
 /// the code that it generates.
 constexpr size_t kReserve = size_t{16} << 20;
@@ -26,7 +24,7 @@ bool reserve_is_there() {
 }
 
 float* take_from_system(size_t bytes) {
-  void* block = std::aligned_alloc(kAlignment, bytes);
+  void* block = std::aligned_alloc(kSeparate, bytes);
   if (block != nullptr && !reserve_is_there()) {
     std::free(block);
     block = nullptr;
@@ -108,11 +106,11 @@ Pool& pool() {
 }  // namespace
 
 std::shared_ptr<float[]> allocate_floats(size_t count) {
-  if (count > (std::numeric_limits<size_t>::max() - kAlignment) / sizeof(float)) {
+  if (count > (std::numeric_limits<size_t>::max() - kSeparate) / sizeof(float)) {
     throw std::bad_alloc();
   }
   const size_t wanted = (count == 0 ? 1 : count) * sizeof(float);
-  const size_t bytes = (wanted + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t bytes = (wanted + kSeparate - 1) / kSeparate * kSeparate;
   float* block = pool().take(bytes);
   return {block, [bytes](float* freed) { pool().give(freed, bytes); }};
 }

@@ -1,16 +1,21 @@
 #pragma once
-// Cache-line aligned float memory, recycled.
+// Float memory, recycled.
 
 #include <cstddef>
 #include <memory>
 
 namespace edgeprune {
 
-/// A 64-byte aligned, uninitialised block of `count` floats, shared by its holders. Freed blocks go
-/// to a pool and are handed out again for requests of the same size: a training step asks for the
-/// same sizes over and over, and a fresh 50 MB block costs more in page faults than the kernel that
-/// fills it. Throws std::bad_alloc when memory does not suffice (after giving the pool back), or
-/// would leave next to nothing for others.
+/// Bytes: a cache line and its neighbour, which some processors fetch along with it. What threads
+/// write at the same time, each its own, must lie that far apart, or every write takes the line
+/// away from the other's core (false sharing).
+inline constexpr size_t kSeparate = 128;
+
+/// An uninitialised block of `count` floats, shared by its holders, that starts and ends at
+/// multiples of kSeparate. Freed blocks go to a pool and are handed out again for requests of the
+/// same size: a training step asks for the same sizes over and over, and a fresh 50 MB block costs
+/// more in page faults than the kernel that fills it. Throws std::bad_alloc when memory does not
+/// suffice (after giving the pool back), or would leave next to nothing for others.
 std::shared_ptr<float[]> allocate_floats(size_t count);
 
 /// Numbers since the program started; steady-state training should leave `fresh` unchanged.

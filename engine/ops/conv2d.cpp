@@ -5,6 +5,7 @@
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/batch_norm.h"
 #include "engine/kernels/simd/depthwise.h"
+#include "engine/kernels/simd/direct_conv2d.h"
 #include "engine/kernels/simd/pointwise.h"
 
 namespace edgeprune::ops {
@@ -134,6 +135,26 @@ Variable pointwise_conv2d(const Variable& input, const Variable& weight, const C
       });
 }
 
+/// A network's first layer: no gradient of the input.
+Variable first_conv2d(const Variable& input, const Variable& weight, const Conv2dShape& shape,
+                      ChannelMoments* moments) {
+  const Timed timed("stem", Phase::forward, cost(shape));
+  Tensor output({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels});
+  const Moments to = destination(moments, shape.out_channels);
+  simd::direct_forward(shape, input.value().data(), weight.value().data(), output.data(),
+                       moments != nullptr ? &to : nullptr);
+  return Variable::result(output, {input, weight},
+                          [shape, x = input.value(), w = weight.value()](
+                              const LazyGradient& grad_output, InputGrads& inputs) {
+                            if (!inputs.wanted(1)) return;
+                            const Timed backward("stem", Phase::backward, cost(shape));
+                            Tensor grad_weight(w.shape());
+                            simd::direct_backward_weights(shape, grad_output.view(), x.data(),
+                                                          grad_weight.data());
+                            inputs.add(1, grad_weight);
+                          });
+}
+
 /// Backward of oneDNN's convolutions; inputs 0 and 1 are the activation and the weight.
 void convolution_backward(const char* name, const Conv2dShape& shape, const Tensor& x,
                           const Tensor& w, const Tensor& grad_output, InputGrads& inputs) {
@@ -158,6 +179,10 @@ Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParam
   const Conv2dShape shape = checked_shape(input.shape(), weight.shape(), params);
   if (simd::depthwise_supported(shape)) return depthwise_conv2d(input, weight, shape, moments);
   if (shape.pointwise()) return pointwise_conv2d(input, weight, shape, moments);
+
+  if (shape.groups == 1 && !input.requires_grad()) {
+    return first_conv2d(input, weight, shape, moments);
+  }
 
   const Timed timed(family(shape), Phase::forward, cost(shape));
   Tensor output({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels});

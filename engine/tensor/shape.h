@@ -1,33 +1,41 @@
 #pragma once
 
 #include <fmt/format.h>
+
+#include <array>
 #include <cstdint>
 #include <initializer_list>
-
+#include <span>
 #include <string>
 #include <vector>
 
 namespace edgeprune {
 
-/// Dimensions in memory order, the last one contiguous. A scalar has none.
+/// Dimensions in memory order, the last one contiguous. A scalar has none. Without memory of its
+/// own: a training step copies thousands.
 class Shape {
  public:
-  Shape() = default;
-  /// Throws std::invalid_argument on a negative dimension or a product beyond int64.
-  Shape(std::initializer_list<int64_t> dims) : Shape(std::vector<int64_t>(dims)) {}
-  explicit Shape(std::vector<int64_t> dims);
+  static constexpr size_t kMaxRank = 8;
 
-  size_t rank() const { return dims_.size(); }
+  Shape() = default;
+  /// Throws std::invalid_argument on more than kMaxRank dimensions, a negative one or a product
+  /// beyond int64.
+  explicit Shape(std::span<const int64_t> dims);
+  explicit Shape(const std::vector<int64_t>& dims) : Shape(std::span(dims)) {}
+  Shape(std::initializer_list<int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
+
+  size_t rank() const { return rank_; }
   int64_t operator[](size_t axis) const { return dims_[axis]; }
-  int64_t back() const { return dims_.back(); }
+  int64_t back() const { return dims_[rank_ - 1]; }
   int64_t count() const { return count_; }
-  const std::vector<int64_t>& dims() const { return dims_; }
-  bool operator==(const Shape& other) const { return dims_ == other.dims_; }
+  std::span<const int64_t> dims() const { return {dims_.data(), rank_}; }
+  bool operator==(const Shape& other) const = default;
 
   std::string to_string() const;  ///< "[8,16,16,24]"
 
  private:
-  std::vector<int64_t> dims_;
+  std::array<int64_t, kMaxRank> dims_{};  ///< zeros from rank_ on
+  size_t rank_ = 0;
   int64_t count_ = 1;
 };
 

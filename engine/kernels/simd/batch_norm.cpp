@@ -74,7 +74,7 @@ constexpr int64_t kGrainRows = 64;
 
 void batch_norm_statistics(const float* input, int64_t rows, int64_t channels,
                            const Moments& moments) {
-  std::vector<PartMoments> parts(thread_count(), PartMoments(channels));
+  auto parts = parts_of<PartMoments>(thread_count(), channels);
   parallel_for(rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
     HWY_DYNAMIC_DISPATCH(moments_range)(input, channels, parts[part], begin, end);
   });
@@ -101,7 +101,7 @@ void add(const Normalized& a, const Normalized& b, int64_t rows, int64_t channel
 
 void batch_norm_backward_sums(const Normalized& input, const float* grad, int64_t rows,
                               int64_t channels, const GradientSums& sums) {
-  std::vector<PartSums> parts(thread_count(), PartSums(channels));
+  auto parts = parts_of<PartSums>(thread_count(), channels);
   parallel_for(rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
     HWY_DYNAMIC_DISPATCH(backward_sums_range)
     (input, channels, sums.mean, grad, parts[part], begin, end);

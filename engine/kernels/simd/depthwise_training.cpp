@@ -5,9 +5,8 @@
 
 #include "engine/base/buffer.h"
 #include "engine/base/parallel.h"
-#include "engine/base/separate.h"
-#include "engine/kernels/simd/block_output.h"
 #include "engine/kernels/simd/depthwise.h"
+#include "engine/kernels/simd/row_blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/simd/depthwise_training.cpp"
@@ -162,11 +161,12 @@ HWY_EXPORT(training_backward_range);
 
 void depthwise_forward(const Conv2dShape& s, const Normalized& input, const float* taps,
                        float* output, const Moments* moments) {
-  std::vector<PartMoments> parts;
-  if (moments != nullptr) parts.assign(thread_count(), PartMoments(s.in_channels));
-  parallel_for(s.batch, 1, [&](int64_t begin, int64_t end, int part) {
+  const Pieces pieces(s.batch, 1);
+  auto parts = parts_of<PartMoments>(moments != nullptr ? pieces.count() : 0, s.in_channels);
+  parallel_for(pieces, [&](int64_t begin, int64_t end, int piece) {
     HWY_DYNAMIC_DISPATCH(training_forward_range)
-    (s, input, taps, output, moments != nullptr ? &parts[part] : nullptr, begin, end);
+    (s, input, taps, output, moments != nullptr ? &parts[piece] : nullptr, begin, end);
+    if (moments != nullptr) parts[piece].sums.flush();
   });
   if (moments != nullptr) combine(std::move(parts), *moments);
 }
@@ -175,29 +175,24 @@ void depthwise_backward(const Conv2dShape& s, const NormalizedGradient& grad_out
                         const Normalized& input, const float* taps,
                         const DepthwiseGradients& gradients) {
   const int64_t channels = s.in_channels, count = 9 * channels;
-  std::vector<float> turned(count);
+  const auto turned = allocate_floats(static_cast<size_t>(count));
   for (int64_t k = 0; k < 9; ++k) {
     std::copy_n(taps + k * channels, channels, &turned[(8 - k) * channels]);
   }
+  const Pieces pieces(s.batch, 1);
   const GradientSums* sums = gradients.sums;
-  std::vector<PartSums> part_sums;
-  if (sums != nullptr) part_sums.assign(thread_count(), PartSums(channels));
-  std::vector<SeparateVector<float>> shares;
-  if (gradients.grad_taps != nullptr) {
-    shares.assign(thread_count(), SeparateVector<float>(count, 0.0f));
-  }
-  const int parts = parallel_for(s.batch, 1, [&](int64_t begin, int64_t end, int part) {
+  auto part_sums = parts_of<PartSums>(sums != nullptr ? pieces.count() : 0, channels);
+  const Shares shares(pieces.count(), count, gradients.grad_taps);
+  parallel_for(pieces, [&](int64_t begin, int64_t end, int piece) {
+    if (shares[piece] != nullptr) std::fill_n(shares[piece], count, 0.0f);
     HWY_DYNAMIC_DISPATCH(training_backward_range)
-    (s, grad_output, input, taps, turned.data(), sums != nullptr ? sums->mean : nullptr,
-     gradients.grad_input, sums != nullptr ? &part_sums[part] : nullptr,
-     shares.empty() ? nullptr : shares[part].data(), begin, end);
+    (s, grad_output, input, taps, turned.get(), sums != nullptr ? sums->mean : nullptr,
+     gradients.grad_input, sums != nullptr ? &part_sums[piece] : nullptr, shares[piece], begin,
+     end);
+    if (sums != nullptr) part_sums[piece].flush();
   });
   if (sums != nullptr) combine(std::move(part_sums), *sums);
-  if (gradients.grad_taps == nullptr) return;
-  std::copy_n(shares.front().begin(), count, gradients.grad_taps);
-  for (int part = 1; part < parts; ++part) {
-    for (int64_t i = 0; i < count; ++i) gradients.grad_taps[i] += shares[part][i];
-  }
+  shares.add_up();
 }
 
 }  // namespace edgeprune::simd

@@ -1,32 +1,47 @@
 #pragma once
-// Per-channel sums that every thread takes of its own rows, and how they are put together: in the
-// order of the parts, so that results repeat bit for bit with the same number of threads.
+// Per-channel sums over pieces of the rows, each taken by one thread, and how they are put
+// together: in the order of the pieces, so that results repeat bit for bit with the same number of
+// threads.
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
-#include "engine/base/separate.h"
+#include "engine/base/buffer.h"
 #include "engine/kernels/normalized.h"
 
 namespace edgeprune::simd {
 
 /// Two per-channel sums over some rows: in float over a block of rows, then in double, which gives
-/// six digits of a variance. Written every few rows, so apart from the other threads'.
-struct alignas(kSeparate) PartSums {
-  explicit PartSums(int64_t channels)
-      : first(channels, 0.0), second(channels, 0.0), block(2 * channels, 0.0f) {}
+/// six digits of a variance. Written every few rows, so apart from the other threads' (kSeparate).
+class PartSums {
+ public:
+  explicit PartSums(int64_t channels);
+  PartSums(PartSums&&) = default;
 
+  /// Before the first row: clears the sums. Not in the constructor, so that the thread does it
+  /// that will add to them.
+  void begin() {
+    if (!begun_) clear();
+  }
   /// Takes the block's rows over once there are enough of them.
   void added(int64_t rows) {
     constexpr int64_t kBlockRows = 64;
-    rows_in_block += rows;
-    if (rows_in_block >= kBlockRows) flush();
+    *rows_in_block_ += rows;
+    if (*rows_in_block_ >= kBlockRows) flush();
   }
   void flush();
 
-  SeparateVector<double> first, second;
-  SeparateVector<float> block;  ///< both sums of the newest rows
-  int64_t rows_in_block = 0;
+  std::span<double> first, second;
+  std::span<float> block;  ///< both sums of the newest rows
+
+ private:
+  void clear();
+
+  std::shared_ptr<float[]> memory_;
+  int64_t* rows_in_block_;  ///< in memory_, too
+  bool begun_ = false;
 };
 
 /// Sums of (x - origin) and (x - origin)^2 over some rows.
@@ -37,11 +52,38 @@ struct PartMoments {
   int64_t rows = 0;
 };
 
+/// One for each piece.
+template <typename Part>
+std::vector<Part> parts_of(int pieces, int64_t channels) {
+  std::vector<Part> parts;
+  parts.reserve(static_cast<size_t>(pieces));
+  for (int i = 0; i < pieces; ++i) parts.emplace_back(channels);
+  return parts;
+}
+
 /// Mean and biased variance of all parts' rows together (Chan, Golub & LeVeque 1983). The first
 /// part has rows, others may have none.
 void combine(std::vector<PartMoments> parts, const Moments& moments);
 /// The two sums of all parts' rows together.
 void combine(std::vector<PartSums> parts, const GradientSums& sums);
+
+/// A sum of `count` floats over the rows (the gradient of weights), as each piece has its own share
+/// of it: the first one's is `sum` itself. Null is not wanted: then so are all shares.
+class Shares {
+ public:
+  Shares(int pieces, int64_t count, float* sum);
+  float* operator[](int piece) const {
+    return piece == 0 || sum_ == nullptr ? sum_ : others_.get() + (piece - 1) * stride_;
+  }
+  /// Adds all to `sum`.
+  void add_up() const;
+
+ private:
+  int pieces_;
+  int64_t count_, stride_;
+  float* sum_;
+  std::shared_ptr<float[]> others_;
+};
 
 /// The mean of a few rows spread over all of them. (One row alone will not do: the first is a
 /// corner of an image, whose padding makes it an outlier.)

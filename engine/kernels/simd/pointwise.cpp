@@ -7,7 +7,7 @@
 
 #include "engine/base/buffer.h"
 #include "engine/base/parallel.h"
-#include "engine/kernels/simd/block_output.h"
+#include "engine/kernels/simd/row_blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/simd/pointwise.cpp"
@@ -15,19 +15,6 @@
 
 #include "engine/kernels/simd/gemm-inl.h"
 #include "engine/kernels/simd/sums-inl.h"
-
-#ifndef EDGEPRUNE_POINTWISE_ONCE
-#define EDGEPRUNE_POINTWISE_ONCE
-namespace edgeprune::simd {
-
-/// So many rows that what a block reads and writes stays in the second-level cache.
-inline int64_t block_rows(const PointwiseShape& s) {
-  constexpr int64_t kFloats = 32 * 1024;
-  return std::clamp<int64_t>(kFloats / (s.in_channels + s.out_channels) / 8 * 8, 32, 256);
-}
-
-}  // namespace edgeprune::simd
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
@@ -55,7 +42,7 @@ void pack_backward(const PointwiseShape& s, const float* weights, float* packed)
 
 void forward_range(const PointwiseShape& s, const Normalized& input, const float* packed,
                    float* output, PartMoments* moments, int64_t begin, int64_t end) {
-  const int64_t most = std::min(block_rows(s), end - begin);
+  const int64_t most = block_rows(s.in_channels + s.out_channels);
   const auto scratch = allocate_floats(static_cast<size_t>(Tiles::size(most, s.in_channels)));
   const Panels weights{const_cast<float*>(packed), s.in_channels, s.out_channels};
   const BlockOutput out(output, s.rows, s.out_channels, most);
@@ -75,7 +62,7 @@ void backward_range(const PointwiseShape& s, const NormalizedGradient& grad_outp
                     const Normalized& input, const float* packed, const float* mean,
                     float* grad_input, PartSums* sums, float* grad_weights, int64_t begin,
                     int64_t end) {
-  const int64_t most = std::min(block_rows(s), end - begin);
+  const int64_t most = block_rows(s.in_channels + s.out_channels);
   const auto grad_block = allocate_floats(static_cast<size_t>(Tiles::size(most, s.out_channels)));
   const auto input_block = allocate_floats(static_cast<size_t>(Panels::size(most, s.in_channels)));
   const Panels weights{const_cast<float*>(packed), s.out_channels, s.in_channels};
@@ -111,20 +98,17 @@ HWY_EXPORT(pack_backward);
 HWY_EXPORT(forward_range);
 HWY_EXPORT(backward_range);
 
-namespace {
-constexpr int64_t kGrainRows = 8;
-}
-
 void pointwise_forward(const PointwiseShape& s, const Normalized& input, const float* weights,
                        float* output, const Moments* moments) {
   const auto packed =
       allocate_floats(HWY_DYNAMIC_DISPATCH(panels_size)(s.in_channels, s.out_channels));
   HWY_DYNAMIC_DISPATCH(pack_forward)(s, weights, packed.get());
-  std::vector<PartMoments> parts;
-  if (moments != nullptr) parts.assign(thread_count(), PartMoments(s.out_channels));
-  parallel_for(s.rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
+  const Pieces pieces = row_pieces(s.rows, block_rows(s.in_channels + s.out_channels));
+  auto parts = parts_of<PartMoments>(moments != nullptr ? pieces.count() : 0, s.out_channels);
+  parallel_for(pieces, [&](int64_t begin, int64_t end, int piece) {
     HWY_DYNAMIC_DISPATCH(forward_range)
-    (s, input, packed.get(), output, moments != nullptr ? &parts[part] : nullptr, begin, end);
+    (s, input, packed.get(), output, moments != nullptr ? &parts[piece] : nullptr, begin, end);
+    if (moments != nullptr) parts[piece].sums.flush();
   });
   if (moments != nullptr) combine(std::move(parts), *moments);
 }
@@ -132,34 +116,27 @@ void pointwise_forward(const PointwiseShape& s, const Normalized& input, const f
 void pointwise_backward(const PointwiseShape& s, const NormalizedGradient& grad_output,
                         const Normalized& input, const float* weights,
                         const PointwiseGradients& gradients) {
-  std::shared_ptr<float[]> packed, partial;
+  std::shared_ptr<float[]> packed;
   if (gradients.grad_input != nullptr) {
     packed = allocate_floats(HWY_DYNAMIC_DISPATCH(panels_size)(s.out_channels, s.in_channels));
     HWY_DYNAMIC_DISPATCH(pack_backward)(s, weights, packed.get());
   }
+  // A piece's gradient of the weights is written and added up once: that should stay little beside
+  // the arithmetic of its rows.
+  constexpr int64_t kRowsWorthAShare = 256;
+  const Pieces pieces = row_pieces(s.rows, kRowsWorthAShare);
   const GradientSums* sums = gradients.sums;
-  std::vector<PartSums> part_sums;
-  if (sums != nullptr) part_sums.assign(thread_count(), PartSums(s.in_channels));
-  const int64_t count = s.in_channels * s.out_channels;
-  float* grad_weights = gradients.grad_weights;
-  if (grad_weights != nullptr) partial = allocate_floats((thread_count() - 1) * count);
-  // The first part's share goes where the sum will be.
-  const auto share = [&](int part) {
-    return part == 0 || grad_weights == nullptr ? grad_weights : &partial[(part - 1) * count];
-  };
-  const int parts = parallel_for(s.rows, kGrainRows, [&](int64_t begin, int64_t end, int part) {
+  auto part_sums = parts_of<PartSums>(sums != nullptr ? pieces.count() : 0, s.in_channels);
+  const Shares shares(pieces.count(), s.in_channels * s.out_channels, gradients.grad_weights);
+  parallel_for(pieces, [&](int64_t begin, int64_t end, int piece) {
     HWY_DYNAMIC_DISPATCH(backward_range)
     (s, grad_output, input, packed.get(), sums != nullptr ? sums->mean : nullptr,
-     gradients.grad_input, sums != nullptr ? &part_sums[part] : nullptr, share(part), begin, end);
+     gradients.grad_input, sums != nullptr ? &part_sums[piece] : nullptr, shares[piece], begin,
+     end);
+    if (sums != nullptr) part_sums[piece].flush();
   });
   if (sums != nullptr) combine(std::move(part_sums), *sums);
-  if (grad_weights == nullptr) return;
-  parallel_for(count, 16 * 1024, [&](int64_t begin, int64_t end, int) {
-    for (int part = 1; part < parts; ++part) {
-      const float* from = share(part);
-      for (int64_t i = begin; i < end; ++i) grad_weights[i] += from[i];
-    }
-  });
+  shares.add_up();
 }
 
 }  // namespace edgeprune::simd

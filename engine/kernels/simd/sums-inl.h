@@ -64,6 +64,7 @@ HWY_INLINE void with_destination(float* to, const Body& body) {
 template <typename To, typename Body>
 HWY_INLINE void sum_range(const float* rows, int64_t count, int64_t channels, const To& destination,
                           PartSums& sums, const Body& body) {
+  sums.begin();
   int64_t row = 0;
   const auto add = [&](auto side_by_side) HWY_ATTR {
     constexpr int kRows = decltype(side_by_side)::value;

@@ -9,11 +9,11 @@
 namespace edgeprune {
 namespace {
 
-TEST(Buffer, IsAlignedToCacheLines) {
+TEST(Buffer, SharesNoCacheLineWithOthers) {
   for (const size_t count : {0, 1, 15, 16, 17, 1000}) {
     const auto block = allocate_floats(count);
     ASSERT_NE(block, nullptr);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(block.get()) % 64, 0u) << count;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block.get()) % kSeparate, 0u) << count;
     std::fill_n(block.get(), count, 1.0f);
   }
 }
@@ -22,12 +22,12 @@ TEST(Buffer, FreedBlockIsHandedOutAgain) {
   release_pooled_buffers();
   const float* first = allocate_floats(1000).get();
   const BufferStats before = buffer_stats();
-  EXPECT_EQ(before.bytes_pooled, 4032u);  // 4000 rounded up to cache lines
+  EXPECT_EQ(before.bytes_pooled, 4096u);  // 4000 rounded up to kSeparate
   const auto again = allocate_floats(1000);
   EXPECT_EQ(again.get(), first);
   EXPECT_EQ(buffer_stats().fresh, before.fresh);
   EXPECT_EQ(buffer_stats().bytes_pooled, 0u);
-  EXPECT_EQ(buffer_stats().bytes_in_use, before.bytes_in_use + 4032);
+  EXPECT_EQ(buffer_stats().bytes_in_use, before.bytes_in_use + 4096);
   EXPECT_NE(allocate_floats(2000).get(), first);
 }
 

@@ -71,6 +71,85 @@ TEST(ParallelFor, ThrowsWhatAPartThrewOnceAllHaveEnded) {
   EXPECT_EQ(ended, 2);
 }
 
+/// Runs through pieces and returns them in order.
+std::vector<Piece> run(const Pieces& pieces) {
+  std::vector<Piece> found(static_cast<size_t>(pieces.count()));
+  std::vector<std::atomic<int>> calls(found.size());
+  parallel_for(pieces, [&](int64_t begin, int64_t end, int piece) {
+    found.at(static_cast<size_t>(piece)) = {begin, end};
+    ++calls.at(static_cast<size_t>(piece));
+  });
+  for (const auto& count : calls) EXPECT_EQ(count, 1);
+  return found;
+}
+
+TEST(Pieces, FollowOneAnotherAndCoverTheRange) {
+  for (const int threads : {1, 2, 3, 4}) {
+    const ThreadScope scope(threads);
+    for (const int64_t smallest : {1, 3, 8}) {
+      for (const int64_t count : {1, 2, 7, 8, 31, 128, 1000}) {
+        int64_t next = 0;
+        for (const auto& [begin, end] : run(Pieces(count, smallest))) {
+          EXPECT_EQ(begin, next);
+          EXPECT_GT(end, begin);
+          EXPECT_TRUE(end == count || (end - begin) % smallest == 0) << begin << " to " << end;
+          next = end;
+        }
+        EXPECT_EQ(next, count);
+      }
+    }
+  }
+}
+
+TEST(Pieces, OfOneThreadAreOne) {
+  const ThreadScope scope(1);
+  EXPECT_EQ(run(Pieces(1000, 8)), (std::vector<Piece>{{0, 1000}}));
+}
+
+TEST(Pieces, OfNothingAreNone) {
+  EXPECT_EQ(Pieces(0, 8).count(), 0);
+  parallel_for(Pieces(0, 8), [](int64_t, int64_t, int) { FAIL(); });
+}
+
+TEST(Pieces, AreLargeAtFirstAndFillUpTheEnd) {
+  const ThreadScope scope(2);
+  EXPECT_EQ(run(Pieces(128, 1)), (std::vector<Piece>{{0, 48},
+                                                     {48, 96},
+                                                     {96, 104},
+                                                     {104, 112},
+                                                     {112, 116},
+                                                     {116, 120},
+                                                     {120, 122},
+                                                     {122, 124},
+                                                     {124, 126},
+                                                     {126, 128}}));
+  EXPECT_EQ(run(Pieces(512, 256)), (std::vector<Piece>{{0, 256}, {256, 512}}));
+}
+
+TEST(Pieces, TheFirstOnesGoToAThreadEach) {
+  const ThreadScope scope(3);
+  const Pieces pieces(1000, 1);
+  std::vector<std::atomic<int>> of_thread(3);
+  parallel_for(pieces, [&](int64_t, int64_t, int piece) {
+    if (piece < 3) ++of_thread.at(static_cast<size_t>(omp_get_thread_num()));
+  });
+  for (const auto& count : of_thread) EXPECT_EQ(count, 1);
+}
+
+TEST(Pieces, ThrowWhatOneThrewOnceAllHaveEnded) {
+  for (const int threads : {1, 3}) {
+    const ThreadScope scope(threads);
+    const Pieces pieces(1000, 1);
+    std::atomic<int> ended = 0;
+    const auto body = [&](int64_t, int64_t, int piece) {
+      if (piece == pieces.count() - 1) throw std::bad_alloc();
+      ++ended;
+    };
+    EXPECT_THROW(parallel_for(pieces, body), std::bad_alloc);
+    EXPECT_EQ(ended, pieces.count() - 1);
+  }
+}
+
 TEST(ThreadScope, RestoresTheCount) {
   const int before = thread_count();
   {

@@ -65,6 +65,16 @@ TEST_P(Conv2d, GradientsMatchFiniteDifferences) {
                                .inputs = {random_tensor(x, 1), random_tensor(w, 2)}}));
 }
 
+TEST_P(Conv2d, GradientsOfTheWeightsAloneMatchFiniteDifferences) {
+  const auto& [name, x, w, conv_params] = GetParam();
+  EXPECT_TRUE(gradients_match(
+      {.function =
+           [input = random_tensor(x, 1), params = conv_params](const std::vector<Variable>& in) {
+             return ops::conv2d(Variable(input), in[0], params);
+           },
+       .inputs = {random_tensor(w, 2)}}));
+}
+
 INSTANTIATE_TEST_SUITE_P(, Conv2d, ::testing::ValuesIn(kCases),
                          [](const auto& test) { return test.param.name; });
 

@@ -32,6 +32,18 @@ TEST(Shape, EqualsByDimensionsNotByCount) {
   EXPECT_FALSE((Shape{6}) == (Shape{6, 1}));
 }
 
+TEST(Shape, HasEightDimensionsAtMost) {
+  const Shape most{1, 2, 3, 4, 5, 6, 7, 8};
+  EXPECT_EQ(most.rank(), Shape::kMaxRank);
+  EXPECT_EQ(most.count(), 40320);
+  try {
+    Shape{1, 2, 3, 4, 5, 6, 7, 8, 9};
+    ADD_FAILURE() << "accepted";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(), "[Shape] at most 8 dimensions, got 9: [1,2,3,4,5,6,7,8,9]");
+  }
+}
+
 TEST(Shape, NegativeOrOverflowingDimensionsAreRejected) {
   EXPECT_THROW((Shape{2, -1}), std::invalid_argument);
   EXPECT_THROW((Shape{int64_t{1} << 32, int64_t{1} << 31}), std::invalid_argument);

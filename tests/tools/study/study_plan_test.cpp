@@ -40,7 +40,9 @@ void expect_sound(const StudyPlan& plan) {
     const StudyStep& parent = known.at(step.parent);
     EXPECT_GT(step.target, parent.target) << step.id;
     EXPECT_LT(step.target, 1) << step.id;
-    if (parent.prune) EXPECT_EQ(parent.prune->method, step.prune->method) << step.id;
+    if (parent.prune) {
+      EXPECT_EQ(parent.prune->method, step.prune->method) << step.id;
+    }
   }
   EXPECT_TRUE(known.contains("baseline"));
 }

@@ -27,15 +27,16 @@ using testing::TemporaryFolder;
 
 TEST(Trainer, LearnsWellAboveChance) {
   SmallRun run(1000);
-  run.options.epochs = 6;
-  run.options.learning_rate = 1e-2f;
+  run.options.epochs = 10;
+  // At 1e-2 the last digits of a sum decide whether so few steps end at 20 or at 56 %.
+  run.options.learning_rate = 5e-3f;
   const TrainResult result = run.train();
-  ASSERT_EQ(result.epochs.size(), 6u);
+  ASSERT_EQ(result.epochs.size(), 10u);
   EXPECT_LT(result.epochs.back().loss, result.epochs.front().loss);
-  EXPECT_EQ(result.chosen_epoch, 6);
+  EXPECT_EQ(result.chosen_epoch, 10);
   const Evaluation test =
       evaluate(run.model, run.info, synthetic(300, Split::test, 0), inference::Engine::dense);
-  EXPECT_GT(test.accuracy, 0.3) << "chance is 0.1";
+  EXPECT_GT(test.accuracy, 0.4) << "chance is 0.1";
 }
 
 TEST(Trainer, ReportsEveryEpoch) {
