@@ -92,6 +92,7 @@ class Pieces {
 template <typename Body>
 void parallel_for(const Pieces& pieces, const Body& body) {
   const int count = pieces.count(), threads = std::min(thread_count(), count);
+  if (count == 0) return;
   std::exception_ptr failure;
   const auto run = [&](int piece) {
     try {

@@ -74,26 +74,6 @@ class InputLines {
   std::shared_ptr<float[]> data_;
 };
 
-/// Sums of a register tile, stored to rows [0, rows) of c or added to them.
-template <int kVectors>
-HWY_INLINE void store_tile(const Vec (&sum)[kTileRows][kVectors], int64_t rows, bool accumulate,
-                           const Partial& last, bool last_is_partial, float* c, int64_t c_stride) {
-  const F32 d;
-#pragma GCC unroll 8
-  for (int r = 0; r < kTileRows; ++r) {
-    if (r >= rows) break;
-    float* to = c + r * c_stride;
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v, to += kLanes) {
-      if (v == kVectors - 1 && last_is_partial) {
-        last.store(accumulate ? hn::Add(sum[r][v], last.load(to)) : sum[r][v], to);
-      } else {
-        hn::StoreU(accumulate ? hn::Add(sum[r][v], hn::LoadU(d, to)) : sum[r][v], d, to);
-      }
-    }
-  }
-}
-
 /// sum += a[r][k] * b[k] for `count` steps of K.
 template <int kVectors>
 HWY_INLINE void add_products(const float* const (&a)[kTileRows], int64_t step, const float* b,
@@ -112,15 +92,6 @@ HWY_INLINE void add_products(const float* const (&a)[kTileRows], int64_t step, c
   }
 }
 
-template <int kVectors>
-HWY_INLINE void clear(Vec (&sum)[kTileRows][kVectors]) {
-#pragma GCC unroll 8
-  for (auto& row : sum) {
-#pragma GCC unroll 4
-    for (auto& v : row) v = hn::Zero(F32());
-  }
-}
-
 /// A line of the output by one panel of the weights [window, O].
 template <int kVectors>
 void output_panel(const Conv2dShape& s, const InputLines& lines, const Panels& weights,
@@ -130,7 +101,7 @@ void output_panel(const Conv2dShape& s, const InputLines& lines, const Panels& w
   const Partial last(static_cast<size_t>(over));
   for (int64_t x = 0; x < width; x += kTileRows) {
     Vec sum[kTileRows][kVectors];
-    clear(sum);
+    clear_tile(sum);
     const float* b = weights.panel(panel);
     for (int64_t line = 0; line < s.kernel; ++line) {
       const float* a[kTileRows];
@@ -155,7 +126,7 @@ void weights_panel(const Conv2dShape& s, const InputLines& lines, const Panels& 
   const Partial last(static_cast<size_t>(over));
   for (int64_t row = 0; row < rows; row += kTileRows) {
     Vec sum[kTileRows][kVectors];
-    clear(sum);
+    clear_tile(sum);
     const float* a[kTileRows];
 #pragma GCC unroll 8
     for (int r = 0; r < kTileRows; ++r) a[r] = lines.at(std::min(row + r, rows - 1));

@@ -180,6 +180,37 @@ inline void pack_transposed(const float* matrix, const Panels& panels, int64_t f
   }
 }
 
+/// The sums of a register tile.
+template <int kVectors>
+HWY_INLINE void clear_tile(Vec (&sum)[kTileRows][kVectors]) {
+#pragma GCC unroll 8
+  for (auto& row : sum) {
+#pragma GCC unroll 4
+    for (auto& v : row) v = hn::Zero(F32());
+  }
+}
+
+/// Stored to rows [0, rows) of c, or added to them; `last` if the last vector is partial.
+template <int kVectors>
+HWY_INLINE void store_tile(const Vec (&sum)[kTileRows][kVectors], int64_t rows, bool accumulate,
+                           const Partial& last, bool last_is_partial, float* HWY_RESTRICT c,
+                           int64_t c_stride) {
+  const F32 d;
+#pragma GCC unroll 8
+  for (int r = 0; r < kTileRows; ++r) {
+    if (r >= rows) break;
+    float* to = c + r * c_stride;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v, to += kLanes) {
+      if (v == kVectors - 1 && last_is_partial) {
+        last.store(accumulate ? hn::Add(sum[r][v], last.load(to)) : sum[r][v], to);
+      } else {
+        hn::StoreU(accumulate ? hn::Add(sum[r][v], hn::LoadU(d, to)) : sum[r][v], d, to);
+      }
+    }
+  }
+}
+
 /// One register tile over `steps` times eight values of K. A's value for row r and step j stands at
 /// a[r * kRowStride + j * kStepStride], eight steps on at a + a_next.
 template <int kVectors, int kRowStride, int kStepStride>
@@ -189,11 +220,7 @@ HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
                               bool last_is_partial, bool accumulate) {
   const F32 d;
   Vec sum[kTileRows][kVectors];
-#pragma GCC unroll 8
-  for (auto& row : sum) {
-#pragma GCC unroll 4
-    for (auto& v : row) v = hn::Zero(d);
-  }
+  clear_tile(sum);
   for (int64_t s = 0; s < steps; ++s, a += a_next, b += kTile * kVectors * kLanes) {
 #pragma GCC unroll 8
     for (int j = 0; j < kTile; ++j) {
@@ -208,19 +235,7 @@ HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
       }
     }
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < kTileRows; ++r) {
-    if (r >= rows) break;
-    float* to = c + r * c_stride;
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v, to += kLanes) {
-      if (v == kVectors - 1 && last_is_partial) {
-        last.store(accumulate ? hn::Add(sum[r][v], last.load(to)) : sum[r][v], to);
-      } else {
-        hn::StoreU(accumulate ? hn::Add(sum[r][v], hn::LoadU(d, to)) : sum[r][v], d, to);
-      }
-    }
-  }
+  store_tile(sum, rows, accumulate, last, last_is_partial, c, c_stride);
 }
 
 /// A column of register tiles: rows [0, rows) of C by one panel.
