@@ -192,17 +192,20 @@ void train_step(MobileNetV2& model, optim::Optimizer& optimizer, uint64_t seed) 
   optimizer.step(1e-3f);
 }
 
-/// How far two models' arrays are apart. Left out: the projections' batch norm biases, whose
-/// gradient is rounding alone (the next batch norm takes every constant out), which Adam makes a
-/// whole step of.
+/// Batch norm biases whose gradient can be rounding alone, which Adam makes a whole step of: the
+/// projections' (the next batch norm takes every constant out) and, of channels that ReLU6 passes
+/// everywhere, the depthwise convolutions' (so does the projection's).
+bool is_adrift(const std::string& name) {
+  return name.ends_with("conv.3.bias") || name.ends_with("conv.1.1.bias") ||
+         name.ends_with("features.1.conv.2.bias") || name.ends_with("features.1.conv.0.1.bias");
+}
+
+/// How far two models' arrays are apart.
 double largest_difference(const std::map<std::string, Array>& a,
-                          const std::map<std::string, Array>& b) {
+                          const std::map<std::string, Array>& b, bool with_those_adrift) {
   double worst = 0;
   for (const auto& [name, array] : a) {
-    if (array.dtype != DType::f32 || name.ends_with("conv.3.bias") ||
-        name.ends_with("features.1.conv.2.bias")) {
-      continue;
-    }
+    if (array.dtype != DType::f32 || (is_adrift(name) && !with_those_adrift)) continue;
     worst =
         std::max(worst, testing::max_abs_error(array.to_tensor(name), b.at(name).to_tensor(name)));
   }
@@ -226,8 +229,9 @@ TEST(Compact, TrainingGoesOnWithTheOptimisersState) {
     train_step(*smaller, *its_optimizer, 2);
     train_step(*forgetful, *fresh, 2);
     const auto expected = compact_arrays(model->state_dict(), plan);
-    EXPECT_LE(largest_difference(expected, smaller->state_dict()), 1e-4) << kind;
-    EXPECT_GT(largest_difference(expected, forgetful->state_dict()), 4e-4) << kind;
+    const bool all = std::string(kind) == "sgd";
+    EXPECT_LE(largest_difference(expected, smaller->state_dict(), all), 1e-4) << kind;
+    EXPECT_GT(largest_difference(expected, forgetful->state_dict(), all), 4e-4) << kind;
     EXPECT_EQ(removed_channels(plan_dead_channels(*smaller)), 0);
   }
 }
