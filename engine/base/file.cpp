@@ -1,10 +1,12 @@
 #include "engine/base/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -56,6 +58,21 @@ std::string temporary_name(const std::string& path) {
   return fmt::format("{}.tmp{}", path, ::getpid());
 }
 
+/// Removes the temporary files of writers that were killed.
+void remove_abandoned(const std::string& path) {
+  const std::string prefix = std::filesystem::path(path).filename().string() + ".tmp";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(path), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const char *number = name.data() + prefix.size(), *end = name.data() + name.size();
+    pid_t writer = 0;
+    const auto [rest, error] = std::from_chars(number, end, writer);
+    if (error != std::errc() || rest != end || writer <= 0) continue;
+    if (::kill(writer, 0) != 0 && errno == ESRCH) ::unlink(entry.path().c_str());
+  }
+}
+
 /// Removes the temporary file unless it was renamed away.
 struct TemporaryFile {
   std::string path;
@@ -82,6 +99,7 @@ std::vector<char> read_file(const std::string& path) {
 
 void write_file_atomically(const std::string& path,
                            const std::function<void(const ByteSink&)>& write) {
+  remove_abandoned(path);
   const TemporaryFile temporary{temporary_name(path)};
   {
     Descriptor file(temporary.path, O_WRONLY | O_CREAT | O_TRUNC);

@@ -16,7 +16,8 @@ std::vector<char> read_file(const std::string& path);
 /// Writes a file so that `path` holds either its old content or all of the new one, even across a
 /// power cut: the content goes to a temporary file beside it, which is fsynced and renamed. `write`
 /// may call its argument any number of times. Throws FileError (full disk, missing folder, no
-/// permission) and leaves no temporary file behind.
+/// permission) and leaves no temporary file behind; those of writers of this file that were killed
+/// go, too.
 using ByteSink = std::function<void(const void* data, size_t bytes)>;
 void write_file_atomically(const std::string& path,
                            const std::function<void(const ByteSink&)>& write);

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "engine/base/check.h"
@@ -44,6 +46,21 @@ TEST(ReadFile, MissingFileOrFolderThrowsNamingThePath) {
     FAIL() << "expected FileError";
   } catch (const FileError& error) {
     EXPECT_EQ(error.what(), folder.file("absent") + ": No such file or directory");
+  }
+}
+
+TEST(WriteFileAtomically, RemovesWhatAKilledWriterLeft) {
+  const testing::TemporaryFolder folder;
+  const auto living = folder.file("f.tmp" + std::to_string(::getppid()));
+  const auto of_another = folder.file("other.tmp2147483647");
+  const auto foreign = folder.file("f.tmpfile"), numbered = folder.file("f.tmp2147483647a");
+  for (const auto& name : {living, of_another, foreign, numbered}) std::ofstream(name) << "kept";
+  std::ofstream(folder.file("f.tmp2147483647")) << "half";  // no process has this number
+  write_file_atomically(folder.file("f"), "new");
+  EXPECT_EQ(text_of(folder.file("f")), "new");
+  EXPECT_FALSE(std::filesystem::exists(folder.file("f.tmp2147483647")));
+  for (const auto& name : {living, of_another, foreign, numbered}) {
+    EXPECT_TRUE(std::filesystem::exists(name)) << name;
   }
 }
 
