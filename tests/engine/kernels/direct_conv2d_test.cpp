@@ -24,14 +24,9 @@ const testing::TrainingKernels kKernels{
 constexpr Wanted kWeightsOnly{.grad_input = false, .sums = false, .grad_weights = true};
 
 Conv2dShape stem(int64_t batch) {
-  return {.batch = batch,
-          .in_height = 64,
-          .in_width = 64,
-          .in_channels = 3,
-          .out_channels = 32,
-          .kernel = 3,
-          .stride = 2,
-          .padding = 1};
+  Conv2dShape shape = testing::mobilenet_v2_shapes().front();
+  shape.batch = batch;
+  return shape;
 }
 
 /// Around the vectors' lengths and the register tiles; windows that lie in the padding.
