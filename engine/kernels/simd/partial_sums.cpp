@@ -27,6 +27,7 @@ void PartSums::clear() {
 
 void PartSums::flush() {
   begin();
+  if (*rows_in_block_ == 0) return;  // its thread has flushed already
   const size_t channels = first.size();
   for (size_t c = 0; c < channels; ++c) first[c] += block[c];
   for (size_t c = 0; c < channels; ++c) second[c] += block[channels + c];
