@@ -71,7 +71,7 @@ double worst_norm_error(const std::map<std::string, Tensor>& grads,
 }
 
 std::string golden_file(const std::string& name) {
-  return std::string(EDGEPRUNE_SOURCE_DIR) + "/tests/golden/" + name;
+  return testing::source_folder() + "/tests/golden/" + name;
 }
 
 std::unique_ptr<Golden> committed() {

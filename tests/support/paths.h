@@ -11,12 +11,15 @@
 
 namespace edgeprune::testing {
 
+/// The project's own folder, as it was when the tests were compiled.
+std::string source_folder();
+
 /// A file or folder of the shared reference data: $EDGEPRUNE_SHARED (default: ../shared beside the
 /// project).
 inline std::filesystem::path shared_path(const std::string& relative) {
   const char* root = std::getenv("EDGEPRUNE_SHARED");
   const std::filesystem::path base =
-      root != nullptr ? root : std::filesystem::path(EDGEPRUNE_SOURCE_DIR) / ".." / "shared";
+      root != nullptr ? root : std::filesystem::path(source_folder()) / ".." / "shared";
   return base / relative;
 }
 
