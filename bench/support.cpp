@@ -13,6 +13,7 @@
 #include "engine/base/profiler.h"
 #include "engine/base/random.h"
 #include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/onednn/waiting.h"
 #include "engine/kernels/simd/target.h"
 
 namespace edgeprune::bench {
@@ -91,6 +92,7 @@ double relative_error(const Tensor& actual, const Tensor& expected) {
 
 int main(int argc, char** argv) try {
   using namespace edgeprune;
+  onednn::wait_briefly();
   // In front of the caller's, which therefore win.
   std::string defaults[] = {"--benchmark_repetitions=5", "--benchmark_min_time=0.1",
                             "--benchmark_enable_random_interleaving=true",

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "engine/base/check.h"
+#include "engine/kernels/onednn/waiting.h"
 #include "engine/kernels/simd/target.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
@@ -20,6 +21,7 @@ int fail(const char* message, int code) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  edgeprune::onednn::wait_briefly();
   CLI::App app{
       "edgeprune: trains, prunes and times MobileNetV2 on this CPU, to say when sparse beats "
       "dense"};

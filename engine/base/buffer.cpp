@@ -1,6 +1,5 @@
 #include "engine/base/buffer.h"
 
-#include <omp.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -10,6 +9,8 @@
 #include <new>
 #include <utility>
 #include <vector>
+
+#include "engine/base/thread_pool.h"
 
 namespace edgeprune {
 namespace {
@@ -92,7 +93,7 @@ class Pool {
   /// Each thread of a parallel region has blocks of its own: with shared ones it would depend on
   /// who was faster whether a block is fresh.
   using Key = std::pair<size_t, int>;
-  static Key key(size_t bytes) { return {bytes, omp_get_thread_num()}; }
+  static Key key(size_t bytes) { return {bytes, thread_index()}; }
 
   std::map<Key, std::vector<float*>> free_;
   BufferStats stats_{};

@@ -1,33 +1,59 @@
 #pragma once
-// Threads by OpenMP. The thread count is OpenMP's own per-thread setting: the tools set it once,
-// the kernels obey it.
-
-#include <omp.h>
+// Work on several threads. How many is a setting of the calling thread: the tools set it once, the
+// kernels obey it.
 
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <vector>
+
+#include "engine/base/thread_pool.h"
 
 namespace edgeprune {
 
-inline int thread_count() {
-  return omp_get_max_threads();
-}
+/// The number of threads in force: at first $OMP_NUM_THREADS, or else usable_cores() (cores.h).
+int thread_count();
 
 /// Sets the number of threads for as long as it lives, then restores the old one.
 class ThreadScope {
  public:
-  explicit ThreadScope(int threads) : before_(omp_get_max_threads()) {
-    omp_set_num_threads(threads);
-  }
-  ~ThreadScope() { omp_set_num_threads(before_); }
+  explicit ThreadScope(int threads);
+  ~ThreadScope();
   ThreadScope(const ThreadScope&) = delete;
   ThreadScope& operator=(const ThreadScope&) = delete;
 
  private:
   int before_;
 };
+
+/// Calls body(piece) for 0 <= piece < pieces on the pool's threads, for which the caller's number
+/// of threads is in force then. Throws what the first of the pieces that threw did, once all have
+/// ended.
+template <typename Body>
+void for_each_piece(int pieces, int threads, const Body& body) {
+  struct Context {
+    const Body& body;
+    int threads_in_force;
+    std::mutex mutex;
+    int failed = INT32_MAX;  ///< the first piece that threw: `failure`
+    std::exception_ptr failure;
+  } context{body, thread_count(), {}, INT32_MAX, {}};
+  const auto run = [](void* untyped, int piece) {
+    auto& shared = *static_cast<Context*>(untyped);
+    const ThreadScope scope(shared.threads_in_force);
+    try {
+      shared.body(piece);
+    } catch (...) {
+      const std::lock_guard lock(shared.mutex);
+      if (piece > shared.failed) return;
+      shared.failed = piece;
+      shared.failure = std::current_exception();
+    }
+  };
+  run_pieces({run, &context, pieces}, threads);
+  if (context.failure) std::rethrow_exception(context.failure);
+}
 
 /// Calls body(begin, end, part) for consecutive pieces of [0, count), at most one piece a thread
 /// and none smaller than `grain` unless there is only one. The pieces depend on nothing but count,
@@ -42,17 +68,8 @@ int parallel_for(int64_t count, int64_t grain, const Body& body) {
     body(int64_t{0}, count, 0);
     return 1;
   }
-  std::exception_ptr failure;  // an exception that left OpenMP's region would end the process
-#pragma omp parallel for num_threads(parts) schedule(static, 1)
-  for (int part = 0; part < parts; ++part) {
-    try {
-      body(count * part / parts, count * (part + 1) / parts, part);
-    } catch (...) {
-#pragma omp critical
-      failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  for_each_piece(parts, parts,
+                 [&](int part) { body(count * part / parts, count * (part + 1) / parts, part); });
   return parts;
 }
 
@@ -86,30 +103,13 @@ class Pieces {
   std::vector<int64_t> ends_;
 };
 
-/// Calls body(begin, end, piece) for every piece: the first ones on a thread each, the others on
-/// whichever is free. Sums taken per piece and added up in their order repeat bit for bit. Throws
-/// what a piece threw, once all have ended.
+/// Calls body(begin, end, piece) for every piece: the first ones on a thread each, unless one is
+/// late, the others on whichever is free. Sums taken per piece and added up in their order repeat
+/// bit for bit. Throws what a piece threw, once all have ended.
 template <typename Body>
 void parallel_for(const Pieces& pieces, const Body& body) {
-  const int count = pieces.count(), threads = std::min(thread_count(), count);
-  if (count == 0) return;
-  std::exception_ptr failure;
-  const auto run = [&](int piece) {
-    try {
-      body(pieces.begin(piece), pieces.end(piece), piece);
-    } catch (...) {
-#pragma omp critical
-      failure = std::current_exception();
-    }
-  };
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-#pragma omp for schedule(static, 1) nowait
-    for (int piece = 0; piece < threads; ++piece) run(piece);
-#pragma omp for schedule(dynamic, 1) nowait
-    for (int piece = threads; piece < count; ++piece) run(piece);
-  }
-  if (failure) std::rethrow_exception(failure);
+  for_each_piece(pieces.count(), thread_count(),
+                 [&](int piece) { body(pieces.begin(piece), pieces.end(piece), piece); });
 }
 
 }  // namespace edgeprune

@@ -47,7 +47,7 @@ void run(const Options& o) {
   const InterruptGuard guard;
   const std::vector<double> levels = parse_levels(o.levels);
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
-  warn_of_surplus_threads(most_threads);
+  const ThreadNotes notes(most_threads);
   const Checkpoint checkpoint = load_checkpoint(o.model);
   const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels);
   std::filesystem::create_directories(o.folder);

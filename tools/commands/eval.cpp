@@ -24,7 +24,7 @@ struct Options {
 void run(const Options& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
-  warn_of_surplus_threads(o.threads);
+  const ThreadNotes notes(o.threads);
   require(!o.data.empty(), "eval", "--data is missing");
   const Checkpoint checkpoint = load_checkpoint(o.model);
   Dataset data = open_dataset(o.data, o.split == "train" ? Split::train : Split::test);

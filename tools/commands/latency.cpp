@@ -66,7 +66,7 @@ void run(const Options& o) {
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
-  warn_of_surplus_threads(most_threads);
+  const ThreadNotes notes(most_threads);
   if (!o.samples.empty()) require_writable_file(o.samples);
   if (o.retime) forget_kernel_choices();
   const auto [latencies, choices] = measure(o);

@@ -4,11 +4,14 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 
 #include "engine/base/check.h"
+#include "engine/base/cores.h"
 #include "engine/base/file.h"
 #include "engine/inference/plan.h"
 #include "tools/measurement/latency_table.h"
@@ -104,18 +107,34 @@ void add_store(CLI::App& command, std::string& storage) {
 }
 
 void add_threads(CLI::App& command, int& threads) {
-  threads = core_count();
+  threads = usable_cores();
   command.add_option("--threads", threads, "CPU threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
 }
 
-void warn_of_surplus_threads(int threads) {
-  if (threads <= core_count()) return;
+ThreadNotes::ThreadNotes(int threads) : threads_(threads) {
+  const int cores = usable_cores();
+  if (threads <= cores) return;
   say(
       fmt::format("warning: {} threads on {} core{} take turns and wait for each other: --threads "
                   "{} is faster",
-                  threads, core_count(), core_count() == 1 ? "" : "s", core_count()));
+                  threads, cores, cores == 1 ? "" : "s", cores));
+}
+
+ThreadNotes::~ThreadNotes() {
+  if (std::uncaught_exceptions() > 0) return;
+  const double others = load_.others().value_or(0);
+  constexpr double kNegligible = 0.25;  // of a core: what an otherwise idle system needs
+  if (others < kNegligible ||
+      others + std::min(threads_, usable_cores()) < usable_cores() + kNegligible) {
+    return;
+  }
+  fmt::print(
+      stderr,
+      "note: meanwhile other programs kept {:.1f} of {} cores busy: times are longer than on "
+      "a quiet machine\n",
+      std::min<double>(others, usable_cores()), usable_cores());
 }
 
 void TrainingFlags::add(CLI::App& command) {

@@ -7,6 +7,7 @@
 
 #include "tools/cli/table.h"
 #include "tools/measurement/latency.h"
+#include "tools/measurement/load.h"
 #include "tools/measurement/machine.h"
 #include "tools/training/recovery.h"
 #include "tools/training/trainer.h"
@@ -31,8 +32,19 @@ void add_format(CLI::App& command, std::string& format);
 void add_store(CLI::App& command, std::string& storage);
 /// Default: every core.
 void add_threads(CLI::App& command, int& threads);
-/// A line on stderr if the threads have to take turns on the cores: the result is right, but late.
-void warn_of_surplus_threads(int threads);
+/// Says on stderr what makes the threads slow, though the result is right: at once, that there are
+/// more than cores; in the end, unless with an error, that other programs kept the cores busy.
+class ThreadNotes {
+ public:
+  explicit ThreadNotes(int threads);
+  ~ThreadNotes();
+  ThreadNotes(const ThreadNotes&) = delete;
+  ThreadNotes& operator=(const ThreadNotes&) = delete;
+
+ private:
+  int threads_;
+  LoadWatch load_;
+};
 
 /// What `train` and `study` agree on: batch, learning rate, optimiser, seed ...
 struct TrainingFlags {

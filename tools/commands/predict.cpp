@@ -53,7 +53,7 @@ std::vector<Cell> top_row(const std::string& image, std::span<const float> logit
 
 void run(const Options& o) {
   const ThreadScope threads(o.threads);
-  warn_of_surplus_threads(o.threads);
+  const ThreadNotes notes(o.threads);
   const Checkpoint checkpoint = load_checkpoint(o.model);
   const auto& classes = checkpoint.info.classes;
   const int size = static_cast<int>(checkpoint.model->architecture().input_size);

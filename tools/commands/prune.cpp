@@ -176,7 +176,7 @@ void run(const PruneOptions& o) {
   if (o.dry_run && !o.schedule.empty()) {
     print(plan(trajectory, checkpoint), o.format);
   } else if (!o.dry_run && (trajectory.steps.size() > 1 || o.uses_data())) {
-    warn_of_surplus_threads(o.threads);
+    const ThreadNotes notes(o.threads);
     prune_and_train(o, trajectory, checkpoint);
   } else {
     prune_at_once(o, trajectory, checkpoint);

@@ -44,7 +44,7 @@ void run(const Options& o) {
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
-  warn_of_surplus_threads(o.threads);
+  const ThreadNotes notes(o.threads);
   require(!o.data.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
   options.method = parse_method(o.method);

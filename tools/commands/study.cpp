@@ -71,7 +71,7 @@ void run(const Options& o, const CLI::App& command) {
   if (o.dry_run) return print_plan(own, plan);
   require(!study.folder.empty(), "study", "--out is missing (or ask for a --dry-run)");
   const ThreadScope threads(study.threads);
-  warn_of_surplus_threads(study.threads);
+  const ThreadNotes notes(study.threads);
   if (o.remeasure) {
     remeasure_study(plan, study, say);
   } else {

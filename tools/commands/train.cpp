@@ -73,7 +73,7 @@ Table epochs_table(const std::vector<EpochResult>& epochs, const std::vector<dou
 void run(const Options& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
-  warn_of_surplus_threads(o.threads);
+  const ThreadNotes notes(o.threads);
   require(!o.data.empty(), "train", "--data is missing");
   require_writable(o.out);
   Dataset training = open_dataset(o.data, Split::train);

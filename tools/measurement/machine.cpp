@@ -1,10 +1,10 @@
 #include "tools/measurement/machine.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <fstream>
 
+#include "engine/base/cores.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/target.h"
 
@@ -32,7 +32,7 @@ std::string frequency_governor(const std::string& root) {
 
 Machine this_machine(const std::string& root) {
   return {.cpu = cpu_model(root),
-          .cores = core_count(),
+          .cores = usable_cores(),
           .governor = frequency_governor(root),
           .simd = simd::current_target(),
           .build = build_description(),
@@ -52,10 +52,6 @@ std::string build_description() {
 
 std::string build_commit() {
   return EDGEPRUNE_COMMIT;
-}
-
-int core_count() {
-  return omp_get_num_procs();
 }
 
 }  // namespace edgeprune

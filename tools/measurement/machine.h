@@ -24,7 +24,5 @@ std::string build_description();
 /// The commit this binary was built from, with "-dirty" if the tree had changes; "unknown" outside
 /// a git checkout.
 std::string build_commit();
-/// Cores this process may use.
-int core_count();
 
 }  // namespace edgeprune

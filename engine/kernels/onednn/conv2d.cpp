@@ -98,6 +98,7 @@ using BackwardWeights = Backward<convolution_backward_weights>;
 template <typename Primitive, typename... Flags>
 Primitive& cached(const Conv2dShape& shape, Flags... flags) {
   using Key = std::tuple<Conv2dShape, int, Flags...>;
+  use_the_threads_in_force();
   thread_local std::map<Key, std::unique_ptr<Primitive>> cache;
   auto& entry = cache[Key{shape, thread_count(), flags...}];
   if (!entry) entry = std::make_unique<Primitive>(shape, flags...);
@@ -151,6 +152,7 @@ FusedConv2d::FusedConv2d(const Conv2dShape& shape, const float* weights, const f
     : impl_(std::make_unique<Impl>()) {
   require(!add_residual || shape.groups == 1, "FusedConv2d",
           "no residual behind a convolution of {} groups", shape.groups);
+  use_the_threads_in_force();
   const Descriptors descriptors(shape);
   dnnl::post_ops post_ops;
   if (add_residual) post_ops.append_binary(dnnl::algorithm::binary_add, descriptors.output);
@@ -191,6 +193,7 @@ void FusedConv2d::run(const float* input, const float* residual, float* output) 
     arguments[DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1].set_data_handle(
         const_cast<float*>(residual));
   }
+  use_the_threads_in_force();
   impl_->primitive.execute(cpu_stream(), arguments);
   cpu_stream().wait();
 }

@@ -1,10 +1,19 @@
 #pragma once
 // oneDNN's engine, stream and memory, for the files of this folder.
 
+#include <omp.h>
+
 #include <dnnl.hpp>
 #include <string>
 
+#include "engine/base/parallel.h"
+
 namespace edgeprune::onednn {
+
+/// oneDNN plans and runs its primitives for OpenMP's number of threads, not ours.
+inline void use_the_threads_in_force() {
+  omp_set_num_threads(thread_count());
+}
 
 inline dnnl::engine& cpu_engine() {
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);

@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -129,11 +132,33 @@ TEST(Pieces, AreLargeAtFirstAndFillUpTheEnd) {
 TEST(Pieces, TheFirstOnesGoToAThreadEach) {
   const ThreadScope scope(3);
   const Pieces pieces(1000, 1);
-  std::vector<std::atomic<int>> of_thread(3);
+  std::atomic<int> begun = 0;
   parallel_for(pieces, [&](int64_t, int64_t, int piece) {
-    if (piece < 3) ++of_thread.at(static_cast<size_t>(omp_get_thread_num()));
+    if (piece >= 3) return;
+    ++begun;
+    while (begun < 3) std::this_thread::yield();  // so that no thread is late
+    EXPECT_EQ(thread_index(), piece);
   });
-  for (const auto& count : of_thread) EXPECT_EQ(count, 1);
+  EXPECT_EQ(begun, 3);
+}
+
+TEST(ParallelFor, ThrowsWhatTheFirstPartThrewThatDid) {
+  const ThreadScope scope(4);
+  for (int round = 0; round < 20; ++round) {
+    try {
+      parallel_for(4, 1, [](int64_t, int64_t, int part) {
+        if (part > 0) throw std::runtime_error(std::to_string(part));
+      });
+      FAIL();
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "1");
+    }
+  }
+}
+
+TEST(ThreadScope, HoldsWithinThePieces) {
+  const ThreadScope scope(3);
+  parallel_for(3, 1, [](int64_t, int64_t, int) { EXPECT_EQ(thread_count(), 3); });
 }
 
 TEST(Pieces, ThrowWhatOneThrewOnceAllHaveEnded) {

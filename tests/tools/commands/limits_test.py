@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import resource
+import subprocess
+import sys
 import unittest
 
 from support import CommandTest, write_image_folder
@@ -44,6 +47,26 @@ class Limits(CommandTest):
         smallest = self.other_size(32, images=2)  # its last maps are a pixel: nothing to take a variance of
         self.fail(*smallest, "--batch", 1, says="use a larger batch")
         self.succeed(*smallest, "--batch", 2)
+
+    def test_onednns_threads_wait_briefly_unless_the_user_decides(self):
+        def spin_counts(**variables):  # of every start of the program: OpenMP prints its settings
+            _, _, errors = self.run_command("--version", OMP_DISPLAY_ENV="verbose", **variables)
+            return re.findall(r"GOMP_SPINCOUNT = '(\w+)'", errors)
+        self.assertEqual(spin_counts()[1:], ["1000"])
+        self.assertEqual(spin_counts(GOMP_SPINCOUNT="7"), ["7"])
+        self.assertEqual(len(spin_counts(OMP_WAIT_POLICY="active")), 1)
+
+    def test_busy_cores_are_mentioned(self):
+        loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(CORES)]
+        try:
+            code, _, errors = self.run_command("latency", "--model", self.base, "--engine", "dense", "--batch", 1,
+                                               "--threads", CORES, "--seconds", 1, "--warmup", 0)
+        finally:
+            for loop in loops:
+                loop.kill()
+                loop.wait()
+        self.assertEqual(code, 0, errors)
+        self.assertRegex(errors, r"note: meanwhile other programs kept \d\.\d of \d+ cores busy")
 
     def test_more_threads_than_cores(self):
         surplus = 2 * CORES + 1

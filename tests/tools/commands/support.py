@@ -71,7 +71,7 @@ class CommandTest(unittest.TestCase):
     @staticmethod
     def start(*arguments, preexec_fn=None, stdout=subprocess.PIPE, cwd=None, **variables):
         environment = {k: v for k, v in os.environ.items()
-                       if k not in ("EDGEPRUNE_DATA", "EDGEPRUNE_WEIGHTS")}
+                       if k not in ("EDGEPRUNE_DATA", "EDGEPRUNE_WEIGHTS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
         return subprocess.Popen([BINARY, *map(str, arguments)], env=environment | variables,
                                 stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
                                 text=True, preexec_fn=preexec_fn, cwd=cwd)

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/base/cores.h"
 #include "tests/support/paths.h"
 
 namespace edgeprune {
@@ -20,7 +21,7 @@ TEST(Machine, ReadsModelAndGovernor) {
   const Machine machine = this_machine(root.path());
   EXPECT_EQ(machine.cpu, "Sample CPU: 9000");
   EXPECT_EQ(machine.governor, "powersave");
-  EXPECT_EQ(machine.cores, core_count());
+  EXPECT_EQ(machine.cores, usable_cores());
   EXPECT_EQ(machine.build, build_description());
 }
 

@@ -1,0 +1,90 @@
+#include "engine/base/cores.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+namespace edgeprune {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Before main(), where threads may be bound.
+const std::vector<int> kAtStart = affinity_mask();
+
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+/// "QUOTA PERIOD" in one file (version 2; the quota may be "max"), or in two (version 1; -1 is no
+/// limit).
+double quota_in(const fs::path& folder) {
+  std::string quota;
+  double period = 0;
+  if (std::ifstream both(folder / "cpu.max"); both) {
+    both >> quota >> period;
+  } else {
+    std::ifstream(folder / "cpu.cfs_quota_us") >> quota;
+    std::ifstream(folder / "cpu.cfs_period_us") >> period;
+  }
+  const double microseconds = std::atof(quota.c_str());
+  return microseconds > 0 && period > 0 ? microseconds / period : kNoLimit;
+}
+
+/// The smallest quota from the cgroup up to the hierarchy's root. Inside a container the path of
+/// /proc/self/cgroup may not exist there: then the root is the container's own.
+double smallest_quota(const fs::path& hierarchy, const std::string& cgroup) {
+  double smallest = quota_in(hierarchy);
+  for (fs::path path = fs::path(cgroup).relative_path(); !path.empty(); path = path.parent_path()) {
+    smallest = std::min(smallest, quota_in(hierarchy / path));
+  }
+  return smallest;
+}
+
+double cgroup_quota(const std::string& root) {
+  double smallest = kNoLimit;
+  std::ifstream file(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {  // "0::/path", "4:cpu,cpuacct:/path"
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string cgroup = line.substr(second + 1);
+    if (controllers == ",,") {
+      smallest = std::min(smallest, smallest_quota(root + "/sys/fs/cgroup", cgroup));
+    } else if (controllers.find(",cpu,") != std::string::npos) {
+      smallest = std::min(smallest, smallest_quota(root + "/sys/fs/cgroup/cpu", cgroup));
+    }
+  }
+  return smallest;
+}
+
+}  // namespace
+
+std::vector<int> affinity_mask() {
+  // Larger than any machine's: the call fails where the kernel's mask does not fit.
+  constexpr int kProcessors = 8192;
+  std::array<cpu_set_t, kProcessors / CPU_SETSIZE> sets{};
+  std::vector<int> processors;
+  if (sched_getaffinity(0, sizeof(sets), sets.data()) == 0) {
+    for (int i = 0; i < kProcessors; ++i) {
+      if (CPU_ISSET_S(i, sizeof(sets), sets.data())) processors.push_back(i);
+    }
+  }
+  if (processors.empty()) processors.push_back(0);
+  return processors;
+}
+
+const std::vector<int>& usable_processors() {
+  return kAtStart;
+}
+
+int usable_cores(const std::string& root) {
+  const auto cores = static_cast<double>(usable_processors().size());
+  return static_cast<int>(std::max(1.0, std::min(cores, std::ceil(cgroup_quota(root)))));
+}
+
+}  // namespace edgeprune

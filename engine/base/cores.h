@@ -1,0 +1,21 @@
+#pragma once
+// How many processors this process may use.
+
+#include <string>
+#include <vector>
+
+namespace edgeprune {
+
+/// The processors of the calling thread's affinity mask (taskset, cpusets), in ascending order.
+std::vector<int> affinity_mask();
+
+/// The mask that the program was started with: its threads may since have been bound.
+const std::vector<int>& usable_processors();
+
+/// Their number, but no more than the CPU quota of the process's cgroup and those around it,
+/// rounded up, allows (`docker run --cpus 1.5`: 2): threads beyond a quota only use it up sooner
+/// and are all stopped for the rest of each period. At least 1. `root` stands before /proc and /sys
+/// (for tests).
+int usable_cores(const std::string& root = "");
+
+}  // namespace edgeprune

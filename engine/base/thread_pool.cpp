@@ -1,0 +1,224 @@
+#include "engine/base/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#include "engine/base/buffer.h"
+#include "engine/base/short_turns.h"
+
+namespace edgeprune {
+namespace {
+
+/// How long one of the pool's threads works before it offers the processor to others, between two
+/// pieces: less than the 4 ms after which many kernels look for themselves, whatever it is doing
+/// then. A thread that is stopped within a piece keeps all others waiting until its next turn.
+constexpr std::chrono::milliseconds kGiveWay{3};
+
+thread_local int own_index = 0;
+thread_local bool within_a_piece = false;
+
+/// Tells the processor that this is a waiting loop: it saves power and the sibling thread's time.
+inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  asm volatile("yield");
+#endif
+}
+
+/// Returns once `value` is no longer `old`: spins, then sleeps.
+template <typename T>
+void wait_for_change(const std::atomic<T>& value, T old) {
+  constexpr int kLooks = 32;  // between two readings of the clock
+  const auto until = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < kLooks; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return;
+      relax();
+    }
+  } while (std::chrono::steady_clock::now() < until);
+  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+}
+
+int bind_to(const std::vector<int>& processors) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int processor : processors) {
+    if (processor >= 0 && processor < CPU_SETSIZE) CPU_SET(processor, &set);
+  }
+  return pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+/// A thread's place at the table: its first piece of the newest work lies here, until the thread,
+/// or another one that is free, takes it.
+struct alignas(kSeparate) Seat {
+  static constexpr uint32_t kTaken = 1;
+  std::atomic<uint32_t> offer{kTaken};  ///< the work's number * 2 + kTaken
+
+  bool take(uint32_t number) {
+    uint32_t free = number * 2;
+    return offer.compare_exchange_strong(free, number * 2 + kTaken, std::memory_order_acq_rel);
+  }
+};
+
+class Pool {
+ public:
+  /// Returns false, with nothing done, if the pool is occupied.
+  bool run(const PiecewiseWork& work, int threads) {
+    const std::unique_lock lock(occupied_, std::try_to_lock);
+    if (!lock.owns_lock()) return false;
+    [[maybe_unused]] thread_local const bool short_turns = take_short_turns();
+    const int seated = std::min({threads, work.pieces, grow_to(threads)});
+    const uint32_t number = ++number_ & (UINT32_MAX / 2);
+    // Closed first: a thread that comes late for the last work must not read this one's pieces.
+    next_.exchange(ticket(number, INT32_MAX), std::memory_order_acq_rel);
+    run_.store(work.run, std::memory_order_relaxed);
+    context_.store(work.context, std::memory_order_relaxed);
+    pieces_.store(work.pieces, std::memory_order_relaxed);
+    seated_.store(seated, std::memory_order_relaxed);
+    unfinished_.store(work.pieces, std::memory_order_relaxed);
+    next_.store(ticket(number, seated), std::memory_order_release);
+    for (int i = 1; i < seated; ++i) {
+      seats_[i].offer.store(number * 2, std::memory_order_release);
+      seats_[i].offer.notify_one();
+    }
+    within_a_piece = true;
+    finish(0);
+    help(number, [] {});
+    within_a_piece = false;
+    for (int left = 0; (left = unfinished_.load(std::memory_order_acquire)) > 0;) {
+      wait_for_change(unfinished_, left);
+    }
+    return true;
+  }
+
+  void bind(std::vector<std::vector<int>> places) {
+    const std::lock_guard lock(occupied_);
+    if (const int error = bind_to(places.front())) {
+      throw std::system_error(error, std::generic_category(), "[bind_threads]");
+    }
+    places_ = std::move(places);
+  }
+
+ private:
+  static uint64_t ticket(uint32_t number, int piece) {
+    return uint64_t{number} << 32 | static_cast<uint32_t>(piece);
+  }
+
+  /// Makes threads until there are so many, the caller included, or the system has no more. Returns
+  /// how many there are.
+  int grow_to(int threads) {
+    try {
+      for (; threads_ < std::min(threads, kMost); ++threads_) {
+        std::vector<int> place;
+        if (!places_.empty()) place = places_[static_cast<size_t>(threads_) % places_.size()];
+        std::thread([this, place = std::move(place), index = threads_] {
+          if (!place.empty()) bind_to(place);  // refused at worst: then it runs anywhere
+          own_index = index;
+          within_a_piece = true;
+          serve(seats_[static_cast<size_t>(index)], take_short_turns());
+        }).detach();
+      }
+    } catch (const std::system_error&) {
+    } catch (const std::bad_alloc&) {
+    }
+    return threads_;
+  }
+
+  [[noreturn]] void serve(Seat& seat, bool short_turns) {
+    using Clock = std::chrono::steady_clock;
+    const auto index = static_cast<int>(&seat - seats_.data());
+    auto last_offer = Clock::now();
+    // Where turns are not short, the other program would keep the processor for long.
+    const auto give_way = [&] {
+      if (!short_turns || Clock::now() - last_offer < kGiveWay) return;
+      sched_yield();
+      last_offer = Clock::now();
+    };
+    uint32_t seen = Seat::kTaken;
+    while (true) {
+      wait_for_change(seat.offer, seen);
+      seen = seat.offer.load(std::memory_order_acquire) | Seat::kTaken;
+      give_way();
+      if (seat.take(seen / 2)) finish(index);
+      help(seen / 2, give_way);
+    }
+  }
+
+  /// Takes pieces of that work until none is left that nobody has begun. A thread may come late,
+  /// when the next work is already there: it takes nothing then, because what it reads here it uses
+  /// only if the piece that it takes is of the number that it came for.
+  template <typename Before>
+  void help(uint32_t number, const Before& before_each) {
+    const int pieces = pieces_.load(std::memory_order_relaxed);
+    while (true) {
+      before_each();
+      uint64_t next = next_.load(std::memory_order_acquire);
+      do {
+        if (next >> 32 != number || static_cast<int>(next & UINT32_MAX) >= pieces) {
+          return help_late(number);
+        }
+      } while (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel));
+      finish(static_cast<int>(next & UINT32_MAX));
+    }
+  }
+
+  /// Takes the first pieces of threads that have not come yet.
+  void help_late(uint32_t number) {
+    const int seated = seated_.load(std::memory_order_relaxed);
+    for (int i = 1; i < seated; ++i) {
+      if (seats_[i].take(number)) finish(i);
+    }
+  }
+
+  /// Runs a piece that the caller has taken: until it has ended, the work stays as it is.
+  void finish(int piece) {
+    run_.load(std::memory_order_relaxed)(context_.load(std::memory_order_relaxed), piece);
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+  }
+
+  static constexpr int kMost = 256;
+  std::mutex occupied_;
+  std::array<Seat, kMost> seats_;  ///< the first is the caller's and stays unused
+  int threads_ = 1;                ///< there are, the caller included
+  std::vector<std::vector<int>> places_;
+  uint32_t number_ = 0;
+
+  // The newest work. Written only while nobody has a piece of it.
+  std::atomic<void (*)(void*, int)> run_ = nullptr;
+  std::atomic<void*> context_ = nullptr;
+  std::atomic<int> pieces_ = 0, seated_ = 0;
+  alignas(kSeparate) std::atomic<uint64_t> next_ = 0;  ///< ticket: the next piece behind the seats'
+  alignas(kSeparate) std::atomic<int> unfinished_ = 0;
+};
+
+Pool& pool() {
+  static Pool* instance = new Pool;  // never destroyed: its threads serve until the program ends
+  return *instance;
+}
+
+}  // namespace
+
+void run_pieces(const PiecewiseWork& work, int threads) {
+  if (threads > 1 && work.pieces > 1 && !within_a_piece && pool().run(work, threads)) return;
+  for (int piece = 0; piece < work.pieces; ++piece) work.run(work.context, piece);
+}
+
+int thread_index() {
+  return own_index;
+}
+
+void bind_threads(std::vector<std::vector<int>> places) {
+  pool().bind(std::move(places));
+}
+
+}  // namespace edgeprune
