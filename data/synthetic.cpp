@@ -10,7 +10,7 @@
 namespace edgeprune {
 namespace {
 
-constexpr int kSide = 32;
+constexpr int kSyntheticSide = 32;
 
 /// Draws a figure: how much of the foreground colour, from 0 to 1, there is at (u, v). Shapes fill
 /// about [-1, 1]; stripes repeat with period 1.
@@ -66,10 +66,10 @@ Image draw(const Pattern& pattern, Rng rng) {
   const float along = std::cos(tilt) / radius, across = std::sin(tilt) / radius;
   const float mirror = rng.below(2) == 1 ? -1.0f : 1.0f;
 
-  Image image{kSide, kSide, {}};
-  image.rgb.reserve(3 * kSide * kSide);
-  for (int row = 0; row < kSide; ++row) {
-    for (int column = 0; column < kSide; ++column) {
+  Image image{kSyntheticSide, kSyntheticSide, {}};
+  image.rgb.reserve(3 * kSyntheticSide * kSyntheticSide);
+  for (int row = 0; row < kSyntheticSide; ++row) {
+    for (int column = 0; column < kSyntheticSide; ++column) {
       const float x = mirror * (static_cast<float>(column) + 0.5f - centre_x);
       const float y = static_cast<float>(row) + 0.5f - centre_y;
       const float shade = pattern.shade(along * x - across * y, across * x + along * y);

@@ -27,9 +27,9 @@ class OneDnnConvolution : public Step {
   onednn::FusedConv2d conv_;
 };
 
-class Depthwise : public Step {
+class DepthwiseConvolution : public Step {
  public:
-  Depthwise(const Layer& layer, const Conv2dShape& shape)
+  DepthwiseConvolution(const Layer& layer, const Conv2dShape& shape)
       : shape_(shape),
         activation_(layer.activation),
         bias_(layer.bias),
@@ -82,7 +82,7 @@ std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch) {
   if (layer.kind == Layer::Kind::global_average_pool) {
     return std::make_unique<GlobalAveragePool>(shape);
   }
-  if (simd::depthwise_supported(shape)) return std::make_unique<Depthwise>(layer, shape);
+  if (simd::depthwise_supported(shape)) return std::make_unique<DepthwiseConvolution>(layer, shape);
   return std::make_unique<OneDnnConvolution>(layer, shape);
 }
 

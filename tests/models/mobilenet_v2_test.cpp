@@ -12,7 +12,7 @@ namespace {
 
 using testing::random_tensor;
 
-const Architecture& small() {
+const Architecture& small_network() {
   static const Architecture architecture = Architecture::mobilenet_v2(0.25, 32, 10);
   return architecture;
 }
@@ -44,7 +44,9 @@ TEST(MobileNetV2, HasTorchvisionsStateDict) {
 }
 
 TEST(MobileNetV2, StartsFromItsSeed) {
-  const auto weights = [](uint64_t seed) { return MobileNetV2(small(), seed).state_dict(); };
+  const auto weights = [](uint64_t seed) {
+    return MobileNetV2(small_network(), seed).state_dict();
+  };
   const auto first = weights(1), again = weights(1), other = weights(2);
   for (const auto& [name, array] : first) {
     EXPECT_EQ(array.bytes, again.at(name).bytes) << name;
@@ -55,7 +57,7 @@ TEST(MobileNetV2, StartsFromItsSeed) {
 }
 
 TEST(MobileNetV2, MapsImagesToLogits) {
-  MobileNetV2 model(small(), 0);
+  MobileNetV2 model(small_network(), 0);
   model.train(false);
   NoGrad no_grad;
   Rng rng(0);
@@ -72,7 +74,7 @@ TEST(MobileNetV2, MapsImagesToLogits) {
 }
 
 TEST(MobileNetV2, TrainingReachesEveryParameter) {
-  MobileNetV2 model(small(), 0);
+  MobileNetV2 model(small_network(), 0);
   Rng rng(0);
   const std::vector<int> labels{1, 2, 3, 4};
   ops::cross_entropy(model.forward(Variable(random_tensor({4, 32, 32, 3}, 1)), rng), labels)
@@ -96,7 +98,7 @@ TEST(MobileNetV2, TrainingReachesEveryParameter) {
 
 TEST(MobileNetV2, SameSeedAndThreadsSameStep) {
   const auto gradients = [] {
-    MobileNetV2 model(small(), 0);
+    MobileNetV2 model(small_network(), 0);
     Rng rng(5);
     const std::vector<int> labels{1, 2, 3, 4};
     Variable loss =
@@ -112,7 +114,7 @@ TEST(MobileNetV2, SameSeedAndThreadsSameStep) {
 }
 
 TEST(MobileNetV2, DropoutIsDrawnInTraining) {
-  MobileNetV2 model(small(), 0);
+  MobileNetV2 model(small_network(), 0);
   const Variable images(random_tensor({4, 32, 32, 3}, 1));
   const auto logits = [&](uint64_t seed) {
     Rng rng(seed);
@@ -125,7 +127,7 @@ TEST(MobileNetV2, DropoutIsDrawnInTraining) {
 }
 
 TEST(MobileNetV2, ImagesOfAnotherSizeAreRefused) {
-  MobileNetV2 model(small(), 0);
+  MobileNetV2 model(small_network(), 0);
   Rng rng(0);
   for (const Shape& shape :
        {Shape{1, 64, 64, 3}, Shape{1, 3, 32, 32}, Shape{32, 32, 3}, Shape{1, 32, 32, 1}}) {

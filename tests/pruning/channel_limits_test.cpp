@@ -23,7 +23,7 @@ int64_t kept(const GroupPlan& planned) {
   return static_cast<int64_t>(planned.kept.size());
 }
 
-std::string error_of(const MobileNetV2& model, double fraction) {
+std::string planning_error(const MobileNetV2& model, double fraction) {
   try {
     plan_smallest_channels(model, fraction);
   } catch (const std::invalid_argument& error) {
@@ -69,7 +69,8 @@ TEST(GroupPlan, FractionsOfTheOriginalCountWhatIsNoLongerThere) {
     EXPECT_EQ(kept(plan[g]), channels - std::lrint(0.5 * double(channels))) << groups[g].name;
   }
   EXPECT_EQ(removed_channels(plan_smallest_channels(*small, 0.3)), 0);
-  EXPECT_NE(error_of(*small, 0.2).find("zero already"), std::string::npos) << error_of(*small, 0.2);
+  EXPECT_NE(planning_error(*small, 0.2).find("zero already"), std::string::npos)
+      << planning_error(*small, 0.2);
 }
 
 TEST(GroupPlan, FractionsOfWhatRemainsAreOfWhatIsThereAndNotZero) {

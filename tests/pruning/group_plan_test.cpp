@@ -24,7 +24,7 @@ std::string error_of(const MobileNetV2& model, double fraction, const GroupLimit
   return "none";
 }
 
-int64_t removed(const GroupPlan& planned) {
+int64_t removed_of(const GroupPlan& planned) {
   return planned.group.channels - static_cast<int64_t>(planned.kept.size());
 }
 
@@ -33,11 +33,11 @@ TEST(GroupPlan, TheShareOfEveryGroupGoes) {
   for (const double fraction : {0.0, 0.1, 0.3, 0.5, 0.7}) {
     int64_t all = 0;
     for (const GroupPlan& planned : plan_smallest_channels(*model, fraction)) {
-      EXPECT_EQ(removed(planned), std::lrint(fraction * double(planned.group.channels)))
+      EXPECT_EQ(removed_of(planned), std::lrint(fraction * double(planned.group.channels)))
           << planned.group.name;
       EXPECT_TRUE(std::is_sorted(planned.kept.begin(), planned.kept.end()));
       EXPECT_EQ(planned.note, "");
-      all += removed(planned);
+      all += removed_of(planned);
     }
     EXPECT_EQ(removed_channels(plan_smallest_channels(*model, fraction)), all);
   }
@@ -97,7 +97,7 @@ TEST(GroupPlan, EveryMemberOfTheGroupCounts) {
       for (int64_t i = 0; i < inner; ++i) variable.value().data()[7 * inner + i] = 0.5f;
     }
     const auto plan = plan_smallest_channels(*model, 1.0 / double(group.channels));
-    ASSERT_EQ(removed(plan[1]), 1);
+    ASSERT_EQ(removed_of(plan[1]), 1);
     EXPECT_FALSE(std::binary_search(plan[1].kept.begin(), plan[1].kept.end(), 7)) << name;
   }
 }
@@ -106,7 +106,7 @@ TEST(GroupPlan, TiesGoToTheFirstChannels) {
   const auto model = trained_model(0.25);
   for (NamedVariable& parameter : model->parameters()) parameter.variable.value().fill(0.5f);
   for (const GroupPlan& planned : plan_smallest_channels(*model, 0.5)) {
-    EXPECT_EQ(planned.kept.front(), removed(planned)) << planned.group.name;
+    EXPECT_EQ(planned.kept.front(), removed_of(planned)) << planned.group.name;
     EXPECT_EQ(planned.kept.back(), planned.group.channels - 1);
   }
 }
@@ -151,7 +151,7 @@ TEST(GroupPlan, AGroupsLastChannelStays) {
 TEST(GroupPlan, AMinimumWidthStays) {
   const auto model = trained_model(0.25);
   for (const GroupPlan& planned : plan_smallest_channels(*model, 0.9, {.min_channels = 10})) {
-    const int64_t channels = planned.group.channels, wanted = channels - removed(planned);
+    const int64_t channels = planned.group.channels, wanted = channels - removed_of(planned);
     EXPECT_EQ(wanted, std::max(std::min<int64_t>(channels, 10),
                                channels - std::lrint(0.9 * double(channels))));
     if (channels == 8) {
@@ -187,7 +187,7 @@ TEST(GroupMasks, RepeatedPruningOnlyAddsAndMeetsItsTarget) {
   for (const double fraction : {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}) {
     const ChannelPlan plan = plan_smallest_channels(*model, fraction);
     for (size_t g = 0; g < plan.size(); ++g) {
-      EXPECT_EQ(removed(plan[g]), std::lrint(fraction * double(plan[g].group.channels)));
+      EXPECT_EQ(removed_of(plan[g]), std::lrint(fraction * double(plan[g].group.channels)));
       EXPECT_TRUE(std::includes(before[g].kept.begin(), before[g].kept.end(), plan[g].kept.begin(),
                                 plan[g].kept.end()));
     }

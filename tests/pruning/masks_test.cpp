@@ -7,29 +7,18 @@
 #include <limits>
 
 #include "models/summary.h"
+#include "tests/support/masked_model.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune {
 namespace {
 
+using testing::count_zeros;
 using testing::identical;
-
-MobileNetV2 small_model(uint64_t seed = 1) {
-  return {Architecture::mobilenet_v2(0.25, 32, 10), seed};
-}
+using testing::small_model;
 
 void fill_prunable(const MobileNetV2& model, float value) {
   for (PrunableWeight& weight : prunable_weights(model)) weight.variable.value().fill(value);
-}
-
-int64_t count_zeros(const Tensor& tensor) {
-  return std::count(tensor.values().begin(), tensor.values().end(), 0.0f);
-}
-
-int64_t count_zeros(const Masks& masks) {
-  int64_t zeros = 0;
-  for (const auto& [name, mask] : masks) zeros += count_zeros(mask);
-  return zeros;
 }
 
 /// Every mask in the order of the network, one behind the other.

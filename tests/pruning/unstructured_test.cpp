@@ -6,23 +6,13 @@
 #include <cmath>
 
 #include "models/summary.h"
+#include "tests/support/masked_model.h"
 
 namespace edgeprune {
 namespace {
 
-MobileNetV2 small_model(uint64_t seed = 1) {
-  return {Architecture::mobilenet_v2(0.25, 32, 10), seed};
-}
-
-int64_t count_zeros(const Tensor& tensor) {
-  return std::count(tensor.values().begin(), tensor.values().end(), 0.0f);
-}
-
-int64_t count_zeros(const Masks& masks) {
-  int64_t zeros = 0;
-  for (const auto& [name, mask] : masks) zeros += count_zeros(mask);
-  return zeros;
-}
+using testing::count_zeros;
+using testing::small_model;
 
 /// (By value: a Tensor shares its memory, and the handles that hold this one go.)
 Tensor weight_of(const MobileNetV2& model, const std::string& layer) {

@@ -17,7 +17,7 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct BreakevenArguments {
   std::string model, folder = "breakeven", format = "md";
   std::vector<int> batches{1, 64}, threads{1, 2};
   std::vector<double> levels{0, 30, 50, 60, 70, 80, 90, 95};
@@ -42,7 +42,7 @@ void print_sweep(const Sweep& sweep) {
                     break_even_table(sweep).render(Format::md)));
 }
 
-void run(const Options& o) {
+void run(const BreakevenArguments& o) {
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const std::vector<double> levels = parse_levels(o.levels);
@@ -74,7 +74,7 @@ void run(const Options& o) {
 void add_breakeven(CLI::App& app) {
   auto* command = app.add_subcommand(
       "breakeven", "From how many zeros on sparse beats dense: tables and two pictures");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BreakevenArguments>();
   command->add_option("--model", o->model, "checkpoint to prune, in memory")->required();
   command->add_option("--levels", o->levels, "percent of the prunable weights to zero")
       ->delimiter(',')

@@ -19,19 +19,19 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct CompactArguments {
   std::string model, out, data, format = "md";
   int64_t images = 1000;
   int threads = 1;
   bool dry_run = false;
 };
 
-Dataset images_for(const Options& o) {
+Dataset images_for(const CompactArguments& o) {
   if (o.data.empty()) return synthetic(o.images, Split::test, 0);
   return limit(open_dataset(o.data, Split::test), o.images, 0);
 }
 
-void run(const Options& o) {
+void run(const CompactArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   require(o.dry_run || !o.out.empty(), "compact", "--out is missing (or ask for a --dry-run)");
@@ -70,7 +70,7 @@ void run(const Options& o) {
 void add_compact(CLI::App& app) {
   auto* command = app.add_subcommand(
       "compact", "Turn a model with zeroed channels into a small one that computes the same");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CompactArguments>();
   add_model(*command, o->model);
   command->add_option("--out", o->out, "checkpoint to write");
   add_data(*command, o->data)

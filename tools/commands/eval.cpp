@@ -14,14 +14,14 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct EvalArguments {
   std::string model, data, split = "test", format = "md";
   std::vector<std::string> engines{"dense"};
   int64_t limit = 0, batch = 100;
   int threads = 1;
 };
 
-void run(const Options& o) {
+void run(const EvalArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
@@ -69,7 +69,7 @@ void run(const Options& o) {
 
 void add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "Accuracy and loss of a model on a data set");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<EvalArguments>();
   add_model(*command, o->model);
   add_data(*command, o->data);
   command

@@ -9,14 +9,14 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct ImportArguments {
   std::string in, out;
   double width = 1.0;
   int64_t input_size = 64, classes = 10;
   uint64_t seed = 0;
 };
 
-void run(const Options& o) {
+void run(const ImportArguments& o) {
   require_writable(o.out);
   const Pretrained loaded =
       load_pretrained(o.in, Architecture::mobilenet_v2(o.width, o.input_size, o.classes), o.seed);
@@ -33,7 +33,7 @@ void run(const Options& o) {
 void add_import(CLI::App& app) {
   auto* command =
       app.add_subcommand("import", "Turn torchvision's MobileNetV2 .pth into a checkpoint");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ImportArguments>();
   command->add_option("in", o->in, "mobilenet_v2-*.pth (zip or legacy container)")->required();
   command->add_option("out", o->out, "checkpoint to write (.safetensors)")->required();
   command

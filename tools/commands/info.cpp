@@ -11,7 +11,7 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct InfoArguments {
   std::string model, format = "md";
 };
 
@@ -54,7 +54,7 @@ Table layers_table(const ModelSummary& summary) {
   return table;
 }
 
-void run(const Options& o) {
+void run(const InfoArguments& o) {
   const Checkpoint checkpoint = load_checkpoint(o.model);
   const Architecture& architecture = checkpoint.model->architecture();
   if (o.format == "md") {
@@ -74,7 +74,7 @@ void add_info(CLI::App& app) {
   auto* command = app.add_subcommand(
       "info",
       "A model's layers: shapes, parameters, nonzeros, multiply-adds; and how it came to be");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<InfoArguments>();
   add_model(*command, o->model);
   add_format(*command, o->format);
   command->footer("Example:\n  edgeprune info --model pruned.safetensors");

@@ -18,7 +18,7 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct LatencyArguments {
   std::vector<std::string> models, engines{"dense", "sparse", "auto"};
   std::vector<int> batches{1, 64}, threads{1};
   LatencyOptions measurement;
@@ -31,7 +31,7 @@ struct Measured {
   std::vector<ModelChoices> choices;  // of the engine auto
 };
 
-Measured measure(const Options& o) {
+Measured measure(const LatencyArguments& o) {
   std::vector<inference::Engine> engines;
   for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
   std::vector<std::shared_ptr<const inference::Graph>> graphs;
@@ -62,7 +62,7 @@ Measured measure(const Options& o) {
   return measured;
 }
 
-void run(const Options& o) {
+void run(const LatencyArguments& o) {
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
@@ -100,7 +100,7 @@ void add_latency(CLI::App& app) {
   auto* command = app.add_subcommand(
       "latency",
       "Time models on engines, interleaved in one run: ms per image, medians and percentiles");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<LatencyArguments>();
   command->add_option("--model", o->models, "checkpoint; may be given more than once")->required();
   add_engines(*command, o->engines);
   add_batches_and_threads(*command, o->batches, o->threads);

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kTop = 5;
 
-struct Options {
+struct PredictArguments {
   std::string model, engine = "dense", format = "md";
   std::vector<std::string> images;
   bool logits = false;
@@ -51,7 +51,7 @@ std::vector<Cell> top_row(const std::string& image, std::span<const float> logit
   return row;
 }
 
-void run(const Options& o) {
+void run(const PredictArguments& o) {
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
   const Checkpoint checkpoint = load_checkpoint(o.model);
@@ -92,7 +92,7 @@ void run(const Options& o) {
 void add_predict(CLI::App& app) {
   auto* command =
       app.add_subcommand("predict", "Classify images: the five likeliest classes, a line an image");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<PredictArguments>();
   add_model(*command, o->model);
   command->add_option("images", o->images, "JPEG, PNG or BMP files")->required();
   command->add_flag("--logits", o->logits, "the raw logits of every class instead");

@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t kNamed = 5;
 
-struct Options {
+struct SensitivityArguments {
   std::string model, data, method = "magnitude", folder = "sensitivity", format = "md";
   SensitivityOptions scan;
   int threads = 1;
@@ -40,7 +40,7 @@ void draw_map(const HeatMap& map, const std::filesystem::path& folder) {
   }
 }
 
-void run(const Options& o) {
+void run(const SensitivityArguments& o) {
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
@@ -83,7 +83,7 @@ void run(const Options& o) {
 void add_sensitivity(CLI::App& app) {
   auto* command = app.add_subcommand(
       "sensitivity", "What pruning each layer alone costs in accuracy and gains in time");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<SensitivityArguments>();
   add_model(*command, o->model);
   add_data(*command, o->data);
   command

@@ -17,7 +17,7 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct StudyArguments {
   StudyOptions study;
   TrainingFlags training;
   RecoveryFlags recovery;
@@ -26,7 +26,7 @@ struct Options {
 };
 
 /// Flags go before what the plan says, but only those that were given.
-StudyPlan chosen_plan(const Options& o, const CLI::App& command) {
+StudyPlan chosen_plan(const StudyArguments& o, const CLI::App& command) {
   StudyPlan plan = load_plan(o.quick ? "quick" : o.plan);
   const TrainOptions flags = o.training.parse();
   TrainOptions& training = plan.training;
@@ -50,7 +50,7 @@ StudyPlan chosen_plan(const Options& o, const CLI::App& command) {
   return plan;
 }
 
-void print_plan(const Options& o, const StudyPlan& plan) {
+void print_plan(const StudyArguments& o, const StudyPlan& plan) {
   std::optional<int64_t> images;
   if (!o.study.data.empty()) {
     images = open_dataset(o.study.data, Split::train).size();
@@ -62,9 +62,9 @@ void print_plan(const Options& o, const StudyPlan& plan) {
   print(steps_table(study_steps(plan, o.study.seeds), epoch_images(plan, images)), o.format);
 }
 
-void run(const Options& o, const CLI::App& command) {
+void run(const StudyArguments& o, const CLI::App& command) {
   const InterruptGuard guard;
-  Options own = o;
+  StudyArguments own = o;
   StudyOptions& study = own.study;
   if (command.count("--seed") > 0) study.seeds = {o.training.options.seed};
   const StudyPlan plan = chosen_plan(own, command);
@@ -87,7 +87,7 @@ void run(const Options& o, const CLI::App& command) {
 void add_study(CLI::App& app) {
   auto* command = app.add_subcommand(
       "study", "Train a baseline, prune it as a plan says, fine-tune, measure, report");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<StudyArguments>();
   auto* plan = command
                    ->add_option("--plan", o->plan,
                                 fmt::format("{}, or a file (tools/study/plans/README.md)",

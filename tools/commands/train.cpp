@@ -18,7 +18,7 @@
 namespace edgeprune::commands {
 namespace {
 
-struct Options {
+struct TrainArguments {
   std::string data, weights, model, teacher, out, store = "dense", format = "md";
   TrainingFlags training;
   RecoveryFlags recovery;
@@ -28,14 +28,14 @@ struct Options {
 };
 
 /// Where training starts: pretrained weights with a new head, or a checkpoint as it is.
-Checkpoint starting_point(const Options& o, const Dataset& training) {
+Checkpoint starting_point(const TrainArguments& o, const Dataset& training) {
   if (!o.model.empty()) return load_checkpoint(o.model);
   return start_from_weights(weights_or_default(o.weights), training.classes,
                             o.training.options.seed, say);
 }
 
 /// The training's options with what is asked for to recover accuracy.
-TrainOptions training_options(const Options& o, const ModelInfo& info) {
+TrainOptions training_options(const TrainArguments& o, const ModelInfo& info) {
   Recovery recovery = o.recovery.parse();
   require(recovery.distillation.has_value() == !o.teacher.empty(), "train",
           "--distill and --teacher go together");
@@ -70,7 +70,7 @@ Table epochs_table(const std::vector<EpochResult>& epochs, const std::vector<dou
   return table;
 }
 
-void run(const Options& o) {
+void run(const TrainArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
@@ -133,7 +133,7 @@ void run(const Options& o) {
 void add_train(CLI::App& app) {
   auto* command =
       app.add_subcommand("train", "Train, or fine-tune a pruned model (its zeros stay zero)");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<TrainArguments>();
   add_data(*command, o->data);
   add_weights(*command, o->weights);
   command->add_option("--model", o->model, "checkpoint to train further, instead of --weights")

@@ -9,7 +9,7 @@
 namespace edgeprune {
 namespace {
 
-constexpr int kWidth = 1200, kHeight = 800;
+constexpr int kHeight = 800;
 constexpr const char* kFont = kPlotFont;
 
 std::string style(const Series& series) {
@@ -44,7 +44,7 @@ size_t legend_columns(const Figure& figure, const std::vector<const Series*>& en
   size_t longest = 0;
   for (const Series* entry : entries) longest = std::max(longest, text_columns(entry->name));
   const size_t width = 9 * longest + 125;  // a letter's, a line sample's, in pixels
-  return std::clamp<size_t>(kWidth / width, 1, std::max<size_t>(1, figure.legend_columns));
+  return std::clamp<size_t>(kPlotWidth / width, 1, std::max<size_t>(1, figure.legend_columns));
 }
 
 std::string data_blocks(const Figure& figure) {
@@ -115,7 +115,7 @@ std::string script(const Figure& figure, ImageFormat format) {
   const size_t columns = legend_columns(figure, entries);
   const size_t legend_rows = std::max<size_t>(1, (entries.size() + columns - 1) / columns);
   const double legend_top = 0.025 + 0.033 * static_cast<double>(legend_rows);
-  std::string text = gnuplot_terminal(format, kWidth, kHeight);
+  std::string text = gnuplot_terminal(format, kPlotWidth, kHeight);
   text += data_blocks(figure) + "set multiplot\nset key off\n";
   const double bottom = legend_top + 0.125, top = figure.panels.front().title.empty() ? 0.9 : 0.855;
   text += axes(figure, bottom, top) + panel_plots(figure, (bottom + top) / 2);

@@ -15,6 +15,7 @@ class PlotError : public std::runtime_error {
 enum class ImageFormat { svg, png };
 
 inline constexpr const char* kPlotFont = "sans-serif";
+inline constexpr int kPlotWidth = 1200;  ///< pixels
 
 /// A gnuplot string in which only letters and spaces stand for themselves: no quote, backquote
 /// (which would run a command), @macro or backslash of the text is ever seen by gnuplot's parser.

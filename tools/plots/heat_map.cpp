@@ -11,7 +11,7 @@ namespace edgeprune {
 namespace {
 
 // Pixels.
-constexpr int kWidth = 1200, kRowHeight = 25, kLineHeight = 21, kTop = 115, kBottom = 150;
+constexpr int kRowHeight = 25, kLineHeight = 21, kTop = 115, kBottom = 150;
 constexpr double kGap = 0.4;    // rows
 constexpr double kDeepest = 2;  // binary logarithm of the ratio from which on the colour is full
 constexpr double kDark = 1.3;   // from there on numbers in white can be read better
@@ -136,7 +136,7 @@ std::string script(const HeatMap& map, ImageFormat format) {
   for (size_t c = 0; c < x.size(); ++c) x[c] = static_cast<double>(c);
   const double top = 1 - double(kTop) / height, bottom = double(below) / height;
   const auto from_top = [&](int pixels) { return 1 - double(pixels) / height; };
-  std::string text = gnuplot_terminal(format, kWidth, height) + cells(map, y);
+  std::string text = gnuplot_terminal(format, kPlotWidth, height) + cells(map, y);
   text += fmt::format(
       "set label 1 {} at screen 0.5,{} center font '{},22'\n"
       "set label 2 {} at screen 0.5,{} center font '{},16' textcolor rgb '#444444'\n"

@@ -25,10 +25,6 @@ void add(std::vector<BestRow>& best, const std::string& what, const RunRecord* r
   }
 }
 
-Cell megabytes(int64_t bytes) {
-  return bytes > 0 ? Cell(Number{static_cast<double>(bytes) / 1e6, 2}) : Cell();
-}
-
 std::vector<BestRow> with_baseline(const Results& results, const std::vector<BestRow>& best) {
   std::vector<BestRow> rows = {{"unpruned", results.baseline()}};
   rows.insert(rows.end(), best.begin(), best.end());

@@ -161,7 +161,7 @@ std::string factor_sentence(const Results& results, Means means, const char* sub
 }
 
 Conclusion nothing_is_faster(const Results& results) {
-  Conclusion conclusion{.claim = kDocumentClaims[3]};
+  Conclusion conclusion{.claim = kDocumentClaims[3], .reasons = {}};
   const std::vector<Timing> all = timings(results.rows());
   bool measured = false, faster = false;
   for (const auto& [means, subject] :

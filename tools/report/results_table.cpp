@@ -27,10 +27,6 @@ Cell percent(double fraction, int precision = 2) {
   return Number{100 * fraction, precision};
 }
 
-Cell megabytes(int64_t bytes) {
-  return bytes > 0 ? Cell(Number{static_cast<double>(bytes) / 1e6, 2}) : Cell();
-}
-
 RowColumn name_column() {
   return {{"row", "id", Align::left}, [](const RunRecord& row) { return row.id; }};
 }

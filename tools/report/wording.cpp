@@ -34,4 +34,8 @@ std::string timing_text(const Timing& timing) {
                      timing.threads == 1 ? "" : "s");
 }
 
+Cell megabytes(int64_t bytes) {
+  return bytes > 0 ? Cell(Number{static_cast<double>(bytes) / 1e6, 2}) : Cell();
+}
+
 }  // namespace edgeprune

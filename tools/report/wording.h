@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "tools/cli/table.h"
 #include "tools/report/query.h"
 
 namespace edgeprune {
@@ -15,5 +16,6 @@ std::string factor_text(double factor);                        ///< "2.31 times"
 std::string p_text(const std::optional<double>& p);
 std::string capitalised(std::string text);      ///< "confirmed" -> "Confirmed"
 std::string timing_text(const Timing& timing);  ///< "batch 64 on 2 threads"
+Cell megabytes(int64_t bytes);                  ///< an empty one if there are no bytes
 
 }  // namespace edgeprune

@@ -7,28 +7,26 @@
 
 namespace edgeprune {
 
-using nlohmann::json;
-
-json parse_strict_json(const std::string& text, const std::string& source) {
+nlohmann::json parse_strict_json(const std::string& text, const std::string& source) {
   std::vector<std::set<std::string>> keys;  // of the objects now open
-  const auto check = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key) {
+  const auto check = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
+    if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
+    if (event == nlohmann::json::parse_event_t::key) {
       require_file(keys.back().insert(parsed.get<std::string>()).second, source,
                    "{} is there twice", parsed.dump());
     }
     return true;
   };
   try {
-    return json::parse(text, check);
-  } catch (const json::exception& error) {
+    return nlohmann::json::parse(text, check);
+  } catch (const nlohmann::json::exception& error) {
     const std::string message = error.what();  // "[json.exception...] parse error at line 1, ..."
     throw FileError(fmt::format("{}: {}", source, message.substr(message.find("] ") + 2)));
   }
 }
 
-StrictObject::StrictObject(const json& object, std::string source, std::string path)
+StrictObject::StrictObject(const nlohmann::json& object, std::string source, std::string path)
     : json_(object), source_(std::move(source)), path_(std::move(path)) {
   require_file(json_.is_object(), source_, "{}expected an object {{...}}, got {}",
                path_.empty() ? "" : path_ + ": ", json_.dump());
@@ -42,7 +40,7 @@ void StrictObject::fail(const std::string& key, const std::string& message) cons
   throw FileError(fmt::format("{}: {}: {}", source_, below(key), message));
 }
 
-const json* StrictObject::find(const char* key) {
+const nlohmann::json* StrictObject::find(const char* key) {
   known_.insert(key);
   const auto found = json_.find(key);
   return found == json_.end() ? nullptr : &*found;
@@ -60,13 +58,13 @@ void StrictObject::finish() const {
   }
 }
 
-std::string StrictObject::take_string(const std::string& key, const json& value) const {
+std::string StrictObject::take_string(const std::string& key, const nlohmann::json& value) const {
   if (!value.is_string()) fail(key, "expected a text, got " + value.dump());
   return value.get<std::string>();
 }
 
-int64_t StrictObject::take_integer(const std::string& key, const json& value, int64_t least,
-                                   int64_t most) const {
+int64_t StrictObject::take_integer(const std::string& key, const nlohmann::json& value,
+                                   int64_t least, int64_t most) const {
   const bool fits = value.is_number_integer() &&
                     (!value.is_number_unsigned() ||
                      value.get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()}) &&
@@ -80,7 +78,7 @@ int64_t StrictObject::take_integer(const std::string& key, const json& value, in
   return value.get<int64_t>();
 }
 
-double StrictObject::take_real(const std::string& key, const json& value, double above,
+double StrictObject::take_real(const std::string& key, const nlohmann::json& value, double above,
                                double below) const {
   const bool fits = value.is_number() && value.get<double>() > above && value.get<double>() < below;
   if (!fits) {
@@ -92,8 +90,8 @@ double StrictObject::take_real(const std::string& key, const json& value, double
   return value.get<double>();
 }
 
-const json* StrictObject::find_list(const char* key) {
-  const json* found = find(key);
+const nlohmann::json* StrictObject::find_list(const char* key) {
+  const nlohmann::json* found = find(key);
   if (found != nullptr && (!found->is_array() || found->empty())) {
     fail(key, "expected a list [...] of one or more, got " + found->dump());
   }
@@ -102,7 +100,7 @@ const json* StrictObject::find_list(const char* key) {
 
 template <typename T, typename Take>
 void StrictObject::get_list(const char* key, std::vector<T>& value, const Take& take) {
-  const json* found = find_list(key);
+  const nlohmann::json* found = find_list(key);
   if (found == nullptr) return;
   value.clear();
   for (size_t i = 0; i < found->size(); ++i) {
@@ -115,54 +113,54 @@ void StrictObject::get_list(const char* key, std::vector<T>& value, const Take& 
 }
 
 void StrictObject::get(const char* key, std::string& value) {
-  if (const json* found = find(key)) value = take_string(key, *found);
+  if (const nlohmann::json* found = find(key)) value = take_string(key, *found);
 }
 
 void StrictObject::get(const char* key, bool& value) {
-  const json* found = find(key);
+  const nlohmann::json* found = find(key);
   if (found == nullptr) return;
   if (!found->is_boolean()) fail(key, "expected true or false, got " + found->dump());
   value = found->get<bool>();
 }
 
 void StrictObject::get(const char* key, int64_t& value, int64_t least, int64_t most) {
-  if (const json* found = find(key)) value = take_integer(key, *found, least, most);
+  if (const nlohmann::json* found = find(key)) value = take_integer(key, *found, least, most);
 }
 
 void StrictObject::get(const char* key, int& value, int least, int most) {
-  if (const json* found = find(key)) {
+  if (const nlohmann::json* found = find(key)) {
     value = static_cast<int>(take_integer(key, *found, least, most));
   }
 }
 
 void StrictObject::get(const char* key, double& value, double above, double below) {
-  if (const json* found = find(key)) value = take_real(key, *found, above, below);
+  if (const nlohmann::json* found = find(key)) value = take_real(key, *found, above, below);
 }
 
 void StrictObject::get(const char* key, std::vector<std::string>& value) {
   get_list(key, value,
-           [&](const std::string& at, const json& one) { return take_string(at, one); });
+           [&](const std::string& at, const nlohmann::json& one) { return take_string(at, one); });
 }
 
 void StrictObject::get(const char* key, std::vector<int>& value, int least, int most) {
-  get_list(key, value, [&](const std::string& at, const json& one) {
+  get_list(key, value, [&](const std::string& at, const nlohmann::json& one) {
     return static_cast<int>(take_integer(at, one, least, most));
   });
 }
 
 void StrictObject::get(const char* key, std::vector<double>& value, double above, double below) {
-  get_list(key, value, [&](const std::string& at, const json& one) {
+  get_list(key, value, [&](const std::string& at, const nlohmann::json& one) {
     return take_real(at, one, above, below);
   });
 }
 
 StrictObject StrictObject::object(const char* key) {
-  const json* found = find(key);
-  return {found == nullptr ? json::object() : *found, source_, below(key)};
+  const nlohmann::json* found = find(key);
+  return {found == nullptr ? nlohmann::json::object() : *found, source_, below(key)};
 }
 
 std::vector<StrictObject> StrictObject::list(const char* key) {
-  const json* found = find_list(key);
+  const nlohmann::json* found = find_list(key);
   std::vector<StrictObject> all;
   for (size_t i = 0; found != nullptr && i < found->size(); ++i) {
     all.emplace_back((*found)[i], source_, below(fmt::format("{}[{}]", key, i)));

@@ -17,7 +17,7 @@ using testing::Output;
 using testing::random_tensor;
 using testing::Read;
 
-constexpr double kTolerance = 1e-5;
+constexpr double kNormTolerance = 1e-5;
 constexpr Read kReads[] = {Read::as_it_is, Read::normalized, Read::clipped};
 
 /// Around the vectors' length, the block of 64 rows and the grain that threads share.
@@ -104,7 +104,7 @@ TEST_P(SimdBatchNorm, NormalizeWritesWhatAReaderSees) {
       const NormalizedTensor x(shape, read, 1);
       Output actual(shape);
       simd::normalize(x.view(), shape[0], shape[1], actual.data());
-      EXPECT_LE(max_abs_error(actual.written(), x.written_out()), kTolerance);
+      EXPECT_LE(max_abs_error(actual.written(), x.written_out()), kNormTolerance);
     }
   }
 }
@@ -116,7 +116,7 @@ TEST_P(SimdBatchNorm, NormalizeWritesWhatAReaderOfAGradientSees) {
       const NormalizedGradientTensor grad(shape, read, 1);
       Output actual(shape);
       simd::normalize(grad.view(), shape[0], shape[1], actual.data());
-      EXPECT_LE(max_abs_error(actual.written(), grad.written_out()), kTolerance);
+      EXPECT_LE(max_abs_error(actual.written(), grad.written_out()), kNormTolerance);
     }
   }
 }
@@ -131,7 +131,7 @@ TEST_P(SimdBatchNorm, AddAddsWhatReadersSee) {
       for (int64_t i = 0; i < expected.count(); ++i) expected.data()[i] += other.data()[i];
       Output actual(shape);
       simd::add(a.view(), b.view(), shape[0], shape[1], actual.data());
-      EXPECT_LE(max_abs_error(actual.written(), expected), kTolerance);
+      EXPECT_LE(max_abs_error(actual.written(), expected), kNormTolerance);
     }
   }
 }

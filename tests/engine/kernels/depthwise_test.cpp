@@ -12,9 +12,7 @@ using testing::Output;
 using testing::Read;
 using testing::TrainingLayer;
 
-constexpr double kTolerance = 1e-5;
-
-const testing::TrainingKernels kKernels{
+const testing::TrainingKernels kDepthwise{
     [](const TrainingLayer& layer, float* output, const Moments* moments) {
       const int64_t channels = layer.shape.in_channels;
       Tensor taps({9, channels});
@@ -34,7 +32,7 @@ const testing::TrainingKernels kKernels{
       simd::taps_to_filters(grad_taps.written().data(), channels, grad_weights);
     }};
 
-std::vector<Conv2dShape> mobilenet_v2_shapes(int64_t batch) {
+std::vector<Conv2dShape> mobilenet_v2_depthwise_shapes(int64_t batch) {
   std::vector<Conv2dShape> shapes;
   for (Conv2dShape shape : testing::mobilenet_v2_shapes()) {
     if (!simd::depthwise_supported(shape)) continue;
@@ -45,7 +43,7 @@ std::vector<Conv2dShape> mobilenet_v2_shapes(int64_t batch) {
 }
 
 /// Batches around the number of images that a block of rows takes.
-std::vector<Conv2dShape> odd_shapes() {
+std::vector<Conv2dShape> odd_depthwise_shapes() {
   std::vector<Conv2dShape> shapes;
   for (Conv2dShape shape : testing::odd_depthwise_shapes()) {
     for (const int64_t batch : {1, 3, 7}) {
@@ -67,9 +65,9 @@ std::vector<Conv2dShape> odd_shapes() {
 class SimdDepthwise : public testing::OnEveryTarget {};
 
 TEST_P(SimdDepthwise, InferenceMatchesTheReference) {
-  std::vector<Conv2dShape> shapes = odd_shapes();
+  std::vector<Conv2dShape> shapes = odd_depthwise_shapes();
   for (const int64_t batch : {1, 2}) {
-    for (const Conv2dShape& shape : mobilenet_v2_shapes(batch)) shapes.push_back(shape);
+    for (const Conv2dShape& shape : mobilenet_v2_depthwise_shapes(batch)) shapes.push_back(shape);
   }
   for (const Conv2dShape& shape : shapes) {
     const TrainingLayer layer(shape, Read::as_it_is, Read::as_it_is);
@@ -85,7 +83,7 @@ TEST_P(SimdDepthwise, InferenceMatchesTheReference) {
                                   nullptr, activation, expected.data());
         simd::depthwise_forward(shape, layer.input.data.data(), taps.data(), bias, activation,
                                 actual.data());
-        EXPECT_LE(testing::relative_error(actual.written(), expected), kTolerance);
+        EXPECT_LE(testing::relative_error(actual.written(), expected), 1e-5);
       }
     }
   }
@@ -93,28 +91,28 @@ TEST_P(SimdDepthwise, InferenceMatchesTheReference) {
 
 TEST_P(SimdDepthwise, ForwardMatchesTheReference) {
   for (const int64_t batch : {1, 3}) {
-    for (const Conv2dShape& shape : mobilenet_v2_shapes(batch)) {
-      expect_forward_matches(kKernels, {shape, Read::as_it_is, Read::as_it_is});
-      expect_forward_matches(kKernels, {shape, Read::clipped, Read::as_it_is});
+    for (const Conv2dShape& shape : mobilenet_v2_depthwise_shapes(batch)) {
+      expect_forward_matches(kDepthwise, {shape, Read::as_it_is, Read::as_it_is});
+      expect_forward_matches(kDepthwise, {shape, Read::clipped, Read::as_it_is});
     }
   }
-  for (const Conv2dShape& shape : odd_shapes()) {
+  for (const Conv2dShape& shape : odd_depthwise_shapes()) {
     for (const Read input : {Read::as_it_is, Read::normalized, Read::clipped}) {
-      expect_forward_matches(kKernels, {shape, input, Read::as_it_is});
+      expect_forward_matches(kDepthwise, {shape, input, Read::as_it_is});
     }
   }
 }
 
 TEST_P(SimdDepthwise, BackwardMatchesTheReference) {
   for (const int64_t batch : {1, 3}) {
-    for (const Conv2dShape& shape : mobilenet_v2_shapes(batch)) {
-      expect_backward_matches(kKernels, {shape, Read::as_it_is, Read::as_it_is});
-      expect_backward_matches(kKernels, {shape, Read::clipped, Read::clipped});
+    for (const Conv2dShape& shape : mobilenet_v2_depthwise_shapes(batch)) {
+      expect_backward_matches(kDepthwise, {shape, Read::as_it_is, Read::as_it_is});
+      expect_backward_matches(kDepthwise, {shape, Read::clipped, Read::clipped});
     }
   }
-  for (const Conv2dShape& shape : odd_shapes()) {
+  for (const Conv2dShape& shape : odd_depthwise_shapes()) {
     for (const auto& [input, grad] : testing::all_read_pairs()) {
-      expect_backward_matches(kKernels, {shape, input, grad});
+      expect_backward_matches(kDepthwise, {shape, input, grad});
     }
   }
 }
@@ -124,8 +122,8 @@ TEST_P(SimdDepthwise, TensorsTooLargeForTheCachesComeOutTheSame) {
     Conv2dShape shape = testing::depthwise_shape(61, 60, 32, stride);
     shape.batch = 19;
     const TrainingLayer layer(shape, Read::clipped, Read::clipped);
-    expect_forward_matches(kKernels, layer);
-    expect_backward_matches(kKernels, layer, {{true, true, true}, {true, false, false}});
+    expect_forward_matches(kDepthwise, layer);
+    expect_backward_matches(kDepthwise, layer, {{true, true, true}, {true, false, false}});
   }
 }
 
@@ -133,17 +131,17 @@ TEST_P(SimdDepthwise, EachGradientComesAlone) {
   for (const int64_t stride : {1, 2}) {
     Conv2dShape shape = testing::depthwise_shape(4, 5, 20, stride);
     shape.batch = 7;
-    testing::expect_each_gradient_comes_alone(kKernels, shape);
+    testing::expect_each_gradient_comes_alone(kDepthwise, shape);
   }
 }
 
 TEST_P(SimdDepthwise, RepeatsBitForBitAndHardlyDependsOnTheThreadCount) {
-  for (const Conv2dShape& shape : mobilenet_v2_shapes(3)) {
-    testing::expect_repeats_with_any_thread_count(kKernels, shape);
+  for (const Conv2dShape& shape : mobilenet_v2_depthwise_shapes(3)) {
+    testing::expect_repeats_with_any_thread_count(kDepthwise, shape);
   }
   Conv2dShape single_pixels = testing::depthwise_shape(1, 1, 20, 1);
   single_pixels.batch = 131;
-  testing::expect_repeats_with_any_thread_count(kKernels, single_pixels);
+  testing::expect_repeats_with_any_thread_count(kDepthwise, single_pixels);
 }
 
 TEST_P(SimdDepthwise, AMeanFarFromZeroDoesNotSpoilTheVariance) {
@@ -157,7 +155,7 @@ TEST_P(SimdDepthwise, AMeanFarFromZeroDoesNotSpoilTheVariance) {
   for (float& x : layer.input.data.values()) x += 10000.0f;
   for (const int threads : {1, 2, 3}) {
     const ThreadScope scope(threads);
-    const testing::ForwardResult actual = run_forward(kKernels, layer);
+    const testing::ForwardResult actual = run_forward(kDepthwise, layer);
     EXPECT_GT(actual.mean.data()[0], 1000 * std::sqrt(actual.variance.data()[0]));
     testing::expect_moments_of(actual.output, actual.mean, actual.variance);
   }
@@ -168,7 +166,7 @@ TEST_P(SimdDepthwise, NothingIsLeftInRecycledMemory) {
     for (const int64_t channels : {1, 13, 20}) {
       Conv2dShape shape = testing::depthwise_shape(4, 5, channels, stride);
       shape.batch = 7;
-      testing::expect_nothing_left_in_recycled_memory(kKernels, shape);
+      testing::expect_nothing_left_in_recycled_memory(kDepthwise, shape);
     }
   }
 }

@@ -12,7 +12,7 @@ using testing::Read;
 using testing::TrainingLayer;
 using testing::Wanted;
 
-const testing::TrainingKernels kKernels{
+const testing::TrainingKernels kDirectConv2d{
     [](const TrainingLayer& layer, float* output, const Moments* moments) {
       simd::direct_forward(layer.shape, layer.input.data.data(), layer.weights.data(), output,
                            moments);
@@ -30,7 +30,7 @@ Conv2dShape stem(int64_t batch) {
 }
 
 /// Around the vectors' lengths and the register tiles; windows that lie in the padding.
-std::vector<Conv2dShape> odd_shapes() {
+std::vector<Conv2dShape> odd_direct_shapes() {
   std::vector<Conv2dShape> shapes;
   for (const int64_t kernel : {1, 2, 3, 5}) {
     for (const int64_t stride : {1, 2, 3}) {
@@ -57,19 +57,19 @@ TEST_P(SimdDirectConv2d, MatchesTheReferenceOnMobileNetV2) {
   for (const int64_t batch : {1, 3}) {
     for (const Read grad : {Read::as_it_is, Read::normalized, Read::clipped}) {
       const TrainingLayer layer(stem(batch), Read::as_it_is, grad);
-      testing::expect_forward_matches(kKernels, layer);
-      testing::expect_backward_matches(kKernels, layer, {kWeightsOnly});
+      testing::expect_forward_matches(kDirectConv2d, layer);
+      testing::expect_backward_matches(kDirectConv2d, layer, {kWeightsOnly});
     }
   }
 }
 
 TEST_P(SimdDirectConv2d, MatchesTheReferenceOnOddShapes) {
-  for (const Conv2dShape& shape : odd_shapes()) {
+  for (const Conv2dShape& shape : odd_direct_shapes()) {
     for (const int threads : {1, 2}) {
       const ThreadScope scope(threads);
       const TrainingLayer layer(shape, Read::as_it_is, Read::clipped);
-      testing::expect_forward_matches(kKernels, layer);
-      testing::expect_backward_matches(kKernels, layer, {kWeightsOnly});
+      testing::expect_forward_matches(kDirectConv2d, layer);
+      testing::expect_backward_matches(kDirectConv2d, layer, {kWeightsOnly});
     }
   }
 }
@@ -77,15 +77,15 @@ TEST_P(SimdDirectConv2d, MatchesTheReferenceOnOddShapes) {
 TEST_P(SimdDirectConv2d, TensorsTooLargeForTheCachesComeOutTheSame) {
   Conv2dShape shape = stem(17);
   shape.out_channels = 128;  // 8.5 MB
-  testing::expect_forward_matches(kKernels, {shape, Read::as_it_is, Read::as_it_is});
+  testing::expect_forward_matches(kDirectConv2d, {shape, Read::as_it_is, Read::as_it_is});
 }
 
 TEST_P(SimdDirectConv2d, RepeatsBitForBitAndHardlyDependsOnTheThreadCount) {
   const TrainingLayer layer(stem(3), Read::as_it_is, Read::clipped);
   const auto run = [&](int threads) {
     const ThreadScope scope(threads);
-    const testing::ForwardResult forward = run_forward(kKernels, layer);
-    const testing::BackwardResult backward = run_backward(kKernels, layer, kWeightsOnly);
+    const testing::ForwardResult forward = run_forward(kDirectConv2d, layer);
+    const testing::BackwardResult backward = run_backward(kDirectConv2d, layer, kWeightsOnly);
     return std::vector<Tensor>{forward.output, backward.grad_weights, forward.mean,
                                forward.variance};
   };
@@ -104,11 +104,11 @@ TEST_P(SimdDirectConv2d, NothingIsLeftInRecycledMemory) {
   poison.input.data.fill(NAN);
   poison.weights.fill(NAN);
   poison.grad.data.fill(NAN);
-  run_forward(kKernels, poison);
-  run_backward(kKernels, poison, kWeightsOnly);
+  run_forward(kDirectConv2d, poison);
+  run_backward(kDirectConv2d, poison, kWeightsOnly);
   const TrainingLayer layer(stem(2), Read::as_it_is, Read::clipped);
-  testing::expect_forward_matches(kKernels, layer);
-  testing::expect_backward_matches(kKernels, layer, {kWeightsOnly});
+  testing::expect_forward_matches(kDirectConv2d, layer);
+  testing::expect_backward_matches(kDirectConv2d, layer, {kWeightsOnly});
 }
 
 EDGEPRUNE_INSTANTIATE_ON_EVERY_TARGET(SimdDirectConv2d);

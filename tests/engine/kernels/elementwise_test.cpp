@@ -14,12 +14,13 @@ namespace {
 using testing::random_tensor;
 using testing::values_of;
 
-constexpr int64_t kCounts[] = {0, 1, 3, 15, 16, 17, 100, 40000};  // the last is shared by threads
+constexpr int64_t kElementCounts[] = {0,  1,  3,   15,
+                                      16, 17, 100, 40000};  // the last is shared by threads
 
 class SimdElementwise : public testing::OnEveryTarget {};
 
 TEST_P(SimdElementwise, AddAlsoInPlace) {
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kElementCounts) {
     const Tensor a = random_tensor({count}, 1), b = random_tensor({count}, 2);
     std::vector<float> expected(static_cast<size_t>(count));
     for (size_t i = 0; i < expected.size(); ++i) expected[i] = a.data()[i] + b.data()[i];
@@ -34,7 +35,7 @@ TEST_P(SimdElementwise, AddAlsoInPlace) {
 }
 
 TEST_P(SimdElementwise, Relu6ClipsAtZeroAndSix) {
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kElementCounts) {
     const Tensor x = random_tensor({count}, 1, -10, 10), g = random_tensor({count}, 2);
     Tensor y({count}, -1.0f), grad({count}, -1.0f);
     simd::relu6_forward(x.data(), count, y.data());

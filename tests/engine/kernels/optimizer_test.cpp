@@ -13,7 +13,7 @@ namespace {
 
 using testing::random_tensor;
 
-constexpr int64_t kCounts[] = {1, 3, 15, 16, 17, 100, 40000};
+constexpr int64_t kParameterCounts[] = {1, 3, 15, 16, 17, 100, 40000};
 
 Tensor random_mask(int64_t count) {
   Tensor mask({count});
@@ -29,7 +29,7 @@ TEST_P(SimdOptimizer, AdamFollowsTheFormula) {
                             .weight_decay = 0.1f,
                             .bias_correction1 = 0.19f,
                             .bias_correction2 = 0.002f};
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kParameterCounts) {
     for (const bool masked : {false, true}) {
       const Tensor g = random_tensor({count}, 1), p = random_tensor({count}, 2),
                    m = random_tensor({count}, 3), v = random_tensor({count}, 4, 0, 1),
@@ -59,7 +59,7 @@ TEST_P(SimdOptimizer, AdamFollowsTheFormula) {
 
 TEST_P(SimdOptimizer, SgdFollowsTheFormula) {
   const simd::SgdStep step{.learning_rate = 0.1f, .momentum = 0.9f, .weight_decay = 0.01f};
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kParameterCounts) {
     for (const bool masked : {false, true}) {
       const Tensor g = random_tensor({count}, 1), p = random_tensor({count}, 2),
                    v = random_tensor({count}, 3), mask = random_mask(count);
@@ -88,7 +88,7 @@ TEST_P(SimdOptimizer, AMaskedParameterIsZeroWhateverTheGradient) {
 }
 
 TEST_P(SimdOptimizer, NonzerosAreCountedWhereTheyArePruned) {
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kParameterCounts) {
     const Tensor mask = random_mask(count);
     std::vector<uint8_t> pruned;
     for (const float value : mask.values()) pruned.push_back(value == 0.0f ? 255 : 0);

@@ -15,7 +15,7 @@ simd::PointwiseShape product(const Conv2dShape& s) {
   return {s.batch * s.in_height * s.in_width, s.in_channels, s.out_channels};
 }
 
-const testing::TrainingKernels kKernels{
+const testing::TrainingKernels kPointwise{
     [](const TrainingLayer& layer, float* output, const Moments* moments) {
       simd::pointwise_forward(product(layer.shape), layer.input.view(), layer.weights.data(),
                               output, moments);
@@ -26,7 +26,7 @@ const testing::TrainingKernels kKernels{
                                layer.weights.data(), {grad_input, sums, grad_weights});
     }};
 
-std::vector<Conv2dShape> mobilenet_v2_shapes(int64_t batch) {
+std::vector<Conv2dShape> mobilenet_v2_pointwise_shapes(int64_t batch) {
   std::vector<Conv2dShape> shapes;
   for (Conv2dShape shape : testing::mobilenet_v2_shapes()) {
     if (!shape.pointwise()) continue;
@@ -42,7 +42,7 @@ Conv2dShape shape_of(int64_t rows, int64_t in, int64_t out) {
 
 /// Around the vectors' lengths, the register tiles, the depth of a product at once and the blocks
 /// of rows.
-std::vector<Conv2dShape> odd_shapes() {
+std::vector<Conv2dShape> odd_pointwise_shapes() {
   std::vector<Conv2dShape> shapes;
   for (const auto& [in, out] : {std::pair{1, 1},
                                 {1, 17},
@@ -64,37 +64,37 @@ std::vector<Conv2dShape> odd_shapes() {
 class SimdPointwise : public testing::OnEveryTarget {};
 
 TEST_P(SimdPointwise, ForwardMatchesTheReferenceOnMobileNetV2) {
-  for (const Conv2dShape& shape : mobilenet_v2_shapes(1)) {
-    expect_forward_matches(kKernels, {shape, Read::as_it_is, Read::as_it_is});
-    expect_forward_matches(kKernels, {shape, Read::normalized, Read::as_it_is});
+  for (const Conv2dShape& shape : mobilenet_v2_pointwise_shapes(1)) {
+    expect_forward_matches(kPointwise, {shape, Read::as_it_is, Read::as_it_is});
+    expect_forward_matches(kPointwise, {shape, Read::normalized, Read::as_it_is});
   }
-  for (const Conv2dShape& shape : mobilenet_v2_shapes(3)) {
-    expect_forward_matches(kKernels, {shape, Read::clipped, Read::as_it_is});
+  for (const Conv2dShape& shape : mobilenet_v2_pointwise_shapes(3)) {
+    expect_forward_matches(kPointwise, {shape, Read::clipped, Read::as_it_is});
   }
 }
 
 TEST_P(SimdPointwise, BackwardMatchesTheReferenceOnMobileNetV2) {
-  for (const Conv2dShape& shape : mobilenet_v2_shapes(1)) {
-    expect_backward_matches(kKernels, {shape, Read::as_it_is, Read::as_it_is});
-    expect_backward_matches(kKernels, {shape, Read::normalized, Read::clipped});
+  for (const Conv2dShape& shape : mobilenet_v2_pointwise_shapes(1)) {
+    expect_backward_matches(kPointwise, {shape, Read::as_it_is, Read::as_it_is});
+    expect_backward_matches(kPointwise, {shape, Read::normalized, Read::clipped});
   }
-  for (const Conv2dShape& shape : mobilenet_v2_shapes(3)) {
-    expect_backward_matches(kKernels, {shape, Read::clipped, Read::normalized});
+  for (const Conv2dShape& shape : mobilenet_v2_pointwise_shapes(3)) {
+    expect_backward_matches(kPointwise, {shape, Read::clipped, Read::normalized});
   }
 }
 
 TEST_P(SimdPointwise, ForwardMatchesTheReferenceOnOddShapes) {
-  for (const Conv2dShape& shape : odd_shapes()) {
+  for (const Conv2dShape& shape : odd_pointwise_shapes()) {
     for (const Read input : {Read::as_it_is, Read::normalized, Read::clipped}) {
-      expect_forward_matches(kKernels, {shape, input, Read::as_it_is});
+      expect_forward_matches(kPointwise, {shape, input, Read::as_it_is});
     }
   }
 }
 
 TEST_P(SimdPointwise, BackwardMatchesTheReferenceOnOddShapes) {
-  for (const Conv2dShape& shape : odd_shapes()) {
+  for (const Conv2dShape& shape : odd_pointwise_shapes()) {
     for (const auto& [input, grad] : testing::all_read_pairs()) {
-      expect_backward_matches(kKernels, {shape, input, grad});
+      expect_backward_matches(kPointwise, {shape, input, grad});
     }
   }
 }
@@ -102,22 +102,22 @@ TEST_P(SimdPointwise, BackwardMatchesTheReferenceOnOddShapes) {
 TEST_P(SimdPointwise, TensorsTooLargeForTheCachesComeOutTheSame) {
   for (const auto& [in, out] : {std::pair{3, 16}, {16, 3}}) {
     const TrainingLayer layer(shape_of(131104, in, out), Read::clipped, Read::clipped);
-    testing::expect_forward_matches(kKernels, layer);
-    testing::expect_backward_matches(kKernels, layer, {{true, true, true}, {true, false, false}});
+    testing::expect_forward_matches(kPointwise, layer);
+    testing::expect_backward_matches(kPointwise, layer, {{true, true, true}, {true, false, false}});
   }
 }
 
 TEST_P(SimdPointwise, EachGradientComesAlone) {
-  testing::expect_each_gradient_comes_alone(kKernels, shape_of(100, 20, 13));
-  testing::expect_each_gradient_comes_alone(kKernels, shape_of(9, 161, 33));
+  testing::expect_each_gradient_comes_alone(kPointwise, shape_of(100, 20, 13));
+  testing::expect_each_gradient_comes_alone(kPointwise, shape_of(9, 161, 33));
 }
 
 TEST_P(SimdPointwise, RepeatsBitForBitAndHardlyDependsOnTheThreadCount) {
-  for (const Conv2dShape& shape : mobilenet_v2_shapes(3)) {
-    testing::expect_repeats_with_any_thread_count(kKernels, shape);
+  for (const Conv2dShape& shape : mobilenet_v2_pointwise_shapes(3)) {
+    testing::expect_repeats_with_any_thread_count(kPointwise, shape);
   }
-  testing::expect_repeats_with_any_thread_count(kKernels, shape_of(17, 13, 20));
-  testing::expect_repeats_with_any_thread_count(kKernels, shape_of(515, 20, 13));
+  testing::expect_repeats_with_any_thread_count(kPointwise, shape_of(17, 13, 20));
+  testing::expect_repeats_with_any_thread_count(kPointwise, shape_of(515, 20, 13));
 }
 
 TEST_P(SimdPointwise, AMeanFarFromZeroDoesNotSpoilTheVariance) {
@@ -126,7 +126,7 @@ TEST_P(SimdPointwise, AMeanFarFromZeroDoesNotSpoilTheVariance) {
   for (float& w : layer.weights.values()) w = 100 + w;
   for (const int threads : {1, 2, 3}) {
     const ThreadScope scope(threads);
-    const testing::ForwardResult actual = run_forward(kKernels, layer);
+    const testing::ForwardResult actual = run_forward(kPointwise, layer);
     EXPECT_GT(actual.mean.data()[0], 1000 * std::sqrt(actual.variance.data()[0]));
     testing::expect_moments_of(actual.output, actual.mean, actual.variance);
   }
@@ -134,7 +134,7 @@ TEST_P(SimdPointwise, AMeanFarFromZeroDoesNotSpoilTheVariance) {
 
 TEST_P(SimdPointwise, NothingIsLeftInRecycledMemory) {
   for (const Conv2dShape& shape : {shape_of(1, 1, 1), shape_of(9, 13, 20), shape_of(257, 20, 13)}) {
-    testing::expect_nothing_left_in_recycled_memory(kKernels, shape);
+    testing::expect_nothing_left_in_recycled_memory(kPointwise, shape);
   }
 }
 

@@ -48,7 +48,7 @@ void expect_same_as_written_out(const Network& network, const std::vector<Tensor
   }
 }
 
-ops::BatchNormState fresh_state(int64_t channels) {
+ops::BatchNormState state_for(int64_t channels) {
   return {.running_mean = random_tensor({channels}, 10, -0.5f, 0.5f),
           .running_var = random_tensor({channels}, 11, 0.5f, 2)};
 }
@@ -59,7 +59,7 @@ Variable conv_batch_norm(const Variable& x, const Variable& weight, const ops::C
                          Activation activation, Link link = directly) {
   ops::ChannelMoments moments;
   const Variable y = link(ops::conv2d(x, weight, params, training ? &moments : nullptr));
-  ops::BatchNormState state = fresh_state(y.shape().back());
+  ops::BatchNormState state = state_for(y.shape().back());
   return link(
       ops::batch_norm(y, gamma, beta, state, training, activation, training ? &moments : nullptr));
 }
@@ -176,7 +176,7 @@ TEST_P(ConvMoments, GiveTheSameBatchNorm) {
         },
         inputs, directly);
   };
-  ops::BatchNormState state = fresh_state(channels), expected_state = fresh_state(channels);
+  ops::BatchNormState state = state_for(channels), expected_state = state_for(channels);
   const auto actual = run_with(true, state), expected = run_with(false, expected_state);
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_LE(relative_error(actual[i], expected[i]), 1e-5) << "result " << i;
@@ -194,7 +194,7 @@ INSTANTIATE_TEST_SUITE_P(, ConvMoments, ::testing::ValuesIn(kSecond),
 class AroundBatchNorm : public ::testing::TestWithParam<bool> {
  protected:
   static Variable norm(const Variables& in, const Variable& x, int which, Activation activation) {
-    ops::BatchNormState state = fresh_state(kChannels);
+    ops::BatchNormState state = state_for(kChannels);
     return ops::batch_norm(x, in[2 * which - 1], in[2 * which], state, GetParam(), activation);
   }
   static Variable pointwise(const Variables& in, const Variable& x) {

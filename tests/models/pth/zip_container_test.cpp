@@ -9,12 +9,13 @@ namespace {
 
 using namespace edgeprune::testing;
 
-const std::string kObject = dict({{"w", tensor(storage("FloatStorage", "k", 2), 0, {2}, {1})}});
+const std::string kZippedObject =
+    dict({{"w", tensor(storage("FloatStorage", "k", 2), 0, {2}, {1})}});
 const std::vector<StoredBytes> kStorages = {{"k", 2, raw(std::vector<float>{1, 2})}};
 constexpr size_t kPickle = 0, kStorage = 1;  // of entries()
 
 std::vector<ZipEntry> entries() {
-  return zip_entries(kObject, kStorages);
+  return zip_entries(kZippedObject, kStorages);
 }
 
 PthContents read(const std::vector<ZipEntry>& zip) {
@@ -23,7 +24,7 @@ PthContents read(const std::vector<ZipEntry>& zip) {
   return read_zip_container(bytes, "f.pth");
 }
 
-void expect_rejected(const std::vector<ZipEntry>& zip, const std::string& reason) {
+void expect_zip_rejected(const std::vector<ZipEntry>& zip, const std::string& reason) {
   try {
     read(zip);
     ADD_FAILURE() << "accepted, expected: " << reason;
@@ -51,23 +52,23 @@ TEST(ZipContainer, LittleEndianOrderIsAcceptedAndBigRejected) {
   zip.push_back({"any name/byteorder", "little"});
   EXPECT_NO_THROW(read(zip));
   zip.back().bytes = "big";
-  expect_rejected(zip, "byte order is 'big'");
+  expect_zip_rejected(zip, "byte order is 'big'");
 }
 
 TEST(ZipContainer, MissingEntriesAreRejected) {
-  expect_rejected({}, "archive is empty");
-  expect_rejected({{"data.pkl", pickled("N")}}, "is in no folder");
-  expect_rejected({{"x/constants.pkl", pickled("N")}}, "no 'x/data.pkl'");
+  expect_zip_rejected({}, "archive is empty");
+  expect_zip_rejected({{"data.pkl", pickled("N")}}, "is in no folder");
+  expect_zip_rejected({{"x/constants.pkl", pickled("N")}}, "no 'x/data.pkl'");
   auto zip = entries();
   zip.erase(zip.begin() + kStorage);
-  expect_rejected(zip, "no 'any name/data/k'");
+  expect_zip_rejected(zip, "no 'any name/data/k'");
 }
 
 TEST(ZipContainer, WrongChecksumIsRejected) {
   for (const size_t entry : {kPickle, kStorage}) {
     auto zip = entries();
     zip[entry].crc_error = 1;
-    expect_rejected(zip, "truncated or damaged");
+    expect_zip_rejected(zip, "truncated or damaged");
   }
 }
 
@@ -75,7 +76,7 @@ TEST(ZipContainer, CompressionIsRejected) {
   for (const size_t entry : {kPickle, kStorage}) {
     auto zip = entries();
     zip[entry].method = 8;
-    expect_rejected(zip, "compressed");
+    expect_zip_rejected(zip, "compressed");
   }
 }
 
@@ -84,12 +85,12 @@ TEST(ZipContainer, ClaimedSizesAreNotBelieved) {
     for (const int64_t size : {int64_t{0xfffffff0}, int64_t{300}, int64_t{1}, int64_t{0}}) {
       auto zip = entries();
       zip[entry].claimed_size = size;
-      expect_rejected(zip, "");
+      expect_zip_rejected(zip, "");
     }
   }
   auto zip = entries();
   zip[kStorage].claimed_size = 0xfffffff0;
-  expect_rejected(zip, "claims 4294967280 bytes in a file of");
+  expect_zip_rejected(zip, "claims 4294967280 bytes in a file of");
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 namespace edgeprune {
 namespace {
 
-const Machine kMachine = testing::sample_machine();
 const Limits kLimits = {.gflops = 100,
                         .stores = {{"L2", 1e6, 200}, {"L3", 1e7, 50}, {"memory", INFINITY, 10}}};
 
@@ -70,7 +69,8 @@ TEST(LayerTimes, LimitsAreMeasured) {
 
 TEST(LayerTimes, RecordsHaveALayerARowAndTheirSum) {
   const auto rows = nlohmann::json::parse(
-      layer_records({latency("dense", 2), latency("sparse", 1)}, kMachine).render(Format::json));
+      layer_records({latency("dense", 2), latency("sparse", 1)}, testing::sample_machine())
+          .render(Format::json));
   ASSERT_EQ(rows.size(), 2 * 4u);
   EXPECT_EQ(rows[0].at("layer"), "stem");
   EXPECT_EQ(rows[0].at("engine"), "dense");

@@ -5,12 +5,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/expect_contains.h"
 #include "tests/support/sample_records.h"
 
 namespace edgeprune {
 namespace {
 
 using testing::compact;
+using testing::expect_contains;
 using testing::sample_run;
 using testing::sample_study;
 
@@ -32,10 +34,6 @@ RunRecord& find(std::vector<RunRecord>& runs, const std::string& id) {
 void set_accuracy(std::vector<RunRecord>& runs, const std::string& id, double accuracy) {
   RunRecord& run = find(runs, id);
   run = sample_run(run.method, run.schedule, run.target, accuracy);
-}
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no \"" << part << "\" in:\n" << text;
 }
 
 TEST(Conclusions, ConfirmedByRowsLikeTheDocuments) {

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/expect_contains.h"
+
 namespace edgeprune {
 namespace {
 
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no \"" << part << "\" in:\n" << text;
-}
+using testing::expect_contains;
 
 Table sample_table(const std::string& name) {
   Table table({{"name", "name", Align::left}, {"accuracy %", "accuracy"}});

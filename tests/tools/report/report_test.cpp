@@ -2,21 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/expect_contains.h"
 #include "tests/support/sample_records.h"
 
 namespace edgeprune {
 namespace {
 
 using testing::compact;
+using testing::expect_contains;
 using testing::sample_run;
 using testing::sample_study;
 
 std::string markdown(const std::vector<RunRecord>& runs) {
   return to_markdown(report_page(Results(runs), {}));
-}
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no \"" << part << "\" in:\n" << text;
 }
 
 TEST(Report, MarkdownNamesMachineBestRunAndTables) {
