@@ -70,7 +70,7 @@ struct alignas(kSeparate) Seat {
   }
 };
 
-class Pool {
+class ThreadPool {
  public:
   /// Returns false, with nothing done, if the pool is occupied.
   bool run(const PiecewiseWork& work, int threads) {
@@ -201,15 +201,16 @@ class Pool {
   alignas(kSeparate) std::atomic<int> unfinished_ = 0;
 };
 
-Pool& pool() {
-  static Pool* instance = new Pool;  // never destroyed: its threads serve until the program ends
+ThreadPool& thread_pool() {
+  static auto* instance =
+      new ThreadPool;  // never destroyed: its threads serve until the program ends
   return *instance;
 }
 
 }  // namespace
 
 void run_pieces(const PiecewiseWork& work, int threads) {
-  if (threads > 1 && work.pieces > 1 && !within_a_piece && pool().run(work, threads)) return;
+  if (threads > 1 && work.pieces > 1 && !within_a_piece && thread_pool().run(work, threads)) return;
   for (int piece = 0; piece < work.pieces; ++piece) work.run(work.context, piece);
 }
 
@@ -218,7 +219,7 @@ int thread_index() {
 }
 
 void bind_threads(std::vector<std::vector<int>> places) {
-  pool().bind(std::move(places));
+  thread_pool().bind(std::move(places));
 }
 
 }  // namespace edgeprune
