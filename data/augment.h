@@ -7,9 +7,9 @@ namespace edgeprune {
 
 /// Random changes of a training image, at its own resolution.
 struct Augmentation {
-  bool flip = true;      ///< left-right, every other time
-  int crop_padding = 0;  ///< pad with this many black pixels a side and crop the old size out
-                         ///< (torchvision's RandomCrop)
+  bool flip = true;  ///< left-right, every other time
+  /// Pad with this many black pixels a side and crop the old size out (torchvision's RandomCrop).
+  int crop_padding = 0;
 };
 
 /// Throws std::invalid_argument unless 0 <= crop_padding <= 16384.

@@ -8,11 +8,12 @@ namespace edgeprune {
 
 /// Reads the data that `location` names, whatever its kind:
 /// - "synthetic" or "synthetic:N": the built-in set of 2,000 or N training images and a quarter as
-/// many test images;
+///   many test images;
 /// - a folder with train/ or test/: an image folder;
 /// - a folder with data_batch_*.bin, test_batch.bin or cifar-10-batches-bin/: CIFAR-10's binary
-/// version. Throws FileError, saying what was looked for, if it is none of these; else what the
-/// reader throws.
+///   version.
+/// Throws FileError, saying what was looked for, if it is none of these; else what the reader
+/// throws.
 Dataset open_dataset(const std::string& location, Split split);
 
 }  // namespace edgeprune

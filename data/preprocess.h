@@ -1,7 +1,7 @@
 #pragma once
-// From an 8-bit image to a network's input, with PyTorch's arithmetic: uint8 / 255,
-// torch.nn.functional.interpolate(mode= "bilinear", align_corners=False, antialias=False), then (x
-// - mean) / std.
+// From an 8-bit image to a network's input, with PyTorch's arithmetic: uint8 / 255, then
+// torch.nn.functional.interpolate(mode="bilinear", align_corners=False, antialias=False), then
+// (x - mean) / std.
 
 #include <array>
 #include <span>

@@ -15,12 +15,12 @@ namespace edgeprune {
 
 /// What a model needs besides its weights.
 struct ModelInfo {
-  std::array<float, 3> mean{0.485f, 0.456f,
-                            0.406f};  ///< ImageNet's, as the pretrained weights expect
+  /// ImageNet's, as the pretrained weights expect.
+  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
   std::vector<std::string> classes;  ///< names, by label
-  nlohmann::json history =
-      nlohmann::json::array();  ///< one object a step: what was done, with what, to which parent
+  /// One object a step: what was done, with what, to which parent.
+  nlohmann::json history = nlohmann::json::array();
 
   /// The method of the last pruning step in the history ("none" if there is none).
   std::string pruned_by() const;

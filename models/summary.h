@@ -9,7 +9,7 @@
 namespace edgeprune {
 
 /// A weight that pruning may zero: every Conv2d's and the Linear's, no biases, no batch norm
-/// (protocol: 2,202,560 values at width 1.0 with 10 classes).
+/// (2,202,560 values at width 1.0 with 10 classes).
 struct PrunableWeight {
   std::string name;   ///< "features.1.conv.0.0.weight"
   Variable variable;  ///< a handle on the model's own; [O,I/groups,k,k] or [O,I]

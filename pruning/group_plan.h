@@ -25,11 +25,11 @@ struct GroupLimits {
 
 /// In every group the round(fraction * channels) channels of smallest L2 norm go, up to the limits;
 /// the norm is over all parameters that belong to the channel, batch norms' included, so that what
-/// went before has norm zero and counts. Ties go by position. Fractions of
-/// `original` are of the channels of the unpruned() network, and those which the model lacks count
-/// as well; of `remaining`: of the channels that are there and
-/// not zero. Throws std::invalid_argument unless 0 <= fraction < 1 and the limits are valid, if
-/// more than that has gone already, or if a parameter is not finite.
+/// went before has norm zero and counts. Ties go by position. Fractions of `original` are of the
+/// channels of the unpruned() network, and those which the model lacks count as well; of
+/// `remaining`: of the channels that are there and not zero. Throws std::invalid_argument unless
+/// 0 <= fraction < 1 and the limits are valid, if more than that has gone already, or if a
+/// parameter is not finite.
 ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
                                    const GroupLimits& limits = {}, Base base = Base::original,
                                    const PruneLimits& layer_limits = {});

@@ -58,7 +58,8 @@ Tile tile_of() {
   using D = hn::CappedTag<float, static_cast<size_t>(kColumns)>;
   constexpr int64_t kLanes = hn::MaxLanes(D()), kVectors = kColumns / kLanes;
   if constexpr (kVectors > 8) {
-    return tile_of < kVectors % 8 == 0 ? 8 * kLanes : 4 * kLanes > ();
+    constexpr int64_t kFitting = (kVectors % 8 == 0 ? 8 : 4) * kLanes;
+    return tile_of<kFitting>();
   } else {
     return {multiply_groups<D, kVectors, kByFours>, kColumns};
   }

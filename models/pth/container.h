@@ -12,8 +12,8 @@ namespace edgeprune {
 
 struct PthContents {
   pickle::Pickle object;  ///< what was saved
-  std::map<std::string, std::vector<std::byte>>
-      storages;  ///< by key, each as long as the pickle says
+  /// By key, each as long as the pickle says.
+  std::map<std::string, std::vector<std::byte>> storages;
 };
 
 bool is_zip_container(std::span<const std::byte> file);

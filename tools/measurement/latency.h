@@ -24,8 +24,8 @@ struct LatencyOptions {
   int64_t min_samples = 50;     ///< ...and at least so many of them
   double warmup_seconds = 0.5;  ///< a case, at least...
   int64_t warmup_runs = 5;      ///< ...and at least so many runs
-  double min_sample_ms =
-      1;  ///< a sample repeats the run until it takes so long: a clock reading costs too
+  /// A sample repeats the run until it takes so long: a clock reading costs, too.
+  double min_sample_ms = 1;
   bool per_layer = false;  ///< between samples, as many runs with a clock reading a step
 };
 

@@ -26,22 +26,21 @@ struct LayerCount {
   int64_t nonzero_multiply_adds = 0;  ///< an image, zeros skipped
 };
 
-/// protocol.md's row: heuristic x regime x target, and what came of it.
+/// A row of a study's results: a heuristic on a schedule to a target, and what came of it.
 struct RunRecord {
   std::string id;        ///< unique within a study: "baseline", "magnitude-one-shot-50.seed1"
   std::string row;       ///< the same for all seeds: "magnitude-one-shot-50"
   std::string method;    ///< "none", "magnitude", "lamp", "channel"
   std::string mode;      ///< "none", "mask", "group-mask", "compact"
   std::string schedule;  ///< "none", "one-shot", "exact", "compounding", "cubic"
-  std::string
-      recovery;       ///< what else helps accuracy, "bn-recalibrate 1000, rewind"; empty: nothing
-  double target = 0;  ///< the fraction asked for
+  std::string recovery;  ///< what else helps accuracy, "bn-recalibrate 1000, rewind"; or nothing
+  double target = 0;     ///< the fraction asked for
   uint64_t seed = 0;
 
-  double accuracy_before =
-      0;  ///< on the test set after pruning, before fine-tuning; fraction, not percent
-  double accuracy = 0;  ///< on the test set; fraction
-  double loss = 0;      ///< mean cross-entropy on the test set
+  // On the test set; accuracies are fractions, not percent.
+  double accuracy_before = 0;  ///< after pruning, before fine-tuning
+  double accuracy = 0;
+  double loss = 0;  ///< mean cross-entropy
   int64_t test_images = 0;
 
   /// Which test images the network has right: images 4i to 4i+3 are the bits of hexadecimal digit

@@ -62,8 +62,8 @@ struct TrainResult {
   std::vector<EpochResult> epochs;
   double seconds = 0;  ///< training, all epochs
   SteadySteps steady;
-  int64_t chosen_epoch =
-      0;  ///< whose weights the model has: the last, or the best on the validation set
+  /// Whose weights the model has: the last, or the best on the validation set.
+  int64_t chosen_epoch = 0;
 };
 
 /// Where a run keeps its state. It is removed by the caller once the result is saved.
