@@ -43,7 +43,7 @@ void run_case(benchmark::State& state, const Work& work, bool& checked) {
     for ([[maybe_unused]] const auto iteration : state) work.run();
   }
   for (const auto& [key, entry] : profiler.entries()) {
-    const char* phase = key.second == Phase::forward ? "forward" : "backward";
+    const char* phase = name_of(kPhases, key.second);
     state.counters[fmt::format("{} {} ms", key.first, phase)] =
         benchmark::Counter(1e3 * entry.seconds, benchmark::Counter::kAvgIterations);
   }

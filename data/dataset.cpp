@@ -51,10 +51,6 @@ Dataset take(Dataset& dataset, const std::vector<bool>& selected, bool wanted) {
 
 }  // namespace
 
-const char* to_string(Split split) {
-  return split == Split::train ? "train" : "test";
-}
-
 Dataset limit(Dataset dataset, int64_t count, uint64_t seed) {
   require(count >= 1, "limit", "at least one image expected, got {}", count);
   if (count >= dataset.size()) return dataset;

@@ -7,12 +7,17 @@
 #include <vector>
 
 #include "data/image.h"
+#include "engine/base/names.h"
 
 namespace edgeprune {
 
 enum class Split { train, test };
 
-const char* to_string(Split split);  ///< "train", "test"
+inline constexpr Named<Split> kSplits[] = {{Split::train, "train"}, {Split::test, "test"}};
+static_assert(in_order(kSplits));
+inline const char* to_string(Split split) {
+  return name_of(kSplits, split);
+}
 
 /// images[i] is of class classes[labels[i]].
 struct Dataset {

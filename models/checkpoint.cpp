@@ -75,12 +75,6 @@ Archive to_archive(const MobileNetV2& model, const ModelInfo& info, Storage stor
 
 }  // namespace
 
-Storage parse_storage(const std::string& name) {
-  require(name == "dense" || name == "sparse", "storage", "expected dense or sparse, got '{}'",
-          name);
-  return name == "dense" ? Storage::dense : Storage::sparse;
-}
-
 std::string ModelInfo::pruned_by() const {
   std::string method = "none";
   for (const auto& step : history) {

@@ -35,8 +35,15 @@ struct Checkpoint {
 /// How a file holds the prunable weights: dense, or those with zeros sparse
 /// (models/sparse_storage.h), which only edgeprune reads.
 enum class Storage { dense, sparse };
-/// "dense" or "sparse"; throws std::invalid_argument listing the choices.
-Storage parse_storage(const std::string& name);
+inline constexpr Named<Storage> kStorages[] = {
+    {Storage::dense, "dense", "as PyTorch reads it"},
+    {Storage::sparse, "sparse",
+     "one bit for each weight that is zero, which only edgeprune reads"}};
+static_assert(in_order(kStorages));
+/// Throws std::invalid_argument listing the choices.
+inline Storage parse_storage(const std::string& name) {
+  return value_of("storage", kStorages, name);
+}
 
 /// Written atomically. Throws FileError.
 void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info,

@@ -39,8 +39,8 @@ Masks channel_masks(const MobileNetV2& model, double fraction, Base base,
 Masks make_masks(const MobileNetV2& model, Method method, double fraction, Base base,
                  const PruneLimits& limits) {
   require_valid(limits, model);
-  return method == Method::channel ? channel_masks(model, fraction, base, limits)
-                                   : unstructured_masks(model, method, fraction, base, limits);
+  return is_structured(method) ? channel_masks(model, fraction, base, limits)
+                               : unstructured_masks(model, method, fraction, base, limits);
 }
 
 Masks masks_of_zeros(const MobileNetV2& model) {

@@ -48,30 +48,6 @@ std::vector<std::string> near_names(const std::string& name,
 
 }  // namespace
 
-const char* to_string(Method method) {
-  switch (method) {
-    case Method::magnitude:
-      return "magnitude";
-    case Method::lamp:
-      return "lamp";
-    case Method::channel:
-      break;
-  }
-  return "channel";
-}
-
-Method parse_method(const std::string& name) {
-  for (const Method method : {Method::magnitude, Method::lamp, Method::channel}) {
-    if (name == to_string(method)) return method;
-  }
-  throw std::invalid_argument(
-      fmt::format("[method] expected magnitude, lamp or channel, got '{}'", name));
-}
-
-const char* to_string(Base base) {
-  return base == Base::original ? "original" : "remaining";
-}
-
 void require_valid(const PruneLimits& limits, const MobileNetV2& model) {
   require(limits.min_density >= 0 && limits.min_density <= 1, "prune",
           "expected a minimum density in [0, 1], got {}", limits.min_density);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/names.h"
 #include "models/mobilenet_v2.h"
 
 namespace edgeprune {
@@ -13,16 +14,36 @@ enum class Method {
   lamp,       ///< unstructured: layer-adaptive magnitude (Lee et al. 2021)
   channel,    ///< structured: output channels by the L2 norm of their weights, per layer
 };
-const char* to_string(Method method);
+inline constexpr Named<Method> kMethods[] = {
+    {Method::magnitude, "magnitude", "unstructured, global L1"},
+    {Method::lamp, "lamp",
+     "unstructured, magnitude relative to what is larger in the layer: spares small layers"},
+    {Method::channel, "channel", "per layer, L2 of output channels"}};
+static_assert(in_order(kMethods));
+
+inline const char* to_string(Method method) {
+  return name_of(kMethods, method);
+}
 /// Throws std::invalid_argument listing the choices.
-Method parse_method(const std::string& name);
+inline Method parse_method(const std::string& name) {
+  return value_of("method", kMethods, name);
+}
+/// Whether whole channels go, not single weights.
+inline bool is_structured(Method method) {
+  return method == Method::channel;
+}
 
 /// What a fraction is a fraction of.
 enum class Base {
   original,   ///< the count before anything was pruned: what is pruned already counts towards it
   remaining,  ///< what is left: as torch.nn.utils.prune does when it prunes again
 };
-const char* to_string(Base base);
+inline constexpr Named<Base> kBases[] = {{Base::original, "original"},
+                                         {Base::remaining, "remaining"}};
+static_assert(in_order(kBases));
+inline const char* to_string(Base base) {
+  return name_of(kBases, base);
+}
 
 /// What stays whatever the criterion says.
 struct PruneLimits {

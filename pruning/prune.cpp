@@ -8,8 +8,6 @@
 namespace edgeprune {
 namespace {
 
-constexpr PruneMode kModes[] = {PruneMode::mask, PruneMode::group_mask, PruneMode::compact};
-
 /// Nothing goes although something should: rounding to nothing is no error, limits are.
 void require_some_go(const ChannelPlan& plan, const PruningStep& step) {
   if (removed_channels(plan) > 0) return;
@@ -22,33 +20,13 @@ void require_some_go(const ChannelPlan& plan, const PruningStep& step) {
 
 }  // namespace
 
-const char* to_string(PruneMode mode) {
-  switch (mode) {
-    case PruneMode::mask:
-      return "mask";
-    case PruneMode::group_mask:
-      return "group-mask";
-    case PruneMode::compact:
-      break;
-  }
-  return "compact";
-}
-
-PruneMode parse_prune_mode(const std::string& name) {
-  for (const PruneMode mode : kModes) {
-    if (name == to_string(mode)) return mode;
-  }
-  throw std::invalid_argument(
-      fmt::format("[mode] expected mask, group-mask or compact, got '{}'", name));
-}
-
 Pruned prune(std::unique_ptr<MobileNetV2> model, const PruneRequest& request) {
   const auto& [method, mode, step, limits, groups] = request;
   Pruned pruned;
   if (mode == PruneMode::mask) {
     apply_masks(make_masks(*model, method, step.fraction, step.base, limits), *model);
   } else {
-    require(method == Method::channel, "prune", "mode {} is for method channel, not {}",
+    require(is_structured(method), "prune", "mode {} is for method channel, not {}",
             to_string(mode), to_string(method));
     pruned.plan = plan_smallest_channels(*model, step.fraction, groups, step.base, limits);
     require_some_go(*pruned.plan, step);

@@ -16,14 +16,25 @@ enum class PruneMode {
   group_mask,  ///< channels become zero with all that makes and reads them; shapes stay
   compact,     ///< such groups are removed: a smaller model
 };
-/// "mask", "group-mask", "compact".
-const char* to_string(PruneMode mode);
+inline constexpr Named<PruneMode> kPruneModes[] = {
+    {PruneMode::mask, "mask", "zeroed, each layer by itself"},
+    {PruneMode::group_mask, "group-mask",
+     "zeroed together with all that makes and reads them: batch norm, depthwise filter, residual "
+     "stream"},
+    {PruneMode::compact, "compact", "such groups removed: a smaller model"}};
+static_assert(in_order(kPruneModes));
+
+inline const char* to_string(PruneMode mode) {
+  return name_of(kPruneModes, mode);
+}
 /// Throws std::invalid_argument listing the choices.
-PruneMode parse_prune_mode(const std::string& name);
+inline PruneMode parse_prune_mode(const std::string& name) {
+  return value_of("mode", kPruneModes, name);
+}
 
 struct PruneRequest {
   Method method = Method::magnitude;
-  PruneMode mode = PruneMode::mask;  ///< all but mask are for Method::channel
+  PruneMode mode = PruneMode::mask;  ///< all but mask are for channels
   PruningStep step = {};
   PruneLimits limits = {};
   GroupLimits groups = {};  ///< for the modes group_mask and compact

@@ -8,9 +8,6 @@
 namespace edgeprune {
 namespace {
 
-constexpr PruningSchedule kSchedules[] = {PruningSchedule::one_shot, PruningSchedule::exact,
-                                          PruningSchedule::compounding, PruningSchedule::cubic};
-
 /// step, 2 step, ... up to and including the target.
 std::vector<PruningStep> rising(double target, double step, Base base) {
   std::vector<PruningStep> steps;
@@ -22,28 +19,6 @@ std::vector<PruningStep> rising(double target, double step, Base base) {
 }
 
 }  // namespace
-
-const char* to_string(PruningSchedule schedule) {
-  switch (schedule) {
-    case PruningSchedule::one_shot:
-      return "one-shot";
-    case PruningSchedule::exact:
-      return "exact";
-    case PruningSchedule::compounding:
-      return "compounding";
-    case PruningSchedule::cubic:
-      break;
-  }
-  return "cubic";
-}
-
-PruningSchedule parse_pruning_schedule(const std::string& name) {
-  for (const PruningSchedule schedule : kSchedules) {
-    if (name == to_string(schedule)) return schedule;
-  }
-  throw std::invalid_argument(
-      fmt::format("[schedule] expected one-shot, exact, compounding or cubic, got '{}'", name));
-}
 
 std::vector<PruningStep> pruning_steps(PruningSchedule schedule, Method method, double target,
                                        const ScheduleOptions& options) {
@@ -61,7 +36,7 @@ std::vector<PruningStep> pruning_steps(PruningSchedule schedule, Method method, 
     case PruningSchedule::exact:
       return rising(target, options.step, Base::original);
     case PruningSchedule::compounding: {
-      if (method != Method::channel) return rising(target, options.step, Base::remaining);
+      if (!is_structured(method)) return rising(target, options.step, Base::remaining);
       const long count = std::max(1L, std::lround(target / options.step));
       return std::vector<PruningStep>(size_t(count), {options.step, Base::remaining});
     }

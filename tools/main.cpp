@@ -32,12 +32,7 @@ int main(int argc, char** argv) try {
       "  edgeprune study --data synthetic:10000 --weights random --out out/first --quick\n"
       "'edgeprune COMMAND --help' shows a command's options and examples.");
   namespace commands = edgeprune::commands;
-  for (const auto add : {commands::add_import, commands::add_train, commands::add_eval,
-                         commands::add_prune, commands::add_compact, commands::add_predict,
-                         commands::add_info, commands::add_latency, commands::add_breakeven,
-                         commands::add_sensitivity, commands::add_study, commands::add_report}) {
-    add(app);
-  }
+  for (const auto add : commands::kCommands) add(app);
   edgeprune::simd::pin_target_from_environment();
   edgeprune::refuse_more_than_available_memory();
   // CLI11 would only say that a subcommand is required.

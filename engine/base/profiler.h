@@ -5,11 +5,15 @@
 #include <string>
 #include <utility>
 
+#include "engine/base/names.h"
 #include "engine/base/timer.h"
 
 namespace edgeprune {
 
 enum class Phase { forward, backward };
+inline constexpr Named<Phase> kPhases[] = {{Phase::forward, "forward"},
+                                           {Phase::backward, "backward"}};
+static_assert(in_order(kPhases));
 
 /// What an operation is made of: arithmetic, and the memory it must at least move (each operand
 /// once).

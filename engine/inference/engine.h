@@ -1,7 +1,8 @@
 #pragma once
 
 #include <string>
-#include <vector>
+
+#include "engine/base/names.h"
 
 namespace edgeprune::inference {
 
@@ -10,14 +11,23 @@ namespace edgeprune::inference {
 enum class Engine {
   dense,      ///< dense weights on our own kernels
   sparse,     ///< CSR weights
-  automatic,  ///< per layer whichever of the two was faster on this machine ("auto")
+  automatic,  ///< per layer whichever of the two was faster on this machine
   onednn,     ///< oneDNN's convolutions, channels-last
 };
 
-const char* to_string(Engine engine);
+inline constexpr Named<Engine> kEngines[] = {
+    {Engine::dense, "dense"},
+    {Engine::sparse, "sparse", "skips zeros"},
+    {Engine::automatic, "auto", "layer by layer whichever of the two is faster here"},
+    {Engine::onednn, "onednn", "oneDNN's convolutions, for comparison"}};
+static_assert(in_order(kEngines));
+
+inline const char* to_string(Engine engine) {
+  return name_of(kEngines, engine);
+}
 /// Throws std::invalid_argument listing the choices.
-Engine parse_engine(const std::string& name);
-/// In the order of the enumeration.
-std::vector<std::string> engine_names();
+inline Engine parse_engine(const std::string& name) {
+  return value_of("engine", kEngines, name);
+}
 
 }  // namespace edgeprune::inference

@@ -139,9 +139,13 @@ void Sgd::update(Slot& slot, const float* grad, int64_t begin, int64_t end) {
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name,
                                           const std::vector<NamedVariable>& parameters,
                                           float weight_decay) {
-  if (name == "adam") return std::make_unique<Adam>(parameters, weight_decay);
-  if (name == "sgd") return std::make_unique<Sgd>(parameters, 0.9f, weight_decay);
-  throw std::invalid_argument(fmt::format("[optimizer] expected adam or sgd, got '{}'", name));
+  switch (value_of("optimizer", kOptimizers, name)) {
+    case OptimizerKind::adam:
+      return std::make_unique<Adam>(parameters, weight_decay);
+    case OptimizerKind::sgd:
+      return std::make_unique<Sgd>(parameters, 0.9f, weight_decay);
+  }
+  return nullptr;
 }
 
 }  // namespace edgeprune::optim

@@ -91,7 +91,12 @@ class Sgd : public Optimizer {
   simd::SgdStep step_;
 };
 
-/// "adam" or "sgd"; throws std::invalid_argument listing the choices.
+enum class OptimizerKind { adam, sgd };
+inline constexpr Named<OptimizerKind> kOptimizers[] = {{OptimizerKind::adam, "adam"},
+                                                       {OptimizerKind::sgd, "sgd", "momentum 0.9"}};
+static_assert(in_order(kOptimizers));
+
+/// By its name in the table; throws std::invalid_argument listing the choices.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name,
                                           const std::vector<NamedVariable>& parameters,
                                           float weight_decay);

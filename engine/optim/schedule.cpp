@@ -4,8 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "engine/base/check.h"
-
 namespace edgeprune::optim {
 
 float Schedule::rate(int64_t step) const {
@@ -23,25 +21,6 @@ float Schedule::rate(int64_t step) const {
           initial * std::pow(double(decay), double(step / std::max<int64_t>(1, steps_per_decay))));
   }
   return initial;
-}
-
-Schedule::Kind parse_schedule(const std::string& name) {
-  if (name == "constant") return Schedule::Kind::constant;
-  if (name == "cosine") return Schedule::Kind::cosine;
-  if (name == "step") return Schedule::Kind::step;
-  throw std::invalid_argument(
-      fmt::format("[schedule] expected constant, cosine or step, got '{}'", name));
-}
-
-const char* to_string(Schedule::Kind kind) {
-  switch (kind) {
-    case Schedule::Kind::cosine:
-      return "cosine";
-    case Schedule::Kind::step:
-      return "step";
-    default:
-      return "constant";
-  }
 }
 
 }  // namespace edgeprune::optim

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/base/names.h"
+
 namespace edgeprune::optim {
 
 /// A learning rate as a function of the step.
@@ -20,8 +22,18 @@ struct Schedule {
   float rate(int64_t step) const;
 };
 
-/// "constant", "cosine" or "step"; throws std::invalid_argument listing the choices.
-Schedule::Kind parse_schedule(const std::string& name);
-const char* to_string(Schedule::Kind kind);
+inline constexpr Named<Schedule::Kind> kScheduleNames[] = {
+    {Schedule::Kind::constant, "constant"},
+    {Schedule::Kind::cosine, "cosine", "to zero"},
+    {Schedule::Kind::step, "step", "0.1 x, twice"}};
+static_assert(in_order(kScheduleNames));
+
+inline const char* to_string(Schedule::Kind kind) {
+  return name_of(kScheduleNames, kind);
+}
+/// Throws std::invalid_argument listing the choices.
+inline Schedule::Kind parse_schedule(const std::string& name) {
+  return value_of("schedule", kScheduleNames, name);
+}
 
 }  // namespace edgeprune::optim

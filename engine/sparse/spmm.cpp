@@ -128,22 +128,5 @@ void spmm(const SparseWeights& weights, int64_t columns, const float* input, con
   });
 }
 
-void spmm_scalar(const CsrMatrix& weights, int64_t columns, const float* input, const float* bias,
-                 const float* residual, Activation activation, float* output) {
-  const PanelLayout in{weights.columns, columns}, out{weights.rows, columns};
-  for (int64_t row = 0; row < weights.rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      double sum = bias[row];
-      for (int32_t i = weights.row_ptr[row]; i < weights.row_ptr[row + 1]; ++i) {
-        sum += double(weights.values[i]) * input[in.offset(weights.col_idx[i], column)];
-      }
-      const int64_t at = out.offset(row, column);
-      if (residual != nullptr) sum += residual[at];
-      if (activation == Activation::relu6) sum = std::clamp(sum, 0.0, 6.0);
-      output[at] = static_cast<float>(sum);
-    }
-  }
-}
-
 }  // namespace edgeprune::sparse
 #endif

@@ -3,7 +3,6 @@
 
 #include "engine/kernels/conv2d_shape.h"
 #include "engine/kernels/panels/panel_layout.h"
-#include "engine/sparse/csr.h"
 #include "engine/sparse/sparse_weights.h"
 
 namespace edgeprune::sparse {
@@ -17,9 +16,5 @@ namespace edgeprune::sparse {
 /// were prepared for panels of another width.
 void spmm(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
           const float* residual, Activation activation, float* output);
-
-/// The same in plain loops: the oracle of the above.
-void spmm_scalar(const CsrMatrix& weights, int64_t columns, const float* input, const float* bias,
-                 const float* residual, Activation activation, float* output);
 
 }  // namespace edgeprune::sparse

@@ -7,18 +7,6 @@
 
 namespace edgeprune {
 
-const char* to_string(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return "F32";
-    case DType::i64:
-      return "I64";
-    case DType::u8:
-      return "U8";
-  }
-  return "?";
-}
-
 size_t size_of(DType dtype) {
   switch (dtype) {
     case DType::f32:

@@ -6,14 +6,22 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/names.h"
 #include "engine/tensor/tensor.h"
 
 namespace edgeprune {
 
 enum class DType { f32, i64, u8 };
 
-const char* to_string(DType dtype);  ///< "F32", "I64", "U8": safetensors' names
-size_t size_of(DType dtype);         ///< bytes per element
+/// safetensors' names.
+inline constexpr Named<DType> kDTypes[] = {
+    {DType::f32, "F32"}, {DType::i64, "I64"}, {DType::u8, "U8"}};
+static_assert(in_order(kDTypes));
+inline const char* to_string(DType dtype) {
+  return name_of(kDTypes, dtype);
+}
+
+size_t size_of(DType dtype);  ///< bytes per element
 
 /// A typed array: little-endian bytes in row-major order.
 struct Array {

@@ -67,11 +67,11 @@ std::vector<int64_t> integers(const json& entry, const char* key, const std::str
 
 DType dtype_of(const json& entry, const std::string& name, const std::string& path) {
   const json dtype = entry.value("dtype", json());
-  for (const DType known : {DType::f32, DType::i64, DType::u8}) {
-    if (dtype == to_string(known)) return known;
+  for (const Named<DType>& known : kDTypes) {
+    if (dtype == known.name) return known.value;
   }
-  throw FileError(fmt::format("{}: tensor '{}' has dtype {}, expected F32, I64 or U8", path, name,
-                              dtype.dump()));
+  throw FileError(fmt::format("{}: tensor '{}' has dtype {}, expected {}", path, name, dtype.dump(),
+                              listed(names_of(kDTypes))));
 }
 
 Shape shape_of(const json& entry, const std::string& name, const std::string& path) {

@@ -44,8 +44,4 @@ class Tensor {
   std::shared_ptr<float[]> data_;
 };
 
-/// [N,C,H,W] to [N,H,W,C] and back, for data that comes from or goes to PyTorch's default layout.
-Tensor nchw_to_nhwc(const Tensor& tensor);
-Tensor nhwc_to_nchw(const Tensor& tensor);
-
 }  // namespace edgeprune

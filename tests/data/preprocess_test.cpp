@@ -9,6 +9,7 @@
 #include "engine/base/random.h"
 #include "engine/tensor/safetensors.h"
 #include "tests/data/image_files.h"
+#include "tests/support/layouts.h"
 #include "tests/support/paths.h"
 
 namespace edgeprune {
@@ -56,7 +57,7 @@ TEST(Preprocess, EqualsPyTorchOnTheGoldenImages) {
   const Archive golden =
       read_safetensors(testing::shared_path("golden/mobilenet_v2_64.safetensors").string());
   const Array& images = golden.at("images_u8");
-  const Tensor input = nchw_to_nhwc(golden.at("input").to_tensor("input"));
+  const Tensor input = testing::nchw_to_nhwc(golden.at("input").to_tensor("input"));
   ASSERT_EQ(images.shape, (Shape{12, 32, 32, 3}));
   ASSERT_EQ(input.shape(), (Shape{12, 64, 64, 3}));
   Preprocessor preprocessor(64, imagenet_normalisation());

@@ -32,7 +32,7 @@ std::vector<std::string> slices_of(const ChannelGroup& group) {
 
 using Strings = std::vector<std::string>;
 
-TEST(ChannelGroups, OfTheDocumentsNetwork) {
+TEST(ChannelGroups, OfTheOriginalStudysNetwork) {
   const auto groups = channel_groups(Architecture::mobilenet_v2());
   std::map<std::string, int64_t> channels;
   for (const ChannelGroup& group : groups) channels[group.name] = group.channels;

@@ -26,8 +26,7 @@ TEST(FoldBatchNorm, LeavesTheLogitsTheSame) {
         }
         ASSERT_GT(spread, 0.05);
       }
-      for (const auto engine : {inference::Engine::dense, inference::Engine::sparse,
-                                inference::Engine::automatic, inference::Engine::onednn}) {
+      for (const auto engine : values_in(inference::kEngines)) {
         inference::Plan plan(graph, engine, batch);
         Tensor logits({batch, 10});
         plan.run(images.data(), logits.data());

@@ -13,6 +13,7 @@
 #include "engine/tensor/safetensors.h"
 #include "models/checkpoint.h"
 #include "models/fold.h"
+#include "tests/support/layouts.h"
 #include "tests/support/paths.h"
 #include "tests/support/tensors.h"
 
@@ -27,7 +28,7 @@ struct Golden {
   float learning_rate;
 
   Tensor tensor(const std::string& name) const { return archive.at(name).to_tensor(name); }
-  Tensor input() const { return nchw_to_nhwc(tensor("input")); }
+  Tensor input() const { return testing::nchw_to_nhwc(tensor("input")); }
   std::vector<int> labels() const {
     const Array& array = archive.at("labels");
     std::vector<int> labels(static_cast<size_t>(array.shape.count()));
@@ -124,8 +125,7 @@ TEST_P(GoldenTest, EvalLogitsMatch) {
 TEST_P(GoldenTest, PlansOfAllEnginesMatchEvalLogits) {
   const Tensor input = golden_->input(), expected = golden_->tensor("eval.logits");
   const inference::Graph graph = fold_batch_norm(*golden_->model);
-  for (const auto engine : {inference::Engine::dense, inference::Engine::sparse,
-                            inference::Engine::automatic, inference::Engine::onednn}) {
+  for (const auto engine : values_in(inference::kEngines)) {
     inference::Plan plan(graph, engine, input.dim(0));
     Tensor logits(expected.shape());
     plan.run(input.data(), logits.data());

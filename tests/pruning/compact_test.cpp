@@ -213,7 +213,7 @@ double largest_difference(const std::map<std::string, Array>& a,
 }
 
 TEST(Compact, TrainingGoesOnWithTheOptimisersState) {
-  for (const char* kind : {"adam", "sgd"}) {
+  for (const std::string& kind : names_of(optim::kOptimizers)) {
     const auto model = trained_model(0.25);
     const auto optimizer = optim::make_optimizer(kind, model->parameters(), 0);
     for (uint64_t step = 0; step < 2; ++step) train_step(*model, *optimizer, step);

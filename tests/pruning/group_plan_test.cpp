@@ -233,7 +233,7 @@ TEST(GroupMasks, AreFoundAgainInTheModel) {
 }
 
 TEST(GroupMasks, HoldThroughTraining) {
-  for (const char* kind : {"adam", "sgd"}) {
+  for (const std::string& kind : names_of(optim::kOptimizers)) {
     const auto model = trained_model(0.25);
     apply_masks(group_masks(*model, plan_smallest_channels(*model, 0.5)), *model);
     const Masks masks = masks_of_zeros(*model);

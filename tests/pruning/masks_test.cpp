@@ -40,7 +40,7 @@ std::string error_of(const MobileNetV2& model, Method method, double fraction) {
   return "none";
 }
 
-TEST(MagnitudePruning, PrunesExactlyTheShareOfTheDocumentsNetwork) {
+TEST(MagnitudePruning, PrunesExactlyTheShareOfTheOriginalStudysNetwork) {
   MobileNetV2 model(Architecture::mobilenet_v2(1.0, 64, 10), 0);
   apply_masks(make_masks(model, Method::magnitude, 0.5), model);
   const ModelSummary summary = summarize(model);
@@ -312,7 +312,7 @@ void set_random_gradients(MobileNetV2& model, uint64_t seed) {
 }
 
 TEST(Masks, HoldThroughMomentumAndWeightDecay) {
-  for (const char* kind : {"adam", "sgd"}) {
+  for (const std::string& kind : names_of(optim::kOptimizers)) {
     MobileNetV2 model = small_model();
     const auto optimizer = optim::make_optimizer(kind, model.parameters(), 0.01f);
     // Momentum from before the pruning would revive the weights.

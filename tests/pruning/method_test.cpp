@@ -53,7 +53,7 @@ TEST(PruneLimits, WhatStaysIsRoundedUp) {
 }
 
 TEST(Methods, AreNamed) {
-  for (const Method method : {Method::magnitude, Method::lamp, Method::channel}) {
+  for (const Method method : values_in(kMethods)) {
     EXPECT_EQ(parse_method(to_string(method)), method);
   }
   EXPECT_THROW(parse_method("l1"), std::invalid_argument);

@@ -23,7 +23,8 @@ std::string error_of(const PruneRequest& request) {
   return "none";
 }
 
-/// Sparsity in percent of all parameters after a whole schedule, on the document's network.
+/// Sparsity in percent of all parameters after a whole schedule, on the network of the original
+/// study (the published one that this project follows).
 double percent_after(PruningSchedule schedule, Method method, double target) {
   auto model = trained_model(Architecture::mobilenet_v2(1.0, 64, 10));
   for (const PruningStep& step : pruning_steps(schedule, method, target)) {
@@ -34,13 +35,13 @@ double percent_after(PruningSchedule schedule, Method method, double target) {
   return 100 * summary.sparsity();
 }
 
-TEST(Prune, CompoundingGivesTheDocumentsFigures) {
+TEST(Prune, CompoundingGivesTheOriginalStudysFigures) {
   const auto compounding = [](Method method, double target) {
     return percent_after(PruningSchedule::compounding, method, target);
   };
   EXPECT_NEAR(compounding(Method::magnitude, 0.5), 83.6, 0.05);
   EXPECT_NEAR(compounding(Method::magnitude, 0.7), 96.7, 0.05);
-  // By the formula 26.53; with each layer's count rounded 26.56, the document's 26.6.
+  // By the formula 26.53; with each layer's count rounded 26.56, the original study's 26.6.
   EXPECT_NEAR(compounding(Method::channel, 0.3), 26.56, 0.005);
   EXPECT_NEAR(compounding(Method::channel, 0.5), 40.1, 0.05);
   EXPECT_NEAR(compounding(Method::channel, 0.7), 51.1, 0.05);
@@ -155,7 +156,7 @@ TEST(Prune, ModesAreForChannelsAndNamed) {
     const PruneRequest request{.method = Method::lamp, .mode = mode, .step = {0.5}};
     EXPECT_NE(error_of(request).find("is for method channel, not lamp"), std::string::npos);
   }
-  for (const PruneMode mode : {PruneMode::mask, PruneMode::group_mask, PruneMode::compact}) {
+  for (const PruneMode mode : values_in(kPruneModes)) {
     EXPECT_EQ(parse_prune_mode(to_string(mode)), mode);
   }
   EXPECT_THROW(parse_prune_mode("shrink"), std::invalid_argument);

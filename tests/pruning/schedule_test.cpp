@@ -27,7 +27,7 @@ TEST(PruningSchedule, OneShotIsTheTarget) {
 
 TEST(PruningSchedule, ExactStepsAreTenthsUpToAndIncludingTheTarget) {
   const auto expect_exact = [](double target, double step, const std::vector<double>& expected) {
-    for (const Method method : {Method::magnitude, Method::lamp, Method::channel}) {
+    for (const Method method : values_in(kMethods)) {
       const auto steps = pruning_steps(exact, method, target, {.step = step});
       expect_steps(steps, expected, Base::original);
       EXPECT_EQ(steps.back().fraction, target);
@@ -65,7 +65,7 @@ TEST(PruningSchedule, CubicTakesMostAtFirstAndEndsAtTheTarget) {
 }
 
 TEST(PruningSchedule, NamesAreReadBack) {
-  for (const PruningSchedule schedule : {one_shot, exact, compounding, cubic}) {
+  for (const PruningSchedule schedule : values_in(kPruningSchedules)) {
     EXPECT_EQ(parse_pruning_schedule(to_string(schedule)), schedule);
   }
   EXPECT_STREQ(to_string(one_shot), "one-shot");

@@ -68,13 +68,6 @@ std::string cell_text(const Cell& cell) {
                     cell);
 }
 
-Format parse_format(const std::string& name) {
-  if (name == "md") return Format::md;
-  if (name == "csv") return Format::csv;
-  require(name == "json", "format", "expected md, csv or json, got \"{}\"", name);
-  return Format::json;
-}
-
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
 void Table::add_row(std::vector<Cell> cells) {

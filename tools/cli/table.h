@@ -6,12 +6,19 @@
 #include <variant>
 #include <vector>
 
+#include "engine/base/names.h"
+
 namespace edgeprune {
 
 enum class Format { md, csv, json };
 
-/// "md", "csv" or "json". Throws std::invalid_argument listing these for any other name.
-Format parse_format(const std::string& name);
+inline constexpr Named<Format> kFormats[] = {
+    {Format::md, "md"}, {Format::csv, "csv"}, {Format::json, "json"}};
+static_assert(in_order(kFormats));
+/// Throws std::invalid_argument listing the choices.
+inline Format parse_format(const std::string& name) {
+  return value_of("format", kFormats, name);
+}
 
 enum class Align { left, right };
 

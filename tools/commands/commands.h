@@ -19,4 +19,9 @@ void add_sensitivity(CLI::App& app);
 void add_study(CLI::App& app);
 void add_report(CLI::App& app);
 
+/// All of them, in the order of --help.
+inline constexpr void (*kCommands[])(CLI::App& app) = {
+    add_import, add_train,   add_eval,      add_prune,       add_compact, add_predict,
+    add_info,   add_latency, add_breakeven, add_sensitivity, add_study,   add_report};
+
 }  // namespace edgeprune::commands

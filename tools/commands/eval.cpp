@@ -1,5 +1,3 @@
-#include <fmt/ranges.h>
-
 #include <memory>
 
 #include "data/open.h"
@@ -27,7 +25,7 @@ void run(const EvalArguments& o) {
   const ThreadNotes notes(o.threads);
   require(!o.data.empty(), "eval", "--data is missing");
   const Checkpoint checkpoint = load_checkpoint(o.model);
-  Dataset data = open_dataset(o.data, o.split == "train" ? Split::train : Split::test);
+  Dataset data = open_dataset(o.data, value_of("split", kSplits, o.split));
   if (o.limit > 0) data = limit(std::move(data), o.limit, 0);
   std::vector<Column> columns = {
       {"model", "model", Align::left},    {"engine", "engine", Align::left},
@@ -75,12 +73,12 @@ void add_eval(CLI::App& app) {
   command
       ->add_option("--engine", o->engines,
                    fmt::format("one or more of {}; several are compared with the first",
-                               fmt::join(inference::engine_names(), ", ")))
+                               explained(inference::kEngines)))
       ->delimiter(',')
-      ->check(CLI::IsMember(inference::engine_names()))
+      ->check(choices(inference::kEngines))
       ->capture_default_str();
-  command->add_option("--split", o->split, "train or test")
-      ->check(CLI::IsMember({"train", "test"}))
+  command->add_option("--split", o->split, explained(kSplits))
+      ->check(choices(kSplits))
       ->capture_default_str();
   command->add_option("--limit", o->limit, "so many images, classes balanced; 0: all")
       ->check(CLI::NonNegativeNumber)

@@ -1,9 +1,5 @@
 #include "tools/commands/options.h"
 
-#include "engine/inference/engine.h"
-
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +9,8 @@
 #include "engine/base/check.h"
 #include "engine/base/cores.h"
 #include "engine/base/file.h"
-#include "engine/inference/plan.h"
+#include "engine/inference/engine.h"
+#include "engine/optim/optimizer.h"
 #include "tools/measurement/latency_table.h"
 #include "tools/measurement/machine.h"
 #include "tools/measurement/pinning.h"
@@ -47,18 +44,15 @@ void add_model(CLI::App& command, std::string& model) {
 }
 
 void add_engine(CLI::App& command, std::string& engine) {
-  command
-      .add_option("--engine", engine, fmt::format("{}", fmt::join(inference::engine_names(), ", ")))
-      ->check(CLI::IsMember(inference::engine_names()))
+  command.add_option("--engine", engine, explained(inference::kEngines))
+      ->check(choices(inference::kEngines))
       ->capture_default_str();
 }
 
 void add_engines(CLI::App& command, std::vector<std::string>& engines) {
-  const std::string choices =
-      fmt::format("one or more of {}", fmt::join(inference::engine_names(), ", "));
-  command.add_option("--engine", engines, choices)
+  command.add_option("--engine", engines, "one or more of " + explained(inference::kEngines))
       ->delimiter(',')
-      ->check(CLI::IsMember(inference::engine_names()))
+      ->check(choices(inference::kEngines))
       ->capture_default_str();
 }
 
@@ -92,17 +86,14 @@ void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin) 
 }
 
 void add_format(CLI::App& command, std::string& format) {
-  command.add_option("--format", format, "of the table on stdout: md, csv or json")
-      ->check(CLI::IsMember({"md", "csv", "json"}))
+  command.add_option("--format", format, "of the table on stdout: " + explained(kFormats))
+      ->check(choices(kFormats))
       ->capture_default_str();
 }
 
 void add_store(CLI::App& command, std::string& storage) {
-  command
-      .add_option("--store", storage,
-                  "dense, as PyTorch reads it, or sparse: one bit for each weight that is zero, "
-                  "which only edgeprune reads")
-      ->check(CLI::IsMember({"dense", "sparse"}))
+  command.add_option("--store", storage, explained(kStorages))
+      ->check(choices(kStorages))
       ->capture_default_str();
 }
 
@@ -144,12 +135,11 @@ void TrainingFlags::add(CLI::App& command) {
   command.add_option("--lr", options.learning_rate, "learning rate")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--optimizer", options.optimizer, "adam or sgd (momentum 0.9)")
-      ->check(CLI::IsMember({"adam", "sgd"}))
+  command.add_option("--optimizer", options.optimizer, explained(optim::kOptimizers))
+      ->check(choices(optim::kOptimizers))
       ->capture_default_str();
-  command
-      .add_option("--lr-schedule", schedule, "constant, cosine (to zero), or step (0.1 x, twice)")
-      ->check(CLI::IsMember({"constant", "cosine", "step"}))
+  command.add_option("--lr-schedule", schedule, explained(optim::kScheduleNames))
+      ->check(choices(optim::kScheduleNames))
       ->capture_default_str();
   command.add_option("--weight-decay", options.weight_decay, "L2, added to the gradient")
       ->check(CLI::NonNegativeNumber)

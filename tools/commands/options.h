@@ -14,6 +14,12 @@
 
 namespace edgeprune::commands {
 
+/// Only the names of a table (engine/base/names.h) are taken.
+template <typename Table>
+CLI::Validator choices(const Table& table) {
+  return CLI::IsMember(names_of(table));
+}
+
 CLI::Option* add_data(CLI::App& command, std::string& data);
 CLI::Option* add_weights(CLI::App& command, std::string& weights);
 /// What add_weights() read, else $EDGEPRUNE_WEIGHTS; throws std::invalid_argument if neither is
@@ -28,7 +34,7 @@ void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
 /// --seconds, --min-samples, --warmup and --pin.
 void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin);
 void add_format(CLI::App& command, std::string& format);
-/// --store dense|sparse, for parse_storage().
+/// --store, for parse_storage().
 void add_store(CLI::App& command, std::string& storage);
 /// Default: every core.
 void add_threads(CLI::App& command, int& threads);

@@ -19,7 +19,9 @@
 namespace edgeprune::commands {
 namespace {
 
-constexpr int64_t kHeldOut = 5000;  ///< for the guard, as the document's validation split
+/// For the guard: the size of the validation split in the original study, the published one that
+/// this project follows.
+constexpr int64_t kHeldOut = 5000;
 constexpr size_t kNamedLayers = 5;
 
 /// Groups that cannot shrink as far as was asked for, in one line.
@@ -99,7 +101,7 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
 Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
   const ModelSummary whole = summarize_unpruned(*checkpoint.model);
   const size_t steps = trajectory.steps.size();
-  const bool channels = trajectory.each.prune.method == Method::channel;
+  const bool channels = is_structured(trajectory.each.prune.method);
   Table table = plan_table();
   std::vector<std::string> lines;
   std::string warning;  // of the last step

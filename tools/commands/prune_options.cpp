@@ -5,24 +5,18 @@
 namespace edgeprune::commands {
 namespace {
 
+constexpr PruningSchedule kDefaultSchedule = PruningSchedule::one_shot;
+
 void add_what_goes(CLI::App& command, PruneOptions& o) {
-  command
-      .add_option("--method", o.method,
-                  "magnitude (unstructured, global L1), lamp (unstructured, magnitude relative to "
-                  "what is larger in the layer: spares small layers) or channel (per layer, L2 of "
-                  "output channels)")
+  command.add_option("--method", o.method, explained(kMethods))
       ->required()
-      ->check(CLI::IsMember({"magnitude", "lamp", "channel"}));
+      ->check(choices(kMethods));
   command
       .add_option("--sparsity", o.sparsity,
                   "target: fraction of the prunable weights (of each layer's or group's channels)")
       ->required();
-  command
-      .add_option("--mode", o.mode,
-                  "what becomes of channels: mask (zeroed, each layer by itself), group-mask "
-                  "(zeroed together with all that makes and reads them: batch norm, depthwise "
-                  "filter, residual stream), compact (such groups removed: a smaller model)")
-      ->check(CLI::IsMember({"mask", "group-mask", "compact"}))
+  command.add_option("--mode", o.mode, "what becomes of channels: " + explained(kPruneModes))
+      ->check(choices(kPruneModes))
       ->capture_default_str();
   command
       .add_option("--round-to", o.groups.round_to,
@@ -48,11 +42,9 @@ void add_what_goes(CLI::App& command, PruneOptions& o) {
 void add_when(CLI::App& command, PruneOptions& o) {
   command
       .add_option("--schedule", o.schedule,
-                  "one-shot; or in steps, with fine-tuning after each: exact (--step of the "
-                  "original count each, lands on the target), compounding (the document's: of what "
-                  "is left, overshoots) or cubic (most at first; Zhu & Gupta 2017). Default: "
-                  "one-shot")
-      ->check(CLI::IsMember({"one-shot", "exact", "compounding", "cubic"}));
+                  fmt::format("at once, or in steps with fine-tuning after each: {}. Default: {}",
+                              explained(kPruningSchedules), to_string(kDefaultSchedule)))
+      ->check(choices(kPruningSchedules));
   command.add_option("--step", o.steps.step, "of exact and compounding")->capture_default_str();
   command.add_option("--steps", o.steps.cubic_steps, "of cubic: how many")
       ->check(CLI::Range(1, 1000))
@@ -108,13 +100,13 @@ Trajectory PruneOptions::parse() const {
   each.prune.mode = parse_prune_mode(mode);
   each.prune.limits = limits;
   each.prune.groups = groups;
-  each.schedule = parse_pruning_schedule(schedule.empty() ? "one-shot" : schedule);
+  each.schedule = schedule.empty() ? kDefaultSchedule : parse_pruning_schedule(schedule);
   each.recovery = recovery.parse();
   each.training = training.parse();
   const bool at_once = each.schedule == PruningSchedule::one_shot;
   each.training.epochs = epochs.value_or(at_once ? 0 : 2);
   const bool grouped = each.prune.mode != PruneMode::mask;
-  require(!grouped || each.prune.method == Method::channel, "prune",
+  require(!grouped || is_structured(each.prune.method), "prune",
           "--mode {} is for --method channel, not {}", mode, method);
   require(grouped || (groups.round_to == 1 && groups.min_channels == 1), "prune",
           "--round-to and --min-channels are for --mode group-mask and compact");

@@ -47,7 +47,7 @@ void run(const SensitivityArguments& o) {
   const ThreadNotes notes(o.threads);
   require(!o.data.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
-  options.method = parse_method(o.method);
+  options.method = value_of("method", kLayerMethods, o.method);
   Checkpoint checkpoint = load_checkpoint(o.model);
   const Dataset training = open_dataset(o.data, Split::train);
   require_valid(options, training);
@@ -86,11 +86,8 @@ void add_sensitivity(CLI::App& app) {
   auto o = std::make_shared<SensitivityArguments>();
   add_model(*command, o->model);
   add_data(*command, o->data);
-  command
-      ->add_option("--method", o->method,
-                   "magnitude (a layer's smallest weights) or channel (its smallest output "
-                   "channels by L2 norm; Conv2d layers only)")
-      ->check(CLI::IsMember({"magnitude", "channel"}))
+  command->add_option("--method", o->method, explained(kLayerMethods))
+      ->check(choices(kLayerMethods))
       ->capture_default_str();
   command->add_option("--levels", o->scan.levels, "fractions of the layer to zero")
       ->delimiter(',')

@@ -21,7 +21,7 @@ struct StudyArguments {
   StudyOptions study;
   TrainingFlags training;
   RecoveryFlags recovery;
-  std::string plan = "document", format = "md";
+  std::string plan = "original", format = "md";
   bool quick = false, dry_run = false, remeasure = false;
 };
 

@@ -3,31 +3,22 @@
 #include <nlohmann/json.hpp>
 
 namespace edgeprune {
+
+// The one list of fields, in a namespace of its own: the header would have to include all of
+// nlohmann's library for the macro.
+namespace fields {
 namespace {
-
-// The one list of fields, for writing (const) and reading.
-template <typename Cell, typename Visit>
-void visit_fields(Cell& cell, const Visit& visit) {
-  visit("engine", cell.engine);
-  visit("batch", cell.batch);
-  visit("threads", cell.threads);
-  visit("samples", cell.samples);
-  visit("median", cell.median);
-  visit("mean", cell.mean);
-  visit("p90", cell.p90);
-  visit("p99", cell.p99);
-  visit("min", cell.min);
-  visit("max", cell.max);
-}
-
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LatencyCell, engine, batch, threads, samples, median, mean, p90,
+                                   p99, min, max)
 }  // namespace
+}  // namespace fields
 
 void to_json(nlohmann::json& json, const LatencyCell& cell) {
-  visit_fields(cell, [&](const char* key, const auto& field) { json[key] = field; });
+  fields::to_json(json, cell);
 }
 
 void from_json(const nlohmann::json& json, LatencyCell& cell) {
-  visit_fields(cell, [&](const char* key, auto& field) { json.at(key).get_to(field); });
+  fields::from_json(json, cell);
 }
 
 }  // namespace edgeprune

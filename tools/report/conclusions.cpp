@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tools/report/document_results.h"
+#include "tools/report/original_results.h"
 #include "tools/report/query.h"
 #include "tools/report/speed.h"
 #include "tools/report/wording.h"
@@ -54,7 +54,7 @@ void add(Evidence& evidence, const Results& results, const RunRecord& row, const
 }
 
 Conclusion unstructured_beats_baseline(const Results& results) {
-  Conclusion conclusion{.claim = kDocumentClaims[0], .reasons = {"No such rows in this study."}};
+  Conclusion conclusion{.claim = kOriginalClaims[0], .reasons = {"No such rows in this study."}};
   const RunRecord* baseline = results.baseline();
   if (baseline == nullptr) return conclusion;
   for (const std::string schedule : {"one-shot", "exact"}) {
@@ -94,7 +94,7 @@ Conclusion structured_hurts_more(const Results& results) {
     if (magnitude != nullptr) add(hurts, results, *channel, *magnitude, false);
     if (iterated != nullptr) add(softens, results, *iterated, *channel, true);
   }
-  Conclusion conclusion{.claim = kDocumentClaims[1], .reasons = {"No such rows in this study."}};
+  Conclusion conclusion{.claim = kOriginalClaims[1], .reasons = {"No such rows in this study."}};
   if (hurts.pairs == 0 && softens.pairs == 0) return conclusion;
   const Verdict first = hurts.verdict(), second = softens.verdict();
   conclusion.verdict = first == second ? first
@@ -108,7 +108,7 @@ Conclusion structured_hurts_more(const Results& results) {
 }
 
 Conclusion iterating_overshoots(const Results& results) {
-  Conclusion conclusion{.claim = kDocumentClaims[2], .reasons = {"No such rows in this study."}};
+  Conclusion conclusion{.claim = kOriginalClaims[2], .reasons = {"No such rows in this study."}};
   std::vector<std::string> reached;
   int overshot = 0, unstructured = 0;
   double furthest = 0;
@@ -148,24 +148,19 @@ std::string factor_sentence(const Results& results, Means means, const char* sub
   const std::vector<Timing> all = timings(results.rows());
   const auto found = largest_factor(results, means, all);
   if (!found) return fmt::format("{}: not measured.", subject);
-  std::string typical;
-  if (means == Means::dense_kernels) {
-    typical = fmt::format("in the median of rows and timings {}, ",
-                          factor_text(*median_factor(results, means, all)));
-  }
   return fmt::format(
       "{}: {}at most {} as fast as the unpruned network on dense kernels ({} on the {} engine, "
       "{}).",
-      subject, typical, factor_text(found->factor), found->row->id, found->engine,
+      subject, typical_text(results, means, all), factor_text(found->factor), found->row->id, found->engine,
       timing_text(found->timing));
 }
 
 Conclusion nothing_is_faster(const Results& results) {
-  Conclusion conclusion{.claim = kDocumentClaims[3], .reasons = {}};
+  Conclusion conclusion{.claim = kOriginalClaims[3], .reasons = {}};
   const std::vector<Timing> all = timings(results.rows());
   bool measured = false, faster = false;
   for (const auto& [means, subject] :
-       {std::pair(Means::dense_kernels, "Zeros on dense kernels, as in the document"),
+       {std::pair(Means::dense_kernels, "Zeros on dense kernels, as in the original study"),
         std::pair(Means::sparse_kernels, "Zeros on sparse kernels"),
         std::pair(Means::removed_channels, "Channels removed")}) {
     measured |= largest_factor(results, means, all).has_value();
@@ -185,12 +180,6 @@ Conclusion nothing_is_faster(const Results& results) {
 
 }  // namespace
 
-const char* to_string(Verdict verdict) {
-  return verdict == Verdict::confirmed    ? "confirmed"
-         : verdict == Verdict::overturned ? "overturned"
-                                          : "not decided";
-}
-
 std::vector<Conclusion> conclusions(const Results& results) {
   return {unstructured_beats_baseline(results), structured_hurts_more(results),
           iterating_overshoots(results), nothing_is_faster(results)};
@@ -201,16 +190,16 @@ Table reached_table(const Results& results) {
                {"asked %", "target_percent"},
                {"of prunable %", "prunable_sparsity_percent"},
                {"of all %", "sparsity_percent"},
-               {"document: of all %", "document_sparsity_percent"},
+               {"original: of all %", "document_sparsity_percent"},
                {"zeros wanted", "zeros_wanted"},
                {"zeros got", "zeros"}});
   for (const RunRecord& row : results.rows()) {
     if (row.schedule == "none" || row.schedule == "one-shot") continue;
-    const DocumentRow* document = find_document_row(row);
+    const OriginalRow* original = find_original_row(row);
     const bool by_weight = row.method != "channel" && row.schedule != "compounding";
     table.add_row({row.id, Number{100 * row.target, 1}, Number{100 * row.prunable_sparsity(), 2},
                    Number{100 * row.sparsity(), 2},
-                   document != nullptr ? Cell(document->sparsity.to_string()) : Cell(),
+                   original != nullptr ? Cell(original->sparsity.to_string()) : Cell(),
                    by_weight ? Cell(static_cast<int64_t>(
                                    std::llround(row.target * static_cast<double>(row.prunable))))
                              : Cell(),

@@ -1,19 +1,26 @@
 #pragma once
-// The document's conclusions, held against our rows.
+// The conclusions of the original study (original_results.h), held against our rows.
 
 #include <string>
 #include <vector>
 
+#include "engine/base/names.h"
 #include "tools/cli/table.h"
 #include "tools/report/results.h"
 
 namespace edgeprune {
 
 enum class Verdict { confirmed, overturned, not_decided };
-const char* to_string(Verdict verdict);  ///< "confirmed", "overturned", "not decided"
+inline constexpr Named<Verdict> kVerdicts[] = {{Verdict::confirmed, "confirmed"},
+                                               {Verdict::overturned, "overturned"},
+                                               {Verdict::not_decided, "not decided"}};
+static_assert(in_order(kVerdicts));
+inline const char* to_string(Verdict verdict) {
+  return name_of(kVerdicts, verdict);
+}
 
 struct Conclusion {
-  std::string claim;  ///< the document's
+  std::string claim;  ///< the original study's
   Verdict verdict = Verdict::not_decided;
   std::vector<std::string> reasons;  ///< the rows' numbers, in a sentence or more
 };
@@ -26,7 +33,7 @@ inline constexpr const char* kVerdictRule =
     "counts as faster from 5 % on, which is more than the noise of timing; dense kernels do the "
     "same work whatever the zeros, and so are judged by the median of the rows.";
 
-/// All four, in the document's order (document_results.h).
+/// All four, in the original study's order (original_results.h).
 ///   1. magnitude at 30 and 50 % (one-shot; exact ones if there are none) against the baseline
 ///   2. channel against magnitude, one-shot at the same target; channel, exact against one-shot
 ///   3. what compounding rows reached of what they asked for; how closely exact ones land

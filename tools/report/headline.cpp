@@ -13,11 +13,8 @@ std::string answer(const Results& results, Means means, const std::vector<Timing
   const auto found = largest_factor(results, means, timings);
   if (!found) return {};
   const bool faster = made_faster(results, means, timings);
-  std::string typical;
-  if (means == Means::dense_kernels) {
-    typical = factor_text(*median_factor(results, means, timings)) + " in the median of the rows, ";
-  }
-  return fmt::format("{} ({}{} {}, {})", faster ? "do" : "do not", typical,
+  return fmt::format("{} ({}{} {}, {})", faster ? "do" : "do not",
+                     typical_text(results, means, timings),
                      faster ? "up to" : "at most", factor_text(found->factor),
                      timing_text(found->timing));
 }

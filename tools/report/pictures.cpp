@@ -27,7 +27,7 @@ std::vector<Picture> pictures(const Results& results) {
   std::vector<Picture> found;
   found.push_back(picture(results, "accuracy", "Test accuracy against sparsity",
                           "A line per way of pruning and schedule; grey diamonds are what the "
-                          "document measured for the rows in common.",
+                          "original study measured for the rows in common.",
                           accuracy_figure));
   if (timed) {
     found.push_back(picture(results, "latency", "Latency against sparsity",

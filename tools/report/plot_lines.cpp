@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "pruning/schedule.h"
 #include "tools/report/query.h"
 
 namespace edgeprune {
@@ -13,20 +14,26 @@ namespace {
 
 using Rows = std::vector<RunRecord>;
 
+constexpr size_t kSchedules = std::size(kPruningSchedules);
+static_assert(kSchedules == 4, "each schedule has a marker and a shade of every colour below");
+
+/// A schedule's place in its table; one that is not there (of a later version) looks like the last.
 size_t schedule_rank(const std::string& schedule) {
-  return schedule == "one-shot" ? 0 : schedule == "exact" ? 1 : schedule == "compounding" ? 2 : 3;
+  const auto found = std::ranges::find(kPruningSchedules, schedule, &Named<PruningSchedule>::name);
+  return std::min<size_t>(found - std::begin(kPruningSchedules), kSchedules - 1);
 }
 
 Marker marker(const Line& line) {
-  constexpr std::array kMarkers = {Marker::filled_circle, Marker::filled_triangle,
-                                   Marker::filled_square, Marker::filled_inverted_triangle};
+  constexpr std::array<Marker, kSchedules> kMarkers = {
+      Marker::filled_circle, Marker::filled_triangle, Marker::filled_square,
+      Marker::filled_inverted_triangle};
   return line.recovery ? Marker::star : kMarkers[schedule_rank(line.schedule)];
 }
 
 }  // namespace
 
 std::string variant_colour(const std::string& variant, const std::string& schedule) {
-  using Shades = std::array<const char*, 4>;
+  using Shades = std::array<const char*, kSchedules>;
   static const std::map<std::string, Shades> kShades = {
       {"magnitude", {"#0072b2", "#56b4e9", "#003b5c", "#8fa8c9"}},
       {"lamp", {"#009e73", "#66cdb0", "#005c43", "#a3c9a8"}},

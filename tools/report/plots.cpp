@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/base/check.h"
-#include "tools/report/document_results.h"
+#include "tools/report/original_results.h"
 #include "tools/report/plot_lines.h"
 #include "tools/report/query.h"
 
@@ -29,19 +29,19 @@ Figure figure(const Rows& rows, std::string title, std::vector<Panel> panels) {
           .panels = std::move(panels)};
 }
 
-/// Nothing if no row is the document's.
-std::vector<Series> document_points(const Rows& rows) {
-  Series series{.name = "the document's rows",
+/// Nothing if no row is the original study's.
+std::vector<Series> original_points(const Rows& rows) {
+  Series series{.name = "the original study's rows",
                 .colour = "#777777",
                 .dash = Dash::none,
                 .marker = Marker::diamond,
                 .marker_size = 1.4,
                 .line_width = 2};
   for (const RunRecord& row : rows) {
-    const DocumentRow* document = find_document_row(row);
-    if (document == nullptr || row.method == "none") continue;
-    const double x = std::min(document->sparsity.low, right_edge(rows));
-    series.points.emplace_back(x, document->accuracy.low);
+    const OriginalRow* original = find_original_row(row);
+    if (original == nullptr || row.method == "none") continue;
+    const double x = std::min(original->sparsity.low, right_edge(rows));
+    series.points.emplace_back(x, original->accuracy.low);
   }
   if (series.points.empty()) return {};
   return {series};
@@ -115,7 +115,7 @@ Figure accuracy_figure(const Results& results) {
   const Rows& rows = results.rows();
   Panel panel = panel_of(rows, "accuracy on the test set (%)",
                          [](const RunRecord& row) { return 100 * row.accuracy; });
-  for (Series& series : document_points(rows)) panel.series.push_back(std::move(series));
+  for (Series& series : original_points(rows)) panel.series.push_back(std::move(series));
   range_of_percents(panel);
   return figure(rows, "Accuracy after pruning and fine-tuning", {panel});
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The document's three pictures: accuracy, latency and nonzero parameters against sparsity.
+// The three pictures that the original study (original_results.h) has, too: accuracy, latency and
+// nonzero parameters against sparsity.
 
 #include "tools/plots/gnuplot.h"
 #include "tools/report/results.h"
@@ -7,8 +8,8 @@
 namespace edgeprune {
 
 /// Against sparsity over all parameters; a line joins the rows of one variant and schedule
-/// (plot_lines.h), whose colour and marker are the same in both. Accuracy also shows the document's
-/// figures of the rows it has in common with ours.
+/// (plot_lines.h), whose colour and marker are the same in both. Accuracy also shows the original
+/// study's figures of the rows it has in common with ours.
 Figure accuracy_figure(const Results& results);
 Figure nonzero_figure(const Results& results);
 

@@ -8,7 +8,7 @@
 
 #include "tools/report/best_configuration.h"
 #include "tools/report/conclusions.h"
-#include "tools/report/document_results.h"
+#include "tools/report/original_results.h"
 #include "tools/report/pareto.h"
 #include "tools/report/query.h"
 #include "tools/report/results_table.h"
@@ -57,7 +57,8 @@ Tone tone(Verdict verdict) {
 }
 
 void add_conclusions(Page& page, const Results& results) {
-  page.blocks.push_back(Heading{"The document's conclusions"});
+  page.blocks.push_back(Heading{"The original study's conclusions"});
+  page.blocks.push_back(Paragraph{kOriginalStudy});
   for (const Conclusion& one : conclusions(results)) {
     page.blocks.push_back(
         Statement{to_string(one.verdict), tone(one.verdict), one.claim, one.reasons});
@@ -75,7 +76,7 @@ void add_conclusions(Page& page, const Results& results) {
 }
 
 void add_results(Page& page, const Results& results) {
-  page.blocks.push_back(Heading{"Results beside the document's"});
+  page.blocks.push_back(Heading{"Results beside the original study's"});
   std::string caption =
       "\"vs baseline\" is in percentage points; p is McNemar's exact test against the baseline on "
       "the same test images.";
@@ -86,8 +87,8 @@ void add_results(Page& page, const Results& results) {
   if (results.has_seeds()) {
     caption += " Rows of several seeds show their mean, and the lowest and highest accuracy.";
   }
-  page.blocks.push_back(TableBlock{document_table(results), caption});
-  page.blocks.push_back(Paragraph{kDocumentCircumstances});
+  page.blocks.push_back(TableBlock{comparison_table(results), caption});
+  page.blocks.push_back(Paragraph{kOriginalCircumstances});
   page.blocks.push_back(Paragraph{most_accurate(results)});
 }
 
@@ -130,18 +131,17 @@ void add_pictures(Page& page, const Results& results, const std::vector<DrawnPic
 void add_measurement(Page& page) {
   page.blocks.push_back(Heading{"How it was measured"});
   page.blocks.push_back(List{{
-      "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, the document's "
-      "definition; \"of prunable\" counts Conv2d and Linear weights only. Removed channels count "
-      "as "
-      "zeros. MACs are multiply-adds an image; those of zeros count as removed.",
+      "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, as in the "
+      "original study; \"of prunable\" counts Conv2d and Linear weights only. Removed channels "
+      "count as zeros. MACs are multiply-adds an image; those of zeros count as removed.",
       "Accuracy is on the whole test set, with the weights of the last epoch: the test set chose "
       "nothing.",
       "magnitude, lamp: single weights, all layers together. channel: output channels of every "
       "Conv2d, zeroed (mask) with shapes kept. Channel groups go together and can be removed; "
       "compact: they were.",
       "one-shot: pruned once, then fine-tuned. exact: a tenth of the original count a step, "
-      "fine-tuned after each. compounding: the document's arithmetic, each step's fraction of what "
-      "is left. cubic: Zhu and Gupta's schedule (2017).",
+      "fine-tuned after each. compounding: the original study's arithmetic, each step's "
+      "fraction of what is left. cubic: Zhu and Gupta's schedule (2017).",
       "Latency is the median in ms per image after warm-up, all engines of a row in turns in one "
       "run. Rows are timed at different moments unless all were timed anew in turns (study "
       "--remeasure): without that, a factor between two rows is no better than the machine was "

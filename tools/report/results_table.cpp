@@ -7,7 +7,7 @@
 #include <functional>
 #include <tuple>
 
-#include "tools/report/document_results.h"
+#include "tools/report/original_results.h"
 #include "tools/report/query.h"
 #include "tools/report/speed.h"
 #include "tools/report/wording.h"
@@ -36,27 +36,28 @@ RowColumn sparsity_column() {
           [](const RunRecord& row) { return percent(row.sparsity()); }};
 }
 
-/// Of the document's row, if there is one.
-RowColumn document_column(const Column& heading,
-                          std::function<std::optional<DocumentFigure>(const DocumentRow&)> figure) {
+/// Of the original study's row, if there is one.
+RowColumn original_column(const Column& heading,
+                          std::function<std::optional<OriginalFigure>(const OriginalRow&)> figure) {
   return {heading, [figure = std::move(figure)](const RunRecord& row) -> Cell {
-            const DocumentRow* document = find_document_row(row);
-            const auto found = document != nullptr ? figure(*document) : std::nullopt;
+            const OriginalRow* original = find_original_row(row);
+            const auto found = original != nullptr ? figure(*original) : std::nullopt;
             return found ? Cell(found->to_string()) : Cell();
           }};
 }
 
-RowColumn document_sparsity() {
-  return document_column({"document: sparsity %", "document_sparsity_percent"},
-                         [](const DocumentRow& row) { return row.sparsity; });
+// Keys in JSON are for programs, and keep the name that the original study had here at first.
+RowColumn original_sparsity() {
+  return original_column({"original: sparsity %", "document_sparsity_percent"},
+                         [](const OriginalRow& row) { return row.sparsity; });
 }
-RowColumn document_accuracy() {
-  return document_column({"document: accuracy %", "document_accuracy_percent"},
-                         [](const DocumentRow& row) { return row.accuracy; });
+RowColumn original_accuracy() {
+  return original_column({"original: accuracy %", "document_accuracy_percent"},
+                         [](const OriginalRow& row) { return row.accuracy; });
 }
-RowColumn document_latency() {
-  return document_column({"document: ms", "document_ms"},
-                         [](const DocumentRow& row) { return row.latency; });
+RowColumn original_latency() {
+  return original_column({"original: ms", "document_ms"},
+                         [](const OriginalRow& row) { return row.latency; });
 }
 
 /// Empty for the baseline itself.
@@ -183,20 +184,20 @@ Table results_table(const Results& results) {
                        return p ? Cell(Number{*p, 6}) : Cell();
                      })});
   append(columns, size_columns());
-  append(columns, {document_sparsity(), document_accuracy(), document_latency()});
+  append(columns, {original_sparsity(), original_accuracy(), original_latency()});
   append(columns, latency_columns(results));
   return table_of(results.rows(), columns);
 }
 
-Table document_table(const Results& results) {
+Table comparison_table(const Results& results) {
   Columns columns = {
       name_column(),
       {{"asked %", "target_percent"},
        [](const RunRecord& row) { return row.method == "none" ? Cell() : percent(row.target, 0); }},
       sparsity_column(),
-      document_sparsity()};
+      original_sparsity()};
   append(columns, accuracy_columns(results));
-  columns.push_back(document_accuracy());
+  columns.push_back(original_accuracy());
   columns.push_back(difference_column(results));
   columns.push_back({{"p", "p_value"},
                      against_baseline(results, [&](const RunRecord& row, const RunRecord& base) {
@@ -206,7 +207,7 @@ Table document_table(const Results& results) {
                      })});
   const std::vector<Timing> timed = main_timings(results.rows());
   if (!timed.empty()) {
-    const Timing timing = timed.back();  // the document timed batches
+    const Timing timing = timed.back();  // the original study timed batches
     columns.push_back({{"dense ms", "dense_ms"},
                        [=](const RunRecord& row) { return median(row, "dense", timing); }});
     columns.push_back({{"fastest ms", "fastest_ms"}, [=, &results](const RunRecord& row) {
@@ -218,7 +219,7 @@ Table document_table(const Results& results) {
            const auto best = fastest_engine(results, row, timing);
            return best ? Cell(best->engine) : Cell();
          }});
-    columns.push_back(document_latency());
+    columns.push_back(original_latency());
   }
   return table_of(results.rows(), columns);
 }

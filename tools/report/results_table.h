@@ -12,8 +12,9 @@ namespace edgeprune {
 /// dense where any row has both. p is McNemar's against the baseline.
 Table results_table(const Results& results);
 
-/// Sparsity, accuracy and latency, each with the document's beside it.
-Table document_table(const Results& results);
+/// Sparsity, accuracy and latency, each with that of the original study (original_results.h) beside
+/// it.
+Table comparison_table(const Results& results);
 
 /// What each row weighs and what it took: parameters, multiply-adds, files, epochs, minutes.
 Table size_table(const Results& results);

@@ -116,6 +116,12 @@ std::optional<double> median_factor(const Results& results, Means means,
   return factors.empty() ? std::nullopt : std::optional(median(std::move(factors)));
 }
 
+std::string typical_text(const Results& results, Means means, const std::vector<Timing>& timings) {
+  if (means != Means::dense_kernels) return {};
+  const auto median = median_factor(results, means, timings);
+  return median ? factor_text(*median) + " in the median of the rows, " : "";
+}
+
 bool made_faster(const Results& results, Means means, const std::vector<Timing>& timings) {
   if (means == Means::dense_kernels) {
     return median_factor(results, means, timings).value_or(0) >= kFaster;

@@ -16,7 +16,7 @@ inline constexpr double kFaster = 1.05;
 
 /// What could make a pruned network faster.
 enum class Means {
-  dense_kernels,    ///< zeros, on the dense engine: what the document measured
+  dense_kernels,    ///< zeros, on the dense engine: what original_results.h is about
   sparse_kernels,   ///< zeros, on an engine that skips them (sparse, auto)
   removed_channels  ///< smaller layers, on any engine
 };
@@ -42,6 +42,10 @@ std::optional<TimedRow> largest_factor(const Results& results, Means means,
 /// The median factor of the same rows and timings; nothing if none was measured.
 std::optional<double> median_factor(const Results& results, Means means,
                                     const std::vector<Timing>& timings);
+
+/// "1.01 times in the median of the rows, " where the largest factor would mislead, as made_faster()
+/// explains: on dense kernels. Else empty.
+std::string typical_text(const Results& results, Means means, const std::vector<Timing>& timings);
 
 /// Whether `means` made the network faster, by kFaster. The largest factor decides, except on dense
 /// kernels: they do the same work whatever the zeros, so that all rows repeat one measurement, of

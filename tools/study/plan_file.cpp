@@ -6,6 +6,7 @@
 #include <cctype>
 #include <filesystem>
 #include <limits>
+#include <map>
 
 #include "engine/base/file.h"
 #include "tools/study/strict_json.h"
@@ -16,6 +17,9 @@ namespace edgeprune {
 extern const std::vector<std::pair<std::string, std::string>> kBuiltInPlans;
 
 namespace {
+
+/// Of built-in plans. A study is resumed only with the plan's name that it was begun with.
+const std::map<std::string, std::string> kEarlierNames = {{"document", "original"}};
 
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -28,7 +32,7 @@ void read_training(StrictObject training, TrainOptions& options) {
   options.learning_rate = static_cast<float>(rate);
   options.weight_decay = static_cast<float>(decay);
   training.get_parsed("optimizer", options.optimizer, [](const std::string& name) {
-    require(name == "adam" || name == "sgd", "optimizer", "expected adam or sgd, got '{}'", name);
+    value_of("optimizer", optim::kOptimizers, name);
     return name;
   });
   training.get_parsed("schedule", options.schedule, optim::parse_schedule);
@@ -81,7 +85,7 @@ void refuse_idle_keys(const StrictObject& object, const Experiment& e) {
   only("step", e.schedule == PruningSchedule::exact || e.schedule == PruningSchedule::compounding,
        "the schedules exact and compounding");
   only("cubic_steps", e.schedule == PruningSchedule::cubic, "the schedule cubic");
-  if (e.mode != PruneMode::mask && e.method != Method::channel) {
+  if (e.mode != PruneMode::mask && !is_structured(e.method)) {
     object.fail("mode", fmt::format("{} is for the method channel only", to_string(e.mode)));
   }
   only("round_to", e.mode != PruneMode::mask, "the modes group-mask and compact");
@@ -160,8 +164,13 @@ std::vector<std::string> built_in_plans() {
 }
 
 StudyPlan load_plan(const std::string& name_or_path) {
+  const auto earlier = kEarlierNames.find(name_or_path);
+  const std::string& wanted = earlier != kEarlierNames.end() ? earlier->second : name_or_path;
   for (const auto& [name, text] : kBuiltInPlans) {
-    if (name == name_or_path) return parse_plan(text, name);
+    if (name != wanted) continue;
+    StudyPlan plan = parse_plan(text, name);
+    plan.name = name_or_path;
+    return plan;
   }
   require_file(std::filesystem::exists(name_or_path), name_or_path,
                "there is no such plan file, and the built-in plans are {}",

@@ -1,6 +1,7 @@
 #pragma once
-// Studies as JSON files. What a file leaves out is as in the document's plan
-// (tools/study/plans/document.json); experiments are needed. See tools/study/plans/README.md.
+// Studies as JSON files. What a file leaves out is as in the plan of the original study, the
+// published one that this project follows (tools/study/plans/original.json); experiments are
+// needed. See tools/study/plans/README.md.
 
 #include <string>
 #include <vector>
@@ -9,11 +10,12 @@
 
 namespace edgeprune {
 
-/// The names of the plans inside the binary, which are tools/study/plans/*.json: "document",
+/// The names of the plans inside the binary, which are tools/study/plans/*.json: "original",
 /// "quick", ...
 std::vector<std::string> built_in_plans();
 
-/// A built-in plan by its name, else the file of that name. Throws FileError("file: key: ...") on
+/// A built-in plan by its name, or by one that it had earlier (it then goes by that, so that studies
+/// begun with it go on); else the file of that name. Throws FileError("file: key: ...") on
 /// what is no plan: a key that is unknown, missing or there twice, a value of another type or an
 /// impossible one, rows that are there twice.
 StudyPlan load_plan(const std::string& name_or_path);

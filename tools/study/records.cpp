@@ -1,7 +1,6 @@
 #include "tools/study/records.h"
 
 #include <algorithm>
-#include <concepts>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -10,77 +9,24 @@
 #include "engine/base/file.h"
 
 namespace edgeprune {
+// The one list of fields of each. Only this file knows it: headers would have to include all of
+// nlohmann's library for the macro.
+namespace fields {
 namespace {
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CurvePoint, epoch, loss, accuracy)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LayerCount, name, parameters, nonzeros, multiply_adds,
+                                   nonzero_multiply_adds)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunRecord, id, row, method, mode, recovery, schedule, target,
+                                   seed, accuracy_before, accuracy, loss, test_images, correct,
+                                   parameters, nonzero_parameters, prunable, nonzero_prunable,
+                                   multiply_adds, nonzero_multiply_adds, stored_parameters,
+                                   file_bytes, sparse_file_bytes, epochs, train_seconds,
+                                   epochs_spent, seconds_spent, curve, layers, checkpoint, sha256,
+                                   parent_sha256, cpu, build, commit, trained_commit, latency)
+}  // namespace
+}  // namespace fields
 
-// The one list of fields of each, for writing (const) and reading.
-template <typename Point, typename Visit>
-requires std::same_as<std::remove_const_t<Point>, CurvePoint>
-void visit_fields(Point& point, const Visit& visit) {
-  visit("epoch", point.epoch);
-  visit("loss", point.loss);
-  visit("accuracy", point.accuracy);
-}
-
-template <typename Layer, typename Visit>
-requires std::same_as<std::remove_const_t<Layer>, LayerCount>
-void visit_fields(Layer& layer, const Visit& visit) {
-  visit("name", layer.name);
-  visit("parameters", layer.parameters);
-  visit("nonzeros", layer.nonzeros);
-  visit("multiply_adds", layer.multiply_adds);
-  visit("nonzero_multiply_adds", layer.nonzero_multiply_adds);
-}
-
-template <typename Record, typename Visit>
-requires std::same_as<std::remove_const_t<Record>, RunRecord>
-void visit_fields(Record& record, const Visit& visit) {
-  visit("id", record.id);
-  visit("row", record.row);
-  visit("method", record.method);
-  visit("mode", record.mode);
-  visit("recovery", record.recovery);
-  visit("schedule", record.schedule);
-  visit("target", record.target);
-  visit("seed", record.seed);
-  visit("accuracy_before", record.accuracy_before);
-  visit("accuracy", record.accuracy);
-  visit("loss", record.loss);
-  visit("test_images", record.test_images);
-  visit("correct", record.correct);
-  visit("parameters", record.parameters);
-  visit("nonzero_parameters", record.nonzero_parameters);
-  visit("prunable", record.prunable);
-  visit("nonzero_prunable", record.nonzero_prunable);
-  visit("multiply_adds", record.multiply_adds);
-  visit("nonzero_multiply_adds", record.nonzero_multiply_adds);
-  visit("stored_parameters", record.stored_parameters);
-  visit("file_bytes", record.file_bytes);
-  visit("sparse_file_bytes", record.sparse_file_bytes);
-  visit("epochs", record.epochs);
-  visit("train_seconds", record.train_seconds);
-  visit("epochs_spent", record.epochs_spent);
-  visit("seconds_spent", record.seconds_spent);
-  visit("curve", record.curve);
-  visit("layers", record.layers);
-  visit("checkpoint", record.checkpoint);
-  visit("sha256", record.sha256);
-  visit("parent_sha256", record.parent_sha256);
-  visit("cpu", record.cpu);
-  visit("build", record.build);
-  visit("commit", record.commit);
-  visit("trained_commit", record.trained_commit);
-  visit("latency", record.latency);
-}
-
-template <typename T>
-void write_fields(nlohmann::json& json, const T& value) {
-  visit_fields(value, [&](const char* key, const auto& field) { json[key] = field; });
-}
-
-template <typename T>
-void read_fields(const nlohmann::json& json, T& value) {
-  visit_fields(value, [&](const char* key, auto& field) { json.at(key).get_to(field); });
-}
+namespace {
 
 double share_of_zeros(int64_t nonzero, int64_t total) {
   return total > 0 ? 1 - static_cast<double>(nonzero) / static_cast<double>(total) : 0;
@@ -126,27 +72,27 @@ double RunRecord::multiply_adds_removed() const {
 }
 
 void to_json(nlohmann::json& json, const CurvePoint& point) {
-  write_fields(json, point);
+  fields::to_json(json, point);
 }
 
 void from_json(const nlohmann::json& json, CurvePoint& point) {
-  read_fields(json, point);
+  fields::from_json(json, point);
 }
 
 void to_json(nlohmann::json& json, const LayerCount& layer) {
-  write_fields(json, layer);
+  fields::to_json(json, layer);
 }
 
 void from_json(const nlohmann::json& json, LayerCount& layer) {
-  read_fields(json, layer);
+  fields::from_json(json, layer);
 }
 
 void to_json(nlohmann::json& json, const RunRecord& record) {
-  write_fields(json, record);
+  fields::to_json(json, record);
 }
 
 void from_json(const nlohmann::json& json, RunRecord& record) {
-  read_fields(json, record);
+  fields::from_json(json, record);
 }
 
 std::vector<RunRecord> read_records(const std::string& path) {

@@ -70,7 +70,8 @@ struct RunRecord {
   std::string trained_commit;      ///< of the binary that trained
   std::vector<LatencyCell> latency;
 
-  /// 1 - nonzero / total, over all parameters (the document's definition).
+  /// 1 - nonzero / total, over all parameters (as in the original study, the
+  /// published one that this project follows).
   double sparsity() const;
   double prunable_sparsity() const;
   /// The share of multiply-adds that zeros remove.

@@ -33,6 +33,9 @@ nlohmann::json read_object(const std::string& path) {
 
 }  // namespace
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StepTraining, accuracy_before, epochs, seconds, epochs_spent,
+                                   seconds_spent, curve, parent_sha256)
+
 StudyFolder::StudyFolder(const std::string& path)
     : path_(make_folder(path)), lock_(inside(path, kLock)) {
   sweep();
@@ -88,32 +91,17 @@ bool StudyFolder::has_model(const std::string& id) const {
   return fs::exists(model_path(id));
 }
 
-void StudyFolder::save_training(const std::string& id, const StepTraining& t) {
-  const nlohmann::json json = {{"accuracy_before", t.accuracy_before},
-                               {"epochs", t.epochs},
-                               {"seconds", t.seconds},
-                               {"epochs_spent", t.epochs_spent},
-                               {"seconds_spent", t.seconds_spent},
-                               {"curve", t.curve},
-                               {"parent_sha256", t.parent_sha256}};
-  write_file_atomically(training_path(id), json.dump() + "\n");
+void StudyFolder::save_training(const std::string& id, const StepTraining& training) {
+  write_file_atomically(training_path(id), nlohmann::json(training).dump() + "\n");
 }
 
 StepTraining StudyFolder::load_training(const std::string& id) const {
   const nlohmann::json json = read_object(training_path(id));
-  StepTraining t;
   try {
-    json.at("accuracy_before").get_to(t.accuracy_before);
-    json.at("epochs").get_to(t.epochs);
-    json.at("seconds").get_to(t.seconds);
-    json.at("epochs_spent").get_to(t.epochs_spent);
-    json.at("seconds_spent").get_to(t.seconds_spent);
-    json.at("curve").get_to(t.curve);
-    json.at("parent_sha256").get_to(t.parent_sha256);
+    return json.get<StepTraining>();
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged: {}", training_path(id), error.what()));
   }
-  return t;
 }
 
 std::vector<RunRecord> StudyFolder::records() const {

@@ -9,7 +9,7 @@ namespace {
 
 /// "30 % of all weights", "10 % of the channels left"
 std::string what_goes(const PruneRequest& request) {
-  const char* what = request.method == Method::channel ? "channels" : "weights";
+  const char* what = is_structured(request.method) ? "channels" : "weights";
   const double percent = 100 * request.step.fraction;
   return request.step.base == Base::original
              ? fmt::format("{:.4g} % of all {}", percent, what)

@@ -32,7 +32,7 @@ double share_of_zeros(const Tensor& weight) {
 
 /// The scores by which parts of a weight go: its values, or its output channels.
 std::vector<double> scores_of(const Tensor& weight, Method method) {
-  const int64_t size = method == Method::channel ? weight.count() / weight.dim(0) : 1;
+  const int64_t size = is_structured(method) ? weight.count() / weight.dim(0) : 1;
   std::vector<double> scores(static_cast<size_t>(weight.count() / size), 0.0);
   for (int64_t i = 0; i < weight.count(); ++i) {
     scores[static_cast<size_t>(i / size)] += double(weight.data()[i]) * weight.data()[i];
@@ -68,7 +68,7 @@ class Scan {
       others_ = limit(std::move(others_), options.bn_recalibrate, options.seed);
     }
     for (PrunableWeight& weight : prunable_weights(model_)) {
-      if (options.method == Method::channel && !weight.is_conv) continue;
+      if (is_structured(options.method) && !weight.is_conv) continue;
       weights_.push_back(std::move(weight));
     }
   }
@@ -196,8 +196,9 @@ double Sensitivity::lost(size_t layer, size_t level) const {
 }
 
 void require_valid(const SensitivityOptions& options, const Dataset& training) {
-  require(options.method == Method::magnitude || options.method == Method::channel, "sensitivity",
-          "layers are pruned by magnitude or channel, got {}", to_string(options.method));
+  require(std::ranges::count(kLayerMethods, options.method, &Named<Method>::value) == 1,
+          "sensitivity", "layers are pruned by {}, got {}", listed(names_of(kLayerMethods)),
+          to_string(options.method));
   require(!options.levels.empty(), "sensitivity", "there are no levels");
   for (const double level : options.levels) {
     require(level > 0 && level < 1, "sensitivity", "expected levels between 0 and 1, got {}",

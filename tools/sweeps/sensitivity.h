@@ -12,8 +12,14 @@
 
 namespace edgeprune {
 
+/// What a layer by itself can be pruned by.
+inline constexpr Named<Method> kLayerMethods[] = {
+    {Method::magnitude, name_of(kMethods, Method::magnitude), "a layer's smallest weights"},
+    {Method::channel, name_of(kMethods, Method::channel),
+     "its smallest output channels by L2 norm; Conv2d layers only"}};
+
 struct SensitivityOptions {
-  Method method = Method::magnitude;               ///< a layer's own smallest weights, or channels
+  Method method = Method::magnitude;               ///< one of kLayerMethods
   std::vector<double> levels{0.3, 0.5, 0.7, 0.9};  ///< fractions of the layer, ascending
   int64_t images = 1000;          ///< of the training set, held out from what follows, to test on
   int64_t bn_recalibrate = 1000;  ///< of the others, for batch norm's statistics; 0: left alone
@@ -46,7 +52,7 @@ struct Sensitivity {
 /// Throws std::invalid_argument on options that are out of range or do not fit the data.
 void require_valid(const SensitivityOptions& options, const Dataset& training);
 
-/// Scans every prunable layer (with Method::channel: every Conv2d). Accuracies and times are kept
+/// Scans every prunable layer (by channel: every Conv2d). Accuracies and times are kept
 /// in the file `log` (JSON lines) as they come: a scan that was killed goes on behind them, one
 /// that was finished is only read. Times are of the network with every layer at that level, where
 /// each layer's own sparsity is what it is here, all interleaved in one run.

@@ -19,7 +19,7 @@ Cell number(double value, int precision) {
 }
 
 const char* parts(const Sensitivity& sensitivity) {
-  return sensitivity.options.method == Method::channel ? "channels" : "weights";
+  return is_structured(sensitivity.options.method) ? "channels" : "weights";
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Table profile_table(const Profiler& profiler, const SteadySteps& steps) {
     // The limit that bites is the one whose time is longer.
     const bool arithmetic = entry.cost.flops / peak > entry.cost.bytes / bandwidth;
     const bool known = entry.cost.flops + entry.cost.bytes > 0;
-    add(key.first, key.second == Phase::forward ? "forward" : "backward", entry.seconds,
+    add(key.first, name_of(kPhases, key.second), entry.seconds,
         entry.cost.flops > 0 ? Cell(Number{gflops, 0}) : Cell(),
         entry.cost.bytes > 0 ? Cell(Number{gbs, 1}) : Cell(),
         !known       ? ""

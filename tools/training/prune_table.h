@@ -10,7 +10,7 @@ namespace edgeprune {
 
 /// Shares of the network before anything was pruned that are zero or gone.
 struct Reduction {
-  double parameters = 0;     ///< of all of them (the document's sparsity)
+  double parameters = 0;     ///< of all of them: what reports call sparsity
   double prunable = 0;       ///< of the Conv2d and Linear weights
   double multiply_adds = 0;  ///< of an image's, zeros skipped
 };

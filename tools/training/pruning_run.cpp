@@ -46,7 +46,7 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
   result.accuracy_before = evaluate(model, info, test, inference::Engine::dense).accuracy;
   say(fmt::format("pruned by {:.4g} of the {} {}: accuracy {:.2f} % before fine-tuning",
                   request.prune.step.fraction, to_string(request.prune.step.base),
-                  request.prune.method == Method::channel ? "channels" : "weights",
+                  is_structured(request.prune.method) ? "channels" : "weights",
                   100 * result.accuracy_before));
   nlohmann::json entry = pruning_entry(request.prune, request.schedule, checkpoint.sha256);
   entry["accuracy_before"] = result.accuracy_before;

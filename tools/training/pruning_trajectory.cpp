@@ -12,6 +12,11 @@
 #include "tools/training/training_history.h"
 
 namespace edgeprune {
+
+// What the state keeps of a finished step; the step itself is in the trajectory.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrajectoryStep, accuracy_before, accuracy, seconds,
+                                   nonzero_parameters, nonzero_prunable, nonzero_multiply_adds)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -25,25 +30,6 @@ struct Paths {
     return state.empty() ? "" : fmt::format("{}.step{}.state", state, step);
   }
 };
-
-nlohmann::json to_json(const TrajectoryStep& s) {
-  return {{"accuracy_before", s.accuracy_before},
-          {"accuracy", s.accuracy},
-          {"seconds", s.seconds},
-          {"nonzero_parameters", s.nonzero_parameters},
-          {"nonzero_prunable", s.nonzero_prunable},
-          {"nonzero_multiply_adds", s.nonzero_multiply_adds}};
-}
-
-TrajectoryStep step_from_json(const PruningStep& step, const nlohmann::json& json) {
-  return {.step = step,
-          .accuracy_before = json.at("accuracy_before"),
-          .accuracy = json.at("accuracy"),
-          .seconds = json.at("seconds"),
-          .nonzero_parameters = json.at("nonzero_parameters"),
-          .nonzero_prunable = json.at("nonzero_prunable"),
-          .nonzero_multiply_adds = json.at("nonzero_multiply_adds")};
-}
 
 /// All that decides what a trajectory computes: its first training and what is around it.
 nlohmann::json identity_of(const Checkpoint& checkpoint, const Trajectory& trajectory,
@@ -156,11 +142,9 @@ class Run {
 
   void save_progress() {
     if (paths_.state.empty()) return;
-    nlohmann::json finished = nlohmann::json::array();
-    for (const TrajectoryStep& step : done_) finished.push_back(to_json(step));
     write_file_atomically(
         paths_.steps(),
-        nlohmann::json{{"identity", identity_}, {"finished", finished}}.dump(2) + "\n");
+        nlohmann::json{{"identity", identity_}, {"finished", done_}}.dump(2) + "\n");
   }
 
   void load() {
@@ -178,12 +162,14 @@ class Run {
               path, key, key.ends_with('s') ? "" : "s");
     }
     try {
-      for (const auto& finished : json.at("finished")) {
-        done_.push_back(step_from_json(trajectory_.steps[done_.size()], finished));
-      }
+      json.at("finished").get_to(done_);
     } catch (const nlohmann::json::exception& error) {
       throw FileError(fmt::format("{}: damaged: {}", path, error.what()));
     }
+    require_file(done_.size() <= trajectory_.steps.size(), path,
+                 "damaged: {} steps are finished, the run has {}", done_.size(),
+                 trajectory_.steps.size());
+    for (size_t i = 0; i < done_.size(); ++i) done_[i].step = trajectory_.steps[i];
     if (done_.empty()) return;
     checkpoint_ = load_checkpoint(paths_.model(done_.size()));
     checkpoint_.sha256.clear();  // as behind prune_and_tune()

@@ -36,14 +36,11 @@ struct Recovery {
   /// which has forgotten the first time by then. 0: off.
   int64_t bn_recalibrate = 0;
   bool rewind = false;  ///< see Rewinding; the baseline's is in the history of its checkpoints
-  std::optional<Distillation> distillation;  ///< from the dense baseline
-  std::shared_ptr<MobileNetV2> teacher;      ///< the dense baseline, if distillation is on
+  std::optional<Distillation> distillation = {};  ///< from the dense baseline
+  std::shared_ptr<MobileNetV2> teacher = {};      ///< the dense baseline, if distillation is on
 
   /// "bn-recalibrate 1000, rewind, distill 4,0.5"; empty: nothing. (The teacher is not in it.)
   std::string to_string() const;
 };
-/// What to_string() gives, without the teacher; throws std::invalid_argument naming the part that
-/// is none of these.
-Recovery parse_recovery(const std::string& text);
 
 }  // namespace edgeprune

@@ -41,8 +41,11 @@ std::map<std::string, Array> extract(const std::map<std::string, Array>& from,
   return arrays;
 }
 
-nlohmann::json to_json(const EpochResult& e) {
-  return {{"epoch", e.epoch},
+}  // namespace
+
+// (By hand for the sake of the optional value, which nlohmann's macro does not know.)
+static void to_json(nlohmann::json& json, const EpochResult& e) {
+  json = {{"epoch", e.epoch},
           {"loss", e.loss},
           {"accuracy", e.accuracy},
           {"seconds", e.seconds},
@@ -52,20 +55,20 @@ nlohmann::json to_json(const EpochResult& e) {
            e.validation_accuracy ? nlohmann::json(*e.validation_accuracy) : nlohmann::json()}};
 }
 
-EpochResult epoch_from_json(const nlohmann::json& json) {
-  EpochResult e{.epoch = json.at("epoch"),
-                .loss = json.at("loss"),
-                .accuracy = json.at("accuracy"),
-                .seconds = json.at("seconds"),
-                .images_per_second = json.at("images_per_second"),
-                .loader_wait = json.at("loader_wait"),
-                .validation_accuracy = {}};
+static void from_json(const nlohmann::json& json, EpochResult& e) {
+  e = {.epoch = json.at("epoch"),
+       .loss = json.at("loss"),
+       .accuracy = json.at("accuracy"),
+       .seconds = json.at("seconds"),
+       .images_per_second = json.at("images_per_second"),
+       .loader_wait = json.at("loader_wait"),
+       .validation_accuracy = {}};
   const auto& validation = json.at("validation_accuracy");
   if (!validation.is_null()) e.validation_accuracy = validation.get<double>();
-  return e;
 }
 
-}  // namespace
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainProgress, epoch, batch, loss, seconds, correct,
+                                   best_accuracy, best_epoch, finished)
 
 nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
                             const Dataset* validation, const Masks& masks,
@@ -102,18 +105,7 @@ void save_train_state(const std::string& path, const nlohmann::json& identity,
   insert(archive.arrays, kModel, model.state_dict());
   insert(archive.arrays, kOptimizer, optimizer.state());
   insert(archive.arrays, kBest, progress.best_weights);
-  nlohmann::json finished = nlohmann::json::array();
-  for (const EpochResult& epoch : progress.finished) finished.push_back(to_json(epoch));
-  archive.metadata = {{"identity", identity.dump()},
-                      {"progress", nlohmann::json{{"epoch", progress.epoch},
-                                                  {"batch", progress.batch},
-                                                  {"loss", progress.loss},
-                                                  {"seconds", progress.seconds},
-                                                  {"correct", progress.correct},
-                                                  {"best_accuracy", progress.best_accuracy},
-                                                  {"best_epoch", progress.best_epoch},
-                                                  {"finished", finished}}
-                                       .dump()}};
+  archive.metadata = {{"identity", identity.dump()}, {"progress", nlohmann::json(progress).dump()}};
   write_safetensors(path, archive);
 }
 
@@ -128,16 +120,7 @@ TrainProgress load_train_state(const std::string& path, const nlohmann::json& id
               "{} is the state of another run: {} differs (remove it, or start without resuming)",
               path, key);
     }
-    const auto json = nlohmann::json::parse(archive.metadata.at("progress"));
-    json.at("epoch").get_to(progress.epoch);
-    json.at("batch").get_to(progress.batch);
-    json.at("loss").get_to(progress.loss);
-    json.at("seconds").get_to(progress.seconds);
-    json.at("correct").get_to(progress.correct);
-    json.at("best_accuracy").get_to(progress.best_accuracy);
-    json.at("best_epoch").get_to(progress.best_epoch);
-    for (const auto& epoch : json.at("finished"))
-      progress.finished.push_back(epoch_from_json(epoch));
+    nlohmann::json::parse(archive.metadata.at("progress")).get_to(progress);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged training state: {}", path, error.what()));
   } catch (const std::out_of_range&) {

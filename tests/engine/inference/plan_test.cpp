@@ -21,8 +21,6 @@ namespace {
 using testing::random_tensor;
 using testing::relative_error;
 
-constexpr Engine kEngines[] = {Engine::dense, Engine::sparse, Engine::automatic, Engine::onednn};
-
 using testing::network_of_two_stages;
 using testing::small_network;
 using Builder = testing::GraphBuilder;
@@ -250,7 +248,7 @@ TEST(Plan, StepTimesAddUpToTheRun) {
 }
 
 TEST(Plan, KnowsItsSizes) {
-  for (const Engine engine : kEngines) {
+  for (const Engine engine : values_in(kEngines)) {
     const Plan plan(small_network(), engine, 3);
     EXPECT_EQ(plan.batch(), 3);
     EXPECT_EQ(plan.classes(), 5);
@@ -299,7 +297,7 @@ void expect_refused(const Function& function, const std::vector<std::string>& pa
 }
 
 TEST(Plan, AnEmptyBatchOrGraphIsRefused) {
-  for (const Engine engine : kEngines) {
+  for (const Engine engine : values_in(kEngines)) {
     expect_refused([&] { Plan(small_network(), engine, 0); }, {"[Plan]", "got 0"});
     expect_refused([&] { Plan(small_network(), engine, -1); }, {"got -1"});
     expect_refused([&] { Plan(Graph{}, engine, 1); }, {"no layers"});
@@ -322,7 +320,7 @@ TEST(Plan, AResidualThatNoKernelCanAddIsRefused) {
                           .conv(6, 3, 1, 6, Activation::relu6, 0)
                           .pool()
                           .build();
-  for (const Engine engine : kEngines) {
+  for (const Engine engine : values_in(kEngines)) {
     expect_refused([&] { Plan(graph, engine, 1); }, {"'layer1'", "residual"});
   }
 }
@@ -330,7 +328,7 @@ TEST(Plan, AResidualThatNoKernelCanAddIsRefused) {
 TEST(Plan, AResidualFromALaterLayerIsRefused) {
   Graph graph = small_network();
   graph.layers[3].residual = 3;
-  for (const Engine engine : kEngines) {
+  for (const Engine engine : values_in(kEngines)) {
     expect_refused([&] { Plan(graph, engine, 1); }, {"'layer3'"});
   }
 }

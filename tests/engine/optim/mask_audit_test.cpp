@@ -40,7 +40,7 @@ std::string step(Optimizer& optimizer) {
   }
 }
 
-class MaskAudit : public ::testing::TestWithParam<const char*> {
+class MaskAudit : public ::testing::TestWithParam<std::string> {
  protected:
   MaskAudit() : optimizer(make_optimizer(GetParam(), parameters.list, 0.01f)) {
     optimizer->set_mask("layer.weight", parameters.mask);
@@ -103,8 +103,8 @@ TEST_P(MaskAudit, LargeParametersAreAuditedToTheirEnds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, MaskAudit, ::testing::Values("adam", "sgd"),
-                         [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(, MaskAudit, ::testing::ValuesIn(names_of(kOptimizers)),
+                         [](const auto& test) { return test.param; });
 
 /// Forgets the mask in one value of many, as a kernel may that is wrong at its end.
 class Forgetful : public Optimizer {

@@ -72,7 +72,7 @@ TEST(Sgd, FollowsTheFormulaOverSeveralSteps) {
 }
 
 /// What both optimisers promise.
-class AnyOptimizer : public ::testing::TestWithParam<const char*> {
+class AnyOptimizer : public ::testing::TestWithParam<std::string> {
  protected:
   static std::unique_ptr<Optimizer> make(const Parameters& parameters) {
     return make_optimizer(GetParam(), parameters.list, 0.01f);
@@ -187,8 +187,8 @@ TEST_P(AnyOptimizer, ForeignStateIsRefused) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(, AnyOptimizer, ::testing::Values("adam", "sgd"),
-                         [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(, AnyOptimizer, ::testing::ValuesIn(names_of(kOptimizers)),
+                         [](const auto& test) { return test.param; });
 
 TEST(MakeOptimizer, AnUnknownNameIsRefusedWithTheChoices) {
   try {

@@ -34,7 +34,7 @@ TEST(Schedule, StepDecaysByWholeIntervals) {
 }
 
 TEST(Schedule, CanBeginInItsMiddle) {
-  for (const auto kind : {Schedule::Kind::constant, Schedule::Kind::cosine, Schedule::Kind::step}) {
+  for (const Schedule::Kind kind : values_in(kScheduleNames)) {
     Schedule whole{.kind = kind, .initial = 0.5f, .total_steps = 100, .steps_per_decay = 30};
     Schedule end = whole;
     end.first_step = 60;
@@ -51,8 +51,8 @@ TEST(Schedule, NamesAreParsed) {
   EXPECT_EQ(parse_schedule("constant"), Schedule::Kind::constant);
   EXPECT_EQ(parse_schedule("cosine"), Schedule::Kind::cosine);
   EXPECT_EQ(parse_schedule("step"), Schedule::Kind::step);
-  for (const char* name : {"constant", "cosine", "step"}) {
-    EXPECT_STREQ(to_string(parse_schedule(name)), name);
+  for (const std::string& name : names_of(kScheduleNames)) {
+    EXPECT_EQ(to_string(parse_schedule(name)), name);
   }
   try {
     parse_schedule("linear");

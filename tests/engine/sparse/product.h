@@ -1,12 +1,34 @@
 #pragma once
 // A sparse product's arguments, and ways to compute it, for the tests of spmm.
 
+#include <algorithm>
+
 #include "engine/kernels/reference/conv2d.h"
 #include "engine/sparse/spmm.h"
+#include "tests/support/layouts.h"
 #include "tests/support/panels.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune::testing {
+
+/// spmm(), one multiply-add at a time, in double.
+inline void spmm_scalar(const sparse::CsrMatrix& weights, int64_t columns, const float* input,
+                        const float* bias, const float* residual, Activation activation,
+                        float* output) {
+  const PanelLayout in{weights.columns, columns}, out{weights.rows, columns};
+  for (int64_t row = 0; row < weights.rows; ++row) {
+    for (int64_t column = 0; column < columns; ++column) {
+      double sum = bias[row];
+      for (int32_t i = weights.row_ptr[row]; i < weights.row_ptr[row + 1]; ++i) {
+        sum += double(weights.values[i]) * input[in.offset(weights.col_idx[i], column)];
+      }
+      const int64_t at = out.offset(row, column);
+      if (residual != nullptr) sum += residual[at];
+      if (activation == Activation::relu6) sum = std::clamp(sum, 0.0, 6.0);
+      output[at] = static_cast<float>(sum);
+    }
+  }
+}
 
 /// Activations as matrices and as panels; everything random but the weights.
 struct Product {
@@ -40,8 +62,8 @@ struct Product {
   }
   Tensor run_scalar(bool add_residual, Activation activation) const {
     Tensor output({out().size()}, NAN);
-    sparse::spmm_scalar(weights, columns, input_panels.data(), bias.data(),
-                        add_residual ? residual_panels.data() : nullptr, activation, output.data());
+    spmm_scalar(weights, columns, input_panels.data(), bias.data(),
+                add_residual ? residual_panels.data() : nullptr, activation, output.data());
     return from_panels(output, out());
   }
   /// As a dense 1x1 convolution over one row of pixels.

@@ -62,14 +62,14 @@ TEST(Tensor, CopyFromNeedsTheSameShape) {
 
 TEST(Tensor, ChannelsMoveLastAndBack) {
   const Tensor planar = counting({2, 3, 1, 2});  // n, c, h, w
-  const Tensor interleaved = nchw_to_nhwc(planar);
+  const Tensor interleaved = testing::nchw_to_nhwc(planar);
   EXPECT_EQ(interleaved.shape(), (Shape{2, 1, 2, 3}));
   EXPECT_EQ(values_of(interleaved), (std::vector<float>{0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11}));
-  const Tensor back = nhwc_to_nchw(interleaved);
+  const Tensor back = testing::nhwc_to_nchw(interleaved);
   EXPECT_EQ(back.shape(), planar.shape());
   EXPECT_EQ(values_of(back), values_of(planar));
-  EXPECT_THROW(nchw_to_nhwc(counting({6})), std::invalid_argument);
-  EXPECT_THROW(nhwc_to_nchw(counting({2, 3})), std::invalid_argument);
+  EXPECT_THROW(testing::nchw_to_nhwc(counting({6})), std::invalid_argument);
+  EXPECT_THROW(testing::nhwc_to_nchw(counting({2, 3})), std::invalid_argument);
 }
 
 }  // namespace

@@ -99,9 +99,8 @@ TEST(Table, FormatNamesAreParsedAndOthersListTheChoices) {
       parse_format(wrong);
       FAIL() << wrong;
     } catch (const std::invalid_argument& error) {
-      EXPECT_STREQ(
-          error.what(),
-          ("[format] expected md, csv or json, got \"" + std::string(wrong) + "\"").c_str());
+      EXPECT_STREQ(error.what(),
+                   ("[format] expected md, csv or json, got '" + std::string(wrong) + "'").c_str());
     }
   }
 }

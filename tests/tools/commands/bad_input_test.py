@@ -8,7 +8,7 @@ import struct
 import time
 import unittest
 
-from support import SHARED, CommandTest, write_image_folder
+from support import SHARED, CommandTest, commands, write_image_folder
 
 
 def cpu_seconds(pid):
@@ -33,8 +33,7 @@ class BadInput(CommandTest):
     def test_command_line(self):
         self.fail(code=2)
         self.fail("nonsense", code=2)
-        for command in ("import", "train", "eval", "prune", "compact", "predict", "info", "latency", "breakeven",
-                        "study", "report"):
+        for command in commands():
             self.fail(command, "--nonsense", code=2)
         self.fail("info", "--model", self.base, "--nonsense", says="--nonsense", code=2)
         self.fail("info", "--model", self.base, "--format", "xml", says="xml", code=2)

@@ -45,7 +45,7 @@ class Report(CommandTest):
         for part in ("http:", "https:", "src=", "<link", "half <b>"):
             self.assertNotIn(part, page)
         self.assertEqual((self.folder / "report.md").read_text(), output)
-        self.assertIn("## The document's conclusions", output)
+        self.assertIn("## The original study's conclusions", output)
         if shutil.which("gnuplot"):
             self.assertIn("<svg", page)
             self.assertIn("(plots/accuracy.svg)", output)

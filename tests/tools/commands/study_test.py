@@ -36,7 +36,7 @@ class Studies(CommandTest):
         return [json.loads(line) for line in (self.folder / "study" / "runs.jsonl").read_text().splitlines()]
 
     def test_a_dry_run_prints_the_steps_and_writes_nothing(self):
-        code, output, errors = self.run_command("study", "--plan", "document", "--dry-run", "--format", "json",
+        code, output, errors = self.run_command("study", "--plan", "original", "--dry-run", "--format", "json",
                                                 "--data", "synthetic:400")
         self.assertEqual(code, 0, errors)
         steps = json.loads(output)

@@ -4,6 +4,7 @@ import array
 import json
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import tempfile
@@ -47,6 +48,12 @@ def write_image_folder(folder, classes, images=2):
             for i in range(images):
                 write_bmp(folder / split / name / f"{i}.bmp", 8, 8,
                           lambda x, y: (20 * x, 20 * y, (60 * c + i) % 256))
+
+
+def commands():
+    """All there are, as --help lists them."""
+    text = subprocess.run([BINARY, "--help"], check=True, capture_output=True, text=True).stdout
+    return re.findall(r"^  (\w+) ", text.split("Subcommands:\n")[1].split("\n\n")[0], re.MULTILINE)
 
 
 class CommandTest(unittest.TestCase):

@@ -36,7 +36,7 @@ void set_accuracy(std::vector<RunRecord>& runs, const std::string& id, double ac
   run = sample_run(run.method, run.schedule, run.target, accuracy);
 }
 
-TEST(Conclusions, ConfirmedByRowsLikeTheDocuments) {
+TEST(Conclusions, ConfirmedByRowsLikeTheOriginalStudys) {
   const std::vector<RunRecord> runs = sample_study();
   EXPECT_EQ(conclusion(1, runs).verdict, Verdict::confirmed);
   expect_contains(
@@ -125,10 +125,11 @@ TEST(Conclusions, TheFourthGoesByTheMedianOnDenseKernels) {
   }
   runs[2].latency[0].median = 0.8;
   EXPECT_EQ(conclusion(4, runs).verdict, Verdict::confirmed);
-  expect_contains(reasons(4, runs),
-                  "Zeros on dense kernels, as in the document: in the median of rows and timings "
-                  "1.00 times, at most 1.25 times as fast as the unpruned network on dense "
-                  "kernels (magnitude-one-shot-50 on the dense engine, batch 1 on 1 thread).");
+  expect_contains(
+      reasons(4, runs),
+      "Zeros on dense kernels, as in the original study: 1.00 times in the median of the "
+      "rows, at most 1.25 times as fast as the unpruned network on dense "
+      "kernels (magnitude-one-shot-50 on the dense engine, batch 1 on 1 thread).");
   runs[1].latency[0].median = 0.8;
   EXPECT_EQ(conclusion(4, runs).verdict, Verdict::overturned);
 }

@@ -48,14 +48,14 @@ TEST(Plots, AccuracyHasALineAMethodAndScheduleBySparsity) {
   EXPECT_EQ(figure.panels[0].series.size(), 4u + 2 + 1);
 }
 
-TEST(Plots, AccuracyShowsTheDocumentsFiguresOfCommonRows) {
+TEST(Plots, AccuracyShowsTheOriginalFiguresOfCommonRows) {
   const Figure figure = accuracy_figure(Results(sample_study()));
-  const Series& document = series_named(figure.panels[0], "the document's rows");
-  ASSERT_EQ(document.points.size(), 6u);  // one-shot; it has no exact ones
-  EXPECT_EQ(document.points[4], std::pair(49.0, 66.8));
-  EXPECT_EQ(document.dash, Dash::none);
+  const Series& original = series_named(figure.panels[0], "the original study's rows");
+  ASSERT_EQ(original.points.size(), 6u);  // one-shot; it has no exact ones
+  EXPECT_EQ(original.points[4], std::pair(49.0, 66.8));
+  EXPECT_EQ(original.dash, Dash::none);
   const Figure none = accuracy_figure(Results({sample_run("channel", "exact", 0.5, 0.7)}));
-  EXPECT_THROW(series_named(none.panels[0], "the document's rows"), std::out_of_range);
+  EXPECT_THROW(series_named(none.panels[0], "the original study's rows"), std::out_of_range);
 }
 
 TEST(Plots, BaselineIsADashedLineAcross) {

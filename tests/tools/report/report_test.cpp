@@ -55,7 +55,7 @@ TEST(Report, AllFourConclusionsComeWithTheirVerdicts) {
   expect_contains(text, "**Overturned: no pruning made the CPU faster.**");
 }
 
-TEST(Report, SaysThatTheDocumentMeasuredElsewhere) {
+TEST(Report, SaysThatTheOriginalStudyMeasuredElsewhere) {
   expect_contains(markdown(sample_study()), "lossless CIFAR-10, another machine");
 }
 

@@ -45,7 +45,7 @@ TEST(ResultsTable, LatencyColumnsAreThoseThatOccur) {
   runs[0].latency = {{"dense", 1, 1, 10, 0.5}};
   runs[1].latency = {{"sparse", 8, 2, 10, 0.25}, {"dense", 1, 1, 10, 0.4}};
   const std::string heading = results_table(Results(runs)).render(Format::csv);
-  EXPECT_NE(heading.find(",document: ms,dense b1 t1 ms,sparse b8 t2 ms\n"), std::string::npos)
+  EXPECT_NE(heading.find(",original: ms,dense b1 t1 ms,sparse b8 t2 ms\n"), std::string::npos)
       << heading;
   const nlohmann::json rows = rows_of(results_table(Results(runs)));
   EXPECT_TRUE(rows[0]["sparse_b8_t2_ms"].is_null());
@@ -96,10 +96,10 @@ TEST(ResultsTable, SeedsAreOneRowWithMeanAndExtremes) {
   EXPECT_EQ(rows[0]["seeds"], 1);
 }
 
-TEST(ResultsTable, TheDocumentsRowStandsBesideOurs) {
+TEST(ResultsTable, TheOriginalRowStandsBesideOurs) {
   std::vector<RunRecord> runs = sample_study();
   runs.push_back(sample_run("channel", "compounding", 0.5, 0.78));
-  const nlohmann::json rows = rows_of(document_table(Results(runs)));
+  const nlohmann::json rows = rows_of(comparison_table(Results(runs)));
   EXPECT_EQ(rows[5]["id"], "channel-one-shot-50");
   EXPECT_EQ(rows[5]["document_sparsity_percent"], "49");
   EXPECT_EQ(rows[5]["document_accuracy_percent"], "66.8");

@@ -28,21 +28,21 @@ std::string with(const std::string& entries) {
 const std::string kMinimal =
     R"({"method": "magnitude", "schedule": "one-shot", "targets": [0.5], "epochs": 5})";
 
-TEST(PlanFile, WhatIsLeftOutIsAsInTheDocument) {
+TEST(PlanFile, WhatIsLeftOutIsAsInTheOriginal) {
   const StudyPlan plan = parse_plan(plan_of(kMinimal), "folder/mine.json");
-  const StudyPlan document = load_plan("document");
+  const StudyPlan original = load_plan("original");
   EXPECT_EQ(plan.name, "mine");
-  EXPECT_EQ(plan.baseline_epochs, document.baseline_epochs);
-  EXPECT_EQ(plan.training.batch, document.training.batch);
-  EXPECT_EQ(plan.training.learning_rate, document.training.learning_rate);
-  EXPECT_EQ(plan.training.optimizer, document.training.optimizer);
-  EXPECT_EQ(plan.training.schedule, document.training.schedule);
-  EXPECT_EQ(plan.training.augmentation.flip, document.training.augmentation.flip);
-  EXPECT_EQ(plan.train_images, document.train_images);
-  EXPECT_EQ(plan.engines, document.engines);
-  EXPECT_EQ(plan.batches, document.batches);
-  EXPECT_EQ(plan.latency.seconds, document.latency.seconds);
-  EXPECT_EQ(plan.latency.min_samples, document.latency.min_samples);
+  EXPECT_EQ(plan.baseline_epochs, original.baseline_epochs);
+  EXPECT_EQ(plan.training.batch, original.training.batch);
+  EXPECT_EQ(plan.training.learning_rate, original.training.learning_rate);
+  EXPECT_EQ(plan.training.optimizer, original.training.optimizer);
+  EXPECT_EQ(plan.training.schedule, original.training.schedule);
+  EXPECT_EQ(plan.training.augmentation.flip, original.training.augmentation.flip);
+  EXPECT_EQ(plan.train_images, original.train_images);
+  EXPECT_EQ(plan.engines, original.engines);
+  EXPECT_EQ(plan.batches, original.batches);
+  EXPECT_EQ(plan.latency.seconds, original.latency.seconds);
+  EXPECT_EQ(plan.latency.min_samples, original.latency.min_samples);
   ASSERT_EQ(plan.experiments.size(), 1u);
   EXPECT_EQ(plan.experiments[0].mode, PruneMode::mask);
   EXPECT_EQ(plan.experiments[0].recovery.to_string(), "");
@@ -193,14 +193,22 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
 }
 
 TEST(PlanFile, IsABuiltInOneOrAFile) {
-  EXPECT_EQ(built_in_plans(), (std::vector<std::string>{"document", "extended", "quick"}));
+  EXPECT_EQ(built_in_plans(), (std::vector<std::string>{"extended", "original", "quick"}));
   for (const std::string& name : built_in_plans()) EXPECT_EQ(load_plan(name).name, name);
   const testing::TemporaryFolder folder;
   const std::string path = folder.file("mine.json");
   EXPECT_THAT(message_of<FileError>([&] { load_plan(path); }),
-              ::testing::AllOf(HasSubstr(path), HasSubstr("document, extended, quick")));
+              ::testing::AllOf(HasSubstr(path), HasSubstr("extended, original, quick")));
   write_file_atomically(path, plan_of(kMinimal));
   EXPECT_EQ(load_plan(path).name, "mine");
+}
+
+// Studies remember the name of their plan and are resumed with no other.
+TEST(PlanFile, AnEarlierNameLoadsThePlanUnderThatName) {
+  const StudyPlan earlier = load_plan("document"), now = load_plan("original");
+  EXPECT_EQ(earlier.name, "document");
+  EXPECT_EQ(earlier.description, now.description);
+  EXPECT_EQ(earlier.experiments.size(), now.experiments.size());
 }
 
 }  // namespace

@@ -78,8 +78,8 @@ void expect_near(const std::vector<double>& actual, const std::vector<double>& e
   EXPECT_THAT(actual, ::testing::Pointwise(::testing::DoubleNear(1e-12), expected));
 }
 
-TEST(StudyPlan, DocumentPlanIsTheProtocolsGrid) {
-  const StudyPlan plan = load_plan("document");
+TEST(StudyPlan, OriginalPlanIsTheWholeGrid) {
+  const StudyPlan plan = load_plan("original");
   expect_sound(plan);
   EXPECT_EQ(rows_of(plan), (Ids{"baseline",
                                 "magnitude-one-shot-30",
@@ -124,7 +124,7 @@ TEST(StudyPlan, DocumentPlanIsTheProtocolsGrid) {
 }
 
 TEST(StudyPlan, ExactStepsAreOneTrajectory) {
-  const StudyPlan plan = load_plan("document");
+  const StudyPlan plan = load_plan("original");
   for (const char* series : {"channel-exact-", "magnitude-exact-", "channel-compact-exact-"}) {
     Ids expected;
     for (const char* percent : {"10", "20", "30", "40", "50", "60", "70"}) {
@@ -136,8 +136,8 @@ TEST(StudyPlan, ExactStepsAreOneTrajectory) {
   }
 }
 
-TEST(StudyPlan, CompoundingRowsAreReadOffTheDocumentsSteps) {
-  const StudyPlan plan = load_plan("document");
+TEST(StudyPlan, CompoundingRowsAreReadOffTheOriginalSteps) {
+  const StudyPlan plan = load_plan("original");
   const auto fractions = [&](const char* id) { return fractions_to(plan, id, Base::remaining); };
   expect_near(fractions("magnitude-compounding-50"), {0.1, 0.2, 0.3, 0.4, 0.5});
   expect_near(fractions("magnitude-compounding-70"), {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7});
@@ -154,7 +154,7 @@ TEST(StudyPlan, CompoundingRowsAreReadOffTheDocumentsSteps) {
 }
 
 TEST(StudyPlan, AFirstStepThatIsARowBelongsToItsScheduleAlone) {
-  StudyPlan plan = load_plan("document");
+  StudyPlan plan = load_plan("original");
   std::erase_if(plan.experiments, [](const Experiment& e) {
     return e.method != Method::magnitude || e.schedule == PruningSchedule::one_shot;
   });

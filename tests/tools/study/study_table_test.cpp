@@ -15,7 +15,7 @@ nlohmann::json rows_of(const StudyPlan& plan, std::optional<int64_t> available) 
 }
 
 TEST(StudyTable, HasAllStepsAndWhatTheyCost) {
-  const nlohmann::json rows = rows_of(load_plan("document"), 50000);
+  const nlohmann::json rows = rows_of(load_plan("original"), 50000);
   ASSERT_EQ(rows.size(), 1u + 3 * 3 + 5 * 7 - 2 + 1);
   EXPECT_EQ(rows[0].at("step"), "baseline");
   EXPECT_EQ(rows[0].at("images"), 15 * 50000);
@@ -40,7 +40,7 @@ TEST(StudyTable, CountsPartsOfTheData) {
 }
 
 TEST(StudyTable, SaysNothingOfImagesThatNobodyCounted) {
-  for (const auto& row : rows_of(load_plan("document"), {}))
+  for (const auto& row : rows_of(load_plan("original"), {}))
     EXPECT_TRUE(row.at("images").is_null());
 }
 

@@ -40,25 +40,5 @@ TEST(Recovery, IsWrittenAsItsFlags) {
   EXPECT_EQ(recovery.to_string(), "bn-recalibrate 1000, rewind, distill 4,0.5");
 }
 
-TEST(Recovery, WhatIsWrittenIsParsed) {
-  for (const std::string text : {"", "rewind", "bn-recalibrate 1000", "distill 4,0.5",
-                                 "bn-recalibrate 20, rewind, distill 2,0.9"}) {
-    EXPECT_EQ(parse_recovery(text).to_string(), text);
-  }
-  EXPECT_EQ(parse_recovery("rewind, bn-recalibrate 5").bn_recalibrate, 5) << "in any order";
-}
-
-TEST(Recovery, AnUnknownPartIsNamed) {
-  for (const std::string part : {"rewinding", "bn-recalibrate", "distil 4,0.5", ""}) {
-    EXPECT_THAT(message_of<std::invalid_argument>([&] { parse_recovery("rewind, " + part); }),
-                HasSubstr("joined by ', '; got '" + part + "'"));
-  }
-  for (const std::string part : {"bn-recalibrate 0", "bn-recalibrate -3", "bn-recalibrate 1e3",
-                                 "bn-recalibrate 10 images"}) {
-    EXPECT_THAT(message_of<std::invalid_argument>([&] { parse_recovery(part); }),
-                HasSubstr("expected a number of images, got '" + part + "'"));
-  }
-}
-
 }  // namespace
 }  // namespace edgeprune

@@ -101,7 +101,7 @@ TEST(Trainer, SameSeedSameResultBitForBit) {
 }
 
 TEST(Trainer, MasksHold) {
-  for (const char* optimizer : {"adam", "sgd"}) {
+  for (const std::string& optimizer : names_of(optim::kOptimizers)) {
     SmallRun run;
     run.options.optimizer = optimizer;
     run.options.weight_decay = 0.01f;
@@ -295,7 +295,7 @@ TEST(Trainer, OptionsOutOfRangeAreRejected) {
               HasSubstr("no batch of 97 can be made of 96 images"));
   EXPECT_THAT(error_with([](SmallRun& r) { r.options.batch = 0; }), HasSubstr("got 0"));
   EXPECT_THAT(error_with([](SmallRun& r) { r.options.optimizer = "lbfgs"; }),
-              HasSubstr("adam or sgd"));
+              HasSubstr(listed(names_of(optim::kOptimizers))));
   for (const float rate : {0.0f, -1.0f, std::nanf(""), HUGE_VALF}) {
     EXPECT_THAT(error_with([&](SmallRun& r) { r.options.learning_rate = rate; }),
                 HasSubstr("learning rate above 0"));

@@ -72,7 +72,7 @@ TEST(TrainingHistory, SaysWhatHelpedAndOnlyThen) {
 }
 
 TEST(WithRecovery, SetsWhatIsAskedFor) {
-  Recovery recovery = parse_recovery("bn-recalibrate 10, rewind, distill 4,0.5");
+  Recovery recovery{.bn_recalibrate = 10, .rewind = true, .distillation = Distillation{4, 0.5f}};
   recovery.teacher =
       std::make_shared<MobileNetV2>(Architecture::mobilenet_v2(0.25, 32, 10), uint64_t{1});
   TrainOptions options;
@@ -90,11 +90,11 @@ TEST(WithRecovery, WhatCannotBeIsRefused) {
   TrainOptions options;
   options.epochs = 16;
   EXPECT_THAT(message_of<std::invalid_argument>(
-                  [&] { with_recovery(options, parse_recovery("rewind"), pruned_history()); }),
+                  [&] { with_recovery(options, {.rewind = true}, pruned_history()); }),
               HasSubstr("16 epochs cannot replay the last ones of a baseline that was trained for "
                         "15"));
   EXPECT_THAT(message_of<std::invalid_argument>([&] {
-                with_recovery(options, parse_recovery("distill 4,0.5"), pruned_history());
+                with_recovery(options, {.distillation = Distillation{}}, pruned_history());
               }),
               HasSubstr("no teacher"));
 }

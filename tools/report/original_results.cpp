@@ -1,4 +1,4 @@
-#include "tools/report/document_results.h"
+#include "tools/report/original_results.h"
 
 #include <fmt/format.h>
 
@@ -8,16 +8,16 @@
 
 namespace edgeprune {
 
-std::string DocumentFigure::to_string() const {
+std::string OriginalFigure::to_string() const {
   if (low == high) return fmt::format("{:.{}f}", low, precision);
   return fmt::format("{:.{}f}–{:.{}f}", low, precision, high, precision);
 }
 
-std::span<const DocumentRow> document_rows() {
-  const auto percent = [](double value) { return DocumentFigure{value, value, 1}; };
-  const auto rounded = [](double value) { return DocumentFigure{value, value, 0}; };
-  const auto ms = [](double low, double high) { return DocumentFigure{low, high, 2}; };
-  static const std::vector<DocumentRow> kRows = {
+std::span<const OriginalRow> original_rows() {
+  const auto percent = [](double value) { return OriginalFigure{value, value, 1}; };
+  const auto rounded = [](double value) { return OriginalFigure{value, value, 0}; };
+  const auto ms = [](double low, double high) { return OriginalFigure{low, high, 2}; };
+  static const std::vector<OriginalRow> kRows = {
       {"none", "none", 0, rounded(0), percent(89.8), ms(1.0, 1.0)},
       {"magnitude", "one-shot", 0.3, rounded(30), percent(91.7), ms(0.95, 1.2)},
       {"magnitude", "one-shot", 0.5, rounded(50), percent(91.7), ms(0.95, 1.2)},
@@ -34,10 +34,10 @@ std::span<const DocumentRow> document_rows() {
   return kRows;
 }
 
-const DocumentRow* find_document_row(const RunRecord& row) {
+const OriginalRow* find_original_row(const RunRecord& row) {
   if (!row.recovery.empty() || (row.mode != "mask" && row.method != "none")) return nullptr;
-  const auto rows = document_rows();
-  const auto found = std::find_if(rows.begin(), rows.end(), [&](const DocumentRow& candidate) {
+  const auto rows = original_rows();
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const OriginalRow& candidate) {
     return candidate.method == row.method && candidate.schedule == row.schedule &&
            std::abs(candidate.target - row.target) < 1e-9;
   });
