@@ -151,8 +151,8 @@ std::string factor_sentence(const Results& results, Means means, const char* sub
   return fmt::format(
       "{}: {}at most {} as fast as the unpruned network on dense kernels ({} on the {} engine, "
       "{}).",
-      subject, typical_text(results, means, all), factor_text(found->factor), found->row->id, found->engine,
-      timing_text(found->timing));
+      subject, typical_text(results, means, all), factor_text(found->factor), found->row->id,
+      found->engine, timing_text(found->timing));
 }
 
 Conclusion nothing_is_faster(const Results& results) {

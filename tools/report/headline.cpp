@@ -14,9 +14,8 @@ std::string answer(const Results& results, Means means, const std::vector<Timing
   if (!found) return {};
   const bool faster = made_faster(results, means, timings);
   return fmt::format("{} ({}{} {}, {})", faster ? "do" : "do not",
-                     typical_text(results, means, timings),
-                     faster ? "up to" : "at most", factor_text(found->factor),
-                     timing_text(found->timing));
+                     typical_text(results, means, timings), faster ? "up to" : "at most",
+                     factor_text(found->factor), timing_text(found->timing));
 }
 
 std::string speed_sentence(const Results& results) {
