@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/support/layouts.h"
+
 namespace edgeprune {
 namespace {
 
