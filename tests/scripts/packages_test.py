@@ -64,6 +64,15 @@ class Packages(unittest.TestCase):
         self.run_script("--test", MISSING="python3")
         self.assertIn(" python3", self.log.read_text())
 
+    def test_what_the_tests_and_continuous_integration_call_is_installed_with_test_alone(self):
+        wanted = ["libgtest-dev", "libgmock-dev", "git", "shellcheck", "clang-format"]
+        self.run_script(MISSING=" ".join(wanted))
+        self.assertEqual(self.log.read_text(), "")
+        self.run_script("--test", MISSING=" ".join(wanted))
+        installed = self.log.read_text().splitlines()[-1].split()
+        for package in wanted:
+            self.assertIn(package, installed)
+
     def test_failed_installation_is_one_line_with_the_cause(self):
         result = self.run_script(MISSING="cmake", INSTALL_STATUS="100")
         self.assertEqual(result.returncode, 1)

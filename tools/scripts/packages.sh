@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages that edgeprune needs. Touches neither network nor system when all are there.
+# Installs the packages that edgeprune needs, by the names they have on Debian 12, Debian 13 and Ubuntu 24.04 alike (there
+# most of them are in the component universe). Touches neither network nor system when all are there.
 set -euo pipefail
 
 usage() {
@@ -20,7 +21,7 @@ packages=(
   libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev
   gnuplot-nox curl ca-certificates
 )
-test_packages=(libgtest-dev libbenchmark-dev clang-format python3 ccache)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck)
 
 fail() {
   echo "packages.sh: $*" >&2
