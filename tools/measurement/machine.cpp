@@ -34,7 +34,7 @@ Machine this_machine(const std::string& root) {
   return {.cpu = cpu_model(root),
           .cores = usable_cores(),
           .governor = frequency_governor(root),
-          .simd = simd::current_target(),
+          .simd = simd::target_description(),
           .build = build_description(),
           .commit = build_commit()};
 }

@@ -7,7 +7,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
-#include "engine/kernels/onednn/runtime.h"
+#include "engine/kernels/onednn/primitives.h"
 
 namespace edgeprune::onednn {
 namespace {
@@ -41,12 +41,8 @@ struct Descriptors {
 
   convolution_forward::primitive_desc forward(dnnl::prop_kind kind, bool with_bias,
                                               const dnnl::primitive_attr& attributes = {}) const {
-    const auto algorithm = dnnl::algorithm::convolution_direct;
-    const auto desc = with_bias ? convolution_forward::desc(kind, algorithm, input, weights, bias,
-                                                            output, strides, padding, padding)
-                                : convolution_forward::desc(kind, algorithm, input, weights, output,
-                                                            strides, padding, padding);
-    return {desc, attributes, cpu_engine()};
+    return forward_of(attributes, kind, dnnl::algorithm::convolution_direct, input, weights,
+                      with_bias ? bias : memory::desc(), output, strides, padding, padding);
   }
 
   memory::desc input, output, bias, weights, plain_weights;
@@ -71,9 +67,9 @@ struct Backward {
   explicit Backward(const Conv2dShape& shape) : Backward(Descriptors(shape)) {}
   explicit Backward(const Descriptors& d)
       : plain(d.plain_weights),
-        desc({dnnl::algorithm::convolution_direct, d.input, d.weights, d.output, d.strides,
-              d.padding, d.padding},
-             cpu_engine(), d.forward(dnnl::prop_kind::forward_training, false)),
+        desc(backward_of<Primitive>(d.forward(dnnl::prop_kind::forward_training, false),
+                                    dnnl::algorithm::convolution_direct, d.input, d.weights,
+                                    d.output, d.strides, d.padding, d.padding)),
         primitive(desc),
         weights(weights_desc(), cpu_engine()) {}
 
@@ -156,9 +152,7 @@ FusedConv2d::FusedConv2d(const Conv2dShape& shape, const float* weights, const f
   const Descriptors descriptors(shape);
   dnnl::post_ops post_ops;
   if (add_residual) post_ops.append_binary(dnnl::algorithm::binary_add, descriptors.output);
-  if (activation == Activation::relu6) {
-    post_ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 6.0f);
-  }
+  if (activation == Activation::relu6) append_clip(post_ops, 0.0f, 6.0f);
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(post_ops);
   const auto desc = descriptors.forward(dnnl::prop_kind::forward_inference, true, attributes);
