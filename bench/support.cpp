@@ -107,7 +107,7 @@ int main(int argc, char** argv) try {
   simd::pin_target_from_environment();
   bench::register_benchmarks();
   benchmark::AddCustomContext("threads", std::to_string(thread_count()));
-  benchmark::AddCustomContext("simd", simd::current_target());
+  benchmark::AddCustomContext("simd", simd::target_description());
   benchmark::AddCustomContext("onednn", onednn::version());
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 1;

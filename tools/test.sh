@@ -8,12 +8,13 @@ source "$root/tools/scripts/stages.sh"
 
 usage() {
   cat <<'EOF'
-usage: test.sh [--preset release|debug|asan] [ARGUMENTS OF ctest...]
+usage: test.sh [--preset release|debug|asan|arm64] [ARGUMENTS OF ctest...]
 
 examples:
   tools/test.sh
   tools/test.sh -R Safetensors
   tools/test.sh --preset asan
+  tools/scripts/prove_in_chroot.sh trixie tools/test.sh --preset arm64  # cross-compiled, under qemu
 EOF
 }
 
@@ -38,7 +39,9 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1:detect_stack_use
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 cd "$root" # where cmake and ctest look for presets
-stage packages tools/scripts/packages.sh --test
+packages=--test
+[[ $preset != arm64 ]] || packages=--arm64
+stage packages tools/scripts/packages.sh "$packages"
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi

@@ -29,13 +29,13 @@ int64_t channels_of_a_block(const CsrMatrix& matrix, int64_t width) {
   return std::max<int64_t>(1, (matrix.columns + blocks - 1) / blocks);
 }
 
-/// Four channels of four columns fill a vector of AVX-512: one load serves up to four nonzeros.
+/// Four channels of four columns fill a vector of 512 bits: one load serves up to four nonzeros.
 /// Measured on Zen 5, such a unit costs as much as 1.3 single nonzeros, 1.45 with weights from the
 /// third-level cache: it pays to 75 % zeros if they are scattered, further if they come together.
 /// (Values without the zeros, spread by vexpandps, would save memory; three times slower on Zen 5.)
 bool fours_pay(const CsrMatrix& matrix, int64_t width) {
   if (width != 4 || matrix.columns < 4 || matrix.columns > kBlockFloats / width) return false;
-  if (simd::current_target() != "avx512") return false;
+  if (simd::vector_bytes() < 64) return false;
   int64_t fours = 0;
   for (int64_t row = 0; row < matrix.rows; ++row) {
     int32_t last = -1;

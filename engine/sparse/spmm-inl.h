@@ -47,7 +47,7 @@ class FourWeights {
   const float* values_;
 #else
   HWY_INLINE explicit FourWeights(const float* four) : values_(hn::LoadDup128(D(), four)) {
-#if HWY_ARCH_X86
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128  // whose vectors are arrays
     // Without it GCC turns the load of 16 bytes and its shuffles back into four broadcasts from
     // memory, which costs a quarter of the speed with four columns.
     asm("" : "+x"(values_.raw));

@@ -26,12 +26,15 @@ esac
 SUDO = '#!/bin/bash\n"$@"\n'
 
 
+DPKG = '#!/bin/bash\necho "dpkg $*" >>"$CALLS"\n'
+
+
 class Packages(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="edgeprune packages ")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        for name, text in (("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET), ("sudo", SUDO)):
+        for name, text in (("dpkg-query", DPKG_QUERY), ("dpkg", DPKG), ("apt-get", APT_GET), ("sudo", SUDO)):
             (self.folder / name).write_text(text)
             (self.folder / name).chmod(0o755)
         self.log = self.folder / "calls"
@@ -63,6 +66,24 @@ class Packages(unittest.TestCase):
     def test_test_packages_on_request(self):
         self.run_script("--test", MISSING="python3")
         self.assertIn(" python3", self.log.read_text())
+
+    def test_what_the_tests_and_continuous_integration_call_is_installed_with_test_alone(self):
+        wanted = ["libgtest-dev", "libgmock-dev", "git", "shellcheck", "clang-format"]
+        self.run_script(MISSING=" ".join(wanted))
+        self.assertEqual(self.log.read_text(), "")
+        self.run_script("--test", MISSING=" ".join(wanted))
+        installed = self.log.read_text().splitlines()[-1].split()
+        for package in wanted:
+            self.assertIn(package, installed)
+
+    def test_libraries_of_arm64_beside_tools_of_this_machine(self):
+        libraries = ["libdnnl-dev:arm64", "ocl-icd-opencl-dev:arm64", "libgmock-dev:arm64"]
+        others = ["g++-aarch64-linux-gnu", "qemu-user", "cmake", "libeigen3-dev"]
+        self.run_script("--arm64", MISSING=" ".join(libraries + others))
+        foreign, update, install = self.log.read_text().splitlines()
+        self.assertEqual(foreign, "dpkg --add-architecture arm64")
+        self.assertTrue(update.endswith(" update"))
+        self.assertEqual(set(install.split(" --no-install-recommends ")[1].split()), set(libraries + others))
 
     def test_failed_installation_is_one_line_with_the_cause(self):
         result = self.run_script(MISSING="cmake", INSTALL_STATUS="100")

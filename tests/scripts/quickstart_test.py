@@ -139,8 +139,12 @@ class Test(ScriptTest):
 
     def test_preset_and_further_arguments_are_passed_on(self):
         self.run_script("test.sh", "--preset", "asan", "-R", "Tensor")
-        self.assertEqual(self.calls()[1], "cmake --preset asan")
+        self.assertEqual(self.calls()[:2], ["packages.sh --test", "cmake --preset asan"])
         self.assertEqual(self.calls()[-1], "ctest --preset asan --no-tests=error --no-label-summary -R Tensor")
+
+    def test_arm64_has_packages_of_its_own(self):
+        self.run_script("test.sh", "--preset", "arm64")
+        self.assertEqual(self.calls()[:2], ["packages.sh --arm64", "cmake --preset arm64"])
 
     def test_failures_of_ctest_are_failures(self):
         self.assertEqual(self.run_script("test.sh", STUB_CTEST_STATUS="8").returncode, 8)

@@ -7,6 +7,7 @@
 #include "engine/base/cores.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/target.h"
+#include "tools/measurement/cpu_name.h"
 
 namespace edgeprune {
 
@@ -14,12 +15,7 @@ namespace {
 
 std::string cpu_model(const std::string& root) {
   std::ifstream cpuinfo(root + "/proc/cpuinfo");
-  std::string line;
-  while (std::getline(cpuinfo, line)) {
-    const size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown CPU";
+  return cpu_name(cpuinfo);
 }
 
 std::string frequency_governor(const std::string& root) {
@@ -34,7 +30,7 @@ Machine this_machine(const std::string& root) {
   return {.cpu = cpu_model(root),
           .cores = usable_cores(),
           .governor = frequency_governor(root),
-          .simd = simd::current_target(),
+          .simd = simd::target_description(),
           .build = build_description(),
           .commit = build_commit()};
 }

@@ -9,7 +9,7 @@ struct Machine {
   std::string cpu;       ///< the model: "AMD EPYC"
   int cores = 0;         ///< that this process may use
   std::string governor;  ///< of the CPU's frequency: "performance"; "unknown" in most containers
-  std::string simd;      ///< the target of our own kernels: "avx512"
+  std::string simd;      ///< the target of our own kernels: "avx512", "portable (SSE2)"
   std::string build;     ///< build_description()
   std::string commit;    ///< build_commit()
 };

@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages that edgeprune needs. Touches neither network nor system when all are there.
+# Installs the packages that edgeprune needs, by the names they have on Debian 12, Debian 13 and Ubuntu 24.04 alike (there
+# most of them are in the component universe). Touches neither network nor system when all are there.
 set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: packages.sh [--test]
+usage: packages.sh [--test | --arm64]
 
 Installs what is missing of the packages needed to build and run edgeprune, as root or through sudo.
-  --test   also what its tests and continuous integration need
+  --test    also what its tests and continuous integration need
+  --arm64   what it takes to compile and test for 64-bit ARM (tools/test.sh --preset arm64): libraries of that architecture,
+            a cross compiler and qemu. They displace this machine's own libraries: for a system that serves nothing else, as
+            prove_in_chroot.sh makes one.
 EOF
 }
 
@@ -20,7 +24,20 @@ packages=(
   libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev
   gnuplot-nox curl ca-certificates
 )
-test_packages=(libgtest-dev libbenchmark-dev clang-format python3 ccache)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck)
+
+# for_arm64 PACKAGE...: the libraries by their foreign names, save those that are headers for every architecture.
+for_arm64() {
+  local package
+  for package in "$@"; do
+    case $package in
+      libeigen3-dev | libcli11-dev) echo "$package" ;;
+      lib*-dev | ocl-icd-opencl-dev) echo "$package:arm64" ;;
+      g++) printf '%s\n' g++-aarch64-linux-gnu qemu-user ;;
+      *) echo "$package" ;;
+    esac
+  done
+}
 
 fail() {
   echo "packages.sh: $*" >&2
@@ -58,9 +75,14 @@ install_packages() {
     fail "cannot install $*: $(complaint "${updated:-$installed}")"
 }
 
+foreign=no
 case "${1-}" in
   "") ;;
   --test) packages+=("${test_packages[@]}") ;;
+  --arm64)
+    foreign=yes
+    mapfile -t packages < <(for_arm64 "${packages[@]}" "${test_packages[@]}")
+    ;;
   -h | --help) usage && exit ;;
   *) fail "unknown argument '$1' (see --help)" ;;
 esac
@@ -77,4 +99,5 @@ done
 ((EUID == 0)) || command -v sudo >/dev/null ||
   fail "missing packages: ${missing[*]}; run as root or install sudo"
 echo "installing ${missing[*]}" >&2
+[[ $foreign == no ]] || as_root dpkg --add-architecture arm64
 install_packages "${missing[@]}"

@@ -2,56 +2,20 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <vector>
 
-#include "engine/base/check.h"
 #include "engine/base/parallel.h"
-#include "engine/kernels/onednn/runtime.h"
+#include "engine/kernels/onednn/primitives.h"
+#include "engine/kernels/onednn/trial.h"
+#include "engine/kernels/reference/conv2d.h"
 
 namespace edgeprune::onednn {
 namespace {
 
-using dnnl::memory;
-using Tag = memory::format_tag;
 using dnnl::convolution_backward_data;
 using dnnl::convolution_backward_weights;
 using dnnl::convolution_forward;
-
-/// The memory descriptors of one convolution: activations channels-last, weights wherever the
-/// primitive likes them.
-struct Descriptors {
-  explicit Descriptors(const Conv2dShape& s)
-      : input(describe({s.batch, s.in_channels, s.in_height, s.in_width}, Tag::nhwc)),
-        output(describe({s.batch, s.out_channels, s.out_height(), s.out_width()}, Tag::nhwc)),
-        bias(describe({s.out_channels}, Tag::x)),
-        strides{s.stride, s.stride},
-        padding{s.padding, s.padding} {
-    if (s.groups == 1) {
-      const memory::dims dims{s.out_channels, s.in_channels, s.kernel, s.kernel};
-      weights = describe(dims, Tag::any);
-      plain_weights = describe(dims, Tag::oihw);
-    } else {
-      const memory::dims dims{s.groups, s.out_channels / s.groups, s.in_channels / s.groups,
-                              s.kernel, s.kernel};
-      weights = describe(dims, Tag::any);
-      plain_weights = describe(dims, Tag::goihw);
-    }
-  }
-
-  convolution_forward::primitive_desc forward(dnnl::prop_kind kind, bool with_bias,
-                                              const dnnl::primitive_attr& attributes = {}) const {
-    const auto algorithm = dnnl::algorithm::convolution_direct;
-    const auto desc = with_bias ? convolution_forward::desc(kind, algorithm, input, weights, bias,
-                                                            output, strides, padding, padding)
-                                : convolution_forward::desc(kind, algorithm, input, weights, output,
-                                                            strides, padding, padding);
-    return {desc, attributes, cpu_engine()};
-  }
-
-  memory::desc input, output, bias, weights, plain_weights;
-  memory::dims strides, padding;
-};
+using dnnl::memory;
 
 struct Forward {
   Forward(const Conv2dShape& shape, bool with_bias)
@@ -71,9 +35,7 @@ struct Backward {
   explicit Backward(const Conv2dShape& shape) : Backward(Descriptors(shape)) {}
   explicit Backward(const Descriptors& d)
       : plain(d.plain_weights),
-        desc({dnnl::algorithm::convolution_direct, d.input, d.weights, d.output, d.strides,
-              d.padding, d.padding},
-             cpu_engine(), d.forward(dnnl::prop_kind::forward_training, false)),
+        desc(d.backward<Primitive>()),
         primitive(desc),
         weights(weights_desc(), cpu_engine()) {}
 
@@ -105,10 +67,8 @@ Primitive& cached(const Conv2dShape& shape, Flags... flags) {
   return *entry;
 }
 
-}  // namespace
-
-void conv2d_forward(const Conv2dShape& shape, const float* input, const float* weights,
-                    const float* bias, float* output) {
+void forward(const Conv2dShape& shape, const float* input, const float* weights, const float* bias,
+             float* output) {
   auto& conv = cached<Forward>(shape, bias != nullptr);
   reorder(wrap(conv.plain, weights), conv.weights);
   std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, wrap(conv.desc.src_desc(), input)},
@@ -119,8 +79,8 @@ void conv2d_forward(const Conv2dShape& shape, const float* input, const float* w
   cpu_stream().wait();
 }
 
-void conv2d_backward_data(const Conv2dShape& shape, const float* grad_output, const float* weights,
-                          float* grad_input) {
+void backward_data(const Conv2dShape& shape, const float* grad_output, const float* weights,
+                   float* grad_input) {
   auto& conv = cached<BackwardData>(shape);
   reorder(wrap(conv.plain, weights), conv.weights);
   conv.primitive.execute(cpu_stream(),
@@ -130,8 +90,8 @@ void conv2d_backward_data(const Conv2dShape& shape, const float* grad_output, co
   cpu_stream().wait();
 }
 
-void conv2d_backward_weights(const Conv2dShape& shape, const float* input, const float* grad_output,
-                             float* grad_weights) {
+void backward_weights(const Conv2dShape& shape, const float* input, const float* grad_output,
+                      float* grad_weights) {
   auto& conv = cached<BackwardWeights>(shape);
   conv.primitive.execute(cpu_stream(),
                          {{DNNL_ARG_SRC, wrap(conv.desc.src_desc(), input)},
@@ -141,61 +101,59 @@ void conv2d_backward_weights(const Conv2dShape& shape, const float* input, const
   cpu_stream().wait();
 }
 
-struct FusedConv2d::Impl {
-  convolution_forward primitive;
-  std::unordered_map<int, memory> arguments;
-  bool add_residual;
-};
-
-FusedConv2d::FusedConv2d(const Conv2dShape& shape, const float* weights, const float* bias,
-                         Activation activation, bool add_residual)
-    : impl_(std::make_unique<Impl>()) {
-  require(!add_residual || shape.groups == 1, "FusedConv2d",
-          "no residual behind a convolution of {} groups", shape.groups);
-  use_the_threads_in_force();
-  const Descriptors descriptors(shape);
-  dnnl::post_ops post_ops;
-  if (add_residual) post_ops.append_binary(dnnl::algorithm::binary_add, descriptors.output);
-  if (activation == Activation::relu6) {
-    post_ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, 6.0f);
-  }
-  dnnl::primitive_attr attributes;
-  attributes.set_post_ops(post_ops);
-  const auto desc = descriptors.forward(dnnl::prop_kind::forward_inference, true, attributes);
-
-  memory own_weights(desc.weights_desc(), cpu_engine());
-  reorder(wrap(descriptors.plain_weights, weights), own_weights);
-  memory own_bias(descriptors.bias, cpu_engine());
-  reorder(wrap(descriptors.bias, bias), own_bias);
-  cpu_stream().wait();
-
-  impl_->primitive = convolution_forward(desc);
-  impl_->add_residual = add_residual;
-  impl_->arguments = {{DNNL_ARG_SRC, wrap(descriptors.input, nullptr)},
-                      {DNNL_ARG_WEIGHTS, own_weights},
-                      {DNNL_ARG_BIAS, own_bias},
-                      {DNNL_ARG_DST, wrap(descriptors.output, nullptr)}};
-  if (add_residual) {
-    impl_->arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
-                             wrap(descriptors.output, nullptr));
-  }
+/// What `function` writes, of that many numbers.
+template <typename Function>
+Computation into(int64_t (Conv2dShape::*count)() const, const Function& function) {
+  return [=](const Trial& t) {
+    std::vector<float> result(static_cast<size_t>((t.shape.*count)()));
+    function(t, result.data());
+    return result;
+  };
 }
 
-FusedConv2d::~FusedConv2d() = default;
-FusedConv2d::FusedConv2d(FusedConv2d&&) noexcept = default;
-FusedConv2d& FusedConv2d::operator=(FusedConv2d&&) noexcept = default;
+}  // namespace
 
-void FusedConv2d::run(const float* input, const float* residual, float* output) {
-  auto& arguments = impl_->arguments;
-  arguments[DNNL_ARG_SRC].set_data_handle(const_cast<float*>(input));
-  arguments[DNNL_ARG_DST].set_data_handle(output);
-  if (impl_->add_residual) {
-    arguments[DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1].set_data_handle(
-        const_cast<float*>(residual));
-  }
-  use_the_threads_in_force();
-  impl_->primitive.execute(cpu_stream(), arguments);
-  cpu_stream().wait();
+void conv2d_forward(const Conv2dShape& shape, const float* input, const float* weights,
+                    const float* bias, float* output) {
+  const bool biased = bias != nullptr;
+  const auto arguments_bias = [=](const Trial& t) { return biased ? t.bias.data() : nullptr; };
+  require_right(biased ? "convolution with bias" : "convolution", shape,
+                into(&Conv2dShape::output_count,
+                     [=](const Trial& t, float* y) {
+                       forward(t.shape, t.input.data(), t.weights.data(), arguments_bias(t), y);
+                     }),
+                into(&Conv2dShape::output_count, [=](const Trial& t, float* y) {
+                  reference::conv2d_forward(t.shape, t.input.data(), t.weights.data(),
+                                            arguments_bias(t), nullptr, Activation::none, y);
+                }));
+  forward(shape, input, weights, bias, output);
+}
+
+void conv2d_backward_data(const Conv2dShape& shape, const float* grad_output, const float* weights,
+                          float* grad_input) {
+  require_right("gradient of a convolution's input", shape,
+                into(&Conv2dShape::input_count,
+                     [](const Trial& t, float* grad) {
+                       backward_data(t.shape, t.output.data(), t.weights.data(), grad);
+                     }),
+                into(&Conv2dShape::input_count, [](const Trial& t, float* grad) {
+                  reference::conv2d_backward_data(t.shape, t.output.data(), t.weights.data(), grad);
+                }));
+  backward_data(shape, grad_output, weights, grad_input);
+}
+
+void conv2d_backward_weights(const Conv2dShape& shape, const float* input, const float* grad_output,
+                             float* grad_weights) {
+  require_right("gradient of a convolution's weights", shape,
+                into(&Conv2dShape::weight_count,
+                     [](const Trial& t, float* grad) {
+                       backward_weights(t.shape, t.input.data(), t.output.data(), grad);
+                     }),
+                into(&Conv2dShape::weight_count, [](const Trial& t, float* grad) {
+                  reference::conv2d_backward_weights(t.shape, t.input.data(), t.output.data(),
+                                                     grad);
+                }));
+  backward_weights(shape, input, grad_output, grad_weights);
 }
 
 const char* version() {

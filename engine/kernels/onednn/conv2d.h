@@ -10,7 +10,9 @@ namespace edgeprune::onednn {
 
 // Training. A primitive is made once per shape and thread count and cached for the calling thread.
 // Weights come and go in torchvision's [O,I,k,k] and are reordered to the primitive's own layout on
-// every call (a few KB to 1.6 MB). Throw std::runtime_error when oneDNN does not support the shape.
+// every call (a few KB to 1.6 MB). Throw std::runtime_error when oneDNN does not support the shape,
+// or does it wrongly on this CPU: each kind of shape is tried against the plain loops before its
+// first use in a process.
 
 /// output = conv(input, weights) + bias [O]; bias may be null.
 void conv2d_forward(const Conv2dShape& shape, const float* input, const float* weights,
@@ -23,12 +25,14 @@ void conv2d_backward_weights(const Conv2dShape& shape, const float* input, const
                              float* grad_weights);
 
 /// Inference: one layer with its weights reordered once and bias, residual and activation fused
-/// behind the product. Uses the thread count in force when it was made.
+/// behind the product, or added by our own code where oneDNN fuses them wrongly. Uses the thread
+/// count in force when it was made.
 class FusedConv2d {
  public:
   /// weights [O,I/groups,k,k] and bias [O] are copied. With `add_residual`, run() wants a residual;
   /// throws std::invalid_argument if there are groups then (oneDNN 2.6 adds the wrong values behind
-  /// a depthwise convolution to a 1x1 map with channels no multiple of 16).
+  /// a depthwise convolution to a 1x1 map with channels no multiple of 16); std::runtime_error if
+  /// oneDNN cannot be trusted with the product itself.
   FusedConv2d(const Conv2dShape& shape, const float* weights, const float* bias,
               Activation activation, bool add_residual);
   ~FusedConv2d();
@@ -37,6 +41,9 @@ class FusedConv2d {
 
   /// output = activation(conv(input) + bias + residual). Not to be called from two threads at once.
   void run(const float* input, const float* residual, float* output);
+
+  /// Whether oneDNN does all of it: it does where that was found right on this CPU.
+  bool is_fused() const;
 
  private:
   struct Impl;

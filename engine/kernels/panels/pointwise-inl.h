@@ -24,7 +24,7 @@ using simd::HWY_NAMESPACE::Vec;
 
 constexpr int kLanes = hn::MaxLanes(F32());
 // Vectors of sums that a tile keeps, beside its factors: of 32 registers with AVX-512, 16 before.
-constexpr int kSums = HWY_TARGET == HWY_AVX3 ? 24 : 12;
+constexpr int kSums = HWY_CAP_GE512 ? 24 : 12;
 constexpr int kMostVectors = kSums / 6;  // of columns
 // Weights are fetched this many channels ahead: at batch 1 they come from the third-level cache.
 // Some 300 cycles in narrow tiles; in wide ones, where it takes no bandwidth worth mentioning,
@@ -111,7 +111,7 @@ inline constexpr auto kWideTiles =
 
 inline TileFunction wide_tile_of([[maybe_unused]] int64_t vectors, int64_t rows) {
   const auto index = static_cast<size_t>(rows - 1);
-#if HWY_TARGET == HWY_AVX3
+#if HWY_CAP_GE512
   if (vectors == 4) return kWideTiles<4>[index];
   if (vectors == 3) return kWideTiles<3>[index];
   if (vectors == 1) return kWideTiles<1>[index];

@@ -27,7 +27,7 @@ namespace edgeprune::simd::HWY_NAMESPACE {
 constexpr int64_t kTile = 8;
 constexpr int64_t kLanes = hn::MaxLanes(F32());
 // As many sums as fit the registers beside the factors: 32 with AVX-512, 16 before.
-constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 8 : 4;
+constexpr int kTileRows = HWY_CAP_GE512 ? 8 : 4;
 constexpr int64_t kPanelVectors = 3;
 constexpr int64_t kDepth =
     20;  // tiles: 160 rows of a panel, 30 KB, which the first-level cache holds
@@ -52,7 +52,7 @@ struct Tiles {
   /// The vector that starts at (row, column), column a multiple of kLanes; zeros beyond `columns`.
   HWY_INLINE void store(Vec v, int64_t row, int64_t column) const {
     float* to = at(row, column);
-#if HWY_TARGET == HWY_AVX3  // two tiles to a vector
+#if HWY_CAP_GE512  // two tiles to a vector
     const hn::Half<F32> half;
     hn::StoreU(hn::LowerHalf(half, v), half, to);
     if (column + kTile < columns) hn::StoreU(hn::UpperHalf(half, v), half, to + stride(rows));

@@ -1,26 +1,47 @@
 #include "engine/kernels/simd/target.h"
 
 #include <fmt/ranges.h>
-#include <hwy/highway.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 
 #include "engine/base/check.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/simd/target.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::simd::HWY_NAMESPACE {
+
+int64_t vector_bytes() {
+  return static_cast<int64_t>(
+      hwy::HWY_NAMESPACE::Lanes(hwy::HWY_NAMESPACE::ScalableTag<uint8_t>()));
+}
+
+}  // namespace edgeprune::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace edgeprune::simd {
 namespace {
 
+HWY_EXPORT(vector_bytes);
+
+/// The same on every version of Highway, whose own names for one instruction set differ.
 std::string name_of(int64_t target) {
 #if HWY_ARCH_X86
   if (target == HWY_AVX3) return "avx512";
+  if (target == HWY_AVX2) return "avx2";
+#elif HWY_ARCH_ARM
+  if (target != HWY_EMU128 && target != HWY_SCALAR) return "neon";
 #endif
-  if (target == HWY_EMU128 || target == HWY_SCALAR) return "portable";
-  std::string name = hwy::TargetName(target);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return name;
+  return "portable";
+}
+
+int64_t target_in_use() {
+  return hwy::SupportedAndGeneratedTargets().front();
 }
 
 void use(int64_t target) {
@@ -40,7 +61,19 @@ std::vector<std::string> available_targets() {
 }
 
 std::string current_target() {
-  return name_of(hwy::SupportedAndGeneratedTargets().front());
+  return name_of(target_in_use());
+}
+
+std::string target_description() {
+  const int64_t target = target_in_use();
+  const std::string name = name_of(target);
+  if (name != "portable") return name;
+  const bool is_scalar = target == HWY_EMU128 || target == HWY_SCALAR;
+  return name + " (" + (is_scalar ? "scalar" : hwy::TargetName(target)) + ")";
+}
+
+int64_t vector_bytes() {
+  return HWY_DYNAMIC_DISPATCH(vector_bytes)();
 }
 
 void pin_target(const std::string& name) {
@@ -63,3 +96,4 @@ void pin_target_from_environment() {
 }
 
 }  // namespace edgeprune::simd
+#endif  // HWY_ONCE

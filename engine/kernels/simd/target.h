@@ -1,17 +1,25 @@
 #pragma once
 // Which instruction set the kernels of this folder run on: the best this CPU has, unless pinned.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace edgeprune::simd {
 
-/// The targets built in that this CPU can run, best first: "avx512", "avx2", "portable" (other
-/// architectures: Highway's own names).
+/// The targets built in that this CPU can run, best first: "avx512", "avx2", "portable" on x86,
+/// "neon" on ARM.
 std::vector<std::string> available_targets();
 
 /// The target in use.
 std::string current_target();
+
+/// The same, and what "portable" stands for with the Highway this was built with: "portable (SSE2)"
+/// or "portable (scalar)".
+std::string target_description();
+
+/// The length of its vectors: 64 with AVX-512. One float or less for scalar code.
+int64_t vector_bytes();
 
 /// Uses that target from now on; "" means the best one. Throws std::invalid_argument listing the
 /// choices if this CPU or build lacks it. Not to be called while kernels run.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <stdexcept>
 
 namespace edgeprune {
@@ -43,6 +44,22 @@ TEST_F(SimdTarget, ThePortableOneIsAlwaysThere) {
   }
 }
 #endif
+
+TEST_F(SimdTarget, NamesStandForTheLengthOfVectors) {
+  const std::map<std::string, int64_t> bytes{{"avx512", 64}, {"avx2", 32}, {"neon", 16}};
+  for (const std::string& name : simd::available_targets()) {
+    simd::pin_target(name);
+    const std::string description = simd::target_description();
+    if (name == "portable") {
+      // One lane of whatever type where Highway has no vectors.
+      EXPECT_LE(simd::vector_bytes(), 16);
+      EXPECT_EQ(description, simd::vector_bytes() == 16 ? "portable (SSE2)" : "portable (scalar)");
+    } else {
+      EXPECT_EQ(simd::vector_bytes(), bytes.at(name)) << name;
+      EXPECT_EQ(description, name);
+    }
+  }
+}
 
 TEST_F(SimdTarget, AnUnknownOneIsRefusedWithTheChoices) {
   try {
