@@ -29,13 +29,20 @@ std::string joined_names(const std::vector<const CLI::Option*>& options) {
 std::string bash_case(const CLI::App& command) {
   std::string text = fmt::format("    {})\n      options='{}'\n", command.get_name(),
                                  joined_names(named_options(command)));
-  if (!positional_options(command).empty()) text += "      positional=file\n";
+  if (!positional_options(command).empty()) text += "      positional=yes\n";
   text += "      case $option in\n";
+  std::vector<std::string> others;
   for (const CLI::Option* option : named_options(command)) {
     if (!takes_value(*option)) continue;
-    text += fmt::format("        {}) value={} words='{}' ;;\n", fmt::join(names(*option), " | "),
-                        takes_file(*option) ? "file" : "word", fmt::join(choices(*option), " "));
+    const std::vector<std::string> all = names(*option), words = choices(*option);
+    if (words.empty()) {
+      others.insert(others.end(), all.begin(), all.end());
+    } else {
+      text += fmt::format("        {}) value=yes words='{}' ;;\n", fmt::join(all, " | "),
+                          fmt::join(words, " "));
+    }
   }
+  if (!others.empty()) text += fmt::format("        {}) value=yes ;;\n", fmt::join(others, " | "));
   return text + "      esac\n      ;;\n";
 }
 

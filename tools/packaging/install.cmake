@@ -9,8 +9,8 @@ install(FILES ${CMAKE_CURRENT_LIST_DIR}/copyright ${CMAKE_CURRENT_LIST_DIR}/thir
 # edgeprune_generate(KIND FILE FOLDER): the program writes its man page and completions itself as soon as it is linked, so that
 # they cannot differ from its options.
 function(edgeprune_generate kind file folder)
-  set(output ${CMAKE_CURRENT_BINARY_DIR}/${kind}/${file})
-  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${kind})
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/packaging/${kind}/${file})
+  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/packaging/${kind})
   add_custom_command(TARGET edgeprune POST_BUILD COMMAND edgeprune --generate ${kind} > ${output} VERBATIM)
   install(FILES ${output} DESTINATION ${folder})
 endfunction()

@@ -25,7 +25,8 @@ std::string escaped(const std::string& line) {
   return text;
 }
 
-/// Indented lines are examples and stay as they are; the others are filled paragraphs.
+/// Indented lines are examples and stay as they are; the others are filled paragraphs, of which one
+/// begins behind examples and at their heading.
 std::string paragraphs(const std::string& text) {
   std::string roff;
   std::istringstream lines(text);
@@ -34,7 +35,7 @@ std::string paragraphs(const std::string& text) {
     const bool was_example = std::exchange(example, line.starts_with(' '));
     if (example && !was_example) roff += ".RS 4\n.nf\n";
     if (was_example && !example) roff += ".fi\n.RE\n";
-    if (!example && (was_example || first)) roff += ".PP\n";
+    if (!example && (was_example || first || line.ends_with(':'))) roff += ".PP\n";
     roff += escaped(example ? line.substr(line.find_first_not_of(' ')) : line) + "\n";
   }
   return example ? roff + ".fi\n.RE\n" : roff;
