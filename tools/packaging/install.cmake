@@ -27,7 +27,7 @@ endif()
 # The package's maintainer is whoever makes it, named as Debian's own tools have it.
 set(maintainer "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
 if(maintainer STREQUAL " <>")
-  set(maintainer "edgeprune maintainers <edgeprune@users.noreply.github.com>")
+  set(maintainer "edgeprune maintainers <maintainers@edgeprune.example>")
 endif()
 
 set(CPACK_GENERATOR DEB)

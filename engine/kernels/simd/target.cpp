@@ -31,9 +31,10 @@ void use(int64_t target) {
 }  // namespace
 
 std::vector<std::string> compiled_targets() {
-  std::vector<std::string> names;  // a target is a bit; the lower, the better
-  for (int64_t left = HWY_TARGETS; left != 0; left &= left - 1)
+  std::vector<std::string> names;  // a target is a bit: the lower, the better
+  for (int64_t left = HWY_TARGETS; left != 0; left &= left - 1) {
     names.push_back(name_of(left & -left));
+  }
   return names;
 }
 

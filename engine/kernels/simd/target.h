@@ -6,12 +6,11 @@
 
 namespace edgeprune::simd {
 
-/// The targets built in, whether this CPU can run them or not, best first.
-std::vector<std::string> compiled_targets();
-
 /// The targets built in that this CPU can run, best first: "avx512", "avx2", "portable" (other
 /// architectures: Highway's own names).
 std::vector<std::string> available_targets();
+/// All that are built in, whether this CPU can run them or not.
+std::vector<std::string> compiled_targets();
 
 /// The target in use.
 std::string current_target();
