@@ -1,5 +1,6 @@
-"""What packages consist of: --version, the man page, completions, the installed tree, the binary's hardening."""
+"""What packages consist of: --version, the man page, completions, the installed tree, the binary's hardening, the .deb."""
 
+import gzip
 import os
 import pathlib
 import re
@@ -144,18 +145,23 @@ class Completion(unittest.TestCase):
             run(shell, "-n", file.name)
 
 
+PAGES = {"man": "share/man/man1/edgeprune.1", "bash": "share/bash-completion/completions/edgeprune",
+         "zsh": "share/zsh/vendor-completions/_edgeprune", "fish": "share/fish/vendor_completions.d/edgeprune.fish"}
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob("*") if path.is_file()}
+
+
 class Installation(unittest.TestCase):
     def test_the_program_and_what_goes_with_it(self):
         with tempfile.TemporaryDirectory(prefix="edgeprune prefix ") as prefix:
             run("cmake", "--install", pathlib.Path(BINARY).parent, "--prefix", prefix)
-            files = {str(path.relative_to(prefix)) for path in pathlib.Path(prefix).rglob("*") if path.is_file()}
-            pages = {"man": "man/man1/edgeprune.1", "bash": "bash-completion/completions/edgeprune",
-                     "zsh": "zsh/vendor-completions/_edgeprune", "fish": "fish/vendor_completions.d/edgeprune.fish"}
-            documents = {f"doc/edgeprune/{name}" for name in ("CHANGELOG.md", "copyright", "third-party.md")}
-            self.assertEqual(files, {"bin/edgeprune"} | {f"share/{path}" for path in {*pages.values(), *documents}})
+            documents = {f"share/doc/edgeprune/{name}" for name in ("CHANGELOG.md", "copyright", "third-party.md")}
+            self.assertEqual(files_in(prefix), {"bin/edgeprune", *PAGES.values(), *documents})
             self.assertEqual(run(f"{prefix}/bin/edgeprune", "--version"), run(BINARY, "--version"))
-            for kind, path in pages.items():
-                self.assertEqual(pathlib.Path(prefix, "share", path).read_text(), generate(kind), kind)
+            for kind, path in PAGES.items():
+                self.assertEqual(pathlib.Path(prefix, path).read_text(), generate(kind), kind)
 
     def test_the_binary_is_hardened(self):
         headers = run("readelf", "--wide", "--file-header", "--program-headers", "--dynamic", BINARY)
@@ -166,6 +172,29 @@ class Installation(unittest.TestCase):
         self.assertIn("__stack_chk_fail", symbols)
         if "build: Debug" not in run(BINARY, "--version"):  # the C library's checks need optimisation
             self.assertRegex(symbols, r"__\w+_chk@GLIBC")
+
+    @unittest.skipUnless(shutil.which("dpkg-shlibdeps"), "dpkg-dev is not installed")
+    def test_the_debian_package(self):
+        with tempfile.TemporaryDirectory(prefix="edgeprune-deb-") as folder:
+            subprocess.run(["cpack", "--config", pathlib.Path(BINARY).parent / "CPackConfig.cmake", "-B", folder],
+                           check=True, capture_output=True, timeout=100)
+            (package,) = pathlib.Path(folder).glob("*.deb")
+            fields = dict(re.findall(r"^(\S+): (.*)$", run("dpkg-deb", "--field", package), re.M))
+            self.assertEqual(fields["Version"], run(BINARY, "--version").split()[1] + "-1")
+            for library in ("libc6 ", "libdnnl", "libzip", "libhwy", "libssl"):
+                self.assertIn(library, fields["Depends"])
+            self.assertIn("gnuplot-nox", fields["Recommends"])
+            tree = pathlib.Path(folder, "tree")
+            run("dpkg-deb", "--extract", package, tree)
+            documents = {f"share/doc/edgeprune/{name}"
+                         for name in ("changelog.gz", "changelog.Debian.gz", "copyright", "third-party.md")}
+            pages = PAGES | {"man": PAGES["man"] + ".gz"}
+            self.assertEqual(files_in(tree / "usr"), {"bin/edgeprune", *pages.values(), *documents})
+            self.assertEqual(gzip.decompress((tree / "usr" / pages["man"]).read_bytes()).decode(), generate("man"))
+            self.assertNotIn(".symtab", run("readelf", "--wide", "--sections", tree / "usr/bin/edgeprune"))
+            if shutil.which("lintian"):
+                said = subprocess.run(["lintian", "--fail-on", "error", package], capture_output=True, text=True, timeout=100)
+                self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
 
 
 if __name__ == "__main__":
