@@ -25,13 +25,13 @@ def generate(kind, **options):
 
 
 def commands():
-    """As --help lists them."""
-    _, listed = run(BINARY, "--help").split("Subcommands:\n")
+    """As --help lists them. (Later versions of CLI11 lay it out otherwise.)"""
+    _, listed = re.split(r"^subcommands:\n", run(BINARY, "--help"), flags=re.I | re.M)
     return re.findall(r"^  (\w+) ", listed.split("\n\n")[0], re.M)
 
 
 def long_options(*command):
-    return set(re.findall(r"^  (?:-\w,)?(--[\w-]+)", run(BINARY, *command, "--help"), re.M))
+    return set(re.findall(r"^ +(?:-\w, *)?(--[\w-]+)", run(BINARY, *command, "--help"), re.M))
 
 
 class Version(unittest.TestCase):
@@ -74,7 +74,7 @@ class ManPage(unittest.TestCase):
         self.assertEqual(self.options_in(""), long_options())
         for command in commands():
             self.assertEqual(self.options_in(command), long_options(command), command)
-        self.assertIn("\\-\\-format\\fR TEXT:{md,csv,json}=md", self.sections["eval"])
+        self.assertIn("\\-\\-format\\fR TEXT:{md,csv,json}", self.sections["eval"])
 
     def test_it_does_not_depend_on_the_machine_it_is_made_on(self):
         one_core = {max(os.sched_getaffinity(0))}
