@@ -45,7 +45,7 @@ class Version(unittest.TestCase):
         libraries = dict(part.rsplit(" ", 1) for part in fields["libraries"].split(", "))
         self.assertEqual(set(libraries), {"oneDNN", "Highway", "fmt", "CLI11", "nlohmann/json", "libzip", "OpenSSL", "OpenMP"})
         for name, version in libraries.items():
-            self.assertRegex(version, r"^\d{6}$" if name == "OpenMP" else r"^\d+\.\d+\.\d+$", name)
+            self.assertRegex(version, r"^\d+\.\d+$" if name == "OpenMP" else r"^\d+\.\d+\.\d+$", name)
 
     def test_instruction_sets_name_the_one_in_use(self):
         def instruction_sets(**variables):
