@@ -8,6 +8,7 @@
 #include "tools/commands/commands.h"
 #include "tools/measurement/kernel_cache.h"
 #include "tools/measurement/memory.h"
+#include "tools/packaging/printing_options.h"
 
 namespace {
 
@@ -24,13 +25,21 @@ int main(int argc, char** argv) try {
   edgeprune::onednn::wait_briefly();
   CLI::App app{
       "edgeprune: trains, prunes and times MobileNetV2 on this CPU, to say when sparse beats "
-      "dense"};
+      "dense",
+      "edgeprune"};
   app.require_subcommand(1);
-  app.set_version_flag("--version", EDGEPRUNE_VERSION);
+  edgeprune::packaging::add_printing_options(app, EDGEPRUNE_VERSION);
   app.footer(
       "A first run, in minutes:\n"
       "  edgeprune study --data synthetic:10000 --weights random --out out/first --quick\n"
-      "'edgeprune COMMAND --help' shows a command's options and examples.");
+      "'edgeprune COMMAND --help' shows a command's options and examples.\n"
+      "Environment:\n"
+      "  EDGEPRUNE_DATA      default of --data\n"
+      "  EDGEPRUNE_WEIGHTS   default of --weights\n"
+      "  EDGEPRUNE_SIMD      instruction set of the kernels, as --version lists them; default: the "
+      "best\n"
+      "  XDG_CACHE_HOME      where the fastest kernels are remembered; default: ~/.cache\n"
+      "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
   namespace commands = edgeprune::commands;
   for (const auto add : commands::kCommands) add(app);
   edgeprune::simd::pin_target_from_environment();

@@ -99,9 +99,10 @@ void add_store(CLI::App& command, std::string& storage) {
 
 void add_threads(CLI::App& command, int& threads) {
   threads = usable_cores();
+  // Not the number: the man page is made on another machine than the one that it is read on.
   command.add_option("--threads", threads, "CPU threads")
       ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+      ->default_str("usable cores");
 }
 
 ThreadNotes::ThreadNotes(int threads) : threads_(threads) {

@@ -41,9 +41,13 @@ std::string machine_description() {
                      machine.simd);
 }
 
+std::string compiler_description() {
+  return fmt::format("{}, {} {}", EDGEPRUNE_BUILD_TYPE, EDGEPRUNE_COMPILER,
+                     EDGEPRUNE_COMPILER_VERSION);
+}
+
 std::string build_description() {
-  return fmt::format("{}, {} {}, oneDNN {}", EDGEPRUNE_BUILD_TYPE, EDGEPRUNE_COMPILER,
-                     EDGEPRUNE_COMPILER_VERSION, onednn::version());
+  return fmt::format("{}, oneDNN {}", compiler_description(), onednn::version());
 }
 
 std::string build_commit() {

@@ -51,6 +51,14 @@ void use(int64_t target) {
 
 }  // namespace
 
+std::vector<std::string> compiled_targets() {
+  std::vector<std::string> names;  // a target is a bit: the lower, the better
+  for (int64_t left = HWY_TARGETS; left != 0; left &= left - 1) {
+    names.push_back(name_of(left & -left));
+  }
+  return names;
+}
+
 std::vector<std::string> available_targets() {
   const std::string current = current_target();
   use(0);

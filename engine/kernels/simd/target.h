@@ -10,6 +10,8 @@ namespace edgeprune::simd {
 /// The targets built in that this CPU can run, best first: "avx512", "avx2", "portable" on x86,
 /// "neon" on ARM.
 std::vector<std::string> available_targets();
+/// All that are built in, whether this CPU can run them or not.
+std::vector<std::string> compiled_targets();
 
 /// The target in use.
 std::string current_target();

@@ -24,6 +24,16 @@ TEST_F(SimdTarget, TheBestOneIsTheDefault) {
   EXPECT_EQ(simd::current_target(), names.front());
 }
 
+TEST_F(SimdTarget, WhatThisCpuCanRunIsBuiltInInThatOrder) {
+  const auto compiled = simd::compiled_targets();
+  auto next = compiled.begin();
+  for (const std::string& name : simd::available_targets()) {
+    next = std::find(next, compiled.end(), name);
+    ASSERT_NE(next, compiled.end()) << name;
+  }
+  EXPECT_EQ(compiled.back(), simd::available_targets().back()) << "every CPU runs the least";
+}
+
 TEST_F(SimdTarget, EachOneCanBePinnedAndIsNamedOnce) {
   auto names = simd::available_targets();
   for (const std::string& name : names) {

@@ -27,7 +27,6 @@ def zeros(path):
 class Commands(CommandTest):
     def test_help_of_every_subcommand_gives_an_example(self):
         self.assertIn("first run", self.succeed("--help"))
-        self.assertRegex(self.succeed("--version"), r"^\d+\.\d+\.\d+\n$")
         self.assertGreaterEqual(len(commands()), 12)
         for command in commands():
             self.assertIn(f"edgeprune {command} ", self.succeed(command, "--help"))

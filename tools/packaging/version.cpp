@@ -1,0 +1,43 @@
+#include "tools/packaging/version.h"
+
+#include <fmt/ranges.h>
+#include <hwy/highway.h>
+#include <openssl/crypto.h>
+#include <zip.h>
+
+#include <CLI/Version.hpp>
+#include <nlohmann/json_fwd.hpp>
+
+#include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/simd/target.h"
+#include "tools/measurement/machine.h"
+
+namespace edgeprune::packaging {
+namespace {
+
+/// Shared libraries say themselves what they are, which may be newer than what was compiled
+/// against; of those made of headers it is the headers' version.
+std::string libraries() {
+  return fmt::format(
+      "oneDNN {}, Highway {}.{}.{}, fmt {}.{}.{}, CLI11 {}, nlohmann/json {}.{}.{}, libzip {}, "
+      "OpenSSL {}, OpenMP {}",
+      onednn::version(), HWY_MAJOR, HWY_MINOR, HWY_PATCH, FMT_VERSION / 10000,
+      FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION, NLOHMANN_JSON_VERSION_MAJOR,
+      NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH, zip_libzip_version(),
+      OpenSSL_version(OPENSSL_VERSION_STRING), EDGEPRUNE_OPENMP);
+}
+
+}  // namespace
+
+std::string version_text(const std::string& version) {
+  return fmt::format(
+      "edgeprune {}\n"
+      "commit: {}\n"
+      "build: {}\n"
+      "libraries: {}\n"
+      "instruction sets: {}; in use: {}\n",
+      version, build_commit(), compiler_description(), libraries(),
+      fmt::join(simd::compiled_targets(), ", "), simd::current_target());
+}
+
+}  // namespace edgeprune::packaging
