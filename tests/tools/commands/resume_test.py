@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from support import CommandTest
+from support import ROOT, CommandTest
 
 
 class Training(CommandTest):
@@ -50,10 +50,51 @@ class Training(CommandTest):
         self.assertEqual((self.folder / "killed.safetensors").read_bytes(), expected)
 
 
+class Pruning(CommandTest):
+    def arguments(self, name, *more):
+        return ("prune", "--model", self.base, "--method", "magnitude", "--schedule", "exact", "--sparsity", 0.3,
+                "--data", "synthetic:120", "--batch", 20, "--epochs", 2, "--threads", 1, "--format", "csv",
+                "--out", self.folder / name, *more)
+
+    def stop(self, name, line, number, *more):
+        """Sends a signal once a line on stderr begins with this."""
+        process = self.start(*self.arguments(name, *more))
+        for text in process.stderr:
+            if text.startswith(line):
+                break
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(output, "")
+        self.assertFalse((self.folder / name).exists())
+        return process.returncode
+
+    def test_stopped_and_killed_it_ends_with_the_same_file(self):
+        self.succeed(*self.arguments("undisturbed"))
+        expected = (self.folder / "undisturbed").read_bytes()
+        self.assertEqual(self.stop("out", "step 1/3: epoch 1/2", signal.SIGINT), 130)
+        self.assertEqual(self.stop("out", "step 2/3: epoch 1/2", signal.SIGKILL, "--resume"), -signal.SIGKILL)
+        self.assertEqual(self.stop("out", "step 3/3: pruned", signal.SIGKILL, "--resume"), -signal.SIGKILL)
+        code, output, errors = self.run_command(*self.arguments("out", "--resume", "--seed", 7))
+        self.assertEqual((code, output), (1, ""))
+        self.assertRegex(errors.splitlines()[-1], r"\Aedgeprune: .* its seed differs")  # behind the plan
+        table = self.succeed(*self.arguments("out", "--resume"))
+        self.assertEqual([line.split(",")[0] for line in table.splitlines()], ["step", "1", "2", "3"])
+        self.assertEqual((self.folder / "out").read_bytes(), expected)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["out", "undisturbed"])
+
+
 class Studies(CommandTest):
+    def setUp(self):
+        """The quick plan, with next to no measuring."""
+        super().setUp()
+        plan = json.loads((ROOT / "tools" / "study" / "plans" / "quick.json").read_text())
+        plan["latency"] = {"seconds": 0.001, "min_samples": 1, "warmup_seconds": 0.001}
+        self.plan = self.folder / "plan.json"
+        self.plan.write_text(json.dumps(plan))
+
     def arguments(self, *more):
-        return ("study", "--data", "synthetic:32", "--weights", "random", "--quick", "--out", self.folder / "study",
-                "--batch", 16, "--threads", 1, *more)
+        return ("study", "--data", "synthetic:32", "--weights", "random", "--plan", self.plan, "--out",
+                self.folder / "study", "--batch", 16, "--threads", 1, *more)
 
     def ids(self):
         """Of the finished rows."""
