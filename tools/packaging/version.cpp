@@ -37,7 +37,7 @@ std::string version_text(const std::string& version) {
       "libraries: {}\n"
       "instruction sets: {}; in use: {}\n",
       version, build_commit(), compiler_description(), libraries(),
-      fmt::join(simd::compiled_targets(), ", "), simd::current_target());
+      fmt::join(simd::compiled_targets(), ", "), simd::target_description());
 }
 
 }  // namespace edgeprune::packaging
