@@ -100,7 +100,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   try {
     const Architecture architecture = parse_metadata(archive, path, checkpoint.info);
     require_plausible(architecture, archive);
-    checkpoint.model = std::make_unique<MobileNetV2>(architecture, 0);
+    checkpoint.model = std::make_unique<MobileNetV2>(architecture);
     checkpoint.model->load_state_dict(archive.arrays);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));

@@ -3,7 +3,7 @@
 namespace edgeprune {
 
 std::unique_ptr<MobileNetV2> copy_of(const MobileNetV2& model) {
-  auto copy = std::make_unique<MobileNetV2>(model.architecture(), uint64_t{0});
+  auto copy = std::make_unique<MobileNetV2>(model.architecture());
   copy->load_state_dict(model.state_dict());
   copy->dropout_rate = model.dropout_rate;
   copy->train(model.training());

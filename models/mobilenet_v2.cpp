@@ -6,12 +6,12 @@
 
 namespace edgeprune {
 
-MobileNetV2::Unit::Unit(ConvSpec conv_spec, Rng& rng)
+MobileNetV2::Unit::Unit(ConvSpec conv_spec)
     : spec(std::move(conv_spec)),
-      conv(
-          spec.shape.in_channels, spec.shape.out_channels, spec.shape.kernel,
-          {.stride = spec.shape.stride, .padding = spec.shape.padding, .groups = spec.shape.groups},
-          rng),
+      conv(spec.shape.in_channels, spec.shape.out_channels, spec.shape.kernel,
+           {.stride = spec.shape.stride,
+            .padding = spec.shape.padding,
+            .groups = spec.shape.groups}),
       norm(spec.shape.out_channels, spec.activation) {}
 
 Variable MobileNetV2::Unit::forward(const Variable& x) {
@@ -21,16 +21,21 @@ Variable MobileNetV2::Unit::forward(const Variable& x) {
   return norm.forward(convolved, &moments);
 }
 
-MobileNetV2::MobileNetV2(Architecture architecture, uint64_t seed)
-    : architecture_(std::move(architecture)) {
-  Rng rng(seed);
+MobileNetV2::MobileNetV2(Architecture architecture) : architecture_(std::move(architecture)) {
   for (ConvSpec& spec : unroll(architecture_)) {
-    auto& unit = *units_.emplace_back(std::make_unique<Unit>(std::move(spec), rng));
+    auto& unit = *units_.emplace_back(std::make_unique<Unit>(std::move(spec)));
     add_module(unit.spec.conv, unit.conv);
     add_module(unit.spec.norm, unit.norm);
   }
-  head_ = std::make_unique<nn::Linear>(architecture_.last, architecture_.classes, rng);
+  head_ = std::make_unique<nn::Linear>(architecture_.last, architecture_.classes);
   add_module(kHeadName, *head_);
+}
+
+MobileNetV2::MobileNetV2(Architecture architecture, uint64_t seed)
+    : MobileNetV2(std::move(architecture)) {
+  Rng rng(seed);
+  for (const auto& unit : units_) unit->conv.draw(rng);
+  head_->draw(rng);
 }
 
 Variable MobileNetV2::forward(const Variable& images, Rng& dropout) {

@@ -8,10 +8,13 @@
 
 namespace edgeprune {
 
-/// MobileNetV2 with torchvision's parameter names and initial values.
+/// MobileNetV2 with torchvision's parameter names.
 class MobileNetV2 : public nn::Module {
  public:
-  /// Weights are drawn from `seed`.
+  /// Weights are zero, for a state dict to be loaded. (To draw two million that are overwritten at
+  /// once would take most of a short command's time.)
+  explicit MobileNetV2(Architecture architecture);
+  /// Weights are torchvision's initial ones, drawn from `seed`.
   MobileNetV2(Architecture architecture, uint64_t seed);
 
   /// images [N,S,S,3] (normalised, S the architecture's input size) to logits [N,classes].
@@ -26,7 +29,7 @@ class MobileNetV2 : public nn::Module {
     ConvSpec spec;
     nn::Conv2d conv;
     nn::BatchNorm2d norm;
-    Unit(ConvSpec conv_spec, Rng& rng);
+    explicit Unit(ConvSpec conv_spec);
     Variable forward(const Variable& x);
   };
   const std::vector<std::unique_ptr<Unit>>& units() const { return units_; }

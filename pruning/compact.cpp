@@ -63,8 +63,7 @@ std::unique_ptr<MobileNetV2> compact(const MobileNetV2& model, const ChannelPlan
   for (const GroupPlan& planned : plan) {
     channels.push_back(static_cast<int64_t>(planned.kept.size()));
   }
-  auto smaller =
-      std::make_unique<MobileNetV2>(with_channels(model.architecture(), channels), uint64_t{0});
+  auto smaller = std::make_unique<MobileNetV2>(with_channels(model.architecture(), channels));
   smaller->load_state_dict(compact_arrays(model.state_dict(), plan));
   smaller->dropout_rate = model.dropout_rate;
   smaller->train(model.training());

@@ -5,13 +5,17 @@
 namespace edgeprune::nn {
 
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel,
-               ops::Conv2dParams conv_params, Rng& rng)
-    : weight(Tensor({out_channels, in_channels / conv_params.groups, kernel, kernel}), true),
+               ops::Conv2dParams conv_params)
+    : weight(Tensor({out_channels, in_channels / conv_params.groups, kernel, kernel}, 0.0f), true),
       params(conv_params) {
-  const double fan_out = double(out_channels * kernel * kernel) / double(params.groups);
-  const float deviation = static_cast<float>(std::sqrt(2.0 / fan_out));
-  for (float& w : weight.value().values()) w = deviation * rng.normal();
   add_parameter("weight", weight);
+}
+
+void Conv2d::draw(Rng& rng) {
+  Tensor& value = weight.value();
+  const double fan_out = double(value.dim(0) * value.dim(2) * value.dim(3)) / double(params.groups);
+  const float deviation = static_cast<float>(std::sqrt(2.0 / fan_out));
+  for (float& w : value.values()) w = deviation * rng.normal();
 }
 
 BatchNorm2d::BatchNorm2d(int64_t channels, Activation fused)
@@ -31,13 +35,17 @@ Variable BatchNorm2d::forward(const Variable& input, const ops::ChannelMoments* 
   return ops::batch_norm(input, weight, bias, state, training(), activation, moments);
 }
 
-Linear::Linear(int64_t in_features, int64_t out_features, Rng& rng)
-    : weight(Tensor({out_features, in_features}), true), bias(Tensor({out_features}), true) {
-  const float bound = static_cast<float>(1.0 / std::sqrt(double(in_features)));
-  for (float& w : weight.value().values()) w = rng.uniform(-bound, bound);
-  for (float& b : bias.value().values()) b = rng.uniform(-bound, bound);
+Linear::Linear(int64_t in_features, int64_t out_features)
+    : weight(Tensor({out_features, in_features}, 0.0f), true),
+      bias(Tensor({out_features}, 0.0f), true) {
   add_parameter("weight", weight);
   add_parameter("bias", bias);
+}
+
+void Linear::draw(Rng& rng) {
+  const float bound = static_cast<float>(1.0 / std::sqrt(double(weight.value().dim(1))));
+  for (float& w : weight.value().values()) w = rng.uniform(-bound, bound);
+  for (float& b : bias.value().values()) b = rng.uniform(-bound, bound);
 }
 
 }  // namespace edgeprune::nn

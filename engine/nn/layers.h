@@ -8,12 +8,12 @@
 
 namespace edgeprune::nn {
 
-/// Convolution without bias: "weight" [O,I/groups,k,k], Kaiming-normal by fan-out (He et al. 2015),
-/// as torchvision's MobileNetV2 starts.
+/// Convolution without bias: "weight" [O,I/groups,k,k], zero until it is drawn or loaded.
 class Conv2d : public Module {
  public:
-  Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel, ops::Conv2dParams params,
-         Rng& rng);
+  Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel, ops::Conv2dParams params);
+  /// Kaiming-normal by fan-out (He et al. 2015), as torchvision's MobileNetV2 starts.
+  void draw(Rng& rng);
   /// `moments`: see ops::conv2d.
   Variable forward(const Variable& input, ops::ChannelMoments* moments = nullptr) const {
     return ops::conv2d(input, weight, params, moments);
@@ -37,10 +37,12 @@ class BatchNorm2d : public Module {
   Activation activation;
 };
 
-/// "weight" [O,I] and "bias" [O], both uniform in +-1/sqrt(I), as PyTorch's Linear starts.
+/// "weight" [O,I] and "bias" [O], zero until they are drawn or loaded.
 class Linear : public Module {
  public:
-  Linear(int64_t in_features, int64_t out_features, Rng& rng);
+  Linear(int64_t in_features, int64_t out_features);
+  /// Both uniform in +-1/sqrt(I), as PyTorch's Linear starts.
+  void draw(Rng& rng);
   Variable forward(const Variable& input) const { return ops::linear(input, weight, bias); }
 
   Variable weight, bias;

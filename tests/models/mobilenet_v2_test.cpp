@@ -56,6 +56,19 @@ TEST(MobileNetV2, StartsFromItsSeed) {
   }
 }
 
+TEST(MobileNetV2, IsZeroUntilAStateDictIsLoaded) {
+  MobileNetV2 model(small_network());
+  for (const auto& [name, parameter] : model.parameters()) {
+    if (!name.ends_with(".weight") || parameter.shape().rank() < 2) continue;
+    for (const float value : parameter.value().values()) ASSERT_EQ(value, 0.0f) << name;
+  }
+  const auto drawn = MobileNetV2(small_network(), 1).state_dict();
+  model.load_state_dict(drawn);
+  for (const auto& [name, array] : model.state_dict()) {
+    EXPECT_EQ(array.bytes, drawn.at(name).bytes) << name;
+  }
+}
+
 TEST(MobileNetV2, MapsImagesToLogits) {
   MobileNetV2 model(small_network(), 0);
   model.train(false);

@@ -113,7 +113,7 @@ Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
   object.get("keep", e.limits.keep);
   if (!e.limits.keep.empty()) {
     object.explain("keep",
-                   [&] { require_valid(e.limits, MobileNetV2(Architecture::mobilenet_v2(), 0)); });
+                   [&] { require_valid(e.limits, MobileNetV2(Architecture::mobilenet_v2())); });
   }
   object.get("min_density", e.limits.min_density, 0, 1);
   object.get("round_to", e.groups.round_to, 1, 1024);

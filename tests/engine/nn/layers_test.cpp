@@ -26,7 +26,8 @@ double deviation_of(const Tensor& tensor) {
 
 TEST(Conv2d, StartsKaimingNormalByFanOut) {
   Rng rng(0);
-  const Conv2d conv(64, 128, 3, {.padding = 1}, rng);
+  Conv2d conv(64, 128, 3, {.padding = 1});
+  conv.draw(rng);
   EXPECT_EQ(conv.weight.shape(), (Shape{128, 64, 3, 3}));
   const double expected = std::sqrt(2.0 / (128 * 9));
   EXPECT_NEAR(deviation_of(conv.weight.value()), expected, 0.02 * expected);
@@ -35,15 +36,15 @@ TEST(Conv2d, StartsKaimingNormalByFanOut) {
 
 TEST(Conv2d, GroupsShareTheFanOut) {
   Rng rng(0);
-  const Conv2d conv(2000, 2000, 3, {.padding = 1, .groups = 2000}, rng);
+  Conv2d conv(2000, 2000, 3, {.padding = 1, .groups = 2000});
+  conv.draw(rng);
   EXPECT_EQ(conv.weight.shape(), (Shape{2000, 1, 3, 3}));
   const double expected = std::sqrt(2.0 / 9);
   EXPECT_NEAR(deviation_of(conv.weight.value()), expected, 0.03 * expected);
 }
 
 TEST(Conv2d, ForwardConvolvesWithItsParameters) {
-  Rng rng(0);
-  const Conv2d conv(3, 5, 3, {.stride = 2, .padding = 1}, rng);
+  const Conv2d conv(3, 5, 3, {.stride = 2, .padding = 1});
   const Variable y = conv.forward(Variable(random_tensor({2, 8, 8, 3}, 1)));
   EXPECT_EQ(y.shape(), (Shape{2, 4, 4, 5}));
   EXPECT_TRUE(y.requires_grad());
@@ -51,7 +52,8 @@ TEST(Conv2d, ForwardConvolvesWithItsParameters) {
 
 TEST(Linear, StartsUniformByFanIn) {
   Rng rng(0);
-  const Linear linear(100, 500, rng);
+  Linear linear(100, 500);
+  linear.draw(rng);
   EXPECT_EQ(linear.weight.shape(), (Shape{500, 100}));
   EXPECT_EQ(linear.bias.shape(), (Shape{500}));
   for (const Tensor& tensor : {linear.weight.value(), linear.bias.value()}) {
@@ -67,7 +69,9 @@ TEST(Linear, StartsUniformByFanIn) {
 TEST(Layers, RepeatWithTheSeed) {
   const auto weights = [](uint64_t seed) {
     Rng rng(seed);
-    return Linear(7, 5, rng).weight.value();
+    Linear linear(7, 5);
+    linear.draw(rng);
+    return linear.weight.value();
   };
   EXPECT_TRUE(testing::identical(weights(3), weights(3)));
   EXPECT_FALSE(testing::identical(weights(3), weights(4)));

@@ -12,7 +12,8 @@ namespace {
 
 /// conv -> norm, under torchvision's names for a Conv2dNormActivation.
 struct Block : Module {
-  explicit Block(Rng& rng) : conv(2, 4, 1, {}, rng), norm(4, Activation::relu6) {
+  explicit Block(Rng& rng) : conv(2, 4, 1, {}), norm(4, Activation::relu6) {
+    conv.draw(rng);
     add_module("0", conv);
     add_module("1", norm);
   }
@@ -21,7 +22,8 @@ struct Block : Module {
 };
 
 struct Net : Module {
-  explicit Net(uint64_t seed) : rng(seed), block(rng), head(4, 3, rng) {
+  explicit Net(uint64_t seed) : rng(seed), block(rng), head(4, 3) {
+    head.draw(rng);
     add_module("features", block);
     add_module("classifier", head);
   }

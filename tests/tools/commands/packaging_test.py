@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import BINARY, ROOT
+from support import BINARY, ROOT, commands
 
 
 def run(*arguments, **options):
@@ -22,12 +22,6 @@ def run(*arguments, **options):
 
 def generate(kind, **options):
     return run(BINARY, "--generate", kind, **options)
-
-
-def commands():
-    """As --help lists them. (Later versions of CLI11 lay it out otherwise.)"""
-    _, listed = re.split(r"^subcommands:\n", run(BINARY, "--help"), flags=re.I | re.M)
-    return re.findall(r"^  (\w+) ", listed.split("\n\n")[0], re.M)
 
 
 def long_options(*command):

@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/optim/optimizer.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 
@@ -209,6 +210,30 @@ TEST(PlanFile, AnEarlierNameLoadsThePlanUnderThatName) {
   EXPECT_EQ(earlier.name, "document");
   EXPECT_EQ(earlier.description, now.description);
   EXPECT_EQ(earlier.experiments.size(), now.experiments.size());
+}
+
+/// Whether the README's line about this key has all of these names.
+void expect_listed(const std::string& readme, const std::string& key,
+                   const std::vector<std::string>& names) {
+  const size_t line = readme.find("`" + key + "`");
+  ASSERT_NE(line, std::string::npos) << key;
+  const std::string text = readme.substr(line, readme.find('\n', line) - line);
+  for (const std::string& name : names) EXPECT_THAT(text, HasSubstr(name)) << key;
+}
+
+TEST(PlanFile, ReadmeListsEveryChoice) {
+  const std::vector<char> bytes =
+      read_file(testing::source_folder() + "/tools/study/plans/README.md");
+  const std::string readme(bytes.begin(), bytes.end());
+  expect_listed(readme, "method", names_of(kMethods));
+  expect_listed(readme, "mode", names_of(kPruneModes));
+  expect_listed(readme, "schedule", names_of(kPruningSchedules));
+  expect_listed(readme, "training.optimizer", names_of(optim::kOptimizers));
+  expect_listed(readme, "training.optimizer", names_of(optim::kScheduleNames));
+  expect_listed(readme, "latency.engines", names_of(inference::kEngines));
+  for (const std::string& name : built_in_plans()) {
+    EXPECT_THAT(readme.substr(0, readme.find('|', readme.find("FILE.json"))), HasSubstr(name));
+  }
 }
 
 }  // namespace
