@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/thread_pool.h"
+#include "engine/base/parallel.h"
 
 namespace edgeprune {
 namespace {
@@ -37,24 +37,16 @@ class Pool {
  public:
   float* take(size_t bytes) {
     std::lock_guard lock(mutex_);
+    float* block = take_pooled({bytes, owner()});
+    if (block == nullptr) {
+      // Which threads get pieces depends on who was faster: what one needs for the first time, the
+      // others may need at any later time, so they get theirs now.
+      for (int i = 0; is_within_a_piece() && i < thread_count(); ++i) {
+        if (i != thread_index()) put_away(take_fresh(bytes), {bytes, i});
+      }
+      block = take_fresh(bytes);
+    }
     stats_.bytes_in_use += bytes;
-    auto& blocks = free_[key(bytes)];
-    if (!blocks.empty()) {
-      float* block = blocks.back();
-      blocks.pop_back();
-      stats_.bytes_pooled -= bytes;
-      return block;
-    }
-    float* block = take_from_system(bytes);
-    if (block == nullptr) {
-      release_locked();
-      block = take_from_system(bytes);
-    }
-    if (block == nullptr) {
-      stats_.bytes_in_use -= bytes;
-      throw std::bad_alloc();
-    }
-    ++stats_.fresh;
     return block;
   }
 
@@ -62,12 +54,7 @@ class Pool {
   void give(float* block, size_t bytes) noexcept {
     std::lock_guard lock(mutex_);
     stats_.bytes_in_use -= bytes;
-    try {
-      free_[key(bytes)].push_back(block);
-      stats_.bytes_pooled += bytes;
-    } catch (const std::bad_alloc&) {
-      std::free(block);
-    }
+    put_away(block, {bytes, owner()});
   }
 
   void release() {
@@ -81,8 +68,43 @@ class Pool {
   }
 
  private:
+  /// The size in bytes, and the owner: within pieces the thread, whose caches may still hold the
+  /// block; elsewhere nobody.
+  using Key = std::pair<size_t, int>;
+  static int owner() { return is_within_a_piece() ? thread_index() : -1; }
+
+  /// Null if there is none.
+  float* take_pooled(const Key& key) {
+    const auto found = free_.find(key);
+    if (found == free_.end() || found->second.empty()) return nullptr;
+    float* block = found->second.back();
+    found->second.pop_back();
+    stats_.bytes_pooled -= key.first;
+    return block;
+  }
+
+  float* take_fresh(size_t bytes) {
+    float* block = take_from_system(bytes);
+    if (block == nullptr) {
+      release_locked();
+      block = take_from_system(bytes);
+    }
+    if (block == nullptr) throw std::bad_alloc();
+    ++stats_.fresh;
+    return block;
+  }
+
+  void put_away(float* block, const Key& key) noexcept {
+    try {
+      free_[key].push_back(block);
+      stats_.bytes_pooled += key.first;
+    } catch (const std::bad_alloc&) {
+      std::free(block);
+    }
+  }
+
   void release_locked() {
-    for (auto& [size, blocks] : free_) {
+    for (auto& [key, blocks] : free_) {
       for (float* block : blocks) std::free(block);
     }
     free_.clear();
@@ -90,11 +112,6 @@ class Pool {
   }
 
   std::mutex mutex_;
-  /// Each thread of a parallel region has blocks of its own: with shared ones it would depend on
-  /// who was faster whether a block is fresh.
-  using Key = std::pair<size_t, int>;
-  static Key key(size_t bytes) { return {bytes, thread_index()}; }
-
   std::map<Key, std::vector<float*>> free_;
   BufferStats stats_{};
 };

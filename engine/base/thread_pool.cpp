@@ -218,6 +218,10 @@ int thread_index() {
   return own_index;
 }
 
+bool is_within_a_piece() {
+  return within_a_piece;
+}
+
 void bind_threads(std::vector<std::vector<int>> places) {
   thread_pool().bind(std::move(places));
 }

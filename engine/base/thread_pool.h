@@ -33,6 +33,9 @@ void run_pieces(const PiecewiseWork& work, int threads);
 /// The calling thread's number among those of the pool; 0 for a thread that is not one of them.
 int thread_index();
 
+/// Whether the calling thread is at work on a piece, beside others.
+bool is_within_a_piece();
+
 /// Binds the calling thread to the processors places[0], and the pool's thread t to those of
 /// places[t % places.size()] when it is made: to be called before the first parallel work. Throws
 /// std::system_error if the system refuses the calling thread's place.

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <thread>
+
+#include "engine/base/parallel.h"
 
 namespace edgeprune {
 namespace {
@@ -41,6 +45,27 @@ TEST(Buffer, BlockIsPooledOnlyWhenItsLastHolderGoes) {
   EXPECT_EQ(buffer_stats().bytes_pooled, 256u);
   release_pooled_buffers();
   EXPECT_EQ(buffer_stats().bytes_pooled, 0u);
+}
+
+TEST(Buffer, EveryThreadHasItsBlockOnceAPieceHadOne) {
+  const ThreadScope scope(3);
+  release_pooled_buffers();
+  const size_t before = buffer_stats().fresh;
+  const auto all_at_once = [](int threads) {  // each holds a block until all have one
+    std::atomic<int> holding = 0;
+    parallel_for(threads, 1, [&](int64_t, int64_t, int) {
+      const auto block = allocate_floats(777);
+      ++holding;
+      while (holding < threads) std::this_thread::yield();
+    });
+  };
+  parallel_for(Pieces(100, 1), [](int64_t, int64_t, int piece) {
+    if (piece == 0) allocate_floats(777);  // on one thread alone
+  });
+  EXPECT_EQ(buffer_stats().fresh, before + 3);
+  all_at_once(3);
+  all_at_once(3);
+  EXPECT_EQ(buffer_stats().fresh, before + 3);
 }
 
 TEST(Buffer, ImpossibleSizeThrowsAndLeavesTheStatistics) {
