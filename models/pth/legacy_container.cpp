@@ -62,8 +62,7 @@ PthContents read_legacy_container(std::span<const std::byte> file, const std::st
     require_file(fresh, path, "storage '{}' is listed twice", printable(*key));
   }
   for (const auto& [key, storage] : storages) {
-    require_file(contents.storages.contains(key), path, "storage '{}' is missing",
-                 printable(key));
+    require_file(contents.storages.contains(key), path, "storage '{}' is missing", printable(key));
   }
   return contents;
 }

@@ -58,8 +58,7 @@ StorageRef parse_storage(const pickle::PersistentId& id, const std::string& path
                printable(*key));
   const StorageType& known = storage_type(type->name, path);
   const auto limit = std::numeric_limits<int64_t>::max() / static_cast<int64_t>(known.element_size);
-  require_file(*count <= limit, path, "storage '{}' claims {} elements", printable(*key),
-               *count);
+  require_file(*count <= limit, path, "storage '{}' claims {} elements", printable(*key), *count);
   return {&known, *key, static_cast<uint64_t>(*count)};
 }
 

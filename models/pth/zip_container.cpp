@@ -47,8 +47,7 @@ class ZipArchive {
     require_file(zip_stat(archive_.get(), name.c_str(), 0, &info) == 0, path_,
                  "the zip archive has no '{}'", printable(name));
     require_file(info.comp_method == ZIP_CM_STORE && info.encryption_method == ZIP_EM_NONE, path_,
-                 "'{}' is compressed or encrypted, which torch.save never does",
-                 printable(name));
+                 "'{}' is compressed or encrypted, which torch.save never does", printable(name));
     require_file(info.size <= file_.size(), path_, "'{}' claims {} bytes in a file of {}",
                  printable(name), info.size, file_.size());
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
@@ -74,8 +73,7 @@ void check_byte_order(const ZipArchive& archive, const std::string& name, const 
   if (!archive.has(name)) return;
   const std::vector<std::byte> order = archive.read(name);
   const std::string_view text(reinterpret_cast<const char*>(order.data()), order.size());
-  require_file(text == "little", path, "byte order is '{}', expected 'little'",
-               printable(text));
+  require_file(text == "little", path, "byte order is '{}', expected 'little'", printable(text));
 }
 
 }  // namespace
