@@ -21,17 +21,22 @@ class DecoderMemory {
   static void allow(size_t bytes) { left = bytes, refused = false; }
   static bool has_refused() { return refused; }
 
-  static void* take(size_t bytes) { return resize(nullptr, bytes); }
+  /// Zeros: stb_image 2.27 reads Huffman tables that a corrupt JPEG uses and does not define, and
+  /// then memory far outside of them.
+  static void* take(size_t bytes) {
+    if (!may_grow_by(bytes)) return nullptr;
+    void* block = std::calloc(1, bytes);
+    left -= std::min(left, malloc_usable_size(block));
+    return block;
+  }
 
   static void* resize(void* block, size_t bytes) {
     const size_t before = malloc_usable_size(block);
-    if (bytes > before && bytes - before > left) {
-      refused = true;
-      return nullptr;
-    }
+    if (bytes > before && !may_grow_by(bytes - before)) return nullptr;
     void* resized = std::realloc(block, bytes);
-    if (resized != nullptr)
-      left = left + before - std::min(malloc_usable_size(resized), left + before);
+    if (resized == nullptr) return nullptr;
+    left += before;
+    left -= std::min(left, malloc_usable_size(resized));
     return resized;
   }
 
@@ -41,6 +46,11 @@ class DecoderMemory {
   }
 
  private:
+  static bool may_grow_by(size_t bytes) {
+    refused |= bytes > left;
+    return bytes <= left;
+  }
+
   static thread_local size_t left;
   static thread_local bool refused;
 };

@@ -179,6 +179,20 @@ TEST_F(ImageFile, NoFormatPacksMorePixelsThanItsOwnMost) {
   EXPECT_THAT(error_of(jpeg), HasSubstr("truncated image: 1024 x 1024"));
 }
 
+TEST_F(ImageFile, HuffmanTablesThatAreNotDefinedAreNotTakenFromStrayMemory) {
+  std::string jpeg = jpeg_bytes();
+  const size_t scan = jpeg.find("\xFF\xDA");
+  jpeg[scan + 10] = '\x33';  // the third component's tables; there are 0 and 1
+  std::vector<Image> images;
+  for (const char stray : {'\0', '\x7f', '\xff'}) {
+    // What malloc gives next has these bytes, unless somebody clears it.
+    std::vector<std::string>(20, std::string(20'000, stray)).clear();
+    images.push_back(read(jpeg));
+  }
+  EXPECT_EQ(images[1], images[0]);
+  EXPECT_EQ(images[2], images[0]);
+}
+
 TEST_F(ImageFile, HuffmanTableOfTooManyCodesIsRejected) {
   std::string jpeg = jpeg_bytes();
   const size_t table = jpeg.find("\xFF\xC4");
