@@ -46,12 +46,12 @@ std::vector<std::string> class_names(const fs::path& folder) {
             "dog",      "frog",       "horse", "ship", "truck"};
   }
   std::vector<std::string> names;
-  for (std::string line; std::getline(file, line);) {
+  for (std::string line; names.size() <= kClasses && std::getline(file, line);) {
     while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
     if (!line.empty()) names.push_back(line);
   }
-  require_file(names.size() == kClasses, path.string(), "{} class names expected, found {}",
-               kClasses, names.size());
+  require_file(names.size() == kClasses, path.string(), "{} class names expected, found {}{}",
+               kClasses, names.size(), names.size() > kClasses ? " or more" : "");
   return names;
 }
 

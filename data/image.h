@@ -16,8 +16,9 @@ struct Image {
 };
 
 /// Decodes a JPEG, PNG or BMP file; grey becomes RGB, alpha is dropped. Throws FileError if the
-/// file is missing, truncated, corrupt, of another format, wider or higher than 16384 or of more
-/// than 2^26 pixels.
+/// file is missing, truncated, corrupt, of another format, wider or higher than 16384, of more
+/// than 2^26 pixels, would take more than half a gigabyte to decode (as large images of 16 bits a
+/// channel do), or is a JPEG of more than 100 scans.
 Image read_image(const std::string& path);
 
 }  // namespace edgeprune

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune {
 namespace {
@@ -17,6 +18,9 @@ int64_t make_divisible(double value) {
 
 void validate(const Architecture& a) {
   constexpr int64_t kMost = 1 << 20;  // of anything: keeps a damaged file from asking for terabytes
+  constexpr size_t kMostBlocks = 1000;  // MobileNetV2 has 17; each takes memory of its own
+  require(a.blocks.size() <= kMostBlocks, "Architecture", "{} blocks, at most {} expected",
+          a.blocks.size(), kMostBlocks);
   require(a.width > 0 && a.width <= 16, "Architecture", "expected a width in (0, 16], got {}",
           a.width);
   require(a.input_size >= 32 && a.input_size <= 4096, "Architecture",
@@ -78,7 +82,8 @@ void to_json(nlohmann::json& json, const Architecture& a) {
 
 void from_json(const nlohmann::json& json, Architecture& a) {
   const std::string name = json.at("name").get<std::string>();
-  require(name == "mobilenet_v2", "Architecture", "expected mobilenet_v2, got '{}'", name);
+  require(name == "mobilenet_v2", "Architecture", "expected mobilenet_v2, got '{}'",
+          printable(name));
   json.at("width").get_to(a.width);
   json.at("input_size").get_to(a.input_size);
   json.at("classes").get_to(a.classes);

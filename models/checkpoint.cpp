@@ -2,6 +2,8 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
+#include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
 #include "models/pth/pth_reader.h"
 #include "models/sparse_storage.h"
@@ -25,14 +27,19 @@ const std::string& metadata_at(const Archive& archive, const std::string& path, 
 
 Architecture parse_metadata(const Archive& archive, const std::string& path, ModelInfo& info) {
   const auto parsed = [&](const char* key) {
-    return nlohmann::json::parse(metadata_at(archive, path, key));
+    return parse_json(metadata_at(archive, path, key),
+                      fmt::format("{}: damaged metadata '{}'", path, key));
   };
   const auto architecture = parsed("architecture").get<Architecture>();
   const auto normalisation = parsed("normalisation");
   normalisation.at("mean").get_to(info.mean);
   normalisation.at("std").get_to(info.std);
+  for (const float deviation : info.std) {
+    require(deviation > 0, "metadata", "a standard deviation of {}", deviation);
+  }
   parsed("classes").get_to(info.classes);
   info.history = parsed("history").get<std::vector<nlohmann::json::object_t>>();
+  info.pruned_by();  // throws on steps that are none
   const auto classes = static_cast<int64_t>(info.classes.size());
   require(classes == architecture.classes, "metadata", "{} class names for {} classes", classes,
           architecture.classes);
@@ -42,11 +49,17 @@ Architecture parse_metadata(const Archive& archive, const std::string& path, Mod
 /// Damaged metadata may describe a network of terabytes: refuses one far larger than the file
 /// before memory is asked for. (What is missing otherwise is for load_state_dict() to list.)
 void require_plausible(const Architecture& architecture, const Archive& archive) {
-  int64_t expected = 0, present = 0;
-  for (const ConvSpec& spec : unroll(architecture)) expected += spec.shape.weight_count();
-  for (const auto& [name, array] : archive.arrays) present += array.shape.count();
-  require(expected / 16 <= present, "metadata", "it describes {} weights, the file has {} values",
-          expected, present);
+  constexpr int64_t kNormParameters = 4;  // of a channel
+  constexpr int64_t kMostMissing = 4;     // times as many as there are
+  int64_t expected = architecture.classes * (architecture.last + 1), present = 0;
+  for (const ConvSpec& spec : unroll(architecture)) {
+    expected += spec.shape.weight_count() + kNormParameters * spec.shape.out_channels;
+  }
+  for (const auto& [name, array] : archive.arrays) {
+    present += static_cast<int64_t>(array.bytes.size() / sizeof(float));
+  }
+  require(expected / kMostMissing <= present, "metadata",
+          "it describes {} weights, the file has {} values", expected, present);
 }
 
 Archive read_dense(const std::string& path) {
@@ -95,7 +108,7 @@ int64_t checkpoint_bytes(const MobileNetV2& model, const ModelInfo& info, Storag
 Checkpoint load_checkpoint(const std::string& path) {
   const Archive archive = read_dense(path);
   const std::string& format = metadata_at(archive, path, "format");
-  require_file(format == kFormat, path, "expected format {}, got '{}'", kFormat, format);
+  require_file(format == kFormat, path, "expected format {}, got '{}'", kFormat, printable(format));
   Checkpoint checkpoint;
   try {
     const Architecture architecture = parse_metadata(archive, path, checkpoint.info);

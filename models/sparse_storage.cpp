@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
+#include "engine/base/json.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune {
 namespace {
@@ -50,20 +52,21 @@ Array join(const std::string& name, const Shape& shape, const Array& mask, const
   Array dense{DType::f32, shape, {}};
   const size_t count = count_of(dense);
   require(mask.dtype == DType::u8 && mask.bytes.size() == mask_bytes(count), "sparse storage",
-          "{}: expected a mask of {} bytes for {}, got {} of {}", name, mask_bytes(count),
-          shape.to_string(), to_string(mask.dtype), mask.bytes.size());
+          "{}: expected a mask of {} bytes for {}, got {} of {}", printable(name),
+          mask_bytes(count), shape.to_string(), to_string(mask.dtype), mask.bytes.size());
   size_t present = 0;
   for (const std::byte byte : mask.bytes) {
     present += static_cast<size_t>(std::popcount(std::to_integer<unsigned>(byte)));
   }
   require(values.dtype == DType::f32 && values.bytes.size() == present * kValueBytes,
-          "sparse storage", "{}: its mask has {} values, the file {}", name, present,
+          "sparse storage", "{}: its mask has {} values, the file {}", printable(name), present,
           count_of(values));
   dense.bytes.assign(count * kValueBytes, std::byte{0});
   const std::byte* next = values.bytes.data();
   for (size_t i = 0; i < 8 * mask.bytes.size(); ++i) {
     if (std::to_integer<int>(mask.bytes[i / 8] >> (i % 8) & std::byte{1}) == 0) continue;
-    require(i < count, "sparse storage", "{}: its mask has bits behind its {} values", name, count);
+    require(i < count, "sparse storage", "{}: its mask has bits behind its {} values",
+            printable(name), count);
     std::memcpy(dense.bytes.data() + i * kValueBytes, next, kValueBytes);
     next += kValueBytes;
   }
@@ -100,15 +103,15 @@ Archive restore_dense(Archive archive) {
   if (found == archive.metadata.end()) return archive;
   std::map<std::string, std::vector<int64_t>> shapes;
   try {
-    nlohmann::json::parse(found->second).get_to(shapes);
-  } catch (const nlohmann::json::exception& error) {
-    require(false, "sparse storage", "metadata '{}' holds no shapes: {}", kShapes, error.what());
+    parse_json(found->second, "no shapes").get_to(shapes);
+  } catch (const std::exception& error) {
+    require(false, "sparse storage", "metadata '{}': {}", kShapes, error.what());
   }
   archive.metadata.erase(found);
   for (const auto& [name, dims] : shapes) {
     const Array mask = take(archive, name + kMask), values = take(archive, name + kValues);
     const bool added = archive.arrays.emplace(name, join(name, Shape(dims), mask, values)).second;
-    require(added, "sparse storage", "{} is there dense and sparse", name);
+    require(added, "sparse storage", "{} is there dense and sparse", printable(name));
   }
   return archive;
 }

@@ -3,8 +3,15 @@
 #include <fmt/ranges.h>
 
 #include "engine/base/check.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune::nn {
+namespace {
+
+/// That one message lists: of a file that has nothing to do with the model there may be thousands.
+constexpr size_t kMostProblems = 30;
+
+}  // namespace
 
 void Module::train(bool training) {
   training_ = training;
@@ -68,7 +75,12 @@ void Module::load_state_dict(const std::map<std::string, Array>& arrays) {
     }
   }
   for (const auto& [name, array] : arrays) {
-    if (!own.contains(name)) problems.push_back(fmt::format("surplus {}", name));
+    if (!own.contains(name)) problems.push_back(fmt::format("surplus {}", printable(name)));
+  }
+  if (problems.size() > kMostProblems) {
+    const size_t more = problems.size() - kMostProblems;
+    problems.resize(kMostProblems);
+    problems.push_back(fmt::format("and {} more", more));
   }
   require(problems.empty(), "load_state_dict", "the weights do not fit the model: {}",
           fmt::join(problems, "; "));

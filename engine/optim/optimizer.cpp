@@ -104,7 +104,10 @@ void Optimizer::load_state(const std::map<std::string, Array>& arrays) {
       slot.moments[i].copy_from(found->second.to_tensor(name));
     }
   }
-  steps_ = arrays.at("step").to_int64("step");
+  const int64_t steps = arrays.at("step").to_int64("step");
+  require(steps >= 0 && steps < std::numeric_limits<int64_t>::max(), "load_state",
+          "{} steps so far", steps);
+  steps_ = steps;
 }
 
 Adam::Adam(const std::vector<NamedVariable>& parameters, float weight_decay)

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/base/check.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune {
 
@@ -52,7 +53,7 @@ int64_t Array::to_int64(const std::string& name) const {
 
 const Array& Archive::at(const std::string& name) const {
   const auto found = arrays.find(name);
-  require(found != arrays.end(), "Archive", "there is no tensor '{}'", name);
+  require(found != arrays.end(), "Archive", "there is no tensor '{}'", printable(name));
   return found->second;
 }
 

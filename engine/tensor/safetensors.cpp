@@ -4,12 +4,13 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <span>
 #include <tuple>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune {
 namespace {
@@ -26,25 +27,9 @@ struct Extent {
   std::string name;
 };
 
-/// nlohmann::json keeps the last of two equal keys; here they are an error, and so is deep nesting.
 json parse_header(std::span<const char> text, const std::string& path) {
-  std::vector<std::set<std::string>> keys;  // of the objects now open
-  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
-    require_file(depth <= 4, path, "safetensors header nests too deeply");
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key) {
-      require_file(keys.back().insert(parsed.get<std::string>()).second, path,
-                   "safetensors header has {} twice", parsed.dump());
-    }
-    return true;
-  };
-  json header;
-  try {
-    header = json::parse(text.begin(), text.end(), check);
-  } catch (const json::exception& error) {
-    throw FileError(fmt::format("{}: safetensors header is not JSON: {}", path, error.what()));
-  }
+  // The header nests three deep: the object, a tensor, its shape.
+  json header = parse_json({text.data(), text.size()}, path + ": safetensors header", {.depth = 4});
   require_file(header.is_object(), path, "safetensors header is not a JSON object");
   return header;
 }
@@ -53,13 +38,13 @@ std::vector<int64_t> integers(const json& entry, const char* key, const std::str
                               const std::string& path) {
   const auto found = entry.find(key);
   require_file(found != entry.end() && found->is_array(), path, "tensor '{}' has no list '{}'",
-               name, key);
+               printable(name), key);
   std::vector<int64_t> values;
   for (const json& value : *found) {
     require_file(value.is_number_unsigned() &&
                      value.get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()},
-                 path, "tensor '{}' has {} in '{}', expected a non-negative integer", name,
-                 value.dump(), key);
+                 path, "tensor '{}' has {} in '{}', expected a non-negative integer",
+                 printable(name), printable(value.dump()), key);
     values.push_back(value.get<int64_t>());
   }
   return values;
@@ -70,33 +55,34 @@ DType dtype_of(const json& entry, const std::string& name, const std::string& pa
   for (const Named<DType>& known : kDTypes) {
     if (dtype == known.name) return known.value;
   }
-  throw FileError(fmt::format("{}: tensor '{}' has dtype {}, expected {}", path, name, dtype.dump(),
-                              listed(names_of(kDTypes))));
+  throw FileError(fmt::format("{}: tensor '{}' has dtype {}, expected {}", path, printable(name),
+                              printable(dtype.dump()), listed(names_of(kDTypes))));
 }
 
 Shape shape_of(const json& entry, const std::string& name, const std::string& path) {
   try {
     return Shape(integers(entry, "shape", name, path));
   } catch (const std::invalid_argument& error) {
-    throw FileError(fmt::format("{}: tensor '{}': {}", path, name, error.what()));
+    throw FileError(fmt::format("{}: tensor '{}': {}", path, printable(name), error.what()));
   }
 }
 
 Array read_array(const json& entry, const std::string& name, std::span<const char> data,
                  const std::string& path, std::vector<Extent>& extents) {
-  require_file(entry.is_object(), path, "tensor '{}' is not described by a JSON object", name);
+  require_file(entry.is_object(), path, "tensor '{}' is not described by a JSON object",
+               printable(name));
   Array array{dtype_of(entry, name, path), shape_of(entry, name, path), {}};
   const std::vector<int64_t> offsets = integers(entry, "data_offsets", name, path);
-  require_file(offsets.size() == 2, path, "tensor '{}' has {} data offsets, expected 2", name,
-               offsets.size());
+  require_file(offsets.size() == 2, path, "tensor '{}' has {} data offsets, expected 2",
+               printable(name), offsets.size());
   const auto begin = static_cast<uint64_t>(offsets[0]), end = static_cast<uint64_t>(offsets[1]);
   require_file(begin <= end && end <= data.size(), path,
-               "tensor '{}' lies at bytes {} to {} of {}: the file is truncated or foreign", name,
-               begin, end, data.size());
+               "tensor '{}' lies at bytes {} to {} of {}: the file is truncated or foreign",
+               printable(name), begin, end, data.size());
   const uint64_t bytes = end - begin, element = size_of(array.dtype);
   require_file(
       bytes % element == 0 && bytes / element == static_cast<uint64_t>(array.shape.count()), path,
-      "tensor '{}' is {} {} but has {} bytes", name, to_string(array.dtype),
+      "tensor '{}' is {} {} but has {} bytes", printable(name), to_string(array.dtype),
       array.shape.to_string(), bytes);
   const auto stored = std::as_bytes(data.subspan(begin, bytes));
   array.bytes.assign(stored.begin(), stored.end());
@@ -114,7 +100,7 @@ void require_tiling(std::vector<Extent> extents, size_t data_bytes, const std::s
   for (const Extent& extent : extents) {
     require_file(extent.begin == covered, path,
                  "tensor '{}' starts at byte {}, expected {}: tensors overlap or leave a gap",
-                 extent.name, extent.begin, covered);
+                 printable(extent.name), extent.begin, covered);
     covered = extent.end;
   }
   require_file(covered == data_bytes, path, "tensors end at byte {} of {}", covered, data_bytes);
@@ -179,8 +165,8 @@ Archive read_safetensors(const std::string& path) {
     }
     require_file(entry.is_object(), path, "'{}' is not a JSON object", kMetadata);
     for (const auto& [key, value] : entry.items()) {
-      require_file(value.is_string(), path, "metadata '{}' is {}, expected a string", key,
-                   value.type_name());
+      require_file(value.is_string(), path, "metadata '{}' is {}, expected a string",
+                   printable(key), value.type_name());
       archive.metadata.emplace(key, value.get<std::string>());
     }
   }

@@ -10,7 +10,7 @@ namespace edgeprune {
 
 Shape::Shape(std::span<const int64_t> dims) : rank_(dims.size()) {
   require(rank_ <= kMaxRank, "Shape", "at most {} dimensions, got {}: [{}]", kMaxRank, rank_,
-          fmt::join(dims, ","));
+          fmt::join(dims.first(std::min(rank_, 2 * kMaxRank)), ","));
   std::copy(dims.begin(), dims.end(), dims_.begin());
   for (const int64_t dim : dims) {
     require(dim >= 0 && !__builtin_mul_overflow(count_, dim, &count_), "Shape",

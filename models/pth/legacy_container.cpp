@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/base/printable.h"
 #include "models/pth/container.h"
 #include "models/pth/storage.h"
 
@@ -51,18 +52,17 @@ PthContents read_legacy_container(std::span<const std::byte> file, const std::st
     require_file(key != nullptr, path, "legacy container's list of storages holds a non-string");
     const auto found = storages.find(*key);
     require_file(found != storages.end(), path, "storage '{}' belongs to no tensor",
-                 pickle::printable(*key));
+                 printable(*key));
     const StorageRef& storage = found->second;
     const auto count = bytes.little_endian<uint64_t>();
     require_file(count == storage.count, path, "storage '{}' has {} elements, expected {}",
-                 pickle::printable(*key), count, storage.count);
+                 printable(*key), count, storage.count);
     const auto data = bytes.take(storage.bytes());
     const bool fresh = contents.storages.try_emplace(*key, data.begin(), data.end()).second;
-    require_file(fresh, path, "storage '{}' is listed twice", pickle::printable(*key));
+    require_file(fresh, path, "storage '{}' is listed twice", printable(*key));
   }
   for (const auto& [key, storage] : storages) {
-    require_file(contents.storages.contains(key), path, "storage '{}' is missing",
-                 pickle::printable(key));
+    require_file(contents.storages.contains(key), path, "storage '{}' is missing", printable(key));
   }
   return contents;
 }

@@ -1,8 +1,9 @@
 #include "models/pth/pickle.h"
 
-#include <algorithm>
 #include <bit>
 #include <unordered_map>
+
+#include "engine/base/printable.h"
 
 namespace edgeprune::pickle {
 namespace {
@@ -44,6 +45,10 @@ enum class Opcode : uint8_t {
   proto = 0x80,
 };
 
+/// Of one pickle. Every opcode makes a value or an entry of some list at most, up to a hundred bytes
+/// in memory and as little as one in the file. A tensor of a state dict takes about 45.
+constexpr size_t kMaxOpcodes = size_t{1} << 21;
+
 constexpr char kOrderedDict[] = "collections.OrderedDict";
 
 bool is_known(std::string_view global) {
@@ -60,6 +65,7 @@ class Unpickler {
     for (;;) {
       const auto opcode = read<Opcode>();
       if (opcode == Opcode::stop) break;
+      check(++opcodes_ <= kMaxOpcodes, "more than {} opcodes", kMaxOpcodes);
       step(opcode);
     }
     pickle_.root = pop();
@@ -247,7 +253,7 @@ class Unpickler {
       check(arguments.items.size() == 1 && pairs != nullptr,
             "OrderedDict of something else than pairs");
       copied_pairs_ += pairs->items.size();
-      check(copied_pairs_ <= bytes_.size(), "OrderedDicts of one shared list");
+      check(copied_pairs_ <= opcodes_, "OrderedDicts of one shared list");
       for (const Ref pair : pairs->items) {
         const List* key_value = as<List>(pair);
         check(key_value != nullptr && key_value->items.size() == 2,
@@ -273,6 +279,7 @@ class Unpickler {
   std::vector<Value*> stack_;
   std::vector<size_t> marks_;  // stack heights
   std::unordered_map<uint32_t, Value*> memo_;
+  size_t opcodes_ = 0;
   size_t copied_pairs_ = 0;  // bounds the one copy that a shared list could make quadratic
 };
 
@@ -280,14 +287,6 @@ class Unpickler {
 
 Pickle unpickle(ByteCursor& bytes) {
   return Unpickler(bytes).run();
-}
-
-std::string printable(std::string_view text) {
-  constexpr size_t kLongest = 80;
-  std::string shown(text.substr(0, kLongest));
-  std::replace_if(
-      shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return text.size() > kLongest ? shown + "..." : shown;
 }
 
 }  // namespace edgeprune::pickle

@@ -62,12 +62,9 @@ struct Pickle {
 };
 
 /// Reads one pickle and leaves the cursor after it. Takes time and memory in proportion to the
-/// pickle's length. Throws FileError if the pickle is truncated or malformed, holds an opcode no
-/// state dict needs, or a global other than collections.OrderedDict,
+/// pickle's length, up to some 200 MB. Throws FileError if the pickle is truncated or malformed, has
+/// more than two million opcodes or one that no state dict needs, or a global other than collections.OrderedDict,
 /// torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter and torch.*Storage.
 Pickle unpickle(ByteCursor& bytes);
-
-/// Foreign text made fit for a one-line message: control characters masked, long ones cut.
-std::string printable(std::string_view text);
 
 }  // namespace edgeprune::pickle

@@ -6,13 +6,12 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/printable.h"
 #include "models/pth/container.h"
 #include "models/pth/storage.h"
 
 namespace edgeprune {
 namespace {
-
-constexpr size_t kMaxRank = 64;  // as PyTorch's own
 
 /// Tensors that share a storage, or repeat it by a stride of 0, take more memory than the file
 /// does; up to this often.
@@ -66,7 +65,7 @@ class StateDictReader {
     for (const auto& [key, value] : dict->items) {
       const auto* name = pickle::as<std::string>(key);
       require_file(name != nullptr, path_, "state dict has a key that is not a string");
-      const std::string shown = pickle::printable(*name);
+      const std::string shown = printable(*name);
       const bool fresh = archive.arrays.emplace(*name, read_tensor(value, shown)).second;
       require_file(fresh, path_, "state dict has '{}' twice", shown);
     }
@@ -88,8 +87,8 @@ class StateDictReader {
                  "tensor '{}' has no storage or a negative offset", name);
     const std::vector<int64_t> sizes = integers(arguments->items[2], name);
     const std::vector<int64_t> strides = integers(arguments->items[3], name);
-    require_file(sizes.size() == strides.size() && sizes.size() <= kMaxRank, path_,
-                 "tensor '{}' has {} sizes and {} strides", name, sizes.size(), strides.size());
+    require_file(sizes.size() == strides.size(), path_, "tensor '{}' has {} sizes and {} strides",
+                 name, sizes.size(), strides.size());
     return copy_out(parse_storage(*id, path_), static_cast<uint64_t>(*offset), sizes, strides,
                     name);
   }
@@ -105,6 +104,10 @@ class StateDictReader {
   std::vector<int64_t> integers(pickle::Ref value, const std::string& name) const {
     const auto* tuple = pickle::as<pickle::Tuple>(value);
     require_file(tuple != nullptr, path_, "tensor '{}' has no sizes or strides", name);
+    // Before anything is copied: many tensors may share one tuple, and it may be long.
+    require_file(tuple->items.size() <= Shape::kMaxRank, path_,
+                 "tensor '{}' has {} sizes or strides, at most {} expected", name,
+                 tuple->items.size(), Shape::kMaxRank);
     std::vector<int64_t> numbers;
     for (const pickle::Ref item : tuple->items) {
       const auto* number = pickle::as<int64_t>(item);

@@ -3,6 +3,8 @@
 #include <array>
 #include <limits>
 
+#include "engine/base/printable.h"
+
 namespace edgeprune {
 namespace {
 
@@ -23,11 +25,15 @@ constexpr std::array kStorageTypes = {
     StorageType{"torch.ComplexDoubleStorage", 16, {}},
 };
 
+/// torch's are numbers of a few digits. A longer one, shared by many storages, would be copied and
+/// compared for each.
+constexpr size_t kLongestKey = 256;
+
 const StorageType& storage_type(const std::string& global, const std::string& path) {
   for (const StorageType& type : kStorageTypes) {
     if (type.global == global) return type;
   }
-  throw FileError(fmt::format("{}: storage type {} is unknown", path, pickle::printable(global)));
+  throw FileError(fmt::format("{}: storage type {} is unknown", path, printable(global)));
 }
 
 }  // namespace
@@ -43,15 +49,16 @@ StorageRef parse_storage(const pickle::PersistentId& id, const std::string& path
   require_file(kind != nullptr && *kind == "storage" && type != nullptr && key != nullptr &&
                    count != nullptr && *count >= 0,
                path, "bad pickle: persistent id is not a storage");
+  require_file(key->size() <= kLongestKey, path, "bad pickle: a storage's key of {} bytes",
+               key->size());
   // A sixth field made a storage a view of another one; torch has not written any since 0.4.
   require_file(fields->items.size() == 5 ||
                    (fields->items.size() == 6 && pickle::as<pickle::None>(fields->items[5])),
                path, "storage '{}' is a view of another one, which is not supported",
-               pickle::printable(*key));
+               printable(*key));
   const StorageType& known = storage_type(type->name, path);
   const auto limit = std::numeric_limits<int64_t>::max() / static_cast<int64_t>(known.element_size);
-  require_file(*count <= limit, path, "storage '{}' claims {} elements", pickle::printable(*key),
-               *count);
+  require_file(*count <= limit, path, "storage '{}' claims {} elements", printable(*key), *count);
   return {&known, *key, static_cast<uint64_t>(*count)};
 }
 
@@ -62,7 +69,7 @@ std::map<std::string, StorageRef> storages_of(const pickle::Pickle& pickle,
     const StorageRef storage = parse_storage(*id, path);
     const StorageRef& first = storages.emplace(storage.key, storage).first->second;
     require_file(first.type == storage.type && first.count == storage.count, path,
-                 "storage '{}' is described in two ways", pickle::printable(storage.key));
+                 "storage '{}' is described in two ways", printable(storage.key));
   }
   return storages;
 }

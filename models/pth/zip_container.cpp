@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "engine/base/printable.h"
 #include "models/pth/container.h"
 #include "models/pth/storage.h"
 
@@ -33,7 +34,7 @@ class ZipArchive {
     const std::string_view name(first);
     const size_t slash = name.find('/');
     require_file(slash != name.npos, path_, "'{}' in the zip archive is in no folder",
-                 pickle::printable(name));
+                 printable(name));
     return std::string(name.substr(0, slash + 1));
   }
 
@@ -44,12 +45,11 @@ class ZipArchive {
   std::vector<std::byte> read(const std::string& name) const {
     zip_stat_t info;
     require_file(zip_stat(archive_.get(), name.c_str(), 0, &info) == 0, path_,
-                 "the zip archive has no '{}'", pickle::printable(name));
+                 "the zip archive has no '{}'", printable(name));
     require_file(info.comp_method == ZIP_CM_STORE && info.encryption_method == ZIP_EM_NONE, path_,
-                 "'{}' is compressed or encrypted, which torch.save never does",
-                 pickle::printable(name));
+                 "'{}' is compressed or encrypted, which torch.save never does", printable(name));
     require_file(info.size <= file_.size(), path_, "'{}' claims {} bytes in a file of {}",
-                 pickle::printable(name), info.size, file_.size());
+                 printable(name), info.size, file_.size());
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
         zip_fopen(archive_.get(), name.c_str(), 0), zip_fclose);
     std::vector<std::byte> bytes(info.size);
@@ -59,7 +59,7 @@ class ZipArchive {
                      zip_fread(entry.get(), bytes.data(), bytes.size()) ==
                          static_cast<zip_int64_t>(bytes.size()) &&
                      zip_fread(entry.get(), &beyond, 1) == 0,
-                 path_, "'{}' in the zip archive is truncated or damaged", pickle::printable(name));
+                 path_, "'{}' in the zip archive is truncated or damaged", printable(name));
     return bytes;
   }
 
@@ -73,8 +73,7 @@ void check_byte_order(const ZipArchive& archive, const std::string& name, const 
   if (!archive.has(name)) return;
   const std::vector<std::byte> order = archive.read(name);
   const std::string_view text(reinterpret_cast<const char*>(order.data()), order.size());
-  require_file(text == "little", path, "byte order is '{}', expected 'little'",
-               pickle::printable(text));
+  require_file(text == "little", path, "byte order is '{}', expected 'little'", printable(text));
 }
 
 }  // namespace
@@ -97,7 +96,7 @@ PthContents read_zip_container(std::span<const std::byte> file, const std::strin
   for (const auto& [key, storage] : storages_of(contents.object, path)) {
     std::vector<std::byte> data = archive.read(fmt::format("{}data/{}", folder, key));
     require_file(data.size() == storage.bytes(), path, "storage '{}' has {} bytes, expected {}",
-                 pickle::printable(key), data.size(), storage.bytes());
+                 printable(key), data.size(), storage.bytes());
     total += data.size();
     require_file(total <= file.size(), path, "storages are larger than the file");
     contents.storages.emplace(key, std::move(data));

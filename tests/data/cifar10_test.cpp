@@ -72,6 +72,10 @@ TEST_F(Cifar10, ClassNamesComeFromTheMetaFileIfThereIsOne) {
   EXPECT_THAT(classes(), ElementsAre("a", "b", "c", "d", "e", "f", "g", "h", "i", "j"));
   write_bytes(folder_.file("batches.meta.txt"), "a\nb\n");
   EXPECT_THAT(error_of(Split::test), HasSubstr("10 class names expected, found 2"));
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "a\n";
+  write_bytes(folder_.file("batches.meta.txt"), many);
+  EXPECT_THAT(error_of(Split::test), HasSubstr("10 class names expected, found 11 or more"));
 }
 
 TEST_F(Cifar10, MissingBatchIsNamed) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "engine/base/check.h"
 #include "engine/base/random.h"
@@ -106,6 +107,88 @@ TEST_F(ImageFile, HeadersThatPromiseHugeImagesAreRejectedBeforeAllocating) {
   EXPECT_THAT(error_of(bmp), HasSubstr(path_));
   bmp.replace(18, 8, little_endian(0x80000000, 4) + little_endian(0x80000000, 4));
   EXPECT_THAT(error_of(bmp), HasSubstr(path_));
+}
+
+/// A PNG whose pixels are these deflated bytes. (stb_image compares no checksums.)
+std::string png_of(int64_t side, int depth, int colour_type, const std::string& deflated) {
+  const auto big_endian = [](uint32_t value) {
+    const std::string text = little_endian(value, 4);
+    return std::string(text.rbegin(), text.rend());
+  };
+  const auto chunk = [&](const std::string& kind, const std::string& data) {
+    return big_endian(static_cast<uint32_t>(data.size())) + kind + data + std::string(4, '\0');
+  };
+  const std::string size = big_endian(static_cast<uint32_t>(side));
+  return from_hex("89504e470d0a1a0a") +
+         chunk("IHDR", size + size + static_cast<char>(depth) + static_cast<char>(colour_type) +
+                           std::string(3, '\0')) +
+         chunk("IDAT", deflated) + chunk("IEND", "");
+}
+
+/// Deflate at its best: a zero, then "the last byte 258 times more", `repeats` times.
+std::string deflated_zeros(int repeats) {
+  std::string bytes = from_hex("7801");
+  int used = 8;  // bits of the last byte
+  const auto put = [&](std::string_view bits) {
+    for (const char bit : bits) {
+      if (used == 8) bytes.push_back('\0'), used = 0;
+      if (bit == '1') bytes.back() = static_cast<char>(bytes.back() | 1 << used);
+      ++used;
+    }
+  };
+  put("110");       // the last block, of fixed codes
+  put("00110000");  // a zero
+  for (int i = 0; i < repeats; ++i) put("1100010100000");
+  put("0000000");  // the end
+  return bytes + std::string(4, '\0');
+}
+
+TEST_F(ImageFile, SixteenBitPixelsAreReadUpToHalfAGigabyte) {
+  const std::string row = std::string(1, '\0') + from_hex("0a000b000c00");
+  const std::string stored = from_hex(
+                                 "7801"
+                                 "01"
+                                 "0700"
+                                 "f8ff") +
+                             row + std::string(4, '\0');
+  EXPECT_EQ(read(png_of(1, 16, 2, stored)), (Image{1, 1, {10, 11, 12}}));
+  EXPECT_THAT(error_of(png_of(8192, 16, 6, std::string(10'000, '\0'))),
+              HasSubstr("8192 x 8192 pixels that would take more than 512 MB"));
+}
+
+TEST_F(ImageFile, CompressedDataThatUnfoldBeyondTheImageAreRefused) {
+  EXPECT_EQ(read(png_of(16, 8, 2, deflated_zeros(4))), testing::one_colour(16, 16, 0));
+  EXPECT_THAT(error_of(png_of(1, 8, 2, deflated_zeros(200'000))),  // 52 MB in 325 kB
+              HasSubstr("1 x 1 pixels that would take more than 17 MB"));
+}
+
+TEST_F(ImageFile, JpegsOfEndlessScansAreRefused) {
+  const std::string jpeg = jpeg_bytes(), scan = from_hex("ffda0002");
+  std::string scans;
+  for (int i = 0; i < 100; ++i) scans += scan;
+  EXPECT_THAT(error_of(jpeg.substr(0, 2) + scans + jpeg.substr(2)),
+              HasSubstr("JPEG of more than 100 scans"));  // with its own
+}
+
+TEST_F(ImageFile, NoFormatPacksMorePixelsThanItsOwnMost) {
+  std::string bmp = bmp_bytes(kSixPixels);
+  bmp.replace(18, 8, little_endian(100, 4) + little_endian(100, 4));  // in 78 bytes
+  EXPECT_THAT(error_of(bmp), HasSubstr("truncated image: 100 x 100"));
+  std::string jpeg = jpeg_bytes();
+  const size_t frame = jpeg.find("\xFF\xC0");
+  jpeg.replace(frame + 5, 4, from_hex("04000400"));  // 1024 x 1024 in 297 bytes
+  EXPECT_THAT(error_of(jpeg), HasSubstr("truncated image: 1024 x 1024"));
+}
+
+TEST_F(ImageFile, HuffmanTablesThatAreNotDefinedAreNotTakenFromStrayMemory) {
+  std::string jpeg = jpeg_bytes();
+  for (size_t at = 0; (at = jpeg.find("\xFF\xC4", at)) != jpeg.npos;) {
+    jpeg[at + 1] = '\xFE';  // now a comment
+  }
+  mallopt(M_PERTURB, 0x80);  // what malloc() gives holds stray bytes, not zeros
+  const std::string error = error_of(jpeg);
+  mallopt(M_PERTURB, 0);
+  EXPECT_EQ(error, testing::kNothingThrown) << "a table of zeros decodes to zeros";
 }
 
 TEST_F(ImageFile, HuffmanTableOfTooManyCodesIsRejected) {

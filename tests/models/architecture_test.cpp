@@ -1,5 +1,6 @@
 #include "models/architecture.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include <stdexcept>
 
 #include "tests/support/conv_shapes.h"
+#include "tests/support/message_of.h"
 
 namespace edgeprune {
 namespace {
@@ -115,6 +117,20 @@ TEST(Architecture, SurvivesJson) {
   EXPECT_EQ(nlohmann::json(a), nlohmann::json(b));
   EXPECT_EQ(b.blocks[3].hidden, 11);
   EXPECT_EQ(b.input_size, 96);
+}
+
+TEST(Architecture, MoreBlocksThanAnyNetworkHasAreRefused) {
+  nlohmann::json many = Architecture::mobilenet_v2();
+  const nlohmann::json block = many["blocks"][2];  // 24 -> 144 -> 24, the input is added
+  many["blocks"] = std::vector<nlohmann::json>(999, block);
+  many["blocks"].insert(
+      many["blocks"].begin(),
+      nlohmann::json::parse(
+          R"({"hidden": 32, "out": 24, "stride": 1, "expand": false, "residual": false})"));
+  EXPECT_EQ(many.get<Architecture>().blocks.size(), 1000u);
+  many["blocks"].push_back(block);
+  EXPECT_THAT(testing::message_of<std::invalid_argument>([&] { many.get<Architecture>(); }),
+              ::testing::HasSubstr("1001 blocks, at most 1000 expected"));
 }
 
 TEST(Architecture, DamagedJsonIsRefused) {

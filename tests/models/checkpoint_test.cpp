@@ -159,6 +159,48 @@ TEST_F(CheckpointFile, DamagedMetadataIsRefused) {
   }
 }
 
+TEST_F(CheckpointFile, MetadataThatNestsDeeplyIsRefused) {
+  write([](Archive& archive) {
+    archive.metadata["history"] = R"([{"step":)" + std::string(1'000'000, '[');
+  });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }),
+               {path_, "damaged metadata 'history'", "nests too deeply"});
+}
+
+TEST_F(CheckpointFile, MetadataThatCannotBeTrueIsRefused) {
+  for (const char* history : {R"([{"step": 3}])", R"([{"step": "prune", "method": {}}])"}) {
+    write([&](Archive& archive) { archive.metadata["history"] = history; });
+    expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "damaged metadata"});
+  }
+  write([](Archive& archive) {
+    archive.metadata["normalisation"] = R"({"mean": [0, 0, 0], "std": [1, 0, 1]})";
+  });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }),
+               {path_, "a standard deviation of 0"});
+}
+
+/// Of which only a sliver is there: each would take gigabytes.
+TEST_F(CheckpointFile, NetworksFarLargerThanTheFileAreRefused) {
+  const auto refused_with = [&](const std::function<void(nlohmann::json&)>& change) {
+    write([&](Archive& archive) {
+      auto architecture = nlohmann::json::parse(archive.metadata["architecture"]);
+      change(architecture);
+      archive.metadata["architecture"] = architecture.dump();
+      // Bytes are not weights.
+      archive.arrays["bytes"] = {DType::u8, Shape{1 << 20}, std::vector<std::byte>(1 << 20)};
+    });
+    expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "it describes"});
+  };
+  refused_with([](nlohmann::json& a) { a["last"] = 1 << 20; });
+  refused_with([](nlohmann::json& a) { a["blocks"].back()["hidden"] = 1 << 20; });
+  refused_with([](nlohmann::json& a) {
+    // 999 blocks of one channel whose expansions alone are large
+    const nlohmann::json wide = {
+        {"hidden", 10'000}, {"out", 1}, {"stride", 1}, {"expand", true}, {"residual", false}};
+    a["blocks"] = std::vector<nlohmann::json>(999, wide);
+  });
+}
+
 TEST_F(CheckpointFile, ClassNamesMustFitTheHead) {
   write([](Archive& archive) { archive.metadata["classes"] = R"(["cat","dog"])"; });
   expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }),

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 #include "engine/base/parallel.h"
 #include "tools/measurement/machine.h"
 
@@ -33,7 +34,9 @@ nlohmann::json read_cache() {
   std::error_code error;
   if (cache_file().empty() || !fs::exists(cache_file(), error)) return nlohmann::json::object();
   try {
-    auto json = nlohmann::json::parse(read_file(cache_file().string()));
+    const std::string path = cache_file().string();
+    const std::vector<char> text = read_file(path);
+    auto json = parse_json({text.data(), text.size()}, path);
     if (json.is_object()) return json;
   } catch (const std::exception&) {  // unreadable or damaged: as good as none
   }

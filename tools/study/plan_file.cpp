@@ -9,6 +9,7 @@
 #include <map>
 
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 #include "tools/study/strict_json.h"
 
 namespace edgeprune {
@@ -92,6 +93,16 @@ void refuse_idle_keys(const StrictObject& object, const Experiment& e) {
   only("min_channels", e.mode != PruneMode::mask, "the modes group-mask and compact");
 }
 
+/// What `action` throws as std::invalid_argument becomes an error about the file.
+template <typename Action>
+void in_file(const std::string& source, const Action& action) {
+  try {
+    action();
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: {}", source, error.what()));
+  }
+}
+
 std::string require_label(const std::string& label) {
   const bool plain = std::all_of(label.begin(), label.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_';
@@ -112,8 +123,8 @@ Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
   object.get("cubic_steps", e.options.cubic_steps, 1, 1000);
   object.get("keep", e.limits.keep);
   if (!e.limits.keep.empty()) {
-    object.explain("keep",
-                   [&] { require_valid(e.limits, MobileNetV2(Architecture::mobilenet_v2())); });
+    static const MobileNetV2 network(Architecture::mobilenet_v2());  // for its layers' names
+    object.explain("keep", [&] { require_valid(e.limits, network); });
   }
   object.get("min_density", e.limits.min_density, 0, 1);
   object.get("round_to", e.groups.round_to, 1, 1024);
@@ -131,8 +142,8 @@ Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
 
 }  // namespace
 
-StudyPlan parse_plan(const std::string& text, const std::string& source) {
-  StrictObject root(parse_strict_json(text, source), source);
+StudyPlan read_plan(const std::string& text, const std::string& source) {
+  StrictObject root(parse_json(text, source), source);
   StudyPlan plan;
   plan.name = std::filesystem::path(source).stem();
   root.get("name", plan.name);
@@ -149,11 +160,13 @@ StudyPlan parse_plan(const std::string& text, const std::string& source) {
     plan.experiments.push_back(read_experiment(object, plan));
   }
   root.finish();
-  try {
-    require_feasible(study_steps(plan));
-  } catch (const std::invalid_argument& error) {
-    throw FileError(fmt::format("{}: {}", source, error.what()));
-  }
+  in_file(source, [&] { study_steps(plan); });
+  return plan;
+}
+
+StudyPlan parse_plan(const std::string& text, const std::string& source) {
+  StudyPlan plan = read_plan(text, source);
+  in_file(source, [&] { require_feasible(study_steps(plan)); });
   return plan;
 }
 

@@ -20,7 +20,9 @@ std::vector<std::string> built_in_plans();
 /// impossible one, rows that are there twice.
 StudyPlan load_plan(const std::string& name_or_path);
 
-/// `source` names the text in messages.
+/// What load_plan() makes of a file's text. `source` names the text in messages.
 StudyPlan parse_plan(const std::string& text, const std::string& source);
+/// The same, but for what only pruning a network shows: whether the plan's limits can be met.
+StudyPlan read_plan(const std::string& text, const std::string& source);
 
 }  // namespace edgeprune

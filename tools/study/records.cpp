@@ -7,6 +7,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 
 namespace edgeprune {
 // The one list of fields of each. Only this file knows it: headers would have to include all of
@@ -34,13 +35,14 @@ double share_of_zeros(int64_t nonzero, int64_t total) {
 
 /// Nothing if the line is the beginning of a record, left by a crash: append_line() closes such a
 /// line off and goes on.
-std::optional<RunRecord> parse_record(std::string_view line) {
+std::optional<RunRecord> parse_record(std::string_view line, const std::string& source) {
   try {
-    return nlohmann::json::parse(line).get<RunRecord>();
-  } catch (const nlohmann::json::parse_error& error) {
-    const bool ends_too_early = line.front() == '{' && error.byte > line.size();
-    if (!ends_too_early) throw;
+    return parse_json(line, source).get<RunRecord>();
+  } catch (const TruncatedJson&) {
+    if (line.front() != '{') throw;
     return std::nullopt;
+  } catch (const nlohmann::json::exception& error) {
+    throw FileError(fmt::format("{}: {}", source, error.what()));
   }
 }
 
@@ -49,7 +51,7 @@ std::string to_line(const RunRecord& record) {
   try {
     line = nlohmann::json(record).dump();
     // A line that cannot be read back (JSON has no NaN) would spoil the whole file.
-    nlohmann::json::parse(line).get<RunRecord>();
+    parse_json(line, record.id).get<RunRecord>();
   } catch (const nlohmann::json::exception& error) {
     require(false, "append_record", "run {} has a value that JSON cannot hold: {}", record.id,
             error.what());
@@ -103,11 +105,8 @@ std::vector<RunRecord> read_records(const std::string& path) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    try {
-      if (auto record = parse_record(line)) records.push_back(std::move(*record));
-    } catch (const nlohmann::json::exception& error) {
-      require_file(false, path, "line {} is no record of a run: {}", number, error.what());
-    }
+    const std::string source = fmt::format("{}: line {} is no record of a run", path, number);
+    if (auto record = parse_record(line, source)) records.push_back(std::move(*record));
   }
   return records;
 }

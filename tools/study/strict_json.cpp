@@ -7,29 +7,21 @@
 
 namespace edgeprune {
 
-nlohmann::json parse_strict_json(const std::string& text, const std::string& source) {
-  std::vector<std::set<std::string>> keys;  // of the objects now open
-  const auto check = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-    if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
-    if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
-    if (event == nlohmann::json::parse_event_t::key) {
-      require_file(keys.back().insert(parsed.get<std::string>()).second, source,
-                   "{} is there twice", parsed.dump());
-    }
-    return true;
-  };
-  try {
-    return nlohmann::json::parse(text, check);
-  } catch (const nlohmann::json::exception& error) {
-    const std::string message = error.what();  // "[json.exception...] parse error at line 1, ..."
-    throw FileError(fmt::format("{}: {}", source, message.substr(message.find("] ") + 2)));
-  }
+namespace {
+
+/// Of a list that somebody writes by hand; each is compared with all others.
+constexpr size_t kMostEntries = 1000;
+
+std::string shown(const nlohmann::json& value) {
+  return printable(value.dump());
 }
+
+}  // namespace
 
 StrictObject::StrictObject(const nlohmann::json& object, std::string source, std::string path)
     : json_(object), source_(std::move(source)), path_(std::move(path)) {
   require_file(json_.is_object(), source_, "{}expected an object {{...}}, got {}",
-               path_.empty() ? "" : path_ + ": ", json_.dump());
+               path_.empty() ? "" : path_ + ": ", shown(json_));
 }
 
 std::string StrictObject::below(const std::string& key) const {
@@ -53,13 +45,13 @@ void StrictObject::require_key(const char* key) {
 void StrictObject::finish() const {
   for (const auto& [key, value] : json_.items()) {
     if (!known_.contains(key)) {
-      fail(key, fmt::format("unknown key; known are {}", fmt::join(known_, ", ")));
+      fail(printable(key), fmt::format("unknown key; known are {}", fmt::join(known_, ", ")));
     }
   }
 }
 
 std::string StrictObject::take_string(const std::string& key, const nlohmann::json& value) const {
-  if (!value.is_string()) fail(key, "expected a text, got " + value.dump());
+  if (!value.is_string()) fail(key, "expected a text, got " + shown(value));
   return value.get<std::string>();
 }
 
@@ -73,7 +65,7 @@ int64_t StrictObject::take_integer(const std::string& key, const nlohmann::json&
     const std::string range = most == std::numeric_limits<int64_t>::max()
                                   ? fmt::format("of {} or more", least)
                                   : fmt::format("from {} to {}", least, most);
-    fail(key, fmt::format("expected a whole number {}, got {}", range, value.dump()));
+    fail(key, fmt::format("expected a whole number {}, got {}", range, shown(value)));
   }
   return value.get<int64_t>();
 }
@@ -85,15 +77,19 @@ double StrictObject::take_real(const std::string& key, const nlohmann::json& val
     const std::string range = below == std::numeric_limits<double>::infinity()
                                   ? fmt::format("above {}", above)
                                   : fmt::format("above {} and below {}", above, below);
-    fail(key, fmt::format("expected a number {}, got {}", range, value.dump()));
+    fail(key, fmt::format("expected a number {}, got {}", range, shown(value)));
   }
   return value.get<double>();
 }
 
 const nlohmann::json* StrictObject::find_list(const char* key) {
   const nlohmann::json* found = find(key);
-  if (found != nullptr && (!found->is_array() || found->empty())) {
-    fail(key, "expected a list [...] of one or more, got " + found->dump());
+  if (found == nullptr) return found;
+  if (!found->is_array() || found->empty()) {
+    fail(key, "expected a list [...] of one or more, got " + shown(*found));
+  }
+  if (found->size() > kMostEntries) {
+    fail(key, fmt::format("expected a list of at most {}, got {}", kMostEntries, found->size()));
   }
   return found;
 }
@@ -107,7 +103,7 @@ void StrictObject::get_list(const char* key, std::vector<T>& value, const Take& 
     const std::string at = fmt::format("{}[{}]", key, i);
     const T one = take(at, (*found)[i]);
     const bool twice = std::find(value.begin(), value.end(), one) != value.end();
-    if (twice) fail(at, (*found)[i].dump() + " is there twice");
+    if (twice) fail(at, shown((*found)[i]) + " is there twice");
     value.push_back(one);
   }
 }
@@ -119,7 +115,7 @@ void StrictObject::get(const char* key, std::string& value) {
 void StrictObject::get(const char* key, bool& value) {
   const nlohmann::json* found = find(key);
   if (found == nullptr) return;
-  if (!found->is_boolean()) fail(key, "expected true or false, got " + found->dump());
+  if (!found->is_boolean()) fail(key, "expected true or false, got " + shown(*found));
   value = found->get<bool>();
 }
 

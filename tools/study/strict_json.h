@@ -7,12 +7,9 @@
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune {
-
-/// Throws FileError on what is no JSON (with line and column) or has a key twice. `source` names
-/// the text in messages.
-nlohmann::json parse_strict_json(const std::string& text, const std::string& source);
 
 /// A JSON object with the keys that were asked for and no others. All throw
 /// FileError("source: experiments[2].epochs: expected ..., got ...").
@@ -58,7 +55,7 @@ class StrictObject {
     try {
       action();
     } catch (const std::invalid_argument& error) {
-      fail(key, error.what());
+      fail(key, printable(error.what(), 400));  // it quotes what it was given
     }
   }
 

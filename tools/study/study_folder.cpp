@@ -4,6 +4,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 
 namespace edgeprune {
 namespace {
@@ -26,7 +27,7 @@ std::string make_folder(const std::string& path) {
 
 nlohmann::json read_object(const std::string& path) {
   const std::vector<char> text = read_file(path);
-  nlohmann::json json = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  nlohmann::json json = parse_json({text.data(), text.size()}, path + ": damaged");
   require_file(json.is_object(), path, "damaged");
   return json;
 }

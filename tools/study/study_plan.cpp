@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "engine/base/check.h"
 #include "models/copy_model.h"
@@ -13,6 +14,9 @@ namespace edgeprune {
 namespace {
 
 constexpr const char* kBaseline = "baseline";
+
+/// Of a plan: weeks of training, and more than anybody means. The finest schedule has a thousand.
+constexpr size_t kMostSteps = 1024;
 
 /// "30", "2.5"
 std::string percent(double fraction) {
@@ -28,22 +32,18 @@ std::string row_name(const Experiment& experiment, double target) {
   return name + "-" + percent(target);
 }
 
-/// Whether both begin a trajectory alike: all that is left of an unpruned network is the network,
-/// so exact and compounding schedules have the same first step. (Not that of a row, which says what
-/// it is part of.)
-bool same_beginning(const StudyStep& a, const StudyStep& b) {
-  const auto work = [](const StudyStep& step) {
-    nlohmann::json identity = identity_of(step);
-    identity["prune"].erase("schedule");
-    identity["prune"].erase("of remaining");
-    return identity;
-  };
-  const auto begins = [](const StudyStep& step) {
-    return step.parent == kBaseline && !step.row &&
-           (step.schedule == PruningSchedule::exact ||
-            step.schedule == PruningSchedule::compounding);
-  };
-  return begins(a) && begins(b) && work(a) == work(b);
+/// What a step does that begins a trajectory: all that is left of an unpruned network is the
+/// network, so exact and compounding schedules have the same first step. Nothing for other steps,
+/// and for that of a row, which says what it is part of.
+std::optional<std::string> beginning_of(const StudyStep& step) {
+  const bool begins =
+      step.parent == kBaseline && !step.row &&
+      (step.schedule == PruningSchedule::exact || step.schedule == PruningSchedule::compounding);
+  if (!begins) return {};
+  nlohmann::json identity = identity_of(step);
+  identity["prune"].erase("schedule");
+  identity["prune"].erase("of remaining");
+  return identity.dump();
 }
 
 /// All steps of one seed, while they are put together.
@@ -91,19 +91,15 @@ class Trajectories {
 
   /// The id of the step, or of the one that is there already and does the same.
   std::string insert(const StudyStep& step) {
-    const nlohmann::json identity = identity_of(step);
-    auto same = std::find_if(steps_.begin(), steps_.end(), [&](const StudyStep& other) {
-      return identity_of(other) == identity;
-    });
-    if (same == steps_.end()) {
-      same = std::find_if(steps_.begin(), steps_.end(),
-                          [&](const StudyStep& other) { return same_beginning(other, step); });
-    }
-    if (same == steps_.end()) {
-      const bool free = std::none_of(steps_.begin(), steps_.end(),
-                                     [&](const StudyStep& other) { return other.id == step.id; });
-      require(free, "plan", "{}: there is another {}, trained otherwise: give one of them a label",
-              where_, step.id);
+    StudyStep* same = find(step);
+    if (same == nullptr) {
+      require(steps_.size() < kMostSteps, "plan", "{}: more than {} trainings in all", where_,
+              kMostSteps);
+      require(ids_.insert(step.id).second, "plan",
+              "{}: there is another {}, trained otherwise: give one of them a label", where_,
+              step.id);
+      by_identity_[identity_of(step).dump()] = steps_.size();
+      if (const auto beginning = beginning_of(step)) by_beginning_[*beginning] = steps_.size();
       steps_.push_back(step);
       return step.id;
     }
@@ -116,7 +112,20 @@ class Trajectories {
     return same->id;
   }
 
+  /// The step that does the same; nullptr if there is none.
+  StudyStep* find(const StudyStep& step) {
+    const auto same = by_identity_.find(identity_of(step).dump());
+    if (same != by_identity_.end()) return &steps_[same->second];
+    const auto beginning = beginning_of(step);
+    if (!beginning) return nullptr;
+    const auto begun = by_beginning_.find(*beginning);
+    return begun == by_beginning_.end() || steps_[begun->second].row ? nullptr
+                                                                     : &steps_[begun->second];
+  }
+
   std::vector<StudyStep> steps_;
+  std::set<std::string> ids_{kBaseline};
+  std::map<std::string, size_t> by_identity_, by_beginning_;  // where in steps_
   std::string where_;
 };
 
@@ -128,18 +137,23 @@ bool has_limits(const PruneRequest& request) {
 }  // namespace
 
 void require_feasible(const std::vector<StudyStep>& steps) {
-  std::map<std::string, std::unique_ptr<MobileNetV2>> models;
+  std::map<std::string, std::unique_ptr<MobileNetV2>> models;  // that a later step starts from
+  std::map<std::string, size_t> children;
+  for (const StudyStep& step : steps) ++children[step.parent];
   for (const StudyStep& step : steps) {
-    if (!step.prune || !has_limits(*step.prune)) continue;
-    const auto parent = models.find(step.parent);
-    auto model = parent == models.end()
-                     ? std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(), 0)
-                     : copy_of(*parent->second);
-    try {
-      models[step.id] = prune(std::move(model), *step.prune).model;
-    } catch (const std::invalid_argument& error) {
-      throw std::invalid_argument(fmt::format("{}: {}", step.id, error.what()));
+    if (step.prune && has_limits(*step.prune)) {
+      const auto parent = models.find(step.parent);
+      auto model = parent == models.end()
+                       ? std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(), 0)
+                       : copy_of(*parent->second);
+      try {
+        model = prune(std::move(model), *step.prune).model;
+      } catch (const std::invalid_argument& error) {
+        throw std::invalid_argument(fmt::format("{}: {}", step.id, error.what()));
+      }
+      if (children.contains(step.id)) models[step.id] = std::move(model);
     }
+    if (--children[step.parent] == 0) models.erase(step.parent);
   }
 }
 

@@ -60,7 +60,8 @@ struct StudyStep {
 /// alike share their beginning: it is trained once, and a row on the way to another is read off it.
 /// All is repeated for every seed, one after the other; the first seed's ids are the names, the
 /// others' end in ".seed1". Throws std::invalid_argument, naming the experiment, if two rows have
-/// one name or are one model, or if there are no seeds or one is there twice.
+/// one name or are one model, there are more than 1,024 steps, or there are no seeds or one is
+/// there twice.
 std::vector<StudyStep> study_steps(const StudyPlan& plan, const std::vector<uint64_t>& seeds = {0});
 
 /// Prunes a network of random weights by every step that has limits (PruneLimits, GroupLimits), so

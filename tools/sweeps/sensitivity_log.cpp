@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 
 namespace edgeprune {
 
@@ -18,8 +19,12 @@ SensitivityLog::SensitivityLog(std::string path, const nlohmann::json& identity)
   std::istringstream lines(std::string(bytes.begin(), bytes.end()));
   bool identified = false;
   for (std::string text; std::getline(lines, text);) {
-    const auto line = nlohmann::json::parse(text, nullptr, false);
-    if (line.is_discarded()) continue;
+    nlohmann::json line;
+    try {
+      line = parse_json(text, path_ + ": damaged");
+    } catch (const TruncatedJson&) {
+      continue;
+    }
     if (line.is_object() && line.contains("scan")) {
       for (const auto& [key, value] : identity.items()) {
         require(

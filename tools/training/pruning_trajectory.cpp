@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 #include "models/copy_model.h"
 #include "models/summary.h"
 #include "tools/measurement/evaluate.h"
@@ -150,7 +151,7 @@ class Run {
   void load() {
     const std::string path = paths_.steps();
     const std::vector<char> text = read_file(path);
-    const auto json = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+    const auto json = parse_json({text.data(), text.size()}, path + ": damaged");
     require_file(json.is_object() && json.contains("identity") && json.contains("finished") &&
                      json.at("finished").is_array() &&
                      json.at("finished").size() <= trajectory_.steps.size(),

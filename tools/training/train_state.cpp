@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/digest.h"
+#include "engine/base/json.h"
 #include "engine/tensor/safetensors.h"
 
 namespace edgeprune {
@@ -114,19 +115,26 @@ TrainProgress load_train_state(const std::string& path, const nlohmann::json& id
   const Archive archive = read_safetensors(path);
   TrainProgress progress;
   try {
-    const auto own = nlohmann::json::parse(archive.metadata.at("identity"));
+    const auto own = parse_json(archive.metadata.at("identity"), path + ": identity");
     for (const auto& [key, value] : identity.items()) {
       require(own.contains(key) && own.at(key) == value, "resume",
               "{} is the state of another run: {} differs (remove it, or start without resuming)",
               path, key);
     }
-    nlohmann::json::parse(archive.metadata.at("progress")).get_to(progress);
+    parse_json(archive.metadata.at("progress"), path + ": progress").get_to(progress);
+    require_file(progress.epoch == static_cast<int64_t>(progress.finished.size()) &&
+                     progress.batch >= 0 && progress.correct >= 0 && progress.best_epoch >= 0 &&
+                     progress.best_epoch <= progress.epoch,
+                 path, "damaged training state: epoch {}, batch {}, {} finished, the best is {}",
+                 progress.epoch, progress.batch, progress.finished.size(), progress.best_epoch);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged training state: {}", path, error.what()));
   } catch (const std::out_of_range&) {
     throw FileError(fmt::format("{}: not a training state", path));
   }
   try {
+    // The best weights are needed only once the training is over: too late to find them damaged.
+    if (progress.best_epoch > 0) model.load_state_dict(extract(archive.arrays, kBest));
     model.load_state_dict(extract(archive.arrays, kModel));
     optimizer.load_state(extract(archive.arrays, kOptimizer));
   } catch (const std::invalid_argument& error) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "engine/nn/layers.h"
@@ -112,6 +113,21 @@ TEST(Module, LoadingListsEveryProblemAndChangesNothing) {
   }
   for (const auto& [name, array] : net.state_dict()) {
     EXPECT_EQ(array.bytes, before.at(name).bytes) << name;
+  }
+}
+
+TEST(Module, LoadingAFileOfAnotherModelListsThirtyProblems) {
+  Net net(0);
+  auto arrays = net.state_dict();
+  for (int i = 0; i < 1000; ++i) arrays["other\n" + std::to_string(i)] = Array::from(int64_t{1});
+  try {
+    net.load_state_dict(arrays);
+    ADD_FAILURE() << "accepted";
+  } catch (const std::invalid_argument& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("surplus other?0; "), std::string::npos) << message;
+    EXPECT_TRUE(message.ends_with("; and 970 more")) << message;
+    EXPECT_EQ(std::count(message.begin(), message.end(), ';'), 30) << message;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "tests/support/tensors.h"
@@ -180,6 +181,8 @@ TEST_P(AnyOptimizer, ForeignStateIsRefused) {
   refused([](auto& arrays) { arrays["other"] = Array::from(Tensor({1}, 0.0f)); });
   refused([&](auto& arrays) { arrays[moment] = Array::from(Tensor({2, 2}, 0.0f)); });
   refused([](auto& arrays) { arrays["step"] = Array::from(Tensor({1}, 0.0f)); });
+  refused([](auto& arrays) { arrays["step"] = Array::from(int64_t{-1}); });
+  refused([](auto& arrays) { arrays["step"] = Array::from(std::numeric_limits<int64_t>::max()); });
   refused([&](auto& arrays) {
     auto node = arrays.extract(moment);
     node.key() = "other/weight";

@@ -185,9 +185,33 @@ TEST(Safetensors, OffsetsThatDoNotTileTheDataAreRejected) {
 
 TEST(Safetensors, DuplicateKeysAreRejected) {
   const std::string x = R"("x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
-  expect_rejected("{" + x + "," + x + "}", R"("x" twice)");
+  expect_rejected("{" + x + "," + x + "}", R"("x" is there twice)");
   expect_rejected(R"({"x":{"dtype":"U8","dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
-                  R"("dtype" twice)");
+                  R"("dtype" is there twice)");
+}
+
+TEST(Safetensors, MessagesAreOneShortLineWhateverTheNames) {
+  const auto message_of = [](const std::string& header) {
+    const testing::TemporaryFolder folder;
+    try {
+      read_bytes(folder, with_header(header, std::string(8, '\0')));
+    } catch (const FileError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted\n");
+  };
+  const std::string name = R"("a\nb)" + std::string(100'000, 'x') + "\"";
+  for (const std::string& entry :
+       {std::string("3"), std::string("{}"), R"({"dtype":)" + name + "}",
+        R"({"dtype":"F32","shape":[)" + name + "]}",
+        std::string(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})")}) {
+    const std::string message = message_of("{" + name + ":" + entry + "}");
+    EXPECT_LT(message.size(), 600u);
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+  std::string dimensions;
+  for (int i = 0; i < 100'000; ++i) dimensions += "1,";
+  EXPECT_LT(message_of(R"({"x":{"dtype":"F32","shape":[)" + dimensions + "1]}}").size(), 400u);
 }
 
 TEST(Safetensors, MetadataMustBeStrings) {

@@ -173,6 +173,20 @@ TEST_P(PthReader, TensorsMuchLargerThanTheFileAreRejected) {
   expect_rejected(dict(many), "times as large as the file");
 }
 
+/// Each would take time and memory for every tensor that shares the one long thing.
+TEST_P(PthReader, WhatTensorsShareCannotBeLong) {
+  const std::string long_tuple = "(" + std::string(100'000, ')') + "t";
+  const auto with_sizes = [&](const std::string& sizes) {
+    return dict({{"w", global("torch._utils", "_rebuild_tensor_v2") +
+                           tuple({kSixFloats, integer(0), sizes, sizes, "\x89", "N"}) + "R"}});
+  };
+  expect_rejected(with_sizes(long_tuple),
+                  "tensor 'w' has 100000 sizes or strides, at most 8 expected");
+  const std::string key(257, 'k');
+  expect_rejected(dict({{"w", tensor(storage("FloatStorage", key, 6), 0, {6}, {1})}}),
+                  "key of 257 bytes", {{key, 6, kSix[0].bytes}});
+}
+
 TEST_P(PthReader, StorageThatDoesNotMatchItsDescriptionIsRejected) {
   const std::string state = dict({{"w", tensor(kSixFloats, 0, {6}, {1})}});
   expect_rejected(state, "", {});

@@ -142,7 +142,8 @@ TEST(Records, ForeignLinesAreAnErrorThatNamesTheLine) {
         std::string("\x7f"
                     "ELF\x01\x02\0\0",
                     8),
-        std::string("[[[["), wrong_type.dump(), wrong_nested.dump(), "x" + good.substr(0, 50)}) {
+        std::string("[[[["), R"({"id": )" + std::string(1'000'000, '['), wrong_type.dump(),
+        wrong_nested.dump(), "x" + good.substr(0, 50)}) {
     write(path, good + bad + "\n" + good);
     const std::string message = error_of(path);
     EXPECT_EQ(message.rfind(path + ": line 2 is no record of a run", 0), 0u) << message;

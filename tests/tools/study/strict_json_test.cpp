@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/base/json.h"
 #include "tests/support/message_of.h"
 
 namespace edgeprune {
@@ -12,7 +13,7 @@ using ::testing::HasSubstr;
 using testing::message_of;
 
 TEST(StrictJson, WhatIsThereIsTakenAndTheRestStays) {
-  StrictObject object(parse_strict_json(R"({"a": 3, "b": [1, 2], "c": true, "d": 2})", "f"), "f");
+  StrictObject object(parse_json(R"({"a": 3, "b": [1, 2], "c": true, "d": 2})", "f"), "f");
   int64_t a = 0, missing = 7;
   std::vector<int> b{9};
   bool c = false;
@@ -31,14 +32,38 @@ TEST(StrictJson, WhatIsThereIsTakenAndTheRestStays) {
 }
 
 TEST(StrictJson, ListsHaveOnlyDifferentEntries) {
-  StrictObject object(parse_strict_json(R"({"a": ["x", "y", "x"]})", "f"), "f");
+  StrictObject object(parse_json(R"({"a": ["x", "y", "x"]})", "f"), "f");
   std::vector<std::string> a;
   EXPECT_THAT(message_of<FileError>([&] { object.get("a", a); }),
               HasSubstr("f: a[2]: \"x\" is there twice"));
 }
 
+TEST(StrictJson, ListsHaveAThousandEntriesAtMost) {
+  nlohmann::json list = nlohmann::json::array();
+  for (int i = 0; i < 1000; ++i) list.push_back(i);
+  std::vector<int> a;
+  StrictObject({{"a", list}}, "f").get("a", a, 0, 2000);
+  EXPECT_EQ(a.size(), 1000u);
+  list.push_back(1000);
+  StrictObject object({{"a", list}}, "f");
+  EXPECT_EQ(message_of<FileError>([&] { object.get("a", a, 0, 2000); }),
+            "f: a: expected a list of at most 1000, got 1001");
+}
+
+TEST(StrictJson, MessagesQuoteOnlyTheBeginningOfALongValue) {
+  StrictObject object({{"a", std::string(100'000, 'x')}}, "f");
+  int64_t a = 0;
+  EXPECT_LT(message_of<FileError>([&] { object.get("a", a, 0, 1); }).size(), 200u);
+  EXPECT_LT(message_of<FileError>([&] {
+              object.get_parsed("a", a, [](const std::string& text) -> int64_t {
+                throw std::invalid_argument(text);
+              });
+            }).size(),
+            500u);
+}
+
 TEST(StrictJson, KeysThatNobodyAskedForAreErrors) {
-  StrictObject object(parse_strict_json(R"({"epoch": 3})", "f"), "f", "baseline");
+  StrictObject object(parse_json(R"({"epoch": 3})", "f"), "f", "baseline");
   int64_t epochs = 0;
   object.get("epochs", epochs, 0, 10);
   EXPECT_EQ(message_of<FileError>([&] { object.finish(); }),
@@ -46,14 +71,13 @@ TEST(StrictJson, KeysThatNobodyAskedForAreErrors) {
 }
 
 TEST(StrictJson, TheSameKeyMayBeInSeveralObjects) {
-  EXPECT_NO_THROW(parse_strict_json(R"({"a": {"x": 1}, "b": {"x": 1}})", "f"));
-  EXPECT_THAT(message_of<FileError>([] { parse_strict_json(R"({"a": {"x": 1, "x": 1}})", "f"); }),
+  EXPECT_NO_THROW(parse_json(R"({"a": {"x": 1}, "b": {"x": 1}})", "f"));
+  EXPECT_THAT(message_of<FileError>([] { parse_json(R"({"a": {"x": 1, "x": 1}})", "f"); }),
               HasSubstr("\"x\" is there twice"));
 }
 
 TEST(StrictJson, NestingHasItsPath) {
-  StrictObject root(parse_strict_json(R"({"list": [{"in": {"n": 1}}, {"in": {"n": "x"}}]})", "f"),
-                    "f");
+  StrictObject root(parse_json(R"({"list": [{"in": {"n": 1}}, {"in": {"n": "x"}}]})", "f"), "f");
   std::vector<StrictObject> list = root.list("list");
   ASSERT_EQ(list.size(), 2u);
   int64_t n = 0;

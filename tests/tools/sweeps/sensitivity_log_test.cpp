@@ -73,6 +73,7 @@ TEST(SensitivityLog, OtherFilesAreRefusedAndNotWrittenTo) {
   const std::string scan = nlohmann::json{{"scan", kIdentity}}.dump() + "\n";
   for (const std::string& text :
        {std::string("{\"layer\":\"a\",\"level\":0.3,\"accuracy\":1}\n"), std::string("[1]\n"),
+        std::string("no log\n"), scan + std::string(1'000'000, '[') + "\n",
         scan + "{\"layer\":\"a\",\"level\":\"x\",\"accuracy\":1}\n", scan + "{\"layer\":\"a\"}\n",
         scan + "[]\n", scan + "7\n"}) {
     write_file_atomically(path, text);

@@ -181,6 +181,33 @@ TEST(TrainState, DamagedFilesAreFileErrors) {
     progress["batch"] = "seven";
     a.metadata["progress"] = progress.dump();
   });
+  expect_error_with("deep",
+                    [](Archive& a) { a.metadata["progress"] = std::string(1'000'000, '['); });
+  const auto expect_error_if = [&](const std::string& key, const nlohmann::json& value) {
+    expect_error_with(key, [&](Archive& a) {
+      auto progress = nlohmann::json::parse(a.metadata["progress"]);
+      progress[key] = value;
+      a.metadata["progress"] = progress.dump();
+    });
+  };
+  expect_error_if("epoch", 1);  // of which nothing is told
+  expect_error_if("epoch", -1);
+  expect_error_if("batch", -1);
+  expect_error_if("correct", -1);
+  expect_error_if("best_epoch", 1);
+  expect_error_if("best_epoch", -1);
+  expect_error_with("the best weights are missing", [](Archive& a) {
+    auto progress = nlohmann::json::parse(a.metadata["progress"]);
+    progress["epoch"] = progress["best_epoch"] = 1;
+    progress["finished"] = nlohmann::json::array({{{"epoch", 1},
+                                                   {"loss", 1},
+                                                   {"accuracy", 1},
+                                                   {"seconds", 1},
+                                                   {"images_per_second", 1},
+                                                   {"loader_wait", 0},
+                                                   {"validation_accuracy", 0.5}}});
+    a.metadata["progress"] = progress.dump();
+  });
   expect_error_with("a weight is missing",
                     [](Archive& a) { a.arrays.erase("model/classifier.1.weight"); });
   expect_error_with("a moment is missing", [](Archive& a) {

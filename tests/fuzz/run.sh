@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# run.sh [--seconds N] [HARNESS...]: builds the harnesses and runs all, or those named, for N seconds each (2), from the seeds
+# and what earlier runs have found (EDGEPRUNE_FUZZ_CORPUS, build/fuzz/corpus). An input that fails is kept in build/fuzz.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+seconds=2
+if [[ ${1:-} == --seconds ]]; then
+  seconds=${2:?seconds}
+  shift 2
+fi
+
+has_libfuzzer() {
+  command -v clang++ >/dev/null || return 1
+  echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null
+}
+
+if ! has_libfuzzer; then
+  echo "fuzzing: skipped: no clang with libFuzzer (packages clang and libclang-rt-14-dev)" >&2
+  exit 0
+fi
+
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz
+folder=build/fuzz/tests/fuzz
+corpus=${EDGEPRUNE_FUZZ_CORPUS:-build/fuzz/corpus}
+"$folder/fuzz_seeds" build/fuzz/seeds
+if (($# == 0)); then
+  for program in "$folder"/*_fuzz; do
+    set -- "$@" "$(basename "${program%_fuzz}")"
+  done
+fi
+for harness in "$@"; do
+  mkdir -p "$corpus/$harness"
+  echo "== $harness" >&2
+  "$folder/${harness}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+    -artifact_prefix="build/fuzz/$harness-" "$corpus/$harness" "build/fuzz/seeds/$harness"
+done

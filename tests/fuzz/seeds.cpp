@@ -1,0 +1,155 @@
+// Writes the inputs that fuzzing starts from, FOLDER/HARNESS/NAME, by the project's own writers and
+// the tests' helpers: fuzz_seeds FOLDER
+
+#include <filesystem>
+#include <fstream>
+
+#include "data/cifar10.h"
+#include "engine/tensor/safetensors.h"
+#include "models/sparse_storage.h"
+#include "models/summary.h"
+#include "tests/data/image_files.h"
+#include "tests/fuzz/small_architecture.h"
+#include "tests/models/pth/pth_bytes.h"
+#include "tests/support/sample_records.h"
+#include "tools/study/plan_file.h"
+#include "tools/training/train_state.h"
+
+namespace edgeprune {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace testing;
+
+fs::path root;
+
+std::string seed_path(const std::string& harness, const std::string& name) {
+  fs::create_directories(root / harness);
+  return (root / harness / name).string();
+}
+
+void write_seed(const std::string& harness, const std::string& name, const std::string& bytes) {
+  std::ofstream(seed_path(harness, name), std::ios::binary) << bytes;
+}
+
+Archive sample_archive() {
+  Archive archive;
+  archive.metadata = {{"format", "pt"}, {"note", "\"\n"}};
+  archive.arrays["a.weight"] =
+      Array::from(Tensor({4, 2}, std::vector<float>{0, 0, 0, 1, 0, 0, 0, 2}));
+  archive.arrays["b.count"] = Array::from(int64_t{42});
+  archive.arrays["c.bytes"] = {DType::u8, Shape{3}, std::vector<std::byte>(3, std::byte{9})};
+  return archive;
+}
+
+void write_tensors() {
+  write_safetensors(seed_path("safetensors", "small"), sample_archive());
+  write_safetensors(seed_path("safetensors", "empty"), {});
+  write_safetensors(seed_path("sparse_storage", "small"),
+                    store_sparse(sample_archive(), {"a.weight"}));
+}
+
+void write_pth() {
+  const std::string floats = storage("FloatStorage", "0", 6);
+  const std::string object = ordered_dict(
+      {{"w", parameter(tensor(floats, 1, {2, 2}, {1, 2}))}, {"v", tensor(floats, 0, {6}, {1})}});
+  const std::vector<StoredBytes> storages = {{"0", 6, std::string(24, '\1')}};
+  for (const auto& [name, root_object] :
+       Pairs{{"flat", object}, {"nested", dict({{"epoch", integer(3)}, {"state_dict", object}})}}) {
+    write_seed("pth_legacy", name, legacy_file(root_object, storages));
+    write_seed("pth_zip", name, zip_file(zip_entries(root_object, storages)));
+    write_seed("pth_zip", name + "_pickle", pickled(root_object));
+  }
+}
+
+void write_models() {
+  const MobileNetV2 model(fuzz::small_architecture(), 0);
+  ModelInfo info;
+  info.classes = {"cat", "dog"};
+  info.history = {{{"step", "train"}, {"epochs", 3}}, {{"step", "prune"}, {"method", "magnitude"}}};
+  save_checkpoint(seed_path("checkpoint", "dense"), model, info);
+  const MobileNetV2 zeros(fuzz::small_architecture(), 0);
+  for (PrunableWeight& weight : prunable_weights(zeros)) weight.variable.value().fill(0);
+  save_checkpoint(seed_path("checkpoint", "sparse"), zeros, info, Storage::sparse);
+
+  TrainProgress progress;
+  progress.epoch = progress.best_epoch = 1;
+  progress.batch = 2;
+  progress.finished = {{1, 0.5, 0.25, 3.5, 200.5, 0.01, 0.125}};
+  progress.best_accuracy = 0.125;
+  progress.best_weights = model.state_dict();
+  const auto optimizer = optim::make_optimizer("sgd", model.parameters(), 0);
+  const nlohmann::json identity = {{"epochs", 3}};
+  save_train_state(seed_path("train_state", "validated"), identity, model, *optimizer, progress);
+  save_train_state(seed_path("train_state", "begun"), identity, model, *optimizer, {});
+}
+
+std::string big_endian(uint32_t value) {
+  std::string text = little_endian(value, 4);
+  return {text.rbegin(), text.rend()};
+}
+
+/// A PNG of 4x4 pixels, all bytes zero but for the ramp of the first row, not compressed.
+/// (stb_image compares no checksums.)
+std::string plain_png(int depth, int colour_type, int channels, bool interlaced) {
+  const auto chunk = [](const std::string& kind, const std::string& data) {
+    return big_endian(static_cast<uint32_t>(data.size())) + kind + data + big_endian(0);
+  };
+  const int row_bytes = (4 * channels * depth + 7) / 8;
+  // The passes of Adam7 have 1, 0, 1, 1, 2, 2, 2 rows of 1, 0, 2, 1, 2, 2, 4 pixels.
+  std::string rows(static_cast<size_t>(4 * (1 + row_bytes) * (interlaced ? 2 : 1)), '\0');
+  for (int i = 1; i <= row_bytes && !interlaced; ++i)
+    rows[static_cast<size_t>(i)] = static_cast<char>(i);
+  const auto length = static_cast<uint32_t>(rows.size());
+  const std::string deflated = from_hex("7801") + from_hex("01") + little_endian(length, 2) +
+                               little_endian(~length & 0xffff, 2) + rows + big_endian(0);
+  const std::string header = big_endian(4) + big_endian(4) + static_cast<char>(depth) +
+                             static_cast<char>(colour_type) + std::string(2, '\0') +
+                             static_cast<char>(interlaced);
+  const std::string palette = colour_type == 3 ? chunk("PLTE", std::string(48, '\7')) : "";
+  return from_hex("89504e470d0a1a0a") + chunk("IHDR", header) + palette + chunk("IDAT", deflated) +
+         chunk("IEND", "");
+}
+
+void write_images() {
+  write_seed("image", "rgba16.png", plain_png(16, 6, 4, false));
+  write_seed("image", "palette4.png", plain_png(4, 3, 1, false));
+  write_seed("image", "grey1_interlaced.png", plain_png(1, 0, 1, true));
+  write_seed("image", "rgb8_interlaced.png", plain_png(8, 2, 3, true));
+  write_seed("image", "six_pixels.bmp", bmp_bytes(one_colour(2, 3, 7)));
+  write_seed("image", "rgb.png", png_bytes());
+  write_seed("image", "grey.png", grey_png_bytes());
+  write_seed("image", "two_halves.jpg", jpeg_bytes());
+  const std::string names = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n", record(3073, '\1');
+  write_seed("cifar10", "names", static_cast<char>(names.size()) + names + record + record);
+}
+
+void write_texts() {
+  for (const auto& plan : fs::directory_iterator(EDGEPRUNE_SOURCE_DIR "/tools/study/plans")) {
+    if (plan.path().extension() == ".json") {
+      fs::copy_file(plan.path(), seed_path("plan", plan.path().stem()));
+    }
+  }
+  RunRecord run = sample_run("magnitude", "exact", 0.3, 0.9);
+  run.correct.resize(4);
+  run.latency.resize(1);
+  run.curve.resize(1);
+  append_record(seed_path("records", "row"), run);
+}
+
+}  // namespace
+}  // namespace edgeprune
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fmt::print(stderr, "usage: {} FOLDER\n", argv[0]);
+    return 2;
+  }
+  edgeprune::root = argv[1];
+  edgeprune::fs::remove_all(edgeprune::root);
+  edgeprune::write_tensors();
+  edgeprune::write_pth();
+  edgeprune::write_models();
+  edgeprune::write_images();
+  edgeprune::write_texts();
+}
