@@ -13,10 +13,10 @@
 namespace edgeprune {
 namespace {
 
-const ChannelGroup& find(const std::vector<ChannelGroup>& groups, const std::string& name) {
+const ChannelGroup& find(const std::vector<ChannelGroup>& groups, const char* name) {
   const auto found =
       std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.name == name; });
-  if (found == groups.end()) throw std::runtime_error("no group " + name);
+  if (found == groups.end()) throw std::runtime_error(std::string("no group ") + name);
   return *found;
 }
 

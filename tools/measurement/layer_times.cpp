@@ -167,8 +167,9 @@ Limits measure_limits(int threads) {
 std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
   std::vector<LayerTime> times;
   for (const auto& [step, milliseconds] : steps) {
-    auto time = std::find_if(times.begin(), times.end(),
-                             [&](const LayerTime& t) { return t.layer == step.layer; });
+    auto time = std::find_if(times.begin(), times.end(), [&layer = step.layer](const LayerTime& t) {
+      return t.layer == layer;
+    });
     if (time == times.end()) {
       times.push_back({.layer = step.layer, .kernel = step.kernel});
       time = std::prev(times.end());
@@ -215,8 +216,8 @@ Table layer_records(const std::vector<ModelLatency>& latencies, const Machine& m
   for (const auto& [model, result] : latencies) {
     const LatencyCell& cell = result.cell;
     const Limits& limits = all_limits.at(cell.threads);
-    const auto add = [&](const LayerTime& time, const LayerLimit& limit) {
-      std::vector<Cell> row = {model,
+    const auto add = [&, &name = model](const LayerTime& time, const LayerLimit& limit) {
+      std::vector<Cell> row = {name,
                                cell.engine,
                                scenario(cell.batch),
                                int64_t{cell.batch},
