@@ -13,10 +13,10 @@
 namespace edgeprune {
 namespace {
 
-const ChannelGroup& find(const std::vector<ChannelGroup>& groups, const char* name) {
+const ChannelGroup& find(const std::vector<ChannelGroup>& groups, std::string_view name) {
   const auto found =
       std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.name == name; });
-  if (found == groups.end()) throw std::runtime_error(std::string("no group ") + name);
+  if (found == groups.end()) throw std::runtime_error("no group " + std::string(name));
   return *found;
 }
 

@@ -12,11 +12,11 @@ namespace {
 
 using testing::trained_model;
 
-const GroupPlan& find(const ChannelPlan& plan, const std::string& name) {
+const GroupPlan& find(const ChannelPlan& plan, std::string_view name) {
   for (const GroupPlan& planned : plan) {
     if (planned.group.name == name) return planned;
   }
-  throw std::runtime_error("no group " + name);
+  throw std::runtime_error("no group " + std::string(name));
 }
 
 MobileNetV2::Unit& unit_of(const MobileNetV2& model, const std::string& conv) {

@@ -14,10 +14,10 @@ using testing::compact;
 using testing::sample_run;
 using testing::sample_study;
 
-const Series& series_named(const Panel& panel, const std::string& name) {
+const Series& series_named(const Panel& panel, std::string_view name) {
   const auto found = std::find_if(panel.series.begin(), panel.series.end(),
                                   [&](const Series& series) { return series.name == name; });
-  if (found == panel.series.end()) throw std::out_of_range("no series " + name);
+  if (found == panel.series.end()) throw std::out_of_range("no series " + std::string(name));
   return *found;
 }
 
