@@ -63,8 +63,8 @@ TEST(Sensitivity, ACellIsTheNetworkWithThatLayerAlonePruned) {
   const size_t at = 7;
   EXPECT_EQ(result.layers[at].layer + ".weight", weights[at].name);
 
-  auto [others, held_out] = hold_out(small.training, 60, 0);
-  const auto accuracy = [&] {
+  auto parts = hold_out(small.training, 60, 0);
+  const auto accuracy = [&, &others = parts.first, &held_out = parts.second] {
     recalibrate_batch_norm(*small.checkpoint.model, small.checkpoint.info, limit(others, 16, 0), 16,
                            0);
     return evaluate(*small.checkpoint.model, small.checkpoint.info, held_out,
