@@ -50,7 +50,7 @@ BUSY_LOOP = "while True: pass"
 def busy_loops(count):
     loops = [subprocess.Popen([sys.executable, "-c", BUSY_LOOP]) for _ in range(count)]
     try:
-        yield
+        yield loops
     finally:
         for loop in loops:
             loop.kill()

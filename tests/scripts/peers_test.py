@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -12,6 +13,7 @@ PEERS = pathlib.Path(__file__).resolve().parents[2] / "bench" / "peers"
 sys.path.insert(0, str(PEERS))
 
 import compare_training
+import compare_under_load
 import data_order
 import rounds
 import table
@@ -182,6 +184,28 @@ class CompareTraining(InFolder):
         self.assertEqual({column.key for column in compare_training.COLUMNS}, row.keys())
         self.assertEqual((row["ratio"], row["lowest_ratio"], row["highest_ratio"]), (3, 3, 3))
         self.assertEqual((row["pytorch_loss"], row["pytorch_mib"], row["loader_wait_percent"]), (7, 5, 0.25))
+
+    def test_rows_under_load_of_stub_programs(self):
+        words = ["--program", f"one={self.binary}", "--program", f"two={self.binary}", "--data", self.folder,
+                 "--weights", self.weights, "--loops", 0, 1, "--rounds", 2]
+        options = compare_under_load.arguments([str(word) for word in words])
+        with mock.patch("sys.stderr"):
+            rows = compare_under_load.training_rows(options, 16, 1)
+        self.assertEqual([(row["program"], row["busy_loops"]) for row in rows],
+                         [("one", 0), ("two", 0), ("one", 1), ("two", 1)])
+        self.assertEqual({(row["images_per_second"], row["share_of_quiet"]) for row in rows}, {(300, 1)})
+        self.assertEqual({column.key for column in compare_under_load.TRAINING_COLUMNS}, rows[0].keys())
+
+    def test_busy_loops_are_busy_and_end(self):
+        def ticks(process):  # of processor time, after the name in parentheses
+            fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            return int(fields[11])
+        deadline = time.monotonic() + 60
+        with compare_under_load.busy_loops(2) as loops:
+            while not all(ticks(loop) >= 10 for loop in loops):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+        self.assertTrue(all(loop.returncode is not None for loop in loops))
 
     def test_missing_prerequisite_is_one_line(self):
         missing = self.folder / "missing"

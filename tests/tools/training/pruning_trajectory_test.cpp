@@ -189,6 +189,20 @@ TEST(PruningTrajectory, StatesOfOtherRunsAndDamagedOnesAreRefused) {
   EXPECT_THAT(message_of<FileError>([&] { run.run(); }), HasSubstr("damaged"));
 }
 
+TEST(PruningTrajectory, AStateOfMoreFinishedStepsThanTheRunHasIsDamaged) {
+  const TemporaryFolder folder;
+  const std::string state = folder.file("out");
+  ASSERT_TRUE(Small(state).run_until("step 2/3: pruned"));
+  nlohmann::json steps = nlohmann::json::parse(std::ifstream(state + ".steps"));
+  const nlohmann::json first = steps.at("finished").at(0);
+  steps["finished"] = {first, first, first, first};
+  std::ofstream(state + ".steps") << steps;
+  Small run(state);
+  run.trajectory.resume = true;
+  EXPECT_THAT(message_of<FileError>([&] { run.run(); }),
+              HasSubstr("damaged: 4 steps are finished, the run has 3"));
+}
+
 TEST(PruningTrajectory, PlansHaveTheCountsOfTheRunAndChangeNothing) {
   Small run;
   const Small untouched;
