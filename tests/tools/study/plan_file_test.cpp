@@ -192,7 +192,7 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
   };
   for (const auto& [text, says] : cases) {
     const std::string message =
-        message_of<FileError>([&] { parse_plan(text, "folder/mine.json"); });
+        message_of<FileError>([&plan = text] { parse_plan(plan, "folder/mine.json"); });
     EXPECT_TRUE(message.starts_with("folder/mine.json: ")) << message << " from " << text;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     for (const std::string& part : says) EXPECT_THAT(message, HasSubstr(part)) << text;
