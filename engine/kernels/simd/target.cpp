@@ -76,8 +76,9 @@ std::string target_description() {
   const int64_t target = target_in_use();
   const std::string name = name_of(target);
   if (name != "portable") return name;
-  const bool is_scalar = target == HWY_EMU128 || target == HWY_SCALAR;
-  return name + " (" + (is_scalar ? "scalar" : hwy::TargetName(target)) + ")";
+  if (target == HWY_SCALAR) return name + " (scalar)";
+  if (target == HWY_EMU128) return name + " (emulated vectors)";
+  return name + " (" + hwy::TargetName(target) + ")";
 }
 
 int64_t vector_bytes() {
