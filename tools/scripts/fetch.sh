@@ -94,13 +94,14 @@ transfer_persistently() {
     size=$(size_of "$file")
     status=0
     answer=$(transfer "$url" "$file") || status=$?
-    if ((status == 0)); then
+    # First, because curl 8 calls an answer of 416 a success.
+    if [[ $resumable == yes && ($status == 33 || $answer == 416) ]]; then
+      resumable=no # the server cannot continue this file: once more, from the start
+      rm -f "$file"
+    elif ((status == 0)); then
       return 0
     elif ((status == 23)); then
       fail "cannot write $file"
-    elif [[ $resumable == yes && ($status == 33 || $answer == 416) ]]; then
-      resumable=no # the server cannot continue this file: once more, from the start
-      rm -f "$file"
     elif (($(size_of "$file") <= size)); then
       return 1
     fi

@@ -16,8 +16,8 @@ std::vector<std::string> compiled_targets();
 /// The target in use.
 std::string current_target();
 
-/// The same, and what "portable" stands for with the Highway this was built with: "portable (SSE2)"
-/// or "portable (scalar)".
+/// The same, and what "portable" stands for with the Highway this was built with: "portable (SSE2)",
+/// "portable (scalar)" or, by clang, "portable (emulated vectors)".
 std::string target_description();
 
 /// The length of its vectors: 64 with AVX-512. One float or less for scalar code.
