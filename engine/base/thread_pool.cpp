@@ -88,7 +88,8 @@ class ThreadPool {
     unfinished_.store(work.pieces, std::memory_order_relaxed);
     next_.store(ticket(number, seated), std::memory_order_release);
     for (int i = 1; i < seated; ++i) {
-      seats_[i].offer.store(number * 2, std::memory_order_release);
+      // Before notify_one() looks whether anybody sleeps, which a weaker order would let come first.
+      seats_[i].offer.store(number * 2, std::memory_order_seq_cst);
       seats_[i].offer.notify_one();
     }
     within_a_piece = true;

@@ -26,13 +26,34 @@ struct Full {
 };
 
 /// The first few lanes of a vector: channel counts that are no multiple of the vector's length.
-/// Other lanes read as zero and are not written.
+/// Other lanes read as zero; what lies behind in memory is neither read nor written. (Shorter
+/// vectors than AVX2's have no masked loads and stores of their own. Highway's for them read and
+/// write whole vectors, and so undo what another thread writes next to this one's at the time.)
 struct Partial {
   F32 d;
+#if HWY_CAP_GE256
   hn::Mask<F32> mask;
   explicit Partial(size_t lanes) : mask(hn::FirstN(d, lanes)) {}
-  HWY_INLINE Vec load(const float* p) const { return hn::MaskedLoad(mask, d, p); }
-  HWY_INLINE void store(Vec v, float* p) const { hn::BlendedStore(v, mask, d, p); }
+  HWY_INLINE Vec load(const float* p) const {
+    return hn::MaskedLoad(mask, d, p);
+  }
+  HWY_INLINE void store(Vec v, float* p) const {
+    hn::BlendedStore(v, mask, d, p);
+  }
+#else
+  size_t lanes;
+  explicit Partial(size_t count) : lanes(count) {}
+  HWY_INLINE Vec load(const float* p) const {
+    HWY_ALIGN float values[hn::MaxLanes(F32())] = {};
+    for (size_t i = 0; i < lanes; ++i) values[i] = p[i];
+    return hn::Load(d, values);
+  }
+  HWY_INLINE void store(Vec v, float* p) const {
+    HWY_ALIGN float values[hn::MaxLanes(F32())];
+    hn::Store(v, d, values);
+    for (size_t i = 0; i < lanes; ++i) p[i] = values[i];
+  }
+#endif
 };
 
 /// Calls body(access, c) for each vector of channels: access is Full, and Partial for what is left

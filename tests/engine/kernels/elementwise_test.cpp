@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/base/parallel.h"
+#include "tests/support/page_end.h"
 #include "tests/support/simd_targets.h"
 #include "tests/support/tensors.h"
 
@@ -31,6 +32,21 @@ TEST_P(SimdElementwise, AddAlsoInPlace) {
     EXPECT_EQ(values_of(sum), expected);
     EXPECT_EQ(values_of(left), expected);
     EXPECT_EQ(values_of(right), expected);
+  }
+}
+
+// Not even as they were: another thread may be at work there.
+TEST_P(SimdElementwise, NothingBehindTheEndIsReadOrWritten) {
+  const testing::PageEnd a, b, sum;
+  for (int64_t count = 1; count < 40; ++count) {
+    for (int64_t i = 0; i < count; ++i) {
+      a.last(count)[i] = static_cast<float>(i);
+      b.last(count)[i] = 0.5f;
+    }
+    simd::add(a.last(count), b.last(count), count, sum.last(count));
+    for (int64_t i = 0; i < count; ++i) {
+      ASSERT_EQ(sum.last(count)[i], static_cast<float>(i) + 0.5f) << count;
+    }
   }
 }
 
