@@ -8,6 +8,7 @@
 #include "tools/commands/commands.h"
 #include "tools/measurement/kernel_cache.h"
 #include "tools/measurement/memory.h"
+#include "tools/measurement/pinning.h"
 #include "tools/packaging/printing_options.h"
 
 namespace {
@@ -23,6 +24,7 @@ int fail(const char* message, int code) {
 
 int main(int argc, char** argv) try {
   edgeprune::onednn::wait_briefly();
+  edgeprune::adopt_openmp_places();
   CLI::App app{
       "edgeprune: trains, prunes and times MobileNetV2 on this CPU, to say when sparse beats "
       "dense",

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <utility>
 
 namespace edgeprune {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Before main(), where threads may be bound.
-const std::vector<int> kAtStart = affinity_mask();
+std::vector<int> at_start = affinity_mask();
 
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
@@ -79,7 +80,11 @@ std::vector<int> affinity_mask() {
 }
 
 const std::vector<int>& usable_processors() {
-  return kAtStart;
+  return at_start;
+}
+
+void set_usable_processors(std::vector<int> processors) {
+  at_start = std::move(processors);
 }
 
 int usable_cores(const std::string& root) {

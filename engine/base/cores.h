@@ -11,6 +11,8 @@ std::vector<int> affinity_mask();
 
 /// The mask that the program was started with: its threads may since have been bound.
 const std::vector<int>& usable_processors();
+/// For a program whose first thread a library has bound before that was looked at. Ascending.
+void set_usable_processors(std::vector<int> processors);
 
 /// Their number, but no more than the CPU quota of the process's cgroup and those around it,
 /// rounded up, allows (`docker run --cpus 1.5`: 2): threads beyond a quota only use it up sooner

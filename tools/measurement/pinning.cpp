@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <set>
 #include <stdexcept>
 #include <vector>
 
+#include "engine/base/cores.h"
 #include "engine/base/restart.h"
 #include "engine/base/thread_pool.h"
 
@@ -26,20 +28,26 @@ bool openmp_binds() {
 
 }  // namespace
 
-void pin_threads() {
-  if (!openmp_binds()) {
-    ::unsetenv("GOMP_CPU_AFFINITY");
-    // "close": the first thread on the first core, and so on.
-    restart_with({{"OMP_PROC_BIND", "close"}, {"OMP_PLACES", "cores"}});
-    throw std::runtime_error("[pin] the OpenMP runtime does not bind threads to cores here");
-  }
+void adopt_openmp_places() {
+  if (!openmp_binds()) return;
   std::vector<std::vector<int>> places;
+  std::set<int> all;
   for (int place = 0; place < omp_get_num_places(); ++place) {
     auto& ids = places.emplace_back(static_cast<size_t>(omp_get_place_num_procs(place)));
     omp_get_place_proc_ids(place, ids.data());
+    all.insert(ids.begin(), ids.end());
   }
+  set_usable_processors({all.begin(), all.end()});
   bind_threads(places);
   pinned_places() = std::move(places);
+}
+
+void pin_threads() {
+  if (openmp_binds()) return;  // and so do ours
+  ::unsetenv("GOMP_CPU_AFFINITY");
+  // "close": the first thread on the first core, and so on.
+  restart_with({{"OMP_PROC_BIND", "close"}, {"OMP_PLACES", "cores"}});
+  throw std::runtime_error("[pin] the OpenMP runtime does not bind threads to cores here");
 }
 
 std::string pinned_cores(int threads) {

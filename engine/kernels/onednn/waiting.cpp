@@ -7,8 +7,11 @@
 namespace edgeprune::onednn {
 
 void wait_briefly() {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  // Threads bound to places: the program started anew would have the first one's place alone.
+  for (const char* name :
+       {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"}) {
+    if (std::getenv(name) != nullptr) return;
+  }
   restart_with(
       {{"GOMP_SPINCOUNT", "1000"}});  // looks, each with a pause: some 20 to 50 microseconds
 }

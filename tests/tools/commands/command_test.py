@@ -203,6 +203,7 @@ class Commands(CommandTest):
                             "--threads", f"1,{len(cores)}", "--pin", *SHORT)
         self.assertIn(str(cores[0]), re.split(r"[,+]", rows[0]["pin"]))
         self.assertEqual(len(rows[-1]["pin"].split(",")), len(cores))
+        self.assertEqual(rows[-1]["cores"], len(cores))
         self.assertTrue(set(map(int, re.split(r"[,+]", rows[-1]["pin"]))) <= set(cores), rows[-1])
         one_core = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2, "--pin", *SHORT,
                                 preexec_fn=lambda: os.sched_setaffinity(0, cores[-1:]))
@@ -214,6 +215,13 @@ class Commands(CommandTest):
         rows = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2, "--pin", *SHORT,
                             OMP_PROC_BIND="close", OMP_PLACES="{%d}" % cores[-1])
         self.assertEqual(rows[0]["pin"], str(cores[-1]))
+
+    def test_threads_bound_by_the_environment_do_not_share_the_first_ones_core(self):
+        cores = sorted(os.sched_getaffinity(0))
+        rows = self.json_of("latency", "--model", self.base, "--engine", "dense", "--batch", 2,
+                            "--threads", len(cores), *SHORT, OMP_PROC_BIND="true")
+        self.assertEqual(rows[0]["cores"], len(cores))
+        self.assertEqual(sorted(map(int, re.split(r"[,+]", rows[0]["pin"]))), cores)
 
     def test_latency_per_layer(self):
         arguments = ("latency", "--model", self.base, "--engine", "dense,sparse", "--batch", 2, *SHORT, "--per-layer")
