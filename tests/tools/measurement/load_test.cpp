@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "engine/base/cores.h"
 #include "engine/base/timer.h"
 #include "tests/support/paths.h"
 
@@ -36,14 +39,32 @@ TEST(LoadWatch, SeesAnotherProcess) {
             0.3);  // on a busy machine it gets a part of a core, and the rest is others', too
 }
 
+double own_cpu_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+}
+
+// With counts of the test's own making, as what others really do wavers.
 TEST(LoadWatch, LeavesOutThisProcess) {
-  const LoadWatch load;
-  std::this_thread::sleep_for(std::chrono::milliseconds(1000));
-  const double idle = load.others().value();
-  const LoadWatch busy;
-  spin(1);
-  // What others do wavers; a whole core of one's own would show.
-  EXPECT_LT(busy.others().value(), std::max(idle, 0.05) + 0.9);
+  const testing::TemporaryFolder folder;
+  std::filesystem::create_directories(folder.file("proc"));
+  const auto all_programs = [&](long ticks) {  // on each of the processors, in two of the columns
+    std::ofstream file(folder.file("proc/stat"));
+    file << "cpu  9 9 9 9 9 9 9 9 0 0\n";
+    for (const int processor : usable_processors()) {
+      file << "cpu" << processor << " " << ticks / 2 << " 0 0 77 0 0 0 " << ticks / 2 << " 0 0\n";
+    }
+  };
+  all_programs(1000);
+  const Stopwatch watch;
+  const double before = own_cpu_seconds();
+  const LoadWatch load(folder.path());
+  spin(0.7);
+  all_programs(1000 + 2 * ::sysconf(_SC_CLK_TCK));  // two seconds on each
+  const double own = own_cpu_seconds() - before, seconds = watch.seconds();
+  const double expected = (2.0 * double(usable_processors().size()) - own) / seconds;
+  EXPECT_NEAR(load.others().value(), expected, 0.05 * expected);
 }
 
 TEST(LoadWatch, SaysNothingAfterTooShortATime) {
