@@ -1,9 +1,9 @@
 #include "models/architecture.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
+#include "engine/base/json.h"
 #include "engine/base/printable.h"
 
 namespace edgeprune {

@@ -5,10 +5,10 @@
 
 #include <array>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "engine/base/json.h"
 #include "models/mobilenet_v2.h"
 
 namespace edgeprune {

@@ -2,7 +2,6 @@
 
 #include <bit>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
 #include "engine/base/json.h"

@@ -1,6 +1,5 @@
 #include "engine/base/json.h"
 
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "engine/base/printable.h"

@@ -1,10 +1,15 @@
 #pragma once
-// JSON that somebody else wrote: read within bounds.
+// JSON that somebody else wrote: read within bounds. Whoever uses nlohmann's library includes it from
+// here: a number is then read in the same way everywhere.
 
+#include <cmath>
+#include <concepts>
 #include <cstddef>
-#include <nlohmann/json_fwd.hpp>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "engine/base/check.h"
 
@@ -32,4 +37,51 @@ class TruncatedJson : public FileError {
 nlohmann::json parse_json(std::string_view text, const std::string& source,
                           const JsonLimits& limits = {});
 
+/// A number that its reader's type cannot hold. Readers catch nlohmann::json::exception, of which this
+/// is one (302 is nlohmann's own number for a wrong type), and add what they were reading.
+class JsonNumberError : public nlohmann::json::exception {
+ public:
+  explicit JsonNumberError(const std::string& message) : exception(302, message.c_str()) {}
+};
+
+/// Integers other than bool, and float.
+template <typename T>
+concept NarrowNumber = std::same_as<T, float> ||(std::integral<T> && !std::same_as<T, bool>);
+
+template <NarrowNumber T>
+T exact_number(const nlohmann::json& json) {
+  const auto refuse = [&](const std::string& expected) {
+    throw JsonNumberError(fmt::format("expected {}, got {}", expected, json.dump()));
+  };
+  if constexpr (std::same_as<T, float>) {
+    if (!json.is_number() || std::abs(json.get<double>()) > double{std::numeric_limits<T>::max()}) {
+      refuse("a number of 32 bits");
+    }
+    return static_cast<T>(json.get<double>());
+  } else {
+    if (!json.is_number_integer()) refuse("a whole number");
+    const bool fits = json.is_number_unsigned() ? std::in_range<T>(*json.get_ptr<const uint64_t*>())
+                                                : std::in_range<T>(*json.get_ptr<const int64_t*>());
+    if (!fits) {
+      refuse(fmt::format("a whole number from {} to {}", std::numeric_limits<T>::min(),
+                         std::numeric_limits<T>::max()));
+    }
+    return json.is_number_unsigned() ? static_cast<T>(*json.get_ptr<const uint64_t*>())
+                                     : static_cast<T>(*json.get_ptr<const int64_t*>());
+  }
+}
+
 }  // namespace edgeprune
+
+/// nlohmann's own conversions cut off what does not fit: 1e59 as an int is undefined behaviour, 2^32
+/// is 0, 1.5 is 1. This is its documented place for others.
+template <edgeprune::NarrowNumber T>
+struct nlohmann::adl_serializer<T> {
+  static void from_json(const nlohmann::json& json, T& value) {
+    value = edgeprune::exact_number<T>(json);
+  }
+  template <typename Json>
+  static void to_json(Json& json, T value) {
+    nlohmann::to_json(json, value);
+  }
+};

@@ -1,7 +1,6 @@
 // The rows of a study: what is read is what would be written.
 
-#include <nlohmann/json.hpp>
-
+#include "engine/base/json.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/study/records.h"
 

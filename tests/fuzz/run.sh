@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# run.sh [--seconds N] [HARNESS...]: builds the harnesses and runs all, or those named, for N seconds each (2), from the seeds
-# and what earlier runs have found (EDGEPRUNE_FUZZ_CORPUS, build/fuzz/corpus). An input that fails is kept in build/fuzz.
+# run.sh [--seconds N] [HARNESS...]: builds the harnesses and runs all, or those named, for N seconds each, from the seeds and what
+# earlier runs have found (EDGEPRUNE_FUZZ_CORPUS, build/fuzz/corpus). Without --seconds: 20,000 inputs each from the seeds alone,
+# the same ones every time, so that what passes once passes again. An input that fails is kept in build/fuzz.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-seconds=2
+limits=(-runs=20000 -seed=1)
+corpus=build/fuzz/fresh
+rm -rf "$corpus"
 if [[ ${1:-} == --seconds ]]; then
-  seconds=${2:?seconds}
+  limits=(-max_total_time="${2:?seconds}")
+  corpus=${EDGEPRUNE_FUZZ_CORPUS:-build/fuzz/corpus}
   shift 2
 fi
 
@@ -24,7 +28,6 @@ fi
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 folder=build/fuzz/tests/fuzz
-corpus=${EDGEPRUNE_FUZZ_CORPUS:-build/fuzz/corpus}
 "$folder/fuzz_seeds" build/fuzz/seeds
 if (($# == 0)); then
   for program in "$folder"/*_fuzz; do
@@ -34,6 +37,6 @@ fi
 for harness in "$@"; do
   mkdir -p "$corpus/$harness"
   echo "== $harness" >&2
-  "$folder/${harness}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+  "$folder/${harness}_fuzz" "${limits[@]}" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/$harness-" "$corpus/$harness" "build/fuzz/seeds/$harness"
 done

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 
+#include "engine/base/json.h"
 #include "tests/support/conv_shapes.h"
 #include "tests/support/message_of.h"
 

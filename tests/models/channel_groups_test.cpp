@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 
+#include "engine/base/json.h"
 #include "models/mobilenet_v2.h"
 
 namespace edgeprune {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
+#include "engine/base/json.h"
 #include "tools/cli/text.h"
 
 namespace edgeprune {

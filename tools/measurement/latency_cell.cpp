@@ -1,6 +1,6 @@
 #include "tools/measurement/latency_cell.h"
 
-#include <nlohmann/json.hpp>
+#include "engine/base/json.h"
 
 namespace edgeprune {
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
 #include "tools/measurement/pinning.h"
 
 namespace edgeprune {

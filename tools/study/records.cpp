@@ -1,7 +1,6 @@
 #include "tools/study/records.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 

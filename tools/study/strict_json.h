@@ -1,12 +1,12 @@
 #pragma once
 // JSON that people write by hand: whatever is not understood is an error that says where it is.
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/base/json.h"
 #include "engine/base/printable.h"
 
 namespace edgeprune {

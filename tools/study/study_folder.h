@@ -6,12 +6,12 @@
 //   runs.jsonl     a line a finished row
 //   lock           held while a study is at work
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/base/file_lock.h"
+#include "engine/base/json.h"
 #include "tools/study/records.h"
 
 namespace edgeprune {

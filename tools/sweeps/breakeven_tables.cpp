@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
+#include "engine/base/json.h"
 #include "tools/measurement/latency_table.h"
 #include "tools/measurement/pinning.h"
 

@@ -2,10 +2,11 @@
 // What a sensitivity scan knows already: a file that is appended to line by line.
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
+
+#include "engine/base/json.h"
 
 namespace edgeprune {
 

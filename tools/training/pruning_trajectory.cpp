@@ -1,7 +1,6 @@
 #include "tools/training/pruning_trajectory.h"
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"

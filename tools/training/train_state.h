@@ -1,8 +1,7 @@
 #pragma once
 // A training run in the middle, as a safetensors file.
 
-#include <nlohmann/json.hpp>
-
+#include "engine/base/json.h"
 #include "tools/training/trainer.h"
 
 namespace edgeprune {

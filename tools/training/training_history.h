@@ -1,8 +1,7 @@
 #pragma once
 // What training leaves in a checkpoint's history, and what later training reads there.
 
-#include <nlohmann/json.hpp>
-
+#include "engine/base/json.h"
 #include "tools/training/trainer.h"
 
 namespace edgeprune {

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "tests/support/message_of.h"
 
 namespace edgeprune {
@@ -97,6 +95,38 @@ TEST(ParseJson, ValuesHaveALimit) {
 TEST(ParseJson, ManySmallObjectsTakeTimeInProportion) {
   const auto list = parse_json("[" + repeated("{},", 999'999) + "{}]", "f");
   EXPECT_EQ(list.size(), 1'000'000u);
+}
+
+TEST(JsonNumbers, WhatAnIntegerCannotHoldIsAnError) {
+  const auto error_of_int = [](const char* text) {
+    return message_of<nlohmann::json::exception>([&] { parse_json(text, "f").get<int>(); });
+  };
+  EXPECT_EQ(parse_json("-2147483648", "f").get<int>(), std::numeric_limits<int>::min());
+  EXPECT_EQ(error_of_int("2147483648"),
+            "expected a whole number from -2147483648 to 2147483647, got 2147483648");
+  EXPECT_EQ(error_of_int("4294967296"),
+            "expected a whole number from -2147483648 to 2147483647, got 4294967296");
+  EXPECT_EQ(error_of_int("1.84444e+59"), "expected a whole number, got 1.84444e+59");
+  EXPECT_EQ(error_of_int("1.5"), "expected a whole number, got 1.5");
+  EXPECT_EQ(error_of_int("true"), "expected a whole number, got true");
+  EXPECT_EQ(parse_json("18446744073709551615", "f").get<uint64_t>(), ~uint64_t{0});
+  EXPECT_THROW(parse_json("18446744073709551615", "f").get<int64_t>(), JsonNumberError);
+  EXPECT_THROW(parse_json("-1", "f").get<uint64_t>(), JsonNumberError);
+  EXPECT_THROW(parse_json("[1, 256]", "f").get<std::vector<uint8_t>>(), JsonNumberError);
+  EXPECT_THROW(parse_json(R"({"a": 1e10})", "f").value("a", 7), JsonNumberError);
+}
+
+TEST(JsonNumbers, WhatAFloatCannotHoldIsAnError) {
+  EXPECT_EQ(parse_json("3", "f").get<float>(), 3.f);
+  EXPECT_EQ(parse_json("-0.25", "f").get<float>(), -0.25f);
+  EXPECT_THROW(parse_json("1e39", "f").get<float>(), JsonNumberError);
+  EXPECT_THROW(parse_json("\"1\"", "f").get<float>(), JsonNumberError);
+  EXPECT_EQ(parse_json("1e39", "f").get<double>(), 1e39);
+}
+
+TEST(JsonNumbers, AreWrittenAsEver) {
+  EXPECT_EQ(nlohmann::json({{"a", int8_t{-3}}, {"b", size_t{7}}, {"c", 0.5f}, {"d", true}}).dump(),
+            R"({"a":-3,"b":7,"c":0.5,"d":true})");
 }
 
 }  // namespace

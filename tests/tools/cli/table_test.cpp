@@ -4,7 +4,8 @@
 
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
+
+#include "engine/base/json.h"
 
 namespace edgeprune {
 namespace {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "engine/base/json.h"
 #include "tests/support/sample_machine.h"
 
 namespace edgeprune {

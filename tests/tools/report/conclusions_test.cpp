@@ -3,8 +3,7 @@
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
+#include "engine/base/json.h"
 #include "tests/support/expect_contains.h"
 #include "tests/support/sample_records.h"
 

@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/file_lock.h"
+#include "engine/base/json.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tools/measurement/machine.h"

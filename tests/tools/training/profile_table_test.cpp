@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "engine/base/check.h"
+#include "engine/base/json.h"
 
 namespace edgeprune {
 namespace {

@@ -3,8 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
+#include "engine/base/json.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_pruning.h"

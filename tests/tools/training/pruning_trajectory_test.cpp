@@ -8,9 +8,9 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
+#include "engine/base/json.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_pruning.h"

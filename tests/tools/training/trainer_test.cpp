@@ -5,9 +5,9 @@
 
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/check.h"
+#include "engine/base/json.h"
 #include "engine/tensor/safetensors.h"
 #include "models/summary.h"
 #include "tests/support/message_of.h"
