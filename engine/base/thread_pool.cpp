@@ -35,18 +35,18 @@ inline void relax() {
 #endif
 }
 
-/// Returns once `value` is no longer `old`: spins, then sleeps.
+/// Spins until `value` is no longer `old`, for `time` at most. Returns whether it is.
 template <typename T>
-void wait_for_change(const std::atomic<T>& value, T old) {
+bool spin_until_changed(const std::atomic<T>& value, T old, std::chrono::microseconds time) {
   constexpr int kLooks = 32;  // between two readings of the clock
-  const auto until = std::chrono::steady_clock::now() + kSpin;
+  const auto until = std::chrono::steady_clock::now() + time;
   do {
     for (int i = 0; i < kLooks; ++i) {
-      if (value.load(std::memory_order_acquire) != old) return;
+      if (value.load(std::memory_order_acquire) != old) return true;
       relax();
     }
   } while (std::chrono::steady_clock::now() < until);
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+  return false;
 }
 
 int bind_to(const std::vector<int>& processors) {
@@ -63,6 +63,25 @@ int bind_to(const std::vector<int>& processors) {
 struct alignas(kSeparate) Seat {
   static constexpr uint32_t kTaken = 1;
   std::atomic<uint32_t> offer{kTaken};  ///< the work's number * 2 + kTaken
+  std::atomic<bool> asleep{false};      ///< and nobody has called it since
+
+  /// Returns once there is an offer other than `seen`.
+  void wait(uint32_t seen) {
+    if (spin_until_changed(offer, seen, kWorkerSpin)) return;
+    while (offer.load() == seen) {
+      asleep.store(true);
+      offer.wait(seen);
+    }
+    asleep.store(false);
+  }
+
+  /// A thread that was called but has not got the processor yet, because another program has it, is
+  /// not called again: every call is a system call. (All in the order of one sequence, which is the
+  /// atomics' default: a thread that is about to sleep sees the offer, or is seen asleep.)
+  void put(uint32_t number) {
+    offer.store(number * 2);
+    if (asleep.load() && asleep.exchange(false)) offer.notify_one();
+  }
 
   bool take(uint32_t number) {
     uint32_t free = number * 2;
@@ -87,17 +106,15 @@ class ThreadPool {
     seated_.store(seated, std::memory_order_relaxed);
     unfinished_.store(work.pieces, std::memory_order_relaxed);
     next_.store(ticket(number, seated), std::memory_order_release);
-    for (int i = 1; i < seated; ++i) {
-      // Before notify_one() looks whether anybody sleeps, which a weaker order would let come first.
-      seats_[i].offer.store(number * 2, std::memory_order_seq_cst);
-      seats_[i].offer.notify_one();
-    }
+    for (int i = 1; i < seated; ++i) seats_[i].put(number);
     within_a_piece = true;
     finish(0);
     help(number, [] {});
     within_a_piece = false;
     for (int left = 0; (left = unfinished_.load(std::memory_order_acquire)) > 0;) {
-      wait_for_change(unfinished_, left);
+      if (!spin_until_changed(unfinished_, left, kCallerSpin)) {
+        unfinished_.wait(left, std::memory_order_acquire);
+      }
     }
     return true;
   }
@@ -147,7 +164,7 @@ class ThreadPool {
     };
     uint32_t seen = Seat::kTaken;
     while (true) {
-      wait_for_change(seat.offer, seen);
+      seat.wait(seen);
       seen = seat.offer.load(std::memory_order_acquire) | Seat::kTaken;
       give_way();
       if (seat.take(seen / 2)) finish(index);
