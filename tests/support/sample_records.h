@@ -9,6 +9,11 @@
 
 namespace edgeprune::testing {
 
+/// A factor whose interval is that share of it to either side.
+inline Factor within(double factor, double share) {
+  return {{factor, factor * (1 - share), factor * (1 + share)}, 20};
+}
+
 inline RunRecord sample_run(const std::string& method, const std::string& schedule, double target,
                             double accuracy) {
   RunRecord run;
@@ -56,15 +61,15 @@ inline RunRecord sample_run(const std::string& method, const std::string& schedu
   run.trained_commit = "4567def";
   for (const int batch : {1, 64}) {
     for (const int threads : {1, 2}) {
-      const double dense = (batch == 1 ? 0.71 : 0.62) / (threads == 1 ? 1 : 1.7) *
-                           (1 + 0.01 * std::sin(50 * accuracy));  // measurements scatter
+      const double unpruned = (batch == 1 ? 0.71 : 0.62) / (threads == 1 ? 1 : 1.7);
+      const double dense = unpruned * (1 + 0.01 * std::sin(50 * accuracy));  // they scatter
       const double speed_up =
           batch == 1 ? 0.55 + 1.0 * target : 0.7 + 0.25 * target + 2 * std::pow(target, 3);
       for (const bool sparse : {false, true}) {
         const double median = sparse ? dense / speed_up : dense;
         run.latency.push_back({sparse ? "sparse" : "dense", batch, threads, 200, median,
-                               1.02 * median, 1.1 * median, 1.4 * median, 0.9 * median,
-                               2 * median});
+                               1.02 * median, 1.1 * median, 1.4 * median, 0.9 * median, 2 * median,
+                               within(unpruned / median, 0.01), Load{0.1, 0.0, 3}});
       }
     }
   }
@@ -87,7 +92,10 @@ inline RunRecord compact(RunRecord run) {
   run.id = run.row = "compact-" + run.id;
   run.stored_parameters = run.nonzero_parameters;
   run.file_bytes = run.sparse_file_bytes = 4 * run.stored_parameters;
-  for (LatencyCell& cell : run.latency) cell.median *= 1 - run.target;
+  for (LatencyCell& cell : run.latency) {
+    cell.median *= 1 - run.target;
+    cell.factor = within(cell.factor->median / (1 - run.target), 0.01);
+  }
   return run;
 }
 

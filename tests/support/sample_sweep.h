@@ -33,6 +33,11 @@ inline std::shared_ptr<const inference::Graph> sample_graph(int zeros_expand, in
                         layer("project", project, zeros_project)}});
 }
 
+/// A factor without doubt.
+inline Factor exactly(double factor) {
+  return {{factor, factor, factor}, 20};
+}
+
 /// Dense takes 1 + 1 + 1 ms. Sparse takes 2, 1, 0.5 ms for expand, always 2 for depthwise, always
 /// 0.5 for project. Auto takes the better of each, but never has a depthwise step of its own.
 inline Sweep sample_sweep() {
@@ -43,7 +48,8 @@ inline Sweep sample_sweep() {
               .batch = 8,
               .threads = 2,
               .samples = 50,
-              .median = expand + depthwise + project};
+              .median = expand + depthwise + project,
+              .factor = exactly(3 / (expand + depthwise + project))};
     r.steps = {{{"expand", "csr", 512, 512, 1e3}, expand},
                {{"project", "csr", 512, 512, 1e3}, project}};
     if (engine != "auto")
@@ -54,11 +60,13 @@ inline Sweep sample_sweep() {
       .batch = 8,
       .threads = 2,
       .levels = {{0, sample_graph(0, 0)}, {0.5, sample_graph(2, 6)}, {0.75, sample_graph(6, 6)}},
-      .results = {}};
+      .results = {},
+      .curves = {}};
   for (const double expand : {2.0, 1.0, 0.5}) {
     sweep.results.push_back({result("dense", 1, 1, 1), result("sparse", expand, 2, 0.5),
                              result("auto", std::min(1.0, expand), 1, 0.5)});
   }
+  sweep.curves = layer_curves(sweep);
   return sweep;
 }
 

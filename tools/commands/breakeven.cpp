@@ -61,6 +61,10 @@ void run(const BreakevenArguments& o) {
     for (const int batch : o.batches) {
       sweeps.push_back(measure_sweep(graphs, batch, threads, o.measurement));
       if (o.format == "md") print_sweep(sweeps.back());
+      if (const auto what = disturbance(sweeps.back())) {
+        say(fmt::format("note: batch {}, {} thread{}: {}", batch, threads, threads == 1 ? "" : "s",
+                        *what));
+      }
       write_file_atomically(data, json_lines(breakeven_records(sweeps, o.model, machine)));
       draw_sweep(sweeps.back(), machine, o.folder);
     }
@@ -88,9 +92,11 @@ void add_breakeven(CLI::App& app) {
       "  edgeprune breakeven --model base.safetensors --batch 1,64 --threads 1,2 --pin --out "
       "breakeven\n"
       "Prunes the model globally by magnitude to every level and times dense, sparse and auto,\n"
-      "end to end and layer by layer, interleaved. Speed-ups are against dense at the same level;\n"
-      "a layer's break-even is in the layer's own zeros. Pictures and breakeven.jsonl are whole\n"
-      "for every batch size and thread count that was finished.");
+      "end to end and layer by layer, in turns. Speed-ups are against dense at the same level, "
+      "the\n"
+      "median of the rounds' ratios with its 95 % interval (from, to); break-evens have the range\n"
+      "that follows from it. A layer's break-even is in the layer's own zeros. Pictures and\n"
+      "breakeven.jsonl are whole for every batch size and thread count that was finished.");
   command->callback([o] { run(*o); });
 }
 

@@ -14,6 +14,7 @@
 #include "tools/measurement/latency_table.h"
 #include "tools/measurement/layer_times.h"
 #include "tools/measurement/pinning.h"
+#include "tools/measurement/rounds.h"
 
 namespace edgeprune::commands {
 namespace {
@@ -43,9 +44,11 @@ Measured measure(const LatencyArguments& o) {
   Measured measured;
   for (const int threads : o.threads) {
     for (const int batch : o.batches) {
+      const size_t first = cases.size();
       for (size_t i = 0; i < graphs.size(); ++i) {
         for (LatencyCase& one : latency_cases(graphs[i], engines, {batch}, {threads})) {
           cases.push_back(std::move(one));
+          cases.back().reference = first;
           measured.latencies.push_back({o.models[i], {}});
         }
       }
@@ -60,6 +63,19 @@ Measured measure(const LatencyArguments& o) {
                                 chosen_kernels(*one.graph, one.batch, one.threads)});
   }
   return measured;
+}
+
+/// A cap may have ended the rounds early.
+void say_what_is_wide(const std::vector<ModelLatency>& latencies) {
+  double widest = 0;
+  for (const ModelLatency& one : latencies) {
+    widest = std::max(widest, one.result.cell.factor->half_width());
+  }
+  if (widest <= RoundLimits().precision) return;
+  say(
+      fmt::format("note: a speed-up is known to {:.0f} % only: longer --seconds, or a quieter "
+                  "machine, would tell more",
+                  100 * widest));
 }
 
 void run(const LatencyArguments& o) {
@@ -88,6 +104,7 @@ void run(const LatencyArguments& o) {
                     one.batch, one.threads, one.threads == 1 ? "" : "s", csr, one.layers.size(),
                     o.explain ? "" : " (--explain says which, and why)"));
   }
+  say_what_is_wide(latencies);
   if (!o.samples.empty()) {
     write_file_atomically(o.samples, samples_json_lines(latencies, machine));
     say("samples: " + o.samples);
@@ -119,8 +136,11 @@ void add_latency(CLI::App& app) {
       "    --engine dense,sparse,auto --batch 1,64 --threads 1,2 --pin --samples samples.jsonl\n"
       "  edgeprune latency --model pruned.safetensors --batch 1 --per-layer\n"
       "  edgeprune latency --model pruned.safetensors --engine auto --explain\n"
-      "Speed-ups are against the first line of the same batch and threads. Batch 1 is the latency\n"
-      "of single images (single-stream), larger ones are throughput (offline).");
+      "Speed-ups are against the first line of the same batch and threads, which all took turns:\n"
+      "the median of the rounds' ratios, with the interval (from, to) that holds the true one "
+      "with\n"
+      "95 % confidence. Rounds end once all are known to 3 %, or after --seconds. Batch 1 is the\n"
+      "latency of single images (single-stream), larger ones are throughput (offline).");
   command->callback([o] { run(*o); });
 }
 

@@ -69,7 +69,10 @@ void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
 }
 
 void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin) {
-  command.add_option("--seconds", measurement.seconds, "of measuring, a model on an engine")
+  command
+      .add_option(
+          "--seconds", measurement.seconds,
+          "of measuring at most, a model on an engine: it ends once speed-ups are known to 3 %")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command

@@ -104,7 +104,8 @@ void add_study(CLI::App& app) {
                     "go on with the study in the folder, if there is one");
   command->add_flag("--dry-run", o->dry_run, "only print the plan's steps and what they cost");
   command->add_flag("--remeasure", o->remeasure,
-                    "train nothing: measure the latency of all finished rows anew, in turns");
+                    "train nothing: measure the latency of all finished rows anew, as on a quieter "
+                    "machine");
   o->training.add(*command);
   command
       ->add_option("--seeds", o->study.seeds,

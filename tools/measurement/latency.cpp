@@ -12,12 +12,13 @@
 #include "tools/cli/progress.h"
 #include "tools/measurement/kernel_cache.h"
 #include "tools/measurement/memory.h"
+#include "tools/measurement/rounds.h"
 #include "tools/measurement/statistics.h"
 
 namespace edgeprune {
 namespace {
 
-constexpr double kShortestTurn = 25e-3, kLongestTurn = 250e-3;  // seconds
+constexpr double kTurn = 5;  // milliseconds, at least
 
 class Measurement {
  public:
@@ -29,7 +30,10 @@ class Measurement {
         logits_({latency_case.batch, plan_.classes()}) {
     Rng rng(0);
     for (float& value : images_.values()) value = rng.normal();
-    if (options.per_layer) step_samples_.resize(plan_.steps().size());
+    if (options.per_layer) {
+      step_samples_.resize(plan_.steps().size());
+      step_rounds_.resize(plan_.steps().size());
+    }
   }
 
   void warm_up() {
@@ -44,25 +48,28 @@ class Measurement {
     run();
     repeats_ = std::max<int64_t>(
         1, std::llround(options_.min_sample_ms / std::max(1e-6, last.milliseconds())));
-    sample_seconds_ = double(repeats_) * last.seconds();
+    const double sample_ms = double(repeats_) * std::max(1e-6, last.milliseconds());
+    samples_a_turn_ = std::max<int64_t>(1, std::llround(std::ceil(kTurn / sample_ms)));
   }
 
-  /// Samples for at least so long, one at the least.
-  void turn(double seconds) {
+  /// The median of its samples, in milliseconds an image.
+  double turn() {
     const ThreadScope scope(case_.threads);
     run();
-    const Stopwatch watch;
-    do {
+    const size_t before = samples_.size();
+    std::vector<std::vector<double>> steps(step_samples_.size());
+    for (int64_t i = 0; i < samples_a_turn_; ++i) {
       sample();
-      if (options_.per_layer) sample_steps();
-    } while (watch.seconds() < seconds);
+      if (options_.per_layer) sample_steps(steps);
+    }
+    for (size_t s = 0; s < steps.size(); ++s) {
+      step_rounds_[s].push_back(median(steps[s]));
+      step_samples_[s].insert(step_samples_[s].end(), steps[s].begin(), steps[s].end());
+    }
+    return median({samples_.begin() + static_cast<std::ptrdiff_t>(before), samples_.end()});
   }
 
-  /// Estimated before the first turn.
-  double sample_seconds() const { return sample_seconds_; }
-  bool enough() const {
-    return seconds_ >= options_.seconds && int64_t(samples_.size()) >= options_.min_samples;
-  }
+  int64_t samples_a_turn() const { return samples_a_turn_; }
 
   LatencyResult result() const {
     std::vector<double> sorted = samples_;
@@ -83,7 +90,7 @@ class Measurement {
         .steps = {}};
     const std::vector<inference::StepInfo> steps = plan_.steps();
     for (size_t i = 0; i < step_samples_.size(); ++i) {
-      result.steps.push_back({steps[i], median(step_samples_[i])});
+      result.steps.push_back({steps[i], median(step_samples_[i]), step_rounds_[i]});
     }
     return result;
   }
@@ -96,17 +103,15 @@ class Measurement {
   void sample() {
     const Stopwatch watch;
     for (int64_t i = 0; i < repeats_; ++i) run();
-    const double seconds = watch.seconds();
-    seconds_ += seconds;
-    samples_.push_back(1e3 * seconds / double(repeats_ * case_.batch));
+    samples_.push_back(watch.milliseconds() / double(repeats_ * case_.batch));
   }
 
-  void sample_steps() {
+  void sample_steps(std::vector<std::vector<double>>& steps) {
     for (int64_t i = 0; i < repeats_; ++i) {
       std::vector<double> seconds;
       run(&seconds);
-      for (size_t s = 0; s < step_samples_.size(); ++s) {
-        step_samples_[s].push_back(1e3 * seconds[s] / double(case_.batch));
+      for (size_t s = 0; s < steps.size(); ++s) {
+        steps[s].push_back(1e3 * seconds[s] / double(case_.batch));
       }
     }
   }
@@ -115,10 +120,9 @@ class Measurement {
   const LatencyOptions& options_;
   inference::Plan plan_;
   Tensor images_, logits_;
-  int64_t repeats_ = 1;
-  double sample_seconds_ = 0, seconds_ = 0;
+  int64_t repeats_ = 1, samples_a_turn_ = 1;
   std::vector<double> samples_;
-  std::vector<std::vector<double>> step_samples_;  // by step
+  std::vector<std::vector<double>> step_samples_, step_rounds_;  // by step
 };
 
 using Measurements = std::vector<std::unique_ptr<Measurement>>;
@@ -141,25 +145,17 @@ Measurements set_up(const std::vector<LatencyCase>& cases, const LatencyOptions&
   return measurements;
 }
 
-/// All turns are equally long, so that all cases get the same time: that of the longest sample,
-/// within limits.
-double turn_seconds(const Measurements& measurements) {
-  double longest = 0;
-  for (const auto& m : measurements) longest = std::max(longest, m->sample_seconds());
-  return std::clamp(longest, kShortestTurn, kLongestTurn);
-}
-
-int64_t expected_rounds(const Measurements& measurements, double turn,
-                        const LatencyOptions& options) {
-  double rounds = 1;
+/// At least so many samples of each, and no longer than so many seconds of each.
+RoundLimits limits_of(const Measurements& measurements, const LatencyOptions& options) {
+  RoundLimits limits;
+  limits.seconds = options.seconds * double(measurements.size());
   for (const auto& m : measurements) {
-    const double sample = std::max(1e-6, m->sample_seconds());
-    const double needed = std::max(options.seconds, sample * double(options.min_samples));
-    // A turn's time goes half to the steps if they are timed too.
-    const double gained = std::max(turn * (options.per_layer ? 0.5 : 1), sample);
-    rounds = std::max(rounds, std::ceil(needed / gained));
+    const int64_t a_turn = m->samples_a_turn();
+    limits.least = std::max(limits.least, (options.min_samples + a_turn - 1) / a_turn);
   }
-  return std::llround(rounds);
+  limits.fewest = std::max(limits.fewest, limits.least);
+  limits.most = std::max(limits.most, limits.least);
+  return limits;
 }
 
 }  // namespace
@@ -170,20 +166,20 @@ std::vector<LatencyResult> measure_latency(const std::vector<LatencyCase>& cases
           "latency",
           "expected at least 0 seconds, 0 seconds of warm-up and 1 sample, got {}, {} and {}",
           options.seconds, options.warmup_seconds, options.min_samples);
+  const LoadWatch watch;
   const Measurements measurements = set_up(cases, options);
-  const double turn = turn_seconds(measurements);
-  const auto enough = [](const auto& measurement) { return measurement->enough(); };
-  int64_t left = expected_rounds(measurements, turn, options) * static_cast<int64_t>(cases.size());
-  Progress progress("latency", left, "turns");
-  while (!std::all_of(measurements.begin(), measurements.end(), enough)) {
-    for (const auto& measurement : measurements) {
-      throw_if_interrupted();
-      measurement->turn(turn);
-      progress.advance(left-- > 0 ? 1 : 0);  // their number is an estimate
-    }
+  std::vector<Competitor> competitors;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    competitors.push_back({[&one = *measurements[i]] { return one.turn(); }, cases[i].reference});
   }
+  const Rounds rounds = take_turns(competitors, limits_of(measurements, options));
+  const Load load = watch.load();
   std::vector<LatencyResult> results;
-  for (const auto& measurement : measurements) results.push_back(measurement->result());
+  for (size_t i = 0; i < cases.size(); ++i) {
+    results.push_back(measurements[i]->result());
+    results[i].cell.factor = rounds.factors[i];
+    results[i].cell.load = load;
+  }
   return results;
 }
 
@@ -194,7 +190,8 @@ std::vector<LatencyCase> latency_cases(std::shared_ptr<const inference::Graph> g
   std::vector<LatencyCase> cases;
   for (const int count : threads) {
     for (const int batch : batches) {
-      for (const auto engine : engines) cases.push_back({graph, engine, batch, count});
+      const size_t first = cases.size();
+      for (const auto engine : engines) cases.push_back({graph, engine, batch, count, first});
     }
   }
   return cases;

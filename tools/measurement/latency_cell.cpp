@@ -10,15 +10,40 @@ namespace fields {
 namespace {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LatencyCell, engine, batch, threads, samples, median, mean, p90,
                                    p99, min, max)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Factor, median, low, high, rounds)
+
+nlohmann::json or_null(const std::optional<double>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
+
+std::optional<double> unless_null(const nlohmann::json& json) {
+  return json.is_null() ? std::nullopt : std::optional(json.get<double>());
+}
 }  // namespace
 }  // namespace fields
 
 void to_json(nlohmann::json& json, const LatencyCell& cell) {
   fields::to_json(json, cell);
+  if (cell.factor) fields::to_json(json["factor"], *cell.factor);
+  if (cell.load) {
+    json["load"] = {{"others", fields::or_null(cell.load->others)},
+                    {"stolen", fields::or_null(cell.load->stolen)},
+                    {"switches", cell.load->switches}};
+  }
 }
 
 void from_json(const nlohmann::json& json, LatencyCell& cell) {
   fields::from_json(json, cell);
+  if (json.contains("factor")) {
+    cell.factor = Factor();
+    fields::from_json(json["factor"], *cell.factor);
+  }
+  if (json.contains("load")) {
+    const nlohmann::json& load = json["load"];
+    cell.load = {.others = fields::unless_null(load.at("others")),
+                 .stolen = fields::unless_null(load.at("stolen")),
+                 .switches = load.at("switches").get<int64_t>()};
+  }
 }
 
 }  // namespace edgeprune

@@ -2,22 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "engine/base/json.h"
 #include "tools/measurement/pinning.h"
 
 namespace edgeprune {
 namespace {
 
-const LatencyCell& first_of_its_kind(const std::vector<ModelLatency>& latencies,
-                                     const LatencyCell& cell) {
-  return std::find_if(latencies.begin(), latencies.end(),
-                      [&](const ModelLatency& other) {
-                        const LatencyCell& c = other.result.cell;
-                        return c.batch == cell.batch && c.threads == cell.threads;
-                      })
-      ->result.cell;
+Cell or_empty(const std::optional<double>& value) {
+  return value ? Cell(Number{*value, 2}) : Cell();
 }
 
 template <typename T>
@@ -57,6 +49,8 @@ Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& m
                                  {"threads", "threads"},
                                  {"median ms/image", "median_ms"},
                                  {"speed-up", "speedup"},
+                                 {"from", "speedup_low"},
+                                 {"to", "speedup_high"},
                                  {"mean", "mean_ms"},
                                  {"p90", "p90_ms"},
                                  {"p99", "p99_ms"},
@@ -64,20 +58,28 @@ Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& m
                                  {"max", "max_ms"},
                                  {"n", "samples"}};
   if (whole_records) {
-    append(columns, {{"arena bytes", "arena_bytes"}, {"pin", "pin", Align::left}});
+    append(columns, {{"rounds", "rounds"},
+                     {"others' cores", "others_cores"},
+                     {"stolen cores", "stolen_cores"},
+                     {"involuntary switches", "involuntary_switches"},
+                     {"arena bytes", "arena_bytes"},
+                     {"pin", "pin", Align::left}});
     append(columns, machine_columns());
   }
   Table table(columns);
   for (const auto& [model, result] : latencies) {
     const LatencyCell& c = result.cell;
-    const double speedup = first_of_its_kind(latencies, c).median / c.median;
+    const Factor factor = c.factor.value_or(Factor());
+    const Load load = c.load.value_or(Load());
     std::vector<Cell> row = {model,
                              c.engine,
                              scenario(c.batch),
                              int64_t{c.batch},
                              int64_t{c.threads},
                              Number{c.median, 4},
-                             Number{speedup, 2},
+                             Number{factor.median, 2},
+                             Number{factor.low, 2},
+                             Number{factor.high, 2},
                              Number{c.mean, 4},
                              Number{c.p90, 4},
                              Number{c.p99, 4},
@@ -85,7 +87,8 @@ Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& m
                              Number{c.max, 4},
                              c.samples};
     if (whole_records) {
-      append(row, {result.arena_bytes, pinned_cores(c.threads)});
+      append(row, {factor.rounds, or_empty(load.others), or_empty(load.stolen), load.switches,
+                   result.arena_bytes, pinned_cores(c.threads)});
       append(row, machine_cells(machine));
     }
     table.add_row(std::move(row));

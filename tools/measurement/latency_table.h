@@ -27,9 +27,9 @@ std::string conditions(const Machine& machine);
 std::vector<Column> machine_columns();
 std::vector<Cell> machine_cells(const Machine& machine);
 
-/// A row a latency. "speed-up" is the median of the first row of the same batch and threads divided
-/// by the row's own. `whole_records` (for programs) adds the plan's memory, the cores that the
-/// threads are pinned to, and the machine to every row.
+/// A row a latency. "speed-up" is its factor against the reference, "from" and "to" the interval.
+/// `whole_records` (for programs) adds the rounds, what disturbed them, the plan's memory, the cores
+/// that the threads are pinned to, and the machine to every row.
 Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& machine,
                     bool whole_records);
 

@@ -166,7 +166,7 @@ Limits measure_limits(int threads) {
 
 std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
   std::vector<LayerTime> times;
-  for (const auto& [step, milliseconds] : steps) {
+  for (const auto& [step, milliseconds, rounds] : steps) {
     auto time = std::find_if(times.begin(), times.end(), [&layer = step.layer](const LayerTime& t) {
       return t.layer == layer;
     });
@@ -180,6 +180,8 @@ std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
     time->flops += step.flops;
     time->kernel_flops += step.kernel_flops;
     time->bytes += step.bytes;
+    time->rounds.resize(rounds.size());
+    for (size_t i = 0; i < rounds.size(); ++i) time->rounds[i] += rounds[i];
   }
   return times;
 }

@@ -28,6 +28,7 @@ struct LayerTime {
   std::string layer, kernel;  ///< the kernels of several steps are joined by " + "
   double ms = 0;              ///< an image
   double flops = 0, kernel_flops = 0, bytes = 0;  ///< as in inference::StepInfo
+  std::vector<double> rounds = {};                ///< ms an image, round by round
 };
 /// In the order of each layer's first step.
 std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps);

@@ -1,5 +1,6 @@
 #include "tools/measurement/load.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,13 @@ double own_seconds() {
   return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
 }
 
+/// All threads' together.
+int64_t involuntary_switches() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nivcsw;
+}
+
 /// "cpu3" is processor 3, and "cpu" all of them.
 bool is_usable(const std::string& name) {
   if (!name.starts_with("cpu") || name.size() == 3) return false;
@@ -28,11 +36,15 @@ bool is_usable(const std::string& name) {
 }  // namespace
 
 LoadWatch::LoadWatch(std::string root)
-    : root_(std::move(root)), start_(Clock::now()), all_(all_programs()), own_(own_seconds()) {}
+    : root_(std::move(root)),
+      start_(Clock::now()),
+      all_(all_programs()),
+      own_(own_seconds()),
+      switches_(involuntary_switches()) {}
 
-std::optional<double> LoadWatch::all_programs() const {
+std::optional<LoadWatch::Busy> LoadWatch::all_programs() const {
   std::ifstream file(root_ + "/proc/stat");
-  double ticks = 0;
+  Busy ticks;
   size_t found = 0;
   for (std::string line; std::getline(file, line);) {
     std::istringstream fields(line);
@@ -40,18 +52,23 @@ std::optional<double> LoadWatch::all_programs() const {
     double user, nice, system, idle, waiting, irq, soft_irq, stolen;
     fields >> name >> user >> nice >> system >> idle >> waiting >> irq >> soft_irq >> stolen;
     if (!fields || !is_usable(name)) continue;
-    ticks += user + nice + system + irq + soft_irq + stolen;
+    ticks.all += user + nice + system + irq + soft_irq + stolen;
+    ticks.stolen += stolen;
     ++found;
   }
   if (found < usable_processors().size()) return {};
-  return ticks / double(::sysconf(_SC_CLK_TCK));
+  const auto a_second = double(::sysconf(_SC_CLK_TCK));
+  return Busy{ticks.all / a_second, ticks.stolen / a_second};
 }
 
-std::optional<double> LoadWatch::others() const {
+Load LoadWatch::load() const {
+  Load load{.others = {}, .stolen = {}, .switches = involuntary_switches() - switches_};
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-  const auto all = all_programs();
-  if (!all || !all_ || seconds < 0.5) return {};
-  return std::max(0.0, ((*all - *all_) - (own_seconds() - own_)) / seconds);
+  const auto now = all_programs();
+  if (!now || !all_ || seconds < 0.5) return load;
+  load.others = std::max(0.0, ((now->all - all_->all) - (own_seconds() - own_)) / seconds);
+  load.stolen = std::max(0.0, (now->stolen - all_->stolen) / seconds);
+  return load;
 }
 
 }  // namespace edgeprune

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/base/check.h"
+#include "engine/base/random.h"
 
 namespace edgeprune {
 
@@ -21,6 +22,20 @@ double percentile(const std::vector<double>& sorted, double share) {
   // 0.9 * 10 is 9.000000000000002 in some roundings: the tenth value would be taken for the ninth.
   const auto rank = std::ceil(share * double(sorted.size()) - 1e-9);
   return sorted[static_cast<size_t>(std::max(1.0, rank)) - 1];
+}
+
+Interval median_interval(const std::vector<double>& values) {
+  constexpr int kResamples = 1000;
+  constexpr double kOutside = 0.025;  // at either end
+  const double middle = median(values);
+  Rng rng(0);
+  std::vector<double> drawn(values.size()), medians;
+  for (int i = 0; i < kResamples; ++i) {
+    for (double& value : drawn) value = values[rng.below(values.size())];
+    medians.push_back(median(drawn));
+  }
+  std::sort(medians.begin(), medians.end());
+  return {middle, percentile(medians, kOutside), percentile(medians, 1 - kOutside)};
 }
 
 }  // namespace edgeprune

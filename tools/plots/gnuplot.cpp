@@ -25,6 +25,30 @@ std::string style(const Series& series) {
   return text;
 }
 
+/// The series' points, and a plot of its own for bars.
+std::string plots_of(const Series& series, const std::string& data) {
+  std::string text = fmt::format("{} using 1:2 {}", data, style(series));
+  const auto bars = [&](const char* columns, const char* kind) {
+    text += fmt::format(", {} using 1:2:{} with {} linecolor rgb '{}' linewidth 1.5 pointtype 0",
+                        data, columns, kind, series.colour);
+  };
+  if (!series.y_bars.empty()) bars("3:4", "yerrorbars");
+  if (!series.x_bars.empty()) bars("5:6", "xerrorbars");
+  return text;
+}
+
+/// A line a point: x, y, the y bar's ends and the x bar's.
+std::string data_of(const Series& series) {
+  std::string text;
+  for (size_t i = 0; i < series.points.size(); ++i) {
+    const auto& [x, y] = series.points[i];
+    const auto [bottom, top] = series.y_bars.empty() ? std::pair(y, y) : series.y_bars.at(i);
+    const auto [left, right] = series.x_bars.empty() ? std::pair(x, x) : series.x_bars.at(i);
+    text += fmt::format("{} {} {} {} {} {}\n", x, y, bottom, top, left, right);
+  }
+  return text;
+}
+
 /// The first series of each name, over all panels.
 std::vector<const Series*> legend_entries(const Figure& figure) {
   std::vector<const Series*> entries;
@@ -52,9 +76,7 @@ std::string data_blocks(const Figure& figure) {
   for (size_t p = 0; p < figure.panels.size(); ++p) {
     const auto& all = figure.panels[p].series;
     for (size_t s = 0; s < all.size(); ++s) {
-      text += fmt::format("$panel{}_series{} << END\n", p, s);
-      for (const auto& [x, y] : all[s].points) text += fmt::format("{} {}\n", x, y);
-      text += "END\n";
+      text += fmt::format("$panel{}_series{} << END\n{}END\n", p, s, data_of(all[s]));
     }
   }
   return text;
@@ -81,7 +103,7 @@ std::string panel_plots(const Figure& figure, double middle) {
     const double left = static_cast<double>(p) / count;
     std::vector<std::string> plots;
     for (size_t s = 0; s < panel.series.size(); ++s) {
-      plots.push_back(fmt::format("$panel{}_series{} using 1:2 {}", p, s, style(panel.series[s])));
+      plots.push_back(plots_of(panel.series[s], fmt::format("$panel{}_series{}", p, s)));
     }
     text += fmt::format(
         "set lmargin at screen {}\nset rmargin at screen {}\nset title {} font '{},18'\n"

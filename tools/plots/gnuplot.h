@@ -36,6 +36,8 @@ struct Series {
   double marker_size = 1.6;
   double line_width = 2.5;
   std::vector<std::pair<double, double>> points{};
+  /// Error bars: from where to where, a point; or none at all.
+  std::vector<std::pair<double, double>> x_bars{}, y_bars{};
 };
 
 /// One pair of axes.

@@ -166,16 +166,21 @@ class Study {
                        [&](const StudyStep& step) { return step.id == id && !step.prune; });
   }
 
+  /// The unpruned network of the step's seed.
+  std::shared_ptr<MobileNetV2> baseline_of(const StudyStep& step) {
+    for (const StudyStep& other : steps_) {
+      if (other.prune || other.seed != step.seed) continue;
+      auto& baseline = baselines_[other.id];
+      if (!baseline) baseline = load_checkpoint(folder_.model_path(other.id)).model;
+      return baseline;
+    }
+    throw std::logic_error("[study] there is no baseline of " + step.id);
+  }
+
   /// The step's recovery, with its seed's baseline to learn from.
   Recovery with_teacher(const StudyStep& step) {
     Recovery recovery = step.recovery;
-    if (!recovery.distillation) return recovery;
-    for (const StudyStep& other : steps_) {
-      if (other.prune || other.seed != step.seed) continue;
-      auto& teacher = teachers_[other.id];
-      if (!teacher) teacher = load_checkpoint(folder_.model_path(other.id)).model;
-      recovery.teacher = teacher;
-    }
+    if (recovery.distillation) recovery.teacher = baseline_of(step);
     return recovery;
   }
 
@@ -201,7 +206,8 @@ class Study {
     record.curve = training.curve;
     record.checkpoint = std::filesystem::path(path).lexically_relative(options_.folder);
     record.parent_sha256 = training.parent_sha256;
-    record.latency = measure_models({checkpoint.model.get()}, plan_, options_.threads).front();
+    const auto unpruned = baseline_of(step);
+    record.latency = measure_model(*checkpoint.model, *unpruned, plan_, options_.threads);
     append_record(folder_.runs_path(), record);
     say_(fmt::format("{}: accuracy {:.2f} %, sparsity {:.1f} %", label, 100 * record.accuracy,
                      100 * record.sparsity()));
@@ -215,7 +221,7 @@ class Study {
   const nlohmann::json settings_;
   StudyFolder folder_;
   std::set<std::string> finished_;
-  std::map<std::string, std::shared_ptr<MobileNetV2>> teachers_;  ///< by id
+  std::map<std::string, std::shared_ptr<MobileNetV2>> baselines_;  ///< by id
 };
 
 }  // namespace
@@ -230,24 +236,23 @@ void remeasure_study(const StudyPlan& plan, const StudyOptions& options, const S
   folder.require_study({{"plan", plan.name}, {"latency", latency_settings(plan)}});
   std::vector<RunRecord> records = folder.records();
   require(!records.empty(), "study", "{} has no finished rows to measure", options.folder);
-  std::map<uint64_t, std::vector<size_t>> by_seed;
-  for (size_t i = 0; i < records.size(); ++i) by_seed[records[i].seed].push_back(i);
-  for (const auto& [seed, rows] : by_seed) {
-    say(fmt::format("seed {}: measuring {} rows in turns", seed, rows.size()));
-    std::vector<std::unique_ptr<MobileNetV2>> models;
-    std::vector<const MobileNetV2*> pointers;
-    for (const size_t row : rows) {
-      models.push_back(load_checkpoint(folder.model_path(records[row].id)).model);
-      pointers.push_back(models.back().get());
-    }
-    auto cells = measure_models(pointers, plan, options.threads);
-    for (size_t i = 0; i < rows.size(); ++i) {
-      RunRecord& record = records[rows[i]];
-      record.latency = std::move(cells[i]);
-      record.cpu = machine_description();
-      record.build = build_description();
-      record.commit = build_commit();
-    }
+  std::map<uint64_t, std::unique_ptr<MobileNetV2>> baselines;  // by seed
+  for (const RunRecord& record : records) {
+    if (record.method != "none") continue;
+    baselines[record.seed] = load_checkpoint(folder.model_path(record.id)).model;
+  }
+  for (size_t i = 0; i < records.size(); ++i) {
+    RunRecord& record = records[i];
+    say(fmt::format("[{}/{}] {}: measuring in turns with the unpruned network", i + 1,
+                    records.size(), record.id));
+    const auto baseline = baselines.find(record.seed);
+    require(baseline != baselines.end(), "study", "seed {} has no row of its unpruned network",
+            record.seed);
+    const Checkpoint checkpoint = load_checkpoint(folder.model_path(record.id));
+    record.latency = measure_model(*checkpoint.model, *baseline->second, plan, options.threads);
+    record.cpu = machine_description();
+    record.build = build_description();
+    record.commit = build_commit();
   }
   write_records(folder.runs_path(), records);
 }

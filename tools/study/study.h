@@ -28,10 +28,9 @@ struct StudyOptions {
 void run_study(const StudyPlan& plan, const StudyOptions& options,
                const std::function<void(const std::string&)>& say);
 
-/// Measures the latency of all finished rows anew, all rows of a seed in turns, and rewrites
-/// runs.jsonl once that is complete: rows that were measured on different days can then be
-/// compared. Throws std::invalid_argument if the folder holds no rows, or a study of another plan
-/// name or latency settings; else as run_study().
+/// Measures the latency of all finished rows anew, each in turns with its seed's unpruned network,
+/// and rewrites runs.jsonl once that is complete. Throws std::invalid_argument if the folder holds
+/// no rows, or a study of another plan name or latency settings; else as run_study().
 void remeasure_study(const StudyPlan& plan, const StudyOptions& options,
                      const std::function<void(const std::string&)>& say);
 

@@ -50,27 +50,21 @@ RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path,
   return record;
 }
 
-std::vector<std::vector<LatencyCell>> measure_models(const std::vector<const MobileNetV2*>& models,
-                                                     const StudyPlan& plan, int threads) {
-  std::vector<std::shared_ptr<const inference::Graph>> graphs;
-  for (const MobileNetV2* model : models) {
-    graphs.push_back(std::make_shared<const inference::Graph>(fold_batch_norm(*model)));
-  }
+std::vector<LatencyCell> measure_model(const MobileNetV2& model, const MobileNetV2& unpruned,
+                                       const StudyPlan& plan, int threads) {
+  const auto graph_of = [](const MobileNetV2& network) {
+    return std::make_shared<const inference::Graph>(fold_batch_norm(network));
+  };
+  const auto own = graph_of(model), reference = graph_of(unpruned);
   std::vector<int> counts{1};
   if (threads > 1) counts.push_back(threads);
-  std::vector<std::vector<LatencyCell>> cells(models.size());
+  std::vector<LatencyCell> cells;
   for (const int count : counts) {
-    for (const int batch : plan.batches) {  // of all at once the plans would not fit into memory
-      std::vector<LatencyCase> cases;
-      for (const auto& graph : graphs) {
-        for (const LatencyCase& one : latency_cases(graph, plan.engines, {batch}, {count})) {
-          cases.push_back(one);
-        }
-      }
+    for (const int batch : plan.batches) {
+      std::vector<LatencyCase> cases = {{reference, inference::Engine::dense, batch, count, 0}};
+      for (const auto engine : plan.engines) cases.push_back({own, engine, batch, count, 0});
       const std::vector<LatencyResult> results = measure_latency(cases, plan.latency);
-      for (size_t i = 0; i < results.size(); ++i) {
-        cells[i / plan.engines.size()].push_back(results[i].cell);
-      }
+      for (size_t i = 1; i < results.size(); ++i) cells.push_back(results[i].cell);
     }
   }
   return cells;

@@ -16,10 +16,10 @@ namespace edgeprune {
 RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path,
                          const Dataset& test);
 
-/// Times of several models in turns, on the plan's engines and batches and on one and `threads`
-/// threads: a list of cells a model. All models of a batch and thread count take turns, so that
-/// what disturbs the machine disturbs all alike.
-std::vector<std::vector<LatencyCell>> measure_models(const std::vector<const MobileNetV2*>& models,
-                                                     const StudyPlan& plan, int threads);
+/// A finished model's times on the plan's engines and batches, on one and on `threads` threads: a
+/// cell each. Each takes turns with the unpruned network on the dense engine, at the same batch and
+/// thread count: the cells' factors are against that, whenever they are timed.
+std::vector<LatencyCell> measure_model(const MobileNetV2& model, const MobileNetV2& unpruned,
+                                       const StudyPlan& plan, int threads);
 
 }  // namespace edgeprune

@@ -20,6 +20,18 @@ bool is_sparse_layer(const inference::Layer& layer) {
   return layer.kind == inference::Layer::Kind::convolution && layer.shape.pointwise();
 }
 
+/// How many times as fast as `reference`: by the rounds if both have them, else by the medians.
+Interval factor_of(const LayerTime& reference, const LayerTime& own) {
+  const double ratio = reference.ms / own.ms;
+  if (own.rounds.empty() || own.rounds.size() != reference.rounds.size())
+    return {ratio, ratio, ratio};
+  std::vector<double> ratios;
+  for (size_t i = 0; i < own.rounds.size(); ++i) {
+    if (own.rounds[i] > 0) ratios.push_back(reference.rounds[i] / own.rounds[i]);
+  }
+  return ratios.empty() ? Interval{ratio, ratio, ratio} : median_interval(ratios);
+}
+
 LayerTime time_of(const std::string& layer, const std::vector<LayerTime>& times) {
   const auto found = std::find_if(times.begin(), times.end(),
                                   [&](const LayerTime& time) { return time.layer == layer; });
@@ -54,6 +66,21 @@ std::string to_string(const BreakEven& result) {
     default:
       return fmt::format("{:.1f} %", 100 * result.sparsity);
   }
+}
+
+BreakEvenRange break_even_range(const std::vector<std::pair<double, Interval>>& points) {
+  const auto by = [&](double Interval::*end) {
+    std::vector<std::pair<double, double>> values;
+    for (const auto& [sparsity, factor] : points) values.emplace_back(sparsity, factor.*end);
+    return break_even(std::move(values));
+  };
+  return {by(&Interval::median), by(&Interval::high), by(&Interval::low)};
+}
+
+std::string to_string(const BreakEvenRange& result) {
+  const std::string at = to_string(result.at), earliest = to_string(result.earliest),
+                    latest = to_string(result.latest);
+  return at == earliest && at == latest ? at : fmt::format("{} ({} to {})", at, earliest, latest);
 }
 
 std::vector<double> parse_levels(std::vector<double> percentages) {
@@ -95,30 +122,40 @@ Sweep measure_sweep(const std::vector<PrunedGraph>& levels, int batch, int threa
   options.per_layer = true;
   std::vector<LatencyCase> cases;
   for (const PrunedGraph& pruned : levels) {
+    const size_t dense = cases.size();
     for (const auto engine : breakeven_engines()) {
-      cases.push_back({pruned.graph, engine, batch, threads});
+      const size_t reference = cases.size() == dense ? 0 : dense;
+      cases.push_back({pruned.graph, engine, batch, threads, reference});
     }
   }
   std::vector<LatencyResult> results = measure_latency(cases, options);
-  Sweep sweep{batch, threads, levels, {}};
+  Sweep sweep{batch, threads, levels, {}, {}};
   auto next = std::make_move_iterator(results.begin());
   const auto engines = static_cast<std::ptrdiff_t>(breakeven_engines().size());
   for (size_t i = 0; i < levels.size(); ++i, next += engines) {
     sweep.results.emplace_back(next, next + engines);
   }
+  sweep.curves = layer_curves(sweep);
   return sweep;
 }
 
-double Sweep::speedup(size_t level, size_t engine) const {
-  return results[level][0].cell.median / results[level][engine].cell.median;
+Factor Sweep::factor(size_t level, size_t engine) const {
+  const Factor& factor = *results[level][engine].cell.factor;
+  return engine == 0 ? Factor{{1, 1, 1}, factor.rounds} : factor;
 }
 
-BreakEven Sweep::network_break_even(size_t engine) const {
-  std::vector<std::pair<double, double>> points;
-  for (size_t i = 0; i < levels.size(); ++i) {
-    points.emplace_back(levels[i].level, speedup(i, engine));
-  }
-  return break_even(points);
+BreakEvenRange Sweep::network_break_even(size_t engine) const {
+  std::vector<std::pair<double, Interval>> points;
+  for (size_t i = 0; i < levels.size(); ++i)
+    points.emplace_back(levels[i].level, factor(i, engine));
+  return break_even_range(points);
+}
+
+Interval Sweep::milliseconds(size_t level, size_t engine) const {
+  const double first = results[0][0].cell.median;
+  const double reference = engine == 0 ? first : first / control(level).median;
+  const Factor shown = engine == 0 ? control(level) : factor(level, engine);
+  return {reference / shown.median, reference / shown.high, reference / shown.low};
 }
 
 std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
@@ -130,7 +167,8 @@ std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
                       .shape = fmt::format("{}→{}, {}×{}", s.in_channels, s.out_channels,
                                            s.in_height, s.in_width),
                       .sparsity = {},
-                      .time = {}});
+                      .time = {},
+                      .factor = {}});
   }
   for (size_t level = 0; level < sweep.levels.size(); ++level) {
     std::vector<std::vector<LayerTime>> engines;
@@ -143,20 +181,35 @@ std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
       curve->sparsity.push_back(layer.zeros());
       std::vector<LayerTime>& times = curve->time.emplace_back();
       for (const auto& engine : engines) times.push_back(time_of(layer.name, engine));
+      std::vector<Interval>& factors = curve->factor.emplace_back();
+      for (const LayerTime& time : times) factors.push_back(factor_of(times.front(), time));
       ++curve;
     }
   }
   return curves;
 }
 
-double LayerCurve::speedup(size_t level, size_t engine) const {
-  return time[level][0].ms / time[level][engine].ms;
+BreakEvenRange LayerCurve::break_even(size_t engine) const {
+  std::vector<std::pair<double, Interval>> points;
+  for (size_t i = 0; i < sparsity.size(); ++i) points.emplace_back(sparsity[i], factor[i][engine]);
+  return break_even_range(points);
 }
 
-BreakEven LayerCurve::break_even(size_t engine) const {
-  std::vector<std::pair<double, double>> points;
-  for (size_t i = 0; i < sparsity.size(); ++i) points.emplace_back(sparsity[i], speedup(i, engine));
-  return edgeprune::break_even(points);
+std::optional<std::string> disturbance(const Sweep& sweep) {
+  constexpr double kSame = 0.05;
+  size_t furthest = 0;
+  const auto distance = [&](size_t level) {
+    return std::abs(std::log(sweep.control(level).median));
+  };
+  for (size_t i = 0; i < sweep.levels.size(); ++i) {
+    if (distance(i) > distance(furthest)) furthest = i;
+  }
+  const double factor = sweep.control(furthest).median;
+  if (std::abs(factor - 1) <= kSame) return {};
+  return fmt::format(
+      "dense kernels do the same work at all levels, but were {:.2f} times as fast at {:g} % as at "
+      "{:g} %: something disturbed the times",
+      factor, 100 * sweep.levels[furthest].level, 100 * sweep.levels.front().level);
 }
 
 double speedup_of_others(const Sweep& sweep, size_t level, size_t engine) {

@@ -3,6 +3,7 @@
 // times of one model pruned to several levels.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,15 @@ BreakEven break_even(std::vector<std::pair<double, double>> points);
 /// "43.2 %", "always" or "never".
 std::string to_string(const BreakEven& result);
 
+/// The same of factors with intervals: by their medians, and if all were at the upper or at the
+/// lower end.
+struct BreakEvenRange {
+  BreakEven at, earliest, latest;
+};
+BreakEvenRange break_even_range(const std::vector<std::pair<double, Interval>>& points);
+/// "43.2 % (41.9 % to 45.0 %)", "92.1 % (90.3 % to never)"; "always" if it is that at both ends.
+std::string to_string(const BreakEvenRange& result);
+
 /// The model at one level.
 struct PrunedGraph {
   double level = 0;  ///< fraction of all prunable weights that are zero
@@ -41,32 +51,46 @@ std::vector<PrunedGraph> prune_to_levels(MobileNetV2& model, const std::vector<d
 /// Engines, the first of which is what the others have to beat.
 const std::vector<inference::Engine>& breakeven_engines();
 
-/// All levels and engines at one batch size and thread count.
-struct Sweep {
-  int batch = 1, threads = 1;
-  std::vector<PrunedGraph> levels;
-  std::vector<std::vector<LatencyResult>> results;  ///< [level][breakeven_engines()], with steps
-
-  /// Of the whole network: the time of the first engine divided by that of this one.
-  double speedup(size_t level, size_t engine) const;
-  BreakEven network_break_even(size_t engine) const;
-};
-/// Times everything in one interleaved run.
-Sweep measure_sweep(const std::vector<PrunedGraph>& levels, int batch, int threads,
-                    LatencyOptions options);
-
 /// One 1x1 convolution (or the head) over a sweep: what sparse kernels can make faster.
 struct LayerCurve {
   std::string name, shape;                   ///< "features.1.conv.1", "32→16, 32×32"
   std::vector<double> sparsity;              ///< its own, by level
   std::vector<std::vector<LayerTime>> time;  ///< [level][engine]; ms is NaN if the engine has none
+  /// [level][engine]: how many times as fast as the first engine, by the rounds.
+  std::vector<std::vector<Interval>> factor;
 
-  double speedup(size_t level, size_t engine) const;
+  double speedup(size_t level, size_t engine) const { return factor[level][engine].median; }
   /// In its own sparsity, which global pruning makes another than the network's.
-  BreakEven break_even(size_t engine) const;
+  BreakEvenRange break_even(size_t engine) const;
 };
+
+/// All levels and engines at one batch size and thread count.
+struct Sweep {
+  int batch = 1, threads = 1;
+  std::vector<PrunedGraph> levels;
+  std::vector<std::vector<LatencyResult>> results;  ///< [level][breakeven_engines()], with steps
+  std::vector<LayerCurve> curves;                   ///< layer_curves() of the above
+
+  /// Of the whole network, how many times as fast as the first engine at the same level.
+  Factor factor(size_t level, size_t engine) const;
+  double speedup(size_t level, size_t engine) const { return factor(level, engine).median; }
+  BreakEvenRange network_break_even(size_t engine) const;
+  /// Of the first engine, how many times as fast as at the first level. Dense kernels do the same
+  /// work at all levels, so that it is 1 unless something disturbed the times.
+  Factor control(size_t level) const { return *results[level][0].cell.factor; }
+  /// An engine's time, in ms an image: the first engine's at the first level, divided by factors,
+  /// so that what differs between levels is not the hour at which they were timed.
+  Interval milliseconds(size_t level, size_t engine) const;
+};
+/// Times all in the same rounds.
+Sweep measure_sweep(const std::vector<PrunedGraph>& levels, int batch, int threads,
+                    LatencyOptions options);
 std::vector<LayerCurve> layer_curves(const Sweep& sweep);
 /// All the other layers together: time of the first engine divided by that of this one.
 double speedup_of_others(const Sweep& sweep, size_t level, size_t engine);
+
+/// "dense kernels do the same work at all levels, but were 0.82 times as fast at 50 % as at 0 %";
+/// nothing as long as they are within 5 % of one another.
+std::optional<std::string> disturbance(const Sweep& sweep);
 
 }  // namespace edgeprune

@@ -31,11 +31,18 @@ double interpolated_ms(const Sweep& sweep, size_t engine, double level) {
   for (size_t i = 1; i < sweep.levels.size(); ++i) {
     const double x0 = sweep.levels[i - 1].level, x1 = sweep.levels[i].level;
     if (level > x1) continue;
-    const double y0 = sweep.results[i - 1][engine].cell.median;
-    const double y1 = sweep.results[i][engine].cell.median;
+    const double y0 = sweep.milliseconds(i - 1, engine).median;
+    const double y1 = sweep.milliseconds(i, engine).median;
     return y0 + (y1 - y0) * (level - x0) / (x1 - x0);
   }
-  return sweep.results.back()[engine].cell.median;
+  return sweep.milliseconds(sweep.levels.size() - 1, engine).median;
+}
+
+/// On the axis, whose ends stand for "always" and "never".
+double percent(const BreakEven& at) {
+  return at.kind == BreakEven::Kind::always  ? kLeftEdge
+         : at.kind == BreakEven::Kind::never ? kRightEdge
+                                             : 100 * at.sparsity;
 }
 
 double dense_flops(const inference::Graph& graph) {
@@ -67,7 +74,7 @@ HeatMap breakeven_heat_map(const Sweep& sweep, const Machine& machine) {
     for (size_t i = 0; i < sweep.levels.size(); ++i) values.push_back(ratio_at(i));
     return values;
   };
-  for (const LayerCurve& curve : layer_curves(sweep)) {
+  for (const LayerCurve& curve : sweep.curves) {
     map.rows.push_back({.name = curve.name + "  " + curve.shape,
                         .ratios = ratios([&](size_t i) { return curve.speedup(i, kSparse); }),
                         .remark = to_string(curve.break_even(kSparse))});
@@ -90,15 +97,18 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
     const std::string name = to_string(breakeven_engines()[e]);
     Series series{.name = name, .colour = kColours[e], .marker = kMarkers[e], .line_width = 3};
     for (size_t i = 0; i < sweep.levels.size(); ++i) {
-      const double ms = sweep.results[i][e].cell.median;
-      series.points.emplace_back(100 * sweep.levels[i].level, ms);
-      highest = std::max(highest, ms);
+      const Interval ms = sweep.milliseconds(i, e);
+      series.points.emplace_back(100 * sweep.levels[i].level, ms.median);
+      series.y_bars.emplace_back(ms.low, ms.high);
+      highest = std::max(highest, ms.high);
     }
     if (e > 0) {
-      const BreakEven at = sweep.network_break_even(e);
-      series.name += at.kind == BreakEven::Kind::always  ? ": always faster than dense"
-                     : at.kind == BreakEven::Kind::never ? ": never faster than dense"
-                                                         : ": faster from " + to_string(at) + " on";
+      const BreakEvenRange range = sweep.network_break_even(e);
+      const BreakEven& at = range.at;
+      series.name += at.kind == BreakEven::Kind::always ? ": always faster than dense"
+                     : at.kind == BreakEven::Kind::never
+                         ? ": never faster than dense"
+                         : ": faster from " + to_string(range) + " on";
       if (at.kind == BreakEven::Kind::at) {
         points.push_back({.name = name + " breaks even",
                           .colour = kColours[e],
@@ -106,7 +116,8 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
                           .marker = Marker::diamond,
                           .marker_size = 3.4,
                           .line_width = 3,
-                          .points = {{100 * at.sparsity, interpolated_ms(sweep, e, at.sparsity)}}});
+                          .points = {{100 * at.sparsity, interpolated_ms(sweep, e, at.sparsity)}},
+                          .x_bars = {{percent(range.earliest), percent(range.latest)}}});
       }
     }
     panel.series.push_back(std::move(series));

@@ -25,6 +25,8 @@ Table end_to_end_table(const Sweep& sweep) {
   for (size_t e = 1; e < engine_count(); ++e) {
     columns.push_back({name_of(e) + " ms/image", name_of(e) + "_ms"});
     columns.push_back({"speed-up", name_of(e) + "_speedup"});
+    columns.push_back({"from", name_of(e) + "_speedup_low"});
+    columns.push_back({"to", name_of(e) + "_speedup_high"});
   }
   Table table(columns);
   for (size_t i = 0; i < sweep.levels.size(); ++i) {
@@ -32,7 +34,9 @@ Table end_to_end_table(const Sweep& sweep) {
                              Number{sweep.results[i][0].cell.median, 4}};
     for (size_t e = 1; e < engine_count(); ++e) {
       row.push_back(Number{sweep.results[i][e].cell.median, 4});
-      row.push_back(Number{sweep.speedup(i, e), 2});
+      const Factor factor = sweep.factor(i, e);
+      for (const double end : {factor.median, factor.low, factor.high})
+        row.push_back(Number{end, 2});
     }
     table.add_row(std::move(row));
   }
@@ -58,7 +62,7 @@ Table break_even_table(const Sweep& sweep) {
   network.push_back(Number{100 * sweep.levels[last].level, 1});
   for (size_t e = 1; e < engine_count(); ++e) network.push_back(Number{sweep.speedup(last, e), 2});
   table.add_row(std::move(network));
-  for (const LayerCurve& curve : layer_curves(sweep)) {
+  for (const LayerCurve& curve : sweep.curves) {
     std::vector<Cell> row = {curve.name, curve.shape};
     for (size_t e = 1; e < engine_count(); ++e) row.push_back(to_string(curve.break_even(e)));
     row.push_back(Number{100 * curve.sparsity[last], 1});
@@ -81,17 +85,18 @@ Table breakeven_records(const std::vector<Sweep>& sweeps, const std::string& mod
                                  {"zeros %", "zeros_percent"},
                                  {"median ms/image", "median_ms"},
                                  {"speed-up", "speedup"},
+                                 {"from", "speedup_low"},
+                                 {"to", "speedup_high"},
                                  {"break-even", "breakeven"},
                                  {"n", "samples"},
                                  {"pin", "pin", Align::left}};
   for (const Column& column : machine_columns()) columns.push_back(column);
   Table table(columns);
   for (const Sweep& sweep : sweeps) {
-    const std::vector<LayerCurve> curves = layer_curves(sweep);
     for (size_t i = 0; i < sweep.levels.size(); ++i) {
       for (size_t e = 0; e < engine_count(); ++e) {
         const auto add = [&](const std::string& layer, const std::string& kernel, double sparsity,
-                             double ms, double speedup, const BreakEven& at) {
+                             double ms, const Interval& factor, const BreakEvenRange& at) {
           std::vector<Cell> row = {model,
                                    scenario(sweep.batch),
                                    int64_t{sweep.batch},
@@ -102,7 +107,9 @@ Table breakeven_records(const std::vector<Sweep>& sweeps, const std::string& mod
                                    kernel,
                                    Number{100 * sparsity, 2},
                                    Number{ms, 5},
-                                   Number{speedup, 3},
+                                   Number{factor.median, 3},
+                                   Number{factor.low, 3},
+                                   Number{factor.high, 3},
                                    e == 0 ? Cell() : to_string(at),
                                    sweep.results[i][e].cell.samples,
                                    pinned_cores(sweep.threads)};
@@ -110,10 +117,10 @@ Table breakeven_records(const std::vector<Sweep>& sweeps, const std::string& mod
           table.add_row(std::move(row));
         };
         add("network", "", sweep.levels[i].level, sweep.results[i][e].cell.median,
-            sweep.speedup(i, e), sweep.network_break_even(e));
-        for (const LayerCurve& curve : curves) {
+            sweep.factor(i, e), sweep.network_break_even(e));
+        for (const LayerCurve& curve : sweep.curves) {
           add(curve.name, curve.time[i][e].kernel, curve.sparsity[i], curve.time[i][e].ms,
-              curve.speedup(i, e), curve.break_even(e));
+              curve.factor[i][e], curve.break_even(e));
         }
       }
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
+#include "engine/base/timer.h"
 #include "models/fold.h"
 #include "tools/cli/interrupt.h"
 
@@ -28,6 +29,7 @@ TEST(Latency, CasesAreEveryCombination) {
     EXPECT_EQ(cases[i].engine, i % 2 ? Engine::sparse : Engine::dense);
     EXPECT_EQ(cases[i].batch, i / 2 % 2 ? 64 : 1);
     EXPECT_EQ(cases[i].threads, i / 4 ? 2 : 1);
+    EXPECT_EQ(cases[i].reference, i / 2 * 2) << "dense, at the same batch and threads";
   }
 }
 
@@ -74,18 +76,44 @@ TEST(Latency, ArenaGrowsWithTheBatch) {
   EXPECT_GT(results.at(1).arena_bytes, results[0].arena_bytes);
 }
 
-TEST(Latency, EveryCaseIsMeasuredForTheTimeAskedFor) {
+TEST(Latency, EveryCaseHasItsFactorAgainstItsReference) {
   const auto cases = latency_cases(small_graph(), {Engine::dense, Engine::sparse}, {1, 8}, {1});
   const auto results = measure_latency(
-      cases, {.seconds = 0.1, .min_samples = 1, .warmup_seconds = 0, .min_sample_ms = 2});
+      cases, {.seconds = 1, .min_samples = 1, .warmup_seconds = 0, .min_sample_ms = 0.5});
   for (size_t i = 0; i < results.size(); ++i) {
-    double milliseconds = 0;  // about: how many runs a sample averages is not told
-    for (const double sample : results[i].samples) {
-      milliseconds += sample * std::max(2.0 / results[i].cell.min, double(cases[i].batch));
+    const Factor factor = results[i].cell.factor.value();
+    EXPECT_GE(factor.rounds, 5);
+    EXPECT_LE(factor.low, factor.median);
+    EXPECT_LE(factor.median, factor.high);
+    if (i % 2 == 0) {
+      EXPECT_EQ(factor.low, 1) << "its own reference";
     }
-    EXPECT_GT(milliseconds, 60);
-    EXPECT_LE(results[i].cell.samples, 1000) << "samples of about 2 ms";
+    // The medians over all the samples say about the same, in turns as they are.
+    const double ratio = results[i / 2 * 2].cell.median / results[i].cell.median;
+    EXPECT_NEAR(factor.median, ratio, 0.5 * ratio);
+    EXPECT_TRUE(results[i].cell.load.has_value());
   }
+}
+
+// Dense against dense: whatever the machine does meanwhile, the truth is 1.
+TEST(Latency, TheSameWorkIsAsFastAsItself) {
+  const auto graph = small_graph();
+  const std::vector<LatencyCase> cases = {{graph, Engine::dense, 1, 1, 0},
+                                          {graph, Engine::dense, 1, 1, 0}};
+  const auto results = measure_latency(
+      cases, {.seconds = 10, .min_samples = 1, .warmup_seconds = 0.1, .min_sample_ms = 0.5});
+  EXPECT_NEAR(results[1].cell.factor->median, 1, 0.15);
+}
+
+TEST(Latency, RoundsEndOnceFactorsAreKnownOrTimeIsUp) {
+  const auto cases = latency_cases(small_graph(), {Engine::dense, Engine::sparse}, {1}, {1});
+  LatencyOptions options = kShort;
+  options.seconds = 600;
+  const Stopwatch watch;
+  EXPECT_LE(measure_latency(cases, options).at(1).cell.factor->half_width(), 0.03);
+  EXPECT_LT(watch.seconds(), 300) << "not all of the twenty minutes";
+  options.seconds = 0;
+  EXPECT_EQ(measure_latency(cases, options).at(1).cell.factor->rounds, 5);
 }
 
 TEST(Latency, LayersAreTimedOnRequest) {
@@ -97,6 +125,7 @@ TEST(Latency, LayersAreTimedOnRequest) {
   for (size_t i = 0; i < results.size(); ++i) {
     const auto steps = inference::Plan(*cases[i].graph, cases[i].engine, cases[i].batch).steps();
     ASSERT_EQ(results[i].steps.size(), steps.size());
+    EXPECT_EQ(std::ssize(results[i].steps[0].rounds), results[i].cell.factor->rounds);
     double total = 0;
     for (size_t s = 0; s < steps.size(); ++s) {
       EXPECT_EQ(results[i].steps[s].step.layer, steps[s].layer);

@@ -1,6 +1,7 @@
 #include "tools/measurement/load.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +66,23 @@ TEST(LoadWatch, LeavesOutThisProcess) {
   const double own = own_cpu_seconds() - before, seconds = watch.seconds();
   const double expected = (2.0 * double(usable_processors().size()) - own) / seconds;
   EXPECT_NEAR(load.others().value(), expected, 0.05 * expected);
+  const double stolen = double(usable_processors().size()) / seconds;  // half of them
+  EXPECT_NEAR(load.load().stolen.value(), stolen, 0.05 * stolen);
+}
+
+TEST(LoadWatch, CountsWhenItsCoreIsTaken) {
+  // Two threads on one core have to take it from each other.
+  cpu_set_t before, one;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  CPU_SET(usable_processors().front(), &one);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+  const LoadWatch load;
+  std::thread other([] { spin(0.3); });
+  spin(0.3);
+  other.join();
+  EXPECT_GT(load.load().switches, 3);
+  ::sched_setaffinity(0, sizeof before, &before);
 }
 
 TEST(LoadWatch, SaysNothingAfterTooShortATime) {

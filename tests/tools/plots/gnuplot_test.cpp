@@ -54,6 +54,17 @@ TEST(Gnuplot, TextIsShownAsItStandsAndNeverRun) {
   EXPECT_NE(draw(figure, ImageFormat::svg).find("&lt;a&amp;b"), std::string::npos);
 }
 
+TEST(Gnuplot, ErrorBarsAreDrawn) {
+  EDGEPRUNE_REQUIRE_GNUPLOT();
+  Figure figure = sample_figure();
+  const size_t plain = draw(figure, ImageFormat::svg).size();
+  figure.panels[0].series[0].y_bars = {{0.5, 1.5}, {1.5, 2.5}};
+  const size_t upright = draw(figure, ImageFormat::svg).size();
+  EXPECT_GT(upright, plain);
+  figure.panels[0].series[0].x_bars = {{0, 3}, {40, 60}};
+  EXPECT_GT(draw(figure, ImageFormat::svg).size(), upright);
+}
+
 TEST(Gnuplot, AnEmptySeriesIsNoError) {
   EDGEPRUNE_REQUIRE_GNUPLOT();
   Figure figure = sample_figure();

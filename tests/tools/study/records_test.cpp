@@ -74,9 +74,44 @@ TEST(Records, EveryFieldIsRequired) {
   }
   for (const char* list : {"latency", "curve", "layers"}) {
     for (const auto& [key, value] : whole[list][0].items()) {
+      if (key == "factor" || key == "load") continue;  // may be missing
       nlohmann::json part = whole;
       part[list][0].erase(key);
       EXPECT_THROW(part.get<RunRecord>(), nlohmann::json::exception) << list << "." << key;
+    }
+  }
+}
+
+// Records of before times were taken in turns with the unpruned network.
+TEST(Records, WithoutFactorsTheyStillLoad) {
+  nlohmann::json old = sample_run("channel", "one-shot", 0.5, 0.9);
+  for (nlohmann::json& cell : old["latency"]) {
+    EXPECT_EQ(cell.erase("factor") + cell.erase("load"), 2u);
+  }
+  const auto record = old.get<RunRecord>();
+  ASSERT_EQ(record.latency.size(), 8u);
+  EXPECT_FALSE(record.latency[3].factor || record.latency[3].load);
+  EXPECT_EQ(nlohmann::json(record), old);
+}
+
+TEST(Records, FactorsAndLoadsAreKept) {
+  RunRecord run = sample_run("channel", "one-shot", 0.5, 0.9);
+  run.latency[1].factor = Factor{{1.1, 1.0 / 3, 2}, 17};
+  run.latency[1].load = Load{0.1 + 0.2, {}, 5};
+  const auto read = nlohmann::json::parse(text_of(run)).get<RunRecord>();
+  EXPECT_EQ(read.latency[1].factor->median, 1.1);
+  EXPECT_EQ(read.latency[1].factor->low, 1.0 / 3);
+  EXPECT_EQ(read.latency[1].factor->high, 2);
+  EXPECT_EQ(read.latency[1].factor->rounds, 17);
+  EXPECT_EQ(read.latency[1].load->others, 0.1 + 0.2);
+  EXPECT_FALSE(read.latency[1].load->stolen) << "the kernel did not say";
+  EXPECT_EQ(read.latency[1].load->switches, 5);
+  nlohmann::json part = run;
+  for (const char* key : {"factor", "load"}) {
+    for (const auto& [name, value] : nlohmann::json(run)["latency"][1][key].items()) {
+      part = run;
+      part["latency"][1][key].erase(name);
+      EXPECT_THROW(part.get<RunRecord>(), nlohmann::json::exception) << key << "." << name;
     }
   }
 }

@@ -100,6 +100,11 @@ TEST_F(StudyTest, WritesARowForEveryStepThatHasOne) {
     EXPECT_EQ(record.parameters, 2236682);
     EXPECT_EQ(record.prunable, 2202560);
     EXPECT_EQ(record.latency.size(), 2u) << "dense and sparse, batch 1, one thread";
+    for (const LatencyCell& cell : record.latency) {
+      EXPECT_GE(cell.factor.value().rounds, 5) << "in turns with the unpruned network";
+      EXPECT_LE(cell.factor->low, cell.factor->median);
+      EXPECT_TRUE(cell.load);
+    }
     EXPECT_EQ(record.epochs, 1);
     EXPECT_GT(record.train_seconds, 0);
     EXPECT_EQ(record.checkpoint, "models/" + record.id + ".safetensors");
@@ -334,6 +339,7 @@ TEST_F(StudyTest, MeasuredAnewOnlyTheTimesChange) {
     EXPECT_EQ(records[i].train_seconds, expected[i].train_seconds);
     ASSERT_EQ(records[i].latency.size(), 2u);
     EXPECT_EQ(records[i].latency[1].engine, "sparse");
+    EXPECT_TRUE(records[i].latency[1].factor);
     EXPECT_NE(records[i].latency[0].median, expected[i].latency[0].median);
   }
   plan_.batches = {2};

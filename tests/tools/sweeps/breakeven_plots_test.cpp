@@ -52,6 +52,18 @@ TEST(BreakevenPlots, FigureMarksWhereAnEngineBreaksEvenAndTheLimit) {
   }
 }
 
+TEST(BreakevenPlots, FigureHasErrorBars) {
+  Sweep sweep = sample_sweep();
+  sweep.results[1][1].cell.factor = Factor{{0.9, 0.75, 1.2}, 20};
+  const auto series = breakeven_figure(sweep, sample_machine(), 1e-3).panels[0].series;
+  EXPECT_NEAR(series[1].y_bars.at(1).first, 2.5, 1e-9);
+  EXPECT_NEAR(series[1].y_bars.at(1).second, 4, 1e-9);
+  ASSERT_EQ(series[3].name, "sparse breaks even");
+  const auto [earliest, latest] = series[3].x_bars.at(0);
+  EXPECT_LE(earliest, series[3].points.at(0).first);
+  EXPECT_GE(latest, series[3].points.at(0).first);
+}
+
 TEST(BreakevenPlots, ASingleLevelIsEnough) {
   Sweep sweep = sample_sweep();
   sweep.levels.resize(1);

@@ -24,6 +24,11 @@ TEST(BreakevenTables, EndToEndHasALevelARow) {
   EXPECT_EQ(rows[1].at("sparse_ms"), 3.5);
   EXPECT_DOUBLE_EQ(rows[1].at("sparse_speedup"), 3 / 3.5);
   EXPECT_DOUBLE_EQ(rows[2].at("auto_speedup"), 1.5);
+  Sweep sweep = sample_sweep();
+  sweep.results[1][1].cell.factor = Factor{{0.9, 0.8, 1.1}, 20};
+  const auto row = rows_of(end_to_end_table(sweep))[1];
+  EXPECT_EQ(row.at("sparse_speedup_low"), 0.8);
+  EXPECT_EQ(row.at("sparse_speedup_high"), 1.1);
 }
 
 TEST(BreakevenTables, BreakEvensBeginWithTheNetwork) {
@@ -54,6 +59,8 @@ TEST(BreakevenTables, RecordsAreALineForEachLevelEngineAndLayer) {
   EXPECT_EQ(row.at("batch"), 8);
   EXPECT_EQ(row.at("median_ms"), 2);
   EXPECT_EQ(row.at("speedup"), 0.5);
+  EXPECT_EQ(row.at("speedup_low"), 0.5);
+  EXPECT_EQ(row.at("speedup_high"), 0.5);
   EXPECT_EQ(row.at("breakeven"), "25.0 %");
   EXPECT_EQ(row.at("cpu"), "Sample CPU 9000");
   EXPECT_TRUE(rows[0].at("breakeven").is_null()) << "dense against itself";

@@ -56,6 +56,36 @@ TEST(BreakEven, IsSaidInWordsOrPercent) {
   EXPECT_EQ(to_string(BreakEven{BreakEven::Kind::never, 0}), "never");
 }
 
+TEST(BreakEven, RangesFollowFromTheIntervals) {
+  const BreakEvenRange range =
+      break_even_range({{0, Interval{0.5, 0.4, 0.75}}, {0.5, Interval{1.5, 1.4, 1.75}}});
+  EXPECT_DOUBLE_EQ(range.at.sparsity, 0.25);
+  EXPECT_DOUBLE_EQ(range.earliest.sparsity, 0.125);
+  EXPECT_DOUBLE_EQ(range.latest.sparsity, 0.3);
+  EXPECT_EQ(to_string(range), "25.0 % (12.5 % to 30.0 %)");
+  EXPECT_EQ(to_string(break_even_range({{0.5, Interval{1.1, 1.05, 1.2}}})), "always");
+  EXPECT_EQ(
+      to_string(break_even_range({{0, Interval{0.9, 0.8, 1.05}}, {0.5, Interval{1.1, 0.9, 1.2}}})),
+      "25.0 % (always to never)");
+}
+
+// Dense jumped from 0.82 to 6.71 ms between two levels, and sparse seemed 5.51 times as fast.
+TEST(BreakEven, ADisturbanceOfBothIsNoSpeedUp) {
+  Sweep sweep = testing::sample_sweep();
+  for (LatencyResult& result : sweep.results[2]) {
+    result.cell.median *= 8;  // as it was timed, all engines in turns, at a bad hour
+    for (StepTime& step : result.steps) step.median_ms *= 8;
+  }
+  sweep.results[2][0].cell.factor = testing::exactly(1.0 / 8);
+  EXPECT_DOUBLE_EQ(sweep.speedup(2, 1), 1);
+  EXPECT_DOUBLE_EQ(sweep.network_break_even(1).at.sparsity, 0.75);
+  EXPECT_EQ(
+      disturbance(sweep).value(),
+      "dense kernels do the same work at all levels, but were 0.12 times as fast at 75 % as at "
+      "0 %: something disturbed the times");
+  EXPECT_FALSE(disturbance(testing::sample_sweep()));
+}
+
 TEST(Levels, AreSortedFractionsEachOnce) {
   EXPECT_EQ(parse_levels({80, 0, 50, 80}), (std::vector<double>{0, 0.5, 0.8}));
 }
@@ -103,8 +133,8 @@ TEST(Sweep, SpeedUpsAreAgainstDenseAtTheSameLevel) {
   EXPECT_DOUBLE_EQ(sweep.speedup(0, 0), 1);
   EXPECT_DOUBLE_EQ(sweep.speedup(0, 1), 3 / 4.5);
   EXPECT_DOUBLE_EQ(sweep.speedup(2, 2), 3 / 2.0);
-  EXPECT_DOUBLE_EQ(sweep.network_break_even(1).sparsity, 0.75) << "3 ms of 3 at the last level";
-  EXPECT_EQ(sweep.network_break_even(2).kind, BreakEven::Kind::always);
+  EXPECT_DOUBLE_EQ(sweep.network_break_even(1).at.sparsity, 0.75) << "3 ms of 3 at the last level";
+  EXPECT_EQ(sweep.network_break_even(2).at.kind, BreakEven::Kind::always);
 }
 
 TEST(Sweep, LayersBreakEvenInTheirOwnSparsity) {
@@ -114,8 +144,34 @@ TEST(Sweep, LayersBreakEvenInTheirOwnSparsity) {
   EXPECT_EQ(curves[0].shape, "2→4, 4×4");
   EXPECT_EQ(curves[0].sparsity, (std::vector<double>{0, 0.25, 0.75}));
   EXPECT_DOUBLE_EQ(curves[0].speedup(0, 1), 0.5);
-  EXPECT_DOUBLE_EQ(curves[0].break_even(1).sparsity, 0.25);
-  EXPECT_EQ(curves[1].break_even(1).kind, BreakEven::Kind::always);
+  EXPECT_DOUBLE_EQ(curves[0].break_even(1).at.sparsity, 0.25);
+  EXPECT_EQ(curves[1].break_even(1).at.kind, BreakEven::Kind::always);
+}
+
+TEST(Sweep, ALayersFactorIsOfItsRounds) {
+  Sweep sweep = testing::sample_sweep();
+  for (LatencyResult& result : sweep.results[0]) {
+    for (StepTime& step : result.steps) {
+      step.rounds.assign(9, step.median_ms);
+      step.rounds[3] *= 7;  // in that round the machine was slow, for all
+    }
+  }
+  sweep.results[0][1].steps[0].rounds[5] *= 9;  // and once for sparse alone
+  sweep.results[0][1].steps[0].median_ms *= 4;  // which a median of its own does not survive
+  const LayerCurve curve = layer_curves(sweep)[0];
+  EXPECT_DOUBLE_EQ(curve.factor[0][1].median, 0.5);
+  EXPECT_DOUBLE_EQ(curve.factor[0][1].high, 0.5);
+  EXPECT_EQ(curve.factor[0][0].median, 1);
+}
+
+TEST(Sweep, MillisecondsAreAtThePaceOfTheFirstLevel) {
+  Sweep sweep = testing::sample_sweep();
+  sweep.results[1][1].cell.factor = Factor{{1.5, 1.2, 2}, 20};
+  const Interval ms = sweep.milliseconds(1, 1);
+  EXPECT_DOUBLE_EQ(ms.median, 2);
+  EXPECT_DOUBLE_EQ(ms.low, 1.5);
+  EXPECT_DOUBLE_EQ(ms.high, 2.5);
+  EXPECT_DOUBLE_EQ(sweep.milliseconds(2, 0).median, 3);
 }
 
 TEST(Sweep, AllOtherLayersAreTakenTogether) {
@@ -127,7 +183,7 @@ TEST(Sweep, ALayerThatAnEngineDoesNotTimeIsNotANumber) {
   sweep.results[1][1].steps.erase(sweep.results[1][1].steps.begin());
   const auto curves = layer_curves(sweep);
   EXPECT_TRUE(std::isnan(curves[0].speedup(1, 1)));
-  EXPECT_EQ(curves[0].break_even(1).kind, BreakEven::Kind::at) << "from the other levels";
+  EXPECT_EQ(curves[0].break_even(1).at.kind, BreakEven::Kind::at) << "from the other levels";
 }
 
 TEST(Sweep, MeasuresEveryLevelOnEveryEngine) {
@@ -143,9 +199,11 @@ TEST(Sweep, MeasuresEveryLevelOnEveryEngine) {
       EXPECT_EQ(engines[e].cell.engine, to_string(breakeven_engines()[e]));
       EXPECT_EQ(engines[e].cell.batch, 2);
       EXPECT_FALSE(engines[e].steps.empty());
+      EXPECT_GE(engines[e].cell.factor.value().rounds, 5);
+      EXPECT_EQ(std::ssize(engines[e].steps[0].rounds), engines[e].cell.factor->rounds);
     }
   }
-  for (const LayerCurve& curve : layer_curves(sweep)) {
+  for (const LayerCurve& curve : sweep.curves) {
     for (size_t e = 0; e < breakeven_engines().size(); ++e)
       EXPECT_GT(curve.speedup(1, e), 0) << curve.name;
   }
