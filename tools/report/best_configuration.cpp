@@ -48,10 +48,10 @@ std::vector<BestRow> best_rows(const Results& results) {
       }));
   for (const Timing& timing : main_timings(results.rows())) {
     const RunRecord* fastest = nullptr;
-    double least = 0;
+    double largest = 0;
     for (const RunRecord* row : rows) {
       const auto time = fastest_engine(results, *row, timing);
-      if (time && (fastest == nullptr || time->ms < least)) fastest = row, least = time->ms;
+      if (time && time->factor.low > largest) fastest = row, largest = time->factor.low;
     }
     if (fastest != nullptr) add(best, "fastest at " + timing_text(timing), fastest);
   }
@@ -76,32 +76,6 @@ Table best_sizes(const Results& results, const std::vector<BestRow>& best) {
                    row == &baseline ? Cell() : Number{100 * (row->accuracy - baseline.accuracy), 2},
                    Number{100 * row->sparsity(), 1}, Number{100 * row->multiply_adds_removed(), 1},
                    megabytes(row->file_bytes), megabytes(row->sparse_file_bytes)});
-  }
-  return table;
-}
-
-Table best_latency(const Results& results, const std::vector<BestRow>& best) {
-  const std::vector<std::string> all_engines = engines(results.rows());
-  std::vector<Column> columns = {
-      {"batch", "batch"}, {"threads", "threads"}, {"row", "id", Align::left}};
-  for (const std::string& engine : all_engines) {
-    columns.push_back({engine + " ms", engine + "_ms"});
-    columns.push_back({"× baseline", engine + "_factor"});
-  }
-  Table table(std::move(columns));
-  for (const Timing& timing : timings(results.rows())) {
-    const LatencyCell* dense = find_latency(*results.baseline(), "dense", timing);
-    for (const BestRow& one : with_baseline(results, best)) {
-      std::vector<Cell> cells = {timing.batch, timing.threads, one.row->id};
-      for (const std::string& engine : all_engines) {
-        const LatencyCell* cell = find_latency(*one.row, engine, timing);
-        cells.push_back(cell != nullptr ? Cell(Number{cell->median, 3}) : Cell());
-        cells.push_back(cell != nullptr && dense != nullptr && cell->median > 0
-                            ? Cell(Number{dense->median / cell->median, 2})
-                            : Cell());
-      }
-      table.add_row(std::move(cells));
-    }
   }
   return table;
 }

@@ -21,14 +21,10 @@ struct BestRow {
 };
 
 /// Of the pruned rows at most kAccuracyAllowance below the baseline: the sparsest first, then the
-/// fastest on any engine per main timing, then the smallest file (dense or sparse), each row once.
+/// fastest on any engine per main timing (by the lower end of its factor), then the smallest file (dense or sparse), each row once.
 /// Empty without a baseline or without such a row.
 std::vector<BestRow> best_rows(const Results& results);
 
 /// Accuracy, sparsity and size on disk of the baseline and the best rows.
 Table best_sizes(const Results& results, const std::vector<BestRow>& best);
-/// Their ms per image and the factor against the baseline on dense kernels; a row per row, timing
-/// and engine.
-Table best_latency(const Results& results, const std::vector<BestRow>& best);
-
 }  // namespace edgeprune

@@ -147,7 +147,7 @@ Conclusion iterating_overshoots(const Results& results) {
 std::string factor_sentence(const Results& results, Means means, const char* subject) {
   const std::vector<Timing> all = timings(results.rows());
   const auto found = largest_factor(results, means, all);
-  if (!found) return fmt::format("{}: not measured.", subject);
+  if (!found) return fmt::format("{}: no timing that can be trusted.", subject);
   return fmt::format(
       "{}: {}at most {} as fast as the unpruned network on dense kernels ({} on the {} engine, "
       "{}).",
@@ -168,7 +168,8 @@ Conclusion nothing_is_faster(const Results& results) {
     conclusion.reasons.push_back(factor_sentence(results, means, subject));
   }
   if (!measured) {
-    conclusion.reasons = {"Nothing was timed."};
+    const std::string why = noise_sentence(results);
+    conclusion.reasons = {why.empty() ? "Nothing was timed." : why};
     return conclusion;
   }
   conclusion.verdict = faster ? Verdict::overturned : Verdict::confirmed;

@@ -30,8 +30,7 @@ inline constexpr const char* kVerdictRule =
     "A claim about accuracy is confirmed if every pair of rows it speaks of differs in its "
     "direction, at least one of them by McNemar's test (p < 0.05), and overturned if at least one "
     "pair differs significantly against it and none for it; anything else is not decided. A speed "
-    "counts as faster from 5 % on, which is more than the noise of timing; dense kernels do the "
-    "same work whatever the zeros, and so are judged by the median of the rows.";
+    "counts as faster if its interval lies above 1.05; noisy timings count nowhere.";
 
 /// All four, in the original study's order (original_results.h).
 ///   1. magnitude at 30 and 50 % (one-shot; exact ones if there are none) against the baseline

@@ -8,7 +8,8 @@
 namespace edgeprune {
 namespace {
 
-/// "do (up to 2.87 times, batch 64 on 1 thread)"; nothing if it was not measured.
+/// "do (up to 2.87 times (2.80 to 2.93), batch 64 on 1 thread)"; nothing if no time of it can be
+/// trusted.
 std::string answer(const Results& results, Means means, const std::vector<Timing>& timings) {
   const auto found = largest_factor(results, means, timings);
   if (!found) return {};
@@ -51,12 +52,12 @@ std::string price_sentence(const Results& results) {
     std::optional<TimedRow> fastest;
     for (const BestRow& one : best) {
       const auto time = fastest_engine(results, *one.row, timing);
-      if (time && (!fastest || time->ms < fastest->ms)) fastest = time;
+      if (time && (!fastest || time->factor.low > fastest->factor.low)) fastest = time;
     }
-    if (!fastest || fastest->factor <= 0) continue;
+    if (!fastest) continue;
     text +=
         fmt::format("; {}, the fastest such network takes {:.3f} ms an image, {} as fast ({}, {})",
-                    timing_text(timing), fastest->ms, factor_text(fastest->factor),
+                    timing_text(timing), fastest->ms.median, factor_text(fastest->factor),
                     fastest->row->id, fastest->engine);
   }
   return text + ".";
@@ -67,7 +68,8 @@ std::string price_sentence(const Results& results) {
 std::string headline(const Results& results) {
   if (results.rows().empty()) return "No run has finished yet.";
   std::string text;
-  for (const std::string& sentence : {speed_sentence(results), price_sentence(results)}) {
+  for (const std::string& sentence :
+       {speed_sentence(results), noise_sentence(results), price_sentence(results)}) {
     if (!sentence.empty()) text += (text.empty() ? "" : " ") + sentence;
   }
   return text;

@@ -32,16 +32,18 @@ std::vector<Picture> pictures(const Results& results) {
   if (timed) {
     found.push_back(picture(results, "latency", "Latency against sparsity",
                             "Colour tells what was pruned, dashes and markers the engine; "
-                            "schedules are taken together, as they hardly matter here.",
+                            "schedules are taken together, as they hardly matter here. Bars are "
+                            "the 95 % intervals; noisy timings are not shown.",
                             latency_figure));
   }
   found.push_back(picture(results, "nonzero_parameters", "Nonzero parameters against sparsity",
                           "All ways lie on one line by definition; broader lines are drawn below, "
                           "so that each can be seen.",
                           nonzero_figure));
-  if (timed) {
+  if (has_trusted_times(results)) {
     found.push_back(picture(results, "pareto", "Accuracy against measured latency",
-                            "Each row on its fastest engine. Up and to the left is better; nothing "
+                            "Each row on its fastest engine, without noisy timings; bars are the "
+                            "95 % intervals. Up and to the left is better; nothing "
                             "beats the rows on the dashed line. Rows more than 25 points below the "
                             "most accurate one are not shown.",
                             pareto_figure));

@@ -30,6 +30,13 @@ Marker marker(const Line& line) {
   return line.recovery ? Marker::star : kMarkers[schedule_rank(line.schedule)];
 }
 
+/// Bars without length would only blot the markers.
+void drop_idle_bars(Series& series) {
+  if (std::ranges::all_of(series.y_bars, [](const auto& bar) { return bar.first == bar.second; })) {
+    series.y_bars.clear();
+  }
+}
+
 }  // namespace
 
 std::string variant_colour(const std::string& variant, const std::string& schedule) {
@@ -91,8 +98,12 @@ Series series_of(const Line& line, const RowValue& value) {
                 .marker = marker(line),
                 .marker_size = 1.1 + 0.7 * line.depth};
   for (const RunRecord* row : line.rows) {
-    if (const auto y = value(*row)) series.points.emplace_back(percent_sparsity(*row), *y);
+    const auto y = value(*row);
+    if (!y) continue;
+    series.points.emplace_back(percent_sparsity(*row), y->median);
+    series.y_bars.emplace_back(y->low, y->high);
   }
+  drop_idle_bars(series);
   return series;
 }
 
@@ -101,12 +112,15 @@ std::vector<Series> baseline_marker(const Rows& rows, const RowValue& value, std
   const RunRecord* baseline = find_baseline(rows);
   const auto y = baseline != nullptr ? value(*baseline) : std::nullopt;
   if (!y) return {};
-  return {{.name = std::move(name),
-           .colour = kGrey,
-           .dash = Dash::none,
-           .marker = shape,
-           .marker_size = 1.6,
-           .points = {{percent_sparsity(*baseline), *y}}}};
+  Series series{.name = std::move(name),
+                .colour = kGrey,
+                .dash = Dash::none,
+                .marker = shape,
+                .marker_size = 1.6,
+                .points = {{percent_sparsity(*baseline), y->median}},
+                .y_bars = {{y->low, y->high}}};
+  drop_idle_bars(series);
+  return {series};
 }
 
 std::vector<Series> baseline_line(const Rows& rows, const RowValue& value, std::string name,
@@ -125,6 +139,7 @@ std::pair<double, double> extent(const Panel& panel) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const Series& series : panel.series) {
     for (const auto& [x, y] : series.points) low = std::min(low, y), high = std::max(high, y);
+    for (const auto& [y0, y1] : series.y_bars) low = std::min(low, y0), high = std::max(high, y1);
   }
   return {low, high};
 }

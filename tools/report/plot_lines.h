@@ -32,8 +32,12 @@ std::vector<Line> lines(const std::vector<RunRecord>& rows);
 /// channels violet.
 std::string variant_colour(const std::string& variant, const std::string& schedule = "one-shot");
 
-/// What is drawn of a row; nothing if it was not measured.
-using RowValue = std::function<std::optional<double>(const RunRecord&)>;
+/// What is drawn of a row, with error bars if its ends differ; nothing if it was not measured.
+using RowValue = std::function<std::optional<Interval>(const RunRecord&)>;
+/// A value without doubt.
+inline Interval exact(double value) {
+  return {value, value, value};
+}
 
 /// Against sparsity. Lower markers are larger, so that they show where rows coincide.
 Series series_of(const Line& line, const RowValue& value);

@@ -8,6 +8,7 @@
 #include "tools/report/original_results.h"
 #include "tools/report/plot_lines.h"
 #include "tools/report/query.h"
+#include "tools/report/speed.h"
 
 namespace edgeprune {
 namespace {
@@ -49,17 +50,21 @@ std::vector<Series> original_points(const Rows& rows) {
 
 /// Joins neighbours less than a point of sparsity apart into their mean.
 void average_neighbours(Series& series) {
-  std::vector<std::pair<double, double>> averaged;
+  std::vector<std::pair<double, double>> averaged, bars;
   for (size_t i = 0; i < series.points.size();) {
-    double x = 0, y = 0;
+    double x = 0, y = 0, low = 0, high = 0;
     size_t j = i;
     for (; j < series.points.size() && series.points[j].first < series.points[i].first + 1; ++j) {
       x += series.points[j].first, y += series.points[j].second;
+      if (series.y_bars.empty()) continue;
+      low += series.y_bars[j].first, high += series.y_bars[j].second;
     }
     averaged.emplace_back(x / double(j - i), y / double(j - i));
+    if (!series.y_bars.empty()) bars.emplace_back(low / double(j - i), high / double(j - i));
     i = j;
   }
   series.points = std::move(averaged);
+  series.y_bars = std::move(bars);
 }
 
 /// All rows of a variant, whatever their schedule and recovery.
@@ -77,17 +82,28 @@ std::vector<Line> variant_lines(const Rows& rows) {
   return found;
 }
 
-Panel latency_panel(const Rows& rows, const Timing& timing) {
+/// At the unpruned network's pace; the median as it is where rows were not timed together; nothing
+/// if it is noisy.
+std::optional<Interval> latency_of(const Results& results, const RunRecord& row,
+                                   const std::string& engine, const Timing& timing) {
+  const LatencyCell* cell = find_latency(row, engine, timing);
+  if (cell == nullptr) return {};
+  if (!cell->factor) return exact(cell->median);
+  const Factor* factor = trusted_factor(row, *cell);
+  return factor != nullptr ? std::optional(paced(results, *cell, *factor)) : std::nullopt;
+}
+
+Panel latency_panel(const Results& results, const Timing& timing) {
+  const Rows& rows = results.rows();
   Panel panel{.title = fmt::format("batch {}", timing.batch),
-              .y_label = "median latency (ms per image)"};
+              .y_label = "latency at the unpruned network's pace (ms per image)"};
   for (const std::string& engine : engines(rows)) {
     const bool dense = engine == "dense", sparse = engine == "sparse";
     const Marker shape = dense    ? Marker::circle
                          : sparse ? Marker::filled_circle
                                   : Marker::filled_triangle;
-    const RowValue value = [&](const RunRecord& row) -> std::optional<double> {
-      const LatencyCell* cell = find_latency(row, engine, timing);
-      return cell != nullptr ? std::optional(cell->median) : std::nullopt;
+    const RowValue value = [&](const RunRecord& row) {
+      return latency_of(results, row, engine, timing);
     };
     const std::string name = "unpruned, " + engine;
     for (Series& series : dense ? baseline_line(rows, value, name, Marker::diamond)
@@ -114,7 +130,7 @@ Panel latency_panel(const Rows& rows, const Timing& timing) {
 Figure accuracy_figure(const Results& results) {
   const Rows& rows = results.rows();
   Panel panel = panel_of(rows, "accuracy on the test set (%)",
-                         [](const RunRecord& row) { return 100 * row.accuracy; });
+                         [](const RunRecord& row) { return exact(100 * row.accuracy); });
   for (Series& series : original_points(rows)) panel.series.push_back(std::move(series));
   range_of_percents(panel);
   return figure(rows, "Accuracy after pruning and fine-tuning", {panel});
@@ -123,7 +139,7 @@ Figure accuracy_figure(const Results& results) {
 Figure nonzero_figure(const Results& results) {
   const Rows& rows = results.rows();
   Panel panel = panel_of(rows, "nonzero parameters (millions)", [](const RunRecord& row) {
-    return static_cast<double>(row.nonzero_parameters) / 1e6;
+    return exact(static_cast<double>(row.nonzero_parameters) / 1e6);
   });
   // Masks put all methods on one diagonal: broad lines below narrow ones keep each in sight.
   const std::vector<Line> all = lines(rows);
@@ -139,7 +155,7 @@ Figure latency_figure(const Results& results) {
   const std::vector<Timing> shown = main_timings(rows);
   require(!shown.empty(), "latency_figure", "no run has a latency");
   std::vector<Panel> panels;
-  for (const Timing& timing : shown) panels.push_back(latency_panel(rows, timing));
+  for (const Timing& timing : shown) panels.push_back(latency_panel(results, timing));
   const int threads = shown.front().threads;
   Figure drawn = figure(rows,
                         fmt::format("Latency after pruning, {} thread{}{}", threads,

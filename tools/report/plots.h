@@ -15,7 +15,8 @@ Figure nonzero_figure(const Results& results);
 
 /// A panel for each main timing (query.h). The schedule hardly matters here: a line joins the rows
 /// of one variant and engine; rows less than a point of sparsity apart are averaged. Colour tells
-/// the variant, dashes and markers the engine. Throws std::invalid_argument if nothing was timed.
+/// the variant, dashes and markers the engine. Milliseconds are at the unpruned network's pace
+/// (speed.h), with their intervals; noisy ones are left out (noise.h). Throws std::invalid_argument if nothing was timed.
 Figure latency_figure(const Results& results);
 
 }  // namespace edgeprune

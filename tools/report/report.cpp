@@ -35,6 +35,42 @@ std::string machine(const Results& results) {
                      values(results, &RunRecord::trained_commit));
 }
 
+constexpr const char* kLatencyCaption =
+    "Milliseconds per image: median, 90th and 99th percentile. \"× unpruned\" is how many times as "
+    "fast as the unpruned network on dense kernels, timed in turns, with the interval that holds "
+    "it "
+    "with 95 % confidence; empty where the remark says why not.";
+
+/// What disturbed the times, over all of them; nothing if it is not on record.
+std::string disturbances(const Results& results) {
+  double others = 0, most = 0, stolen = 0;
+  int64_t switches = 0, counted = 0, known = 0;
+  for (const RunRecord& row : results.rows()) {
+    for (const LatencyCell& cell : row.latency) {
+      if (!cell.load) continue;
+      ++counted;
+      switches += cell.load->switches;
+      if (!cell.load->others) continue;
+      ++known;
+      others += *cell.load->others;
+      most = std::max(most, *cell.load->others);
+      stolen += cell.load->stolen.value_or(0);
+    }
+  }
+  if (counted == 0) return {};
+  std::string text =
+      fmt::format(" While it was timed: {:.0f} involuntary context switches a timing",
+                  double(switches) / double(counted));
+  if (known > 0) {
+    text += fmt::format(
+        ", and others kept {:.2f} processors busy on average, {:.2f} at most ({:.2f} stolen by "
+        "other "
+        "virtual machines)",
+        others / double(known), most, stolen / double(known));
+  }
+  return text + ".";
+}
+
 std::string most_accurate(const Results& results) {
   const auto& rows = results.rows();
   const RunRecord& best = *std::max_element(
@@ -66,7 +102,8 @@ void add_conclusions(Page& page, const Results& results) {
   if (!timings(results.rows()).empty()) {
     page.blocks.push_back(TableBlock{speed_table(results),
                                      "The largest factors against the unpruned network on dense "
-                                     "kernels, with the row and the engine."});
+                                     "kernels, by the lower end of their 95 % intervals, with the "
+                                     "row and the engine. Noisy timings are left out."});
   }
   Table reached = reached_table(results);
   if (!reached.rows().empty()) {
@@ -103,9 +140,9 @@ void add_best(Page& page, const Results& results) {
   page.blocks.push_back(TableBlock{best_sizes(results, best),
                                    "Of all rows at most half a point below the baseline."});
   if (timings(results.rows()).empty()) return;
-  page.blocks.push_back(TableBlock{best_latency(results, best),
-                                   "Median ms per image; \"× baseline\" compares with the unpruned "
-                                   "network on dense kernels at the same batch and threads."});
+  std::vector<const RunRecord*> rows = {results.baseline()};
+  for (const BestRow& one : best) rows.push_back(one.row);
+  page.blocks.push_back(TableBlock{latency_table(rows), kLatencyCaption});
 }
 
 void add_recovery(Page& page, const Results& results) {
@@ -142,11 +179,19 @@ void add_measurement(Page& page) {
       "one-shot: pruned once, then fine-tuned. exact: a tenth of the original count a step, "
       "fine-tuned after each. compounding: the original study's arithmetic, each step's "
       "fraction of what is left. cubic: Zhu and Gupta's schedule (2017).",
-      "Latency is the median in ms per image after warm-up, all engines of a row in turns in one "
-      "run. Rows are timed at different moments unless all were timed anew in turns (study "
-      "--remeasure): without that, a factor between two rows is no better than the machine was "
-      "quiet. dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 "
-      "convolutions and the head. auto: the faster of the two, layer by layer.",
+      "Each row was timed in turns with the unpruned network on dense kernels, round after round. "
+      "A factor is the median of the rounds' ratios, in brackets the interval that holds the true "
+      "one with 95 % confidence (percentile bootstrap): what slows the machine down slows both "
+      "down, and cancels. Milliseconds of different rows are of different moments; where they are "
+      "compared (fastest row, pictures), they are the unpruned network's, divided by the factor. "
+      "dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 convolutions and the "
+      "head. auto: the faster of the two, layer by layer.",
+      "Some timings are controls: dense kernels do the same work whatever was zeroed, and where "
+      "nothing was, auto has nothing to skip. If a control leaves 1 by more than 5 %, or an "
+      "interval "
+      "reaches further than 5 % to either side, the timings of that row, batch and thread count "
+      "are "
+      "noisy: no headline, conclusion, best configuration or Pareto front counts them.",
       "p-values are McNemar's exact two-sided test on the images that only one of two networks has "
       "right. They say whether two networks differ, not whether another training of either would "
       "(that takes seeds); of several seeds the largest p counts, and 1 if they disagree. They are "
@@ -160,7 +205,7 @@ void add_measurement(Page& page) {
 Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn) {
   Page page{.title = "Pruning study", .lead = headline(results), .blocks = {}};
   if (results.rows().empty()) return page;
-  page.blocks.push_back(Paragraph{machine(results)});
+  page.blocks.push_back(Paragraph{machine(results) + disturbances(results)});
   add_conclusions(page, results);
   add_results(page, results);
   add_best(page, results);
@@ -172,9 +217,7 @@ Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn)
                                    "epochs and minutes are all training behind the baseline."});
   if (!timings(results.rows()).empty()) {
     page.blocks.push_back(Heading{"Latency"});
-    page.blocks.push_back(TableBlock{latency_table(results),
-                                     "Median milliseconds per image; speed-up of sparse over dense "
-                                     "on the same weights."});
+    page.blocks.push_back(TableBlock{latency_table(results), kLatencyCaption});
   }
   add_measurement(page);
   return page;

@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "tools/report/mcnemar.h"
+#include "tools/report/noise.h"
 #include "tools/report/query.h"
 
 namespace edgeprune {
@@ -23,23 +24,40 @@ void average(RunRecord& row, const Runs& runs, T RunRecord::*field) {
   row.*field = static_cast<T>(sum / static_cast<double>(runs.size()));
 }
 
-/// Medians and percentiles: their mean over the seeds that have the cell.
+/// The mean of times and factors over the seeds that have the cell: over those whose times can be
+/// trusted, if there are any.
 void average(LatencyCell& cell, const Runs& runs) {
-  std::vector<const LatencyCell*> cells;
+  const Timing timing{cell.batch, cell.threads};
+  std::vector<const LatencyCell*> all, trusted;
   for (const RunRecord* run : runs) {
-    const LatencyCell* found = find_latency(*run, cell.engine, {cell.batch, cell.threads});
-    if (found != nullptr) cells.push_back(found);
+    const LatencyCell* found = find_latency(*run, cell.engine, timing);
+    if (found == nullptr) continue;
+    all.push_back(found);
+    if (trusted_factor(*run, *found) != nullptr) trusted.push_back(found);
   }
+  const auto& cells = trusted.empty() ? all : trusted;
+  const auto mean = [&](const auto& value) {
+    double sum = 0;
+    for (const LatencyCell* one : cells) sum += value(*one);
+    return sum / static_cast<double>(cells.size());
+  };
   for (double LatencyCell::*field :
        {&LatencyCell::median, &LatencyCell::mean, &LatencyCell::p90, &LatencyCell::p99}) {
-    double sum = 0;
-    for (const LatencyCell* one : cells) sum += one->*field;
-    cell.*field = sum / static_cast<double>(cells.size());
+    cell.*field = mean([=](const LatencyCell& one) { return one.*field; });
   }
   for (const LatencyCell* one : cells) {
     cell.min = std::min(cell.min, one->min);
     cell.max = std::max(cell.max, one->max);
   }
+  if (!std::ranges::all_of(cells, [](const auto* one) { return one->factor.has_value(); })) {
+    cell.factor.reset();
+    return;
+  }
+  cell.factor = Factor();
+  for (double Interval::*end : {&Interval::median, &Interval::low, &Interval::high}) {
+    (*cell.factor).*end = mean([=](const LatencyCell& one) { return (*one.factor).*end; });
+  }
+  for (const LatencyCell* one : cells) cell.factor->rounds += one->factor->rounds;
 }
 
 RunRecord mean_of(const Runs& runs) {

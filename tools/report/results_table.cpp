@@ -103,9 +103,23 @@ Cell median(const RunRecord& row, const std::string& engine, const Timing& timin
 Cell speed_up(const RunRecord& row, const Timing& timing) {
   const LatencyCell* dense = find_latency(row, "dense", timing);
   const LatencyCell* sparse = find_latency(row, "sparse", timing);
-  if (dense == nullptr || sparse == nullptr) return {};
-  return Number{dense->median / sparse->median, 2};
+  if (dense == nullptr || sparse == nullptr || trusted_factor(row, *dense) == nullptr) return {};
+  return Number{sparse->factor->median / dense->factor->median, 2};
 }
+
+/// One end of an engine's factor; empty if it is in doubt.
+Cell factor_cell(const RunRecord& row, const LatencyCell* cell, double Interval::*end) {
+  const Factor* factor = cell != nullptr ? trusted_factor(row, *cell) : nullptr;
+  return factor != nullptr ? Cell(Number{(*factor).*end, 2}) : Cell();
+}
+
+struct FactorColumn {
+  const char *name, *key;
+  double Interval::*end;
+};
+constexpr FactorColumn kFactorColumns[] = {{"× unpruned", "factor", &Interval::median},
+                                           {"from", "factor_low", &Interval::low},
+                                           {"to", "factor_high", &Interval::high}};
 
 Columns latency_columns(const Results& results) {
   Columns columns;
@@ -120,7 +134,20 @@ Columns latency_columns(const Results& results) {
       add_if_any({fmt::format("{} b{} t{} ms", engine, batch, threads),
                   fmt::format("{}_b{}_t{}_ms", engine, batch, threads)},
                  [=](const RunRecord& row) { return median(row, engine, timing); });
+      for (const FactorColumn& one : kFactorColumns) {
+        add_if_any({fmt::format("{} b{} t{} {}", engine, batch, threads, one.name),
+                    fmt::format("{}_b{}_t{}_{}", engine, batch, threads, one.key)},
+                   [=](const RunRecord& row) {
+                     return factor_cell(row, find_latency(row, engine, timing), one.end);
+                   });
+      }
     }
+    add_if_any({fmt::format("remark b{} t{}", batch, threads),
+                fmt::format("remark_b{}_t{}", batch, threads), Align::left},
+               [=](const RunRecord& row) {
+                 const std::string remark = doubt(row, timing);
+                 return remark.empty() ? Cell() : Cell(remark);
+               });
     add_if_any({fmt::format("speed-up b{} t{}", batch, threads),
                 fmt::format("speedup_b{}_t{}", batch, threads)},
                [=](const RunRecord& row) { return speed_up(row, timing); });
@@ -210,15 +237,18 @@ Table comparison_table(const Results& results) {
     const Timing timing = timed.back();  // the original study timed batches
     columns.push_back({{"dense ms", "dense_ms"},
                        [=](const RunRecord& row) { return median(row, "dense", timing); }});
-    columns.push_back({{"fastest ms", "fastest_ms"}, [=, &results](const RunRecord& row) {
-                         const auto best = fastest_engine(results, row, timing);
-                         return best ? Number{best->ms, 3} : Cell();
-                       }});
     columns.push_back(
-        {{"engine", "fastest_engine", Align::left}, [=, &results](const RunRecord& row) {
+        {{"fastest", "fastest_engine", Align::left}, [=, &results](const RunRecord& row) {
            const auto best = fastest_engine(results, row, timing);
-           return best ? Cell(best->engine) : Cell();
+           return Cell(best ? best->engine : doubt(row, timing));
          }});
+    columns.push_back({{"times as fast as unpruned", "fastest_factor", Align::left},
+                       [=, &results](const RunRecord& row) {
+                         const auto best = fastest_engine(results, row, timing);
+                         if (!best) return Cell();
+                         return Cell(fmt::format("{:.2f} ({:.2f} to {:.2f})", best->factor.median,
+                                                 best->factor.low, best->factor.high));
+                       }});
     columns.push_back(original_latency());
   }
   return table_of(results.rows(), columns);
@@ -230,26 +260,48 @@ Table size_table(const Results& results) {
   return table_of(results.rows(), columns);
 }
 
-Table latency_table(const Results& results) {
+Table latency_table(const std::vector<const RunRecord*>& rows) {
   std::vector<Column> headings = {{"batch", "batch"},
                                   {"threads", "threads"},
                                   {"row", "id", Align::left},
-                                  {"sparsity %", "sparsity_percent"}};
-  const std::vector<std::string> all_engines = engines(results.rows());
-  for (const std::string& engine : all_engines) {
-    headings.push_back({engine + " ms", engine + "_ms"});
-  }
-  headings.push_back({"speed-up", "speedup"});
+                                  {"sparsity %", "sparsity_percent"},
+                                  {"engine", "engine", Align::left},
+                                  {"median ms", "median_ms"},
+                                  {"p90", "p90_ms"},
+                                  {"p99", "p99_ms"}};
+  for (const FactorColumn& one : kFactorColumns) headings.push_back({one.name, one.key});
+  headings.push_back({"remark", "remark", Align::left});
   Table table(std::move(headings));
-  for (const Timing& timing : timings(results.rows())) {
-    for (const RunRecord& row : results.rows()) {
-      std::vector<Cell> cells = {timing.batch, timing.threads, row.id, percent(row.sparsity())};
-      for (const std::string& engine : all_engines) cells.push_back(median(row, engine, timing));
-      cells.push_back(speed_up(row, timing));
-      table.add_row(std::move(cells));
+  std::vector<RunRecord> records;
+  for (const RunRecord* row : rows) records.push_back(*row);
+  for (const Timing& timing : timings(records)) {
+    for (const RunRecord& row : records) {
+      for (const std::string& engine : engines(records)) {
+        const LatencyCell* cell = find_latency(row, engine, timing);
+        if (cell == nullptr) continue;
+        std::vector<Cell> cells = {timing.batch,
+                                   timing.threads,
+                                   row.id,
+                                   percent(row.sparsity()),
+                                   engine,
+                                   Number{cell->median, 3},
+                                   Number{cell->p90, 3},
+                                   Number{cell->p99, 3}};
+        for (const FactorColumn& one : kFactorColumns) {
+          cells.push_back(factor_cell(row, cell, one.end));
+        }
+        cells.emplace_back(doubt(row, timing));
+        table.add_row(std::move(cells));
+      }
     }
   }
   return table;
+}
+
+Table latency_table(const Results& results) {
+  std::vector<const RunRecord*> rows;
+  for (const RunRecord& row : results.rows()) rows.push_back(&row);
+  return latency_table(rows);
 }
 
 Table recovery_table(const Results& results) {

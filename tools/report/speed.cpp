@@ -13,9 +13,10 @@
 namespace edgeprune {
 namespace {
 
-/// Sparse minus dense, in ms per image, at a sparsity.
+/// Sparse minus dense at a sparsity, as shares of the unpruned network's time.
 struct Gap {
-  double sparsity, milliseconds;
+  double sparsity = 0;
+  Interval time{};
 };
 
 /// The baseline and all rows of one variant that have both engines' times, by ascending sparsity.
@@ -25,36 +26,51 @@ std::vector<Gap> gaps(const Results& results, const std::string& of, const Timin
     if (variant(row) != of && row.method != "none") continue;
     const LatencyCell* dense = find_latency(row, "dense", timing);
     const LatencyCell* sparse = find_latency(row, "sparse", timing);
-    if (dense != nullptr && sparse != nullptr) {
-      found.push_back({row.sparsity(), sparse->median - dense->median});
-    }
+    if (dense == nullptr || sparse == nullptr || trusted_factor(row, *dense) == nullptr) continue;
+    const Factor &other = *dense->factor, &own = *sparse->factor;
+    const double reference = 1 / other.median;
+    found.push_back(
+        {row.sparsity(),
+         {1 / own.median - reference, 1 / own.high - reference, 1 / own.low - reference}});
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const Gap& a, const Gap& b) { return a.sparsity < b.sparsity; });
   return found;
 }
 
+/// Where one end of the gaps crosses zero: 0 if it is below everywhere, 1 if it is not at the last.
 /// Looks behind the last row where sparse is not faster: "from" promises that no denser row follows
 /// that disagrees.
-std::string faster_from(const std::vector<Gap>& gaps) {
-  const auto last_slow = std::find_if(gaps.rbegin(), gaps.rend(),
-                                      [](const Gap& gap) { return gap.milliseconds >= 0; });
-  if (last_slow == gaps.rend()) return "in all of these rows";
-  if (last_slow == gaps.rbegin()) return "not in these rows";
+double crossing(const std::vector<Gap>& gaps, double Interval::*end) {
+  const auto last_slow =
+      std::find_if(gaps.rbegin(), gaps.rend(), [=](const Gap& gap) { return gap.time.*end >= 0; });
+  if (last_slow == gaps.rend()) return 0;
+  if (last_slow == gaps.rbegin()) return 1;
   const Gap& slow = *last_slow;
   const Gap& fast = *std::prev(last_slow);
-  const double share = slow.milliseconds / (slow.milliseconds - fast.milliseconds);
-  return fmt::format("from about {:.0f} % sparsity",
-                     100 * (slow.sparsity + share * (fast.sparsity - slow.sparsity)));
+  const double share = slow.time.*end / (slow.time.*end - fast.time.*end);
+  return slow.sparsity + share * (fast.sparsity - slow.sparsity);
+}
+
+std::string faster_from(const std::vector<Gap>& gaps) {
+  const auto text = [](double at) {
+    return at == 0 ? std::string("always") : at == 1 ? "never" : fmt::format("{:.0f} %", 100 * at);
+  };
+  const double at = crossing(gaps, &Interval::median);
+  if (at == 0) return "in all of these rows";
+  if (at == 1) return "not in these rows";
+  const std::string earliest = text(crossing(gaps, &Interval::low));
+  const std::string latest = text(crossing(gaps, &Interval::high));
+  const std::string range = earliest == latest ? "" : fmt::format(" ({} to {})", earliest, latest);
+  return fmt::format("from about {} sparsity{}", text(at), range);
 }
 
 TimedRow timed(const Results& results, const RunRecord& row, const LatencyCell& cell) {
-  TimedRow result{&row, cell.engine, {cell.batch, cell.threads}, cell.median};
-  const RunRecord* baseline = results.baseline();
-  const LatencyCell* dense =
-      baseline != nullptr ? find_latency(*baseline, "dense", result.timing) : nullptr;
-  if (dense != nullptr && cell.median > 0) result.factor = dense->median / cell.median;
-  return result;
+  return {&row,
+          cell.engine,
+          {cell.batch, cell.threads},
+          *cell.factor,
+          paced(results, cell, *cell.factor)};
 }
 
 /// All of the rows' times that `means` applies to.
@@ -63,7 +79,7 @@ std::vector<TimedRow> timed_rows(const Results& results, Means means,
   std::vector<TimedRow> found;
   for (const RunRecord& row : results.rows()) {
     for (const LatencyCell& cell : row.latency) {
-      if (!applies(means, row, cell.engine)) continue;
+      if (!applies(means, row, cell.engine) || trusted_factor(row, cell) == nullptr) continue;
       const Timing timing{cell.batch, cell.threads};
       if (std::find(timings.begin(), timings.end(), timing) == timings.end()) continue;
       found.push_back(timed(results, row, cell));
@@ -74,9 +90,10 @@ std::vector<TimedRow> timed_rows(const Results& results, Means means,
 
 Cell factor_cell(Means means, const std::optional<TimedRow>& found) {
   if (!found) return {};
-  if (means == Means::dense_kernels)
-    return fmt::format("{:.2f} ({})", found->factor, found->row->id);
-  return fmt::format("{:.2f} ({}, {})", found->factor, found->row->id, found->engine);
+  const Factor& factor = found->factor;
+  const std::string text = fmt::format("{:.2f} ({:.2f} to {:.2f}; {}", factor.median, factor.low,
+                                       factor.high, found->row->id);
+  return means == Means::dense_kernels ? text + ")" : fmt::format("{}, {})", text, found->engine);
 }
 
 }  // namespace
@@ -87,12 +104,22 @@ bool applies(Means means, const RunRecord& row, const std::string& engine) {
   return means == (engine == "dense" ? Means::dense_kernels : Means::sparse_kernels);
 }
 
+Interval paced(const Results& results, const LatencyCell& cell, const Factor& factor) {
+  const RunRecord* baseline = results.baseline();
+  const LatencyCell* dense =
+      baseline != nullptr ? find_latency(*baseline, "dense", {cell.batch, cell.threads}) : nullptr;
+  const double unpruned = dense != nullptr ? dense->median : cell.median * factor.median;
+  return {unpruned / factor.median, unpruned / factor.high, unpruned / factor.low};
+}
+
 std::optional<TimedRow> fastest_engine(const Results& results, const RunRecord& row,
                                        const Timing& timing) {
   std::optional<TimedRow> best;
   for (const LatencyCell& cell : row.latency) {
     if (Timing{cell.batch, cell.threads} != timing) continue;
-    if (!best || cell.median < best->ms) best = timed(results, row, cell);
+    const Factor* factor = trusted_factor(row, cell);
+    if (factor != nullptr && (!best || factor->low > best->factor.low))
+      best = timed(results, row, cell);
   }
   return best;
 }
@@ -102,7 +129,7 @@ std::optional<TimedRow> largest_factor(const Results& results, Means means,
   std::optional<TimedRow> best;
   for (const TimedRow& candidate : timed_rows(results, means, timings)) {
     if (candidate.row->accuracy < min_accuracy) continue;
-    if (candidate.factor > (best ? best->factor : 0)) best = candidate;
+    if (!best || candidate.factor.low > best->factor.low) best = candidate;
   }
   return best;
 }
@@ -110,9 +137,8 @@ std::optional<TimedRow> largest_factor(const Results& results, Means means,
 std::optional<double> median_factor(const Results& results, Means means,
                                     const std::vector<Timing>& timings) {
   std::vector<double> factors;
-  for (const TimedRow& row : timed_rows(results, means, timings)) {
-    if (row.factor > 0) factors.push_back(row.factor);
-  }
+  for (const TimedRow& row : timed_rows(results, means, timings))
+    factors.push_back(row.factor.median);
   return factors.empty() ? std::nullopt : std::optional(median(std::move(factors)));
 }
 
@@ -123,11 +149,33 @@ std::string typical_text(const Results& results, Means means, const std::vector<
 }
 
 bool made_faster(const Results& results, Means means, const std::vector<Timing>& timings) {
-  if (means == Means::dense_kernels) {
-    return median_factor(results, means, timings).value_or(0) >= kFaster;
-  }
   const auto largest = largest_factor(results, means, timings);
-  return largest && largest->factor >= kFaster;
+  return largest && largest->factor.low >= kFaster;
+}
+
+std::string noise_sentence(const Results& results) {
+  int64_t all = 0, noisy = 0, apart = 0;
+  for (const RunRecord& row : results.rows()) {
+    for (const Timing& timing : timings({row})) {
+      const std::string found = doubt(row, timing);
+      ++all;
+      noisy += found.starts_with("noisy");
+      apart += found.starts_with("not");
+    }
+  }
+  if (apart > 0) {
+    return fmt::format(
+        "{} of {} rows' timings were not taken in turns with the unpruned network's, so that their "
+        "factors are unknown: study --remeasure takes them so.",
+        apart, all);
+  }
+  if (noisy == 0) return {};
+  return fmt::format(
+      "{} of {} timings are noisy and decide nothing: identical work differed by more than {:.0f} "
+      "%, "
+      "or a factor is not known to {:.0f} %. study --remeasure takes them anew, on a quieter "
+      "machine.",
+      noisy, all, 100 * kControlAllowance, 100 * kControlAllowance);
 }
 
 Table speed_table(const Results& results) {

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "tools/cli/table.h"
+#include "tools/report/noise.h"
 #include "tools/report/query.h"
 #include "tools/report/results.h"
 
 namespace edgeprune {
 
-/// From what factor on a network counts as faster: less is within the noise of timing.
+/// From what factor on a network counts as faster: less is within what a control may be off.
 inline constexpr double kFaster = 1.05;
 
 /// What could make a pruned network faster.
@@ -21,36 +22,45 @@ enum class Means {
   removed_channels  ///< smaller layers, on any engine
 };
 
-/// A row's time on one engine.
+/// A row's time on one engine, if it can be trusted (noise.h).
 struct TimedRow {
   const RunRecord* row = nullptr;
   std::string engine;
   Timing timing{};
-  double ms = 0;      ///< median, per image
-  double factor = 0;  ///< the baseline's on the dense engine, same timing, over it; 0: unknown
+  Factor factor{};  ///< against the unpruned network on the dense engine, in the same rounds
+  Interval ms{};    ///< per image, at the baseline's pace: see paced()
 };
 
-/// The row's fastest engine; nothing if the row was not timed so.
+/// A factor as milliseconds per image: the baseline's median on the dense engine, divided by it.
+/// Rows timed at different moments can be compared so: the machine's pace cancels. By the row's own
+/// median if there is no baseline.
+Interval paced(const Results& results, const LatencyCell& cell, const Factor& factor);
+
+/// The row's fastest engine, by the lower end of the interval; nothing if the row's times at that
+/// timing decide nothing.
 std::optional<TimedRow> fastest_engine(const Results& results, const RunRecord& row,
                                        const Timing& timing);
 
-/// The largest factor among pruned rows of at least `min_accuracy`, over the given timings; nothing
-/// if none was measured.
+/// The factor whose interval's lower end is largest, among pruned rows of at least `min_accuracy`
+/// over the given timings: no lucky row. Nothing if none can be trusted.
 std::optional<TimedRow> largest_factor(const Results& results, Means means,
                                        const std::vector<Timing>& timings, double min_accuracy = 0);
 
-/// The median factor of the same rows and timings; nothing if none was measured.
+/// The median factor of the same rows and timings; nothing if none can be trusted.
 std::optional<double> median_factor(const Results& results, Means means,
                                     const std::vector<Timing>& timings);
 
-/// "1.01 times in the median of the rows, " where the largest factor would mislead, as made_faster()
-/// explains: on dense kernels. Else empty.
+/// "1.01 times in the median of the rows, " on dense kernels: they do the same work whatever the
+/// zeros, so that all rows repeat one measurement. Else empty.
 std::string typical_text(const Results& results, Means means, const std::vector<Timing>& timings);
 
-/// Whether `means` made the network faster, by kFaster. The largest factor decides, except on dense
-/// kernels: they do the same work whatever the zeros, so that all rows repeat one measurement, of
-/// which the largest is noise and the median the result.
+/// Whether `means` made the network faster: the largest factor's lower end is kFaster at least. (On
+/// dense kernels zeros never do: what is further from 1 is noise, as noise.h says.)
 bool made_faster(const Results& results, Means means, const std::vector<Timing>& timings);
+
+/// "3 of 52 timings are noisy and decide nothing: ..."; "No factors: ..." if rows were not timed
+/// together; empty if all can be trusted, or nothing was timed.
+std::string noise_sentence(const Results& results);
 
 /// Which engines and modes of `row` count as `means`.
 bool applies(Means means, const RunRecord& row, const std::string& engine);
@@ -60,8 +70,9 @@ bool applies(Means means, const RunRecord& row, const std::string& engine);
 Table speed_table(const Results& results);
 
 /// "Sparse is faster than dense at batch 64 on 1 thread: channel not in these rows; magnitude from
-/// about 40 % sparsity.": per timing, each variant's zeros, by linear interpolation between
-/// neighbouring rows. Compact rows are left out, unless there are no others.
+/// about 40 % sparsity (38 % to 43 %).": per timing, each variant's zeros, by linear interpolation
+/// between neighbouring rows that can be trusted. Compact rows are left out, unless there are no
+/// others.
 std::vector<std::string> sparse_against_dense(const Results& results);
 
 }  // namespace edgeprune

@@ -18,6 +18,10 @@ std::string factor_text(double factor) {
   return fmt::format("{:.2f} times", factor);
 }
 
+std::string factor_text(const Factor& factor) {
+  return fmt::format("{:.2f} times ({:.2f} to {:.2f})", factor.median, factor.low, factor.high);
+}
+
 std::string p_text(const std::optional<double>& p) {
   if (!p) return "not tested";
   if (*p < 0.001) return "p < 0.001";

@@ -31,6 +31,10 @@ void expect_everything_inside(const Figure& figure) {
         EXPECT_GE(y, panel.y_low);
         EXPECT_LE(y, panel.y_high);
       }
+      for (const auto& [low, high] : series.y_bars) {
+        EXPECT_GE(low, panel.y_low);
+        EXPECT_LE(high, panel.y_high);
+      }
     }
   }
 }
@@ -132,8 +136,29 @@ TEST(Plots, LatencyShowsSmallestAndLargestBatchAtFewestThreads) {
   // One-shot and exact rows at 50 % are averaged.
   const Series& line = series_named(figure.panels[1], "magnitude, sparse");
   ASSERT_EQ(line.points.size(), 3u);
-  const double mean = (runs[2].latency[5].median + runs[8].latency[5].median) / 2;
+  const double pace = runs[0].latency[4].median;  // the unpruned network's, on dense kernels
+  const double mean =
+      pace * (1 / runs[2].latency[5].factor->median + 1 / runs[8].latency[5].factor->median) / 2;
   EXPECT_NEAR(line.points[1].second, mean, 1e-12);
+  EXPECT_NEAR(line.y_bars.at(1).first, mean / 1.01, 1e-12);
+  EXPECT_NEAR(line.y_bars.at(1).second, mean / 0.99, 1e-12);
+}
+
+TEST(Plots, LatencyLeavesNoisyTimesOutAndShowsOldOnesAsTheyAre) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
+                                 sample_run("magnitude", "one-shot", 0.3, 0.9),
+                                 sample_run("magnitude", "one-shot", 0.7, 0.9)};
+  for (LatencyCell& cell : runs[1].latency) cell.factor = testing::within(9, 0.01);
+  const auto line = [&] {
+    return series_named(latency_figure(Results(runs)).panels[0], "magnitude, sparse");
+  };
+  EXPECT_EQ(line().points.size(), 1u);
+  for (RunRecord& run : runs) {
+    for (LatencyCell& cell : run.latency) cell.factor.reset();
+  }
+  ASSERT_EQ(line().points.size(), 2u);
+  EXPECT_EQ(line().points[0].second, runs[1].latency[1].median);
+  EXPECT_TRUE(line().y_bars.empty());
 }
 
 TEST(Plots, LatencyOfOneBatchHasOnePanel) {

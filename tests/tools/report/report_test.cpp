@@ -28,7 +28,11 @@ TEST(Report, MarkdownNamesMachineBestRunAndTables) {
                   "Most accurate: magnitude-exact-50 with 91.78 % at 49.2 % sparsity, 1.98 points "
                   "above the baseline.");
   expect_contains(text, "| channel-exact-70 ");
-  expect_contains(text, "| speed-up |");
+  expect_contains(text, "| engine | median ms |   p90 |   p99 | × unpruned |");
+  expect_contains(
+      text,
+      "While it was timed: 3 involuntary context switches a timing, and others kept 0.10 "
+      "processors busy on average, 0.10 at most (0.00 stolen by other virtual machines).");
 }
 
 TEST(Report, MarkdownListsEveryMachineThatTookPart) {
@@ -63,22 +67,55 @@ TEST(Report, HeadlineSaysHowFastAndAtWhatPrice) {
   std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
                                  sample_run("magnitude", "one-shot", 0.7, 0.898),
                                  compact(sample_run("channel", "one-shot", 0.7, 0.8))};
-  runs[0].latency = {{"dense", 1, 1, 9, 1.0}};
-  runs[1].latency = {{"dense", 1, 1, 9, 0.99}, {"sparse", 1, 1, 9, 0.5}};
-  runs[2].latency = {{"dense", 1, 1, 9, 0.25}};
+  const auto timed = [](const std::string& engine, double ms) {
+    LatencyCell cell{engine, 1, 1, 9, ms};
+    cell.factor = testing::within(1 / ms, 0.02);
+    return cell;
+  };
+  runs[0].latency = {timed("dense", 1.0)};
+  runs[1].latency = {timed("dense", 0.99), timed("sparse", 0.5)};
+  runs[2].latency = {timed("dense", 0.25)};
   EXPECT_EQ(
       headline(Results(runs)),
       "What makes the pruned network faster than the unpruned one on dense kernels? Zeroed "
-      "weights on dense kernels do not (1.01 times in the median of the rows, at most 1.01 times, "
-      "batch 1 on 1 thread), kernels that skip zeros do (up to 2.00 times, batch 1 on 1 thread), "
-      "removed channels do (up to 4.00 times, batch 1 on 1 thread). At most half a point below the "
+      "weights on dense kernels do not (1.01 times in the median of the rows, at most 1.01 times "
+      "(0.99 to 1.03), batch 1 on 1 thread), kernels that skip zeros do (up to 2.00 times (1.96 to "
+      "2.04), batch 1 on 1 thread), removed channels do (up to 4.00 times (3.92 to 4.08), batch 1 "
+      "on "
+      "1 thread). At most half a point below the "
       "baseline's 90.00 "
       "% accuracy, 68.9 % "
       "of the parameters can go (magnitude-one-shot-70); batch 1 on 1 thread, the "
-      "fastest such network takes 0.500 ms an image, 2.00 times as fast "
+      "fastest such network takes 0.500 ms an image, 2.00 times (1.96 to 2.04) as fast "
       "(magnitude-one-shot-70, sparse).");
   runs[1] = sample_run("magnitude", "one-shot", 0.7, 0.89);
   expect_contains(headline(Results(runs)), "No pruned row stays within half a point");
+}
+
+TEST(Report, ANoisyTimeIsInNoSentenceAndMarkedInTables) {
+  std::vector<RunRecord> runs = sample_study();
+  for (LatencyCell& cell : runs[3].latency) cell.factor = testing::within(25.51, 0.01);
+  const std::string text = markdown(runs);
+  EXPECT_EQ(text.find("up to 25.51"), std::string::npos);
+  EXPECT_EQ(text.find("at most 25.51"), std::string::npos);
+  EXPECT_EQ(text.find("| 25.51 "), std::string::npos);
+  expect_contains(headline(Results(runs)), "4 of 52 timings are noisy and decide nothing: ");
+  expect_contains(text,
+                  "| noisy: dense kernels, whose work is the same, were 25.51 times as fast |");
+}
+
+TEST(Report, RowsThatWereNotTimedTogetherAreSaidToBe) {
+  std::vector<RunRecord> runs = sample_study();
+  for (RunRecord& run : runs) {
+    for (LatencyCell& cell : run.latency) cell.factor.reset(), cell.load.reset();
+  }
+  const std::string text = markdown(runs);
+  EXPECT_EQ(headline(Results(runs)).find("What makes"), std::string::npos);
+  expect_contains(headline(Results(runs)),
+                  "52 of 52 rows' timings were not taken in turns with the unpruned network's");
+  expect_contains(text, "| not timed together |");
+  expect_contains(text, "**Not decided: no pruning made the CPU faster.**");
+  EXPECT_EQ(text.find("While it was timed"), std::string::npos);
 }
 
 TEST(Report, PicturesAreLinkedInMarkdownAndPartOfHtml) {

@@ -1,5 +1,6 @@
 #include "tools/report/results_table.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "engine/base/json.h"
@@ -34,7 +35,12 @@ TEST(ResultsTable, HasARowARunWithItsNumbers) {
   EXPECT_DOUBLE_EQ(row["file_megabytes"], 9.05624);
   const double dense = row["dense_b64_t1_ms"], sparse = row["sparse_b64_t1_ms"];
   EXPECT_EQ(dense, runs[2].latency[4].median);
-  EXPECT_DOUBLE_EQ(row["speedup_b64_t1"], dense / sparse);
+  EXPECT_NEAR(row["speedup_b64_t1"].get<double>(), dense / sparse, 1e-12);
+  const Factor factor = *runs[2].latency[5].factor;
+  EXPECT_EQ(row["sparse_b64_t1_factor"], factor.median);
+  EXPECT_EQ(row["sparse_b64_t1_factor_low"], factor.low);
+  EXPECT_EQ(row["sparse_b64_t1_factor_high"], factor.high);
+  EXPECT_FALSE(row.contains("remark_b64_t1")) << "nothing is in doubt";
   EXPECT_TRUE(rows[0]["accuracy_difference_points"].is_null());
 }
 
@@ -44,11 +50,14 @@ TEST(ResultsTable, LatencyColumnsAreThoseThatOccur) {
   runs[0].latency = {{"dense", 1, 1, 10, 0.5}};
   runs[1].latency = {{"sparse", 8, 2, 10, 0.25}, {"dense", 1, 1, 10, 0.4}};
   const std::string heading = results_table(Results(runs)).render(Format::csv);
-  EXPECT_NE(heading.find(",original: ms,dense b1 t1 ms,sparse b8 t2 ms\n"), std::string::npos)
+  EXPECT_NE(
+      heading.find(",original: ms,dense b1 t1 ms,remark b1 t1,sparse b8 t2 ms,remark b8 t2\n"),
+      std::string::npos)
       << heading;
   const nlohmann::json rows = rows_of(results_table(Results(runs)));
   EXPECT_TRUE(rows[0]["sparse_b8_t2_ms"].is_null());
   EXPECT_EQ(rows[1]["sparse_b8_t2_ms"], 0.25);
+  EXPECT_EQ(rows[1]["remark_b8_t2"], "not timed together");
 }
 
 TEST(ResultsTable, WithoutABaselineTheDifferenceIsEmpty) {
@@ -57,13 +66,31 @@ TEST(ResultsTable, WithoutABaselineTheDifferenceIsEmpty) {
   EXPECT_TRUE(rows[0]["accuracy_difference_points"].is_null());
 }
 
-TEST(ResultsTable, LatencyTableHasOneRowARunAndTiming) {
-  const nlohmann::json rows = rows_of(latency_table(Results(sample_study())));
-  ASSERT_EQ(rows.size(), 13u * 4);
-  EXPECT_EQ(rows[13]["batch"], 1);
-  EXPECT_EQ(rows[13]["threads"], 2);
-  EXPECT_EQ(rows[13]["id"], "baseline");
-  EXPECT_NEAR(rows[13]["speedup"].get<double>(), 0.55, 1e-12);
+TEST(ResultsTable, LatencyTableHasALineATimingRowAndEngine) {
+  std::vector<RunRecord> runs = sample_study();
+  runs[1].latency[2].factor = testing::within(1.36, 0.01);  // dense, batch 1, two threads
+  const nlohmann::json rows = rows_of(latency_table(Results(runs)));
+  ASSERT_EQ(rows.size(), 13u * 4 * 2);
+  const nlohmann::json& baseline = rows[26 + 1];
+  EXPECT_EQ(baseline["batch"], 1);
+  EXPECT_EQ(baseline["threads"], 2);
+  EXPECT_EQ(baseline["id"], "baseline");
+  EXPECT_EQ(baseline["engine"], "sparse");
+  const LatencyCell& cell = runs[0].latency[3];
+  EXPECT_EQ(baseline["median_ms"], cell.median);
+  EXPECT_EQ(baseline["p90_ms"], cell.p90);
+  EXPECT_EQ(baseline["p99_ms"], cell.p99);
+  EXPECT_EQ(baseline["factor"], cell.factor->median);
+  EXPECT_EQ(baseline["factor_low"], cell.factor->low);
+  EXPECT_EQ(baseline["factor_high"], cell.factor->high);
+  EXPECT_EQ(baseline["remark"], "");
+  for (const size_t noisy : {28, 29}) {
+    EXPECT_EQ(rows[noisy]["id"], runs[1].id);
+    EXPECT_TRUE(rows[noisy]["factor"].is_null());
+    EXPECT_EQ(rows[noisy]["remark"],
+              "noisy: dense kernels, whose work is the same, were 1.36 times as fast");
+  }
+  EXPECT_EQ(rows_of(latency_table({&runs[3]})).size(), 8u);
 }
 
 TEST(ResultsTable, SaysWhatTheRowIsAndWhatItTook) {
@@ -104,7 +131,11 @@ TEST(ResultsTable, TheOriginalRowStandsBesideOurs) {
   EXPECT_EQ(rows[5]["document_accuracy_percent"], "66.8");
   EXPECT_EQ(rows[5]["document_ms"], "1.00–1.25");
   EXPECT_EQ(rows[5]["p_value"], "< 0.001");
-  EXPECT_EQ(rows[5]["dense_ms"], runs[5].latency[4].median);    // batch 64, one thread
+  EXPECT_EQ(rows[5]["dense_ms"], runs[5].latency[4].median);  // batch 64, one thread
+  EXPECT_EQ(rows[3]["fastest_engine"], "sparse");
+  const Factor& factor = *runs[3].latency[5].factor;
+  EXPECT_EQ(rows[3]["fastest_factor"],
+            fmt::format("{:.2f} ({:.2f} to {:.2f})", factor.median, factor.low, factor.high));
   EXPECT_TRUE(rows[8]["document_accuracy_percent"].is_null());  // exact
   EXPECT_EQ(rows[13]["document_accuracy_percent"], "79.8");
 }

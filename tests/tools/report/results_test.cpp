@@ -55,6 +55,25 @@ TEST(Results, SeedsOfARowBecomeTheirMeanAndSpread) {
   EXPECT_EQ(spread.high, 0.86);
 }
 
+TEST(Results, FactorsOfSeedsAreTheMeanOfThoseThatAreNotNoisy) {
+  std::vector<RunRecord> runs = {sample_run("lamp", "exact", 0.5, 0.8)};
+  runs.push_back(with_seed(runs[0], 1, 0.86));
+  runs.push_back(with_seed(runs[0], 2, 0.77));
+  for (size_t i = 0; i < 3; ++i) {
+    runs[i].latency = {{"dense", 1, 1}, {"sparse", 1, 1, 10, 1.0 + double(i)}};
+    runs[i].latency[0].factor = testing::within(i == 2 ? 1.3 : 1, 0.01);  // the last one is noisy
+    runs[i].latency[1].factor = testing::within(2 + double(i), 0.01);
+  }
+  const LatencyCell sparse = Results(runs).rows()[0].latency[1];
+  EXPECT_NEAR(sparse.factor->median, 2.5, 1e-12);
+  EXPECT_NEAR(sparse.factor->low, 2.5 * 0.99, 1e-12);
+  EXPECT_EQ(sparse.factor->rounds, 40);
+  EXPECT_NEAR(sparse.median, 1.5, 1e-12);
+  runs[0].latency[1].factor.reset();
+  runs[1].latency[1].factor.reset();
+  EXPECT_FALSE(Results(runs).rows()[0].latency[1].factor) << "some were not timed together";
+}
+
 TEST(Results, FindsTheRowWithoutRecovery) {
   std::vector<RunRecord> runs = {sample_run("lamp", "exact", 0.5, 0.8)};
   runs[0].recovery = "rewind";

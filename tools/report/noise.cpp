@@ -1,0 +1,49 @@
+#include "tools/report/noise.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace edgeprune {
+namespace {
+
+constexpr const char* kNotTogether = "not timed together";
+
+/// Nothing if `factor`, whose truth is 1, is near enough.
+std::string control(const char* what, double factor) {
+  if (std::abs(factor - 1) <= kControlAllowance) return {};
+  return fmt::format("noisy: {} {:.2f} times as fast", what, factor);
+}
+
+}  // namespace
+
+std::string doubt(const RunRecord& row, const Timing& timing) {
+  for (const LatencyCell& cell : row.latency) {
+    if (Timing{cell.batch, cell.threads} != timing) continue;
+    if (!cell.factor) return kNotTogether;
+    if (cell.factor->half_width() > kControlAllowance) {
+      return fmt::format("noisy: {} is known to {:.0f} % only", cell.engine,
+                         100 * cell.factor->half_width());
+    }
+  }
+  const LatencyCell* dense = find_latency(row, "dense", timing);
+  const LatencyCell* automatic = find_latency(row, "auto", timing);
+  if (dense == nullptr) return {};
+  std::string found;
+  if (row.mode != "compact") {
+    found = control("dense kernels, whose work is the same, were", dense->factor->median);
+  }
+  const bool no_zeros = row.mode == "compact" || row.method == "none";
+  if (found.empty() && no_zeros && automatic != nullptr) {
+    found = control("auto, which has no zeros to skip, was",
+                    automatic->factor->median / dense->factor->median);
+  }
+  return found;
+}
+
+const Factor* trusted_factor(const RunRecord& row, const LatencyCell& cell) {
+  if (!cell.factor || !doubt(row, {cell.batch, cell.threads}).empty()) return nullptr;
+  return &*cell.factor;
+}
+
+}  // namespace edgeprune
