@@ -67,7 +67,8 @@ TEST(Pareto, FrontGoesByTheLowerEndAndLeavesNoisyRowsOut) {
   ASSERT_EQ(front.size(), 2u);
   EXPECT_EQ(front[0].row->id, "sure");
   EXPECT_EQ(front[1].row->id, "baseline");
-  for (const Series& series : pareto_figure(Results(runs)).panels[0].series) {
+  const Figure figure = pareto_figure(results);
+  for (const Series& series : figure.panels[0].series) {
     for (const auto& [x, y] : series.points) EXPECT_LT(y, 91) << series.name;
     if (series.name != "magnitude, one-shot") continue;
     EXPECT_EQ(series.x_bars.size(), series.points.size());
