@@ -139,8 +139,8 @@ void add_latency(CLI::App& app) {
       "Speed-ups are against the first line of the same batch and threads, which all took turns:\n"
       "the median of the rounds' ratios, with the interval (from, to) that holds the true one "
       "with\n"
-      "95 % confidence. Rounds end once all are known to 3 %, or after --seconds. Batch 1 is the\n"
-      "latency of single images (single-stream), larger ones are throughput (offline).");
+      "95 % confidence. Batch 1 is the latency of single images (single-stream), larger ones are\n"
+      "throughput (offline).");
   command->callback([o] { run(*o); });
 }
 

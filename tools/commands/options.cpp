@@ -72,7 +72,8 @@ void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin) 
   command
       .add_option(
           "--seconds", measurement.seconds,
-          "of measuring at most, a model on an engine: it ends once speed-ups are known to 3 %")
+          "of measuring, a model on an engine; up to four times that until speed-ups are known "
+          "to 3 %")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command

@@ -42,15 +42,19 @@ nlohmann::json read_cache() {
   return nlohmann::json::object();
 }
 
+constexpr const char* kRates = "rates";  // beside the layers' keys, whose values are pairs
+
 struct Cache {
   inference::KernelChoices choices;
   size_t saved = 0;  // how many of them the file has
+  std::map<std::string, double> rates, saved_rates;
 
   Cache() {
     const nlohmann::json all = read_cache();
     const auto machine = all.find(machine_key());
     if (machine == all.end() || !machine->is_object()) return;
     for (const auto& [layer, times] : machine->items()) {
+      if (layer == kRates && times.is_object()) take_rates(times);
       if (!times.is_array() || times.size() != 2 || !times[0].is_number() ||
           !times[1].is_number()) {
         continue;
@@ -58,6 +62,13 @@ struct Cache {
       choices.times[layer] = {times[0].get<double>(), times[1].get<double>()};
     }
     saved = choices.times.size();
+    saved_rates = rates;
+  }
+
+  void take_rates(const nlohmann::json& json) {
+    for (const auto& [name, rate] : json.items()) {
+      if (rate.is_number()) rates[name] = rate.get<double>();
+    }
   }
 };
 
@@ -72,6 +83,10 @@ inference::KernelChoices& kernel_choices() {
   return cache().choices;
 }
 
+std::map<std::string, double>& best_rates() {
+  return cache().rates;
+}
+
 void forget_kernel_choices() {
   cache().choices.times.clear();
   cache().saved = 0;
@@ -79,14 +94,18 @@ void forget_kernel_choices() {
 
 void save_kernel_choices() {
   const auto& times = cache().choices.times;
-  if (times.size() == cache().saved || cache_file().empty()) return;
+  const auto& rates = cache().rates;
+  const bool nothing_new = times.size() == cache().saved && rates == cache().saved_rates;
+  if (nothing_new || cache_file().empty()) return;
   nlohmann::json all = read_cache();
   nlohmann::json& machine = all[machine_key()];
   for (const auto& [layer, time] : times) machine[layer] = {time.dense, time.sparse};
+  for (const auto& [name, rate] : rates) machine[kRates][name] = rate;
   try {
     fs::create_directories(cache_file().parent_path());
     write_file_atomically(cache_file().string(), all.dump(1) + "\n");
     cache().saved = times.size();
+    cache().saved_rates = rates;
   } catch (const std::exception&) {
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@ namespace edgeprune {
 /// kernels.json in $XDG_CACHE_HOME/edgeprune (~/.cache/edgeprune), where they stand by CPU,
 /// instruction set and build. A file that cannot be read counts as empty.
 inference::KernelChoices& kernel_choices();
+
+/// The best rates that were ever seen on this machine ("L2, 2 threads", in GB/s; see limits.h), kept
+/// in the same file.
+std::map<std::string, double>& best_rates();
 
 /// Writes what was added; a place that cannot be written to is none of the user's business. To be
 /// called before a command ends.

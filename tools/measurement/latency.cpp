@@ -18,7 +18,8 @@
 namespace edgeprune {
 namespace {
 
-constexpr double kTurn = 5;  // milliseconds, at least
+constexpr double kTurn = 5;      // milliseconds, at least
+constexpr double kPatience = 4;  // times as long as was asked for, until factors are known to 3 %
 
 class Measurement {
  public:
@@ -145,10 +146,11 @@ Measurements set_up(const std::vector<LatencyCase>& cases, const LatencyOptions&
   return measurements;
 }
 
-/// At least so many samples of each, and no longer than so many seconds of each.
+/// At least so many samples and seconds of each, and no longer than kPatience times that.
 RoundLimits limits_of(const Measurements& measurements, const LatencyOptions& options) {
   RoundLimits limits;
-  limits.seconds = options.seconds * double(measurements.size());
+  limits.at_least = options.seconds * double(measurements.size());
+  limits.seconds = kPatience * limits.at_least;
   for (const auto& m : measurements) {
     const int64_t a_turn = m->samples_a_turn();
     limits.least = std::max(limits.least, (options.min_samples + a_turn - 1) / a_turn);

@@ -21,8 +21,8 @@ struct LatencyCase {
 };
 
 struct LatencyOptions {
-  double seconds = 3;           ///< a case, at most: fewer once all factors are known to 3 %...
-  int64_t min_samples = 50;     ///< ...but at least so many samples
+  double seconds = 3;        ///< a case, at least; up to four times that until all factors are...
+  int64_t min_samples = 50;  ///< ...known to 3 %; and at least so many samples
   double warmup_seconds = 0.5;  ///< a case, at least...
   int64_t warmup_runs = 5;      ///< ...and at least so many runs
   /// A sample repeats the run until it takes so long: a clock reading costs, too.

@@ -1,15 +1,10 @@
 #include "tools/measurement/layer_times.h"
 
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 
-#include "engine/base/parallel.h"
-#include "engine/kernels/simd/roofline.h"
 #include "tools/measurement/pinning.h"
 
 namespace edgeprune {
@@ -18,12 +13,16 @@ namespace {
 constexpr size_t kFurthest = 3;
 constexpr const char* kAllLayers = "all layers";
 
-/// Limits by thread count, each measured once.
+/// Limits by thread count, which no layer exceeds.
 std::map<int, Limits> limits_of(const std::vector<ModelLatency>& latencies) {
   std::map<int, Limits> limits;
   for (const ModelLatency& latency : latencies) {
     const int threads = latency.result.cell.threads;
-    if (!limits.contains(threads)) limits[threads] = measure_limits(threads);
+    for (const LayerTime& time : layer_times(latency.result.steps)) raise_limits(time, threads);
+  }
+  for (const ModelLatency& latency : latencies) {
+    const int threads = latency.result.cell.threads;
+    if (!limits.contains(threads)) limits[threads] = best_limits(threads);
   }
   return limits;
 }
@@ -146,24 +145,6 @@ std::string furthest_from_limit(const ModelLatency& latency, const Limits& limit
 
 }  // namespace
 
-Limits measure_limits(int threads) {
-  const ThreadScope scope(threads);
-  Limits limits{.gflops = simd::peak_gflops(), .stores = {}};
-  double inner = 0;
-  for (const auto& [name, key] :
-       {std::pair("L2", _SC_LEVEL2_CACHE_SIZE), std::pair("L3", _SC_LEVEL3_CACHE_SIZE)}) {
-    const auto bytes = static_cast<double>(::sysconf(key));  // 0 or -1: there is none, or who knows
-    if (bytes <= inner) continue;
-    // Well inside this cache, well beyond the one before.
-    const double measured = std::min(bytes / 4, 4 * std::max(inner, bytes / 16));
-    limits.stores.push_back({name, bytes, simd::cache_bandwidth(std::llround(measured))});
-    inner = bytes;
-  }
-  limits.stores.push_back(
-      {"memory", std::numeric_limits<double>::infinity(), simd::memory_bandwidth()});
-  return limits;
-}
-
 std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
   std::vector<LayerTime> times;
   for (const auto& [step, milliseconds, rounds] : steps) {
@@ -184,16 +165,6 @@ std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
     for (size_t i = 0; i < rounds.size(); ++i) time->rounds[i] += rounds[i];
   }
   return times;
-}
-
-LayerLimit limit_of(const LayerTime& time, const Limits& limits) {
-  if (time.kernel_flops == 0 && time.bytes == 0) return {};
-  const auto store = std::find_if(limits.stores.begin(), limits.stores.end(),
-                                  [&](const Limits::Store& s) { return time.bytes <= s.bytes; });
-  const double arithmetic = 1e-6 * time.kernel_flops / limits.gflops;
-  const double traffic = 1e-6 * time.bytes / store->gbs;
-  if (arithmetic >= traffic) return {arithmetic, "arithmetic"};
-  return {traffic, store->name};
 }
 
 Table layer_records(const std::vector<ModelLatency>& latencies, const Machine& machine) {

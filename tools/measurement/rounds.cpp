@@ -65,7 +65,8 @@ Rounds take_turns(const std::vector<Competitor>& competitors, const RoundLimits&
     if (round <= limits.fewest) progress.advance(1);
     const bool over =
         round >= limits.most || (round >= limits.least && watch.seconds() >= limits.seconds);
-    if (!over && round < next_look) continue;
+    const bool early = round < next_look || watch.seconds() < limits.at_least;
+    if (early && !over) continue;
     next_look = round + std::max<int64_t>(1, round / 4);
     update_factors(rounds, competitors);
     const double width = widest(rounds.factors);

@@ -21,7 +21,8 @@ struct RoundLimits {
   int64_t least = 5;        ///< rounds, whatever happens
   int64_t fewest = 15;      ///< rounds, before an interval counts as narrow
   int64_t most = 100'000;   ///< rounds
-  double seconds = 3;       ///< of all rounds together, once there are `least`
+  double at_least = 0;      ///< seconds of all rounds together...
+  double seconds = 3;       ///< ...and how many they may take, once there are `least`
   double precision = 0.03;  ///< half the interval's width, as a share of the factor
 };
 

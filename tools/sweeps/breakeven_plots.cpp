@@ -8,9 +8,7 @@
 #include <filesystem>
 
 #include "engine/base/file.h"
-#include "engine/base/parallel.h"
-#include "engine/kernels/simd/roofline.h"
-#include "tools/measurement/latency_table.h"
+#include "tools/measurement/limits.h"
 
 namespace edgeprune {
 namespace {
@@ -139,9 +137,15 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
 
 std::vector<std::string> write_breakeven_plots(const Sweep& sweep, const Machine& machine,
                                                const std::string& folder) {
-  const ThreadScope threads(sweep.threads);
+  // What dense kernels did is no less than what the machine can do.
+  const double flops = dense_flops(*sweep.levels.front().graph);
+  for (size_t i = 0; i < sweep.levels.size(); ++i) {
+    for (const double ms : {sweep.milliseconds(i, 0).median, sweep.results[i][0].cell.median}) {
+      raise_limits({.layer = "", .kernel = "", .ms = ms, .kernel_flops = flops}, sweep.threads);
+    }
+  }
   const HeatMap map = breakeven_heat_map(sweep, machine);
-  const Figure figure = breakeven_figure(sweep, machine, simd::peak_gflops());
+  const Figure figure = breakeven_figure(sweep, machine, best_limits(sweep.threads).gflops);
   std::vector<std::string> paths;
   const auto write = [&](const std::string& name, const auto& picture) {
     for (const auto& [format, suffix] :

@@ -20,7 +20,7 @@ HeatMap breakeven_heat_map(const Sweep& sweep, const Machine& machine);
 Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_gflops);
 
 /// Draws both as heat_map_batchB_threadsT and latency_batchB_threadsT (.svg and .png) into an
-/// existing folder and returns the four paths. Measures the peak. Throws PlotError, FileError.
+/// existing folder and returns the four paths. The limit is the best that is known (limits.h). Throws PlotError, FileError.
 std::vector<std::string> write_breakeven_plots(const Sweep& sweep, const Machine& machine,
                                                const std::string& folder);
 

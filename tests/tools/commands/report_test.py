@@ -24,7 +24,9 @@ def row(name, method="magnitude", **other):
         "sha256": "ab", "parent_sha256": "", "cpu": "Sample CPU", "build": "release", "commit": "0123abc",
         "trained_commit": "4567def",
         "latency": [{"engine": engine, "batch": 1, "threads": 1, "samples": 9, "median": ms, "mean": ms,
-                     "p90": ms, "p99": ms, "min": ms, "max": ms}
+                     "p90": ms, "p99": ms, "min": ms, "max": ms,
+                     "factor": {"median": 1 / ms, "low": 0.99 / ms, "high": 1.01 / ms, "rounds": 20},
+                     "load": {"others": 0.1, "stolen": None, "switches": 3}}
                     for engine, ms in (("dense", 1.0), ("sparse", 0.5))]}
     return record | other
 
@@ -59,6 +61,18 @@ class Report(CommandTest):
         self.assertEqual((rows[1]["accuracy_low_percent"], rows[1]["accuracy_high_percent"]), (75, 100))
         lines = self.succeed("report", self.folder, "--format", "csv").splitlines()
         self.assertEqual(len(lines), 3)
+
+    def test_rows_of_before_are_said_not_to_be_timed_together(self):
+        rows = [row("baseline", "none"), row("half")]
+        self.study(*rows)
+        self.assertIn("up to 2.00 times (1.98 to 2.02)", self.succeed("report", self.folder))
+        for one in rows:
+            for cell in one["latency"]:
+                del cell["factor"], cell["load"]
+        self.study(*rows)
+        output = self.succeed("report", self.folder)
+        self.assertIn("were not taken in turns with the unpruned network", output)
+        self.assertNotIn("times (", output)
 
     def test_without_gnuplot_there_are_no_plots_but_a_report(self):
         self.study(row("baseline", "none"), row("half"))

@@ -53,6 +53,19 @@ TEST_F(KernelCache, TimesAreSavedBesideThoseOfOtherMachines) {
   EXPECT_NE(content().find("0.25"), std::string::npos);
 }
 
+TEST_F(KernelCache, TheBestRatesAreKept) {
+  best_rates()["L2, 1 thread"] = 123.5;
+  save_kernel_choices();
+  EXPECT_NE(content().find("\"rates\""), std::string::npos);
+  EXPECT_NE(content().find("123.5"), std::string::npos);
+  fs::remove(file());
+  save_kernel_choices();
+  EXPECT_FALSE(fs::exists(file())) << "nothing is new";
+  best_rates()["L2, 1 thread"] = 200;
+  save_kernel_choices();
+  EXPECT_NE(content().find("200"), std::string::npos);
+}
+
 TEST_F(KernelCache, NothingNewIsNotWritten) {
   save_kernel_choices();
   EXPECT_FALSE(fs::exists(file()));

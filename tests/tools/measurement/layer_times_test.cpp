@@ -2,16 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "engine/base/json.h"
 #include "tests/support/sample_machine.h"
 
 namespace edgeprune {
 namespace {
-
-const Limits kLimits = {.gflops = 100,
-                        .stores = {{"L2", 1e6, 200}, {"L3", 1e7, 50}, {"memory", INFINITY, 10}}};
 
 /// Milliseconds a step are the smaller the faster the engine.
 ModelLatency latency(const std::string& engine, double ms) {
@@ -36,37 +31,6 @@ TEST(LayerTimes, StepsOfALayerAreOneRow) {
   EXPECT_EQ(times[1].kernel_flops, 1e6);
 }
 
-TEST(LayerTimes, TheLimitIsThatOfArithmeticOrOfTheStoreThatTheBytesFitIn) {
-  const auto limit = [](double flops, double bytes) {
-    return limit_of(
-        {.layer = "", .kernel = "", .flops = 9 * flops, .kernel_flops = flops, .bytes = bytes},
-        kLimits);
-  };
-  EXPECT_EQ(limit(1e6, 1e5).name, "arithmetic");
-  EXPECT_DOUBLE_EQ(limit(1e6, 1e5).ms, 0.01);
-  EXPECT_EQ(limit(1e3, 1e6).name, "L2");
-  EXPECT_DOUBLE_EQ(limit(1e3, 1e6).ms, 0.005);
-  EXPECT_EQ(limit(0, 2e6).name, "L3");
-  EXPECT_DOUBLE_EQ(limit(0, 2e6).ms, 0.04);
-  EXPECT_EQ(limit(1e3, 2e7).name, "memory");
-  EXPECT_DOUBLE_EQ(limit(1e3, 2e7).ms, 2);
-  EXPECT_EQ(limit(0, 0).name, "");
-  EXPECT_EQ(limit(0, 0).ms, 0);
-}
-
-TEST(LayerTimes, LimitsAreMeasured) {
-  const Limits limits = measure_limits(1);
-  EXPECT_GT(limits.gflops, 0);
-  ASSERT_FALSE(limits.stores.empty());
-  EXPECT_EQ(limits.stores.back().name, "memory");
-  EXPECT_TRUE(std::isinf(limits.stores.back().bytes));
-  for (size_t i = 0; i < limits.stores.size(); ++i) {
-    EXPECT_GT(limits.stores[i].gbs, 0);
-    if (i == 0) continue;
-    EXPECT_GT(limits.stores[i].bytes, limits.stores[i - 1].bytes);
-  }
-}
-
 TEST(LayerTimes, RecordsHaveALayerARowAndTheirSum) {
   const auto rows = nlohmann::json::parse(
       layer_records({latency("dense", 2), latency("sparse", 1)}, testing::sample_machine())
@@ -85,6 +49,19 @@ TEST(LayerTimes, RecordsHaveALayerARowAndTheirSum) {
   EXPECT_EQ(rows[3].at("flops"), 6e6);
   EXPECT_EQ(rows[7].at("engine"), "sparse");
   EXPECT_EQ(rows[7].at("median_ms"), 2.5);
+}
+
+// There were layers at 168 % of the arithmetic limit, which had been measured at a bad moment.
+TEST(LayerTimes, NothingExceedsItsLimit) {
+  ModelLatency fast = latency("dense", 1e-5);  // 133,333 GFLOP/s
+  fast.result.cell.threads = 2;                // a count of its own: limits stay raised
+  for (const auto& row : nlohmann::json::parse(
+           layer_records({fast}, testing::sample_machine()).render(Format::json))) {
+    if (row.at("limit_percent").is_null()) continue;
+    EXPECT_LE(row.at("limit_percent"), 100.0001) << row;
+  }
+  EXPECT_NE(layer_report({fast}).find("Limits: 133333 GFLOP/s"), std::string::npos)
+      << layer_report({fast});
 }
 
 TEST(LayerTimes, TheReportHasEnginesSideBySideAndNamesTheFurthest) {

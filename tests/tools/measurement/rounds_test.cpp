@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/base/random.h"
+#include "engine/base/timer.h"
 #include "tools/cli/interrupt.h"
 
 namespace edgeprune {
@@ -104,6 +105,14 @@ TEST(Rounds, ACapThatEndsThemIsSaid) {
   EXPECT_TRUE(rounds.capped);
   EXPECT_EQ(rounds.factors[1].rounds, 20);
   EXPECT_GT(rounds.factors[1].half_width(), 0.03);
+}
+
+TEST(Rounds, TakeAtLeastTheTimeAskedFor) {
+  RoundLimits limits = up_to(1'000'000);
+  limits.at_least = 0.05;
+  const Stopwatch watch;
+  EXPECT_FALSE(take_turns({always(2), always(1)}, limits).capped);
+  EXPECT_GE(watch.seconds(), 0.05) << "though it was known from the first round on";
 }
 
 TEST(Rounds, WithoutTimeThereAreStillTheLeast) {
