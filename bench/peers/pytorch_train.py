@@ -108,7 +108,7 @@ def main():
     options = arguments()
     torch.set_num_threads(options.threads)
     labels, images, classes = training_set.read_training_set(options.data)
-    chosen = data_order.select_balanced(labels, options.limit or len(labels), options.seed)
+    chosen = data_order.select_in_proportion(labels, options.limit or len(labels), options.seed)
     labels, images = [labels[i] for i in chosen], [images[i] for i in chosen]
     if len(images) < options.batch:
         raise ValueError(f"no batch of {options.batch} can be made of {len(images)} images")
