@@ -2,12 +2,14 @@
 // Labelled images in memory, and ways to take a part of them.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "data/image.h"
 #include "engine/base/names.h"
+#include "models/resize.h"
 
 namespace edgeprune {
 
@@ -27,6 +29,17 @@ struct Dataset {
   std::string source;  ///< where it came from, for people
 
   int64_t size() const { return static_cast<int64_t>(images.size()); }
+};
+
+/// How a data set is read into memory.
+struct ReadOptions {
+  int input_size = 64;  ///< of the network: larger images are made fit for it as they are read
+  Resize resize = Resize::squash;
+  int64_t limit = 0;      ///< at most so many images, in proportion to the classes; 0: all
+  uint64_t seed = 0;      ///< decides which
+  bool skip_bad = false;  ///< go on without images that cannot be read
+  /// Receives a line about what was passed over, left out, or taken for something else.
+  std::function<void(const std::string&)> say = [](const std::string&) {};
 };
 
 /// Chooses `count` of the images with these labels, by chance, but of each class in proportion to its

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace edgeprune {
@@ -14,6 +15,9 @@ struct Image {
 
   bool operator==(const Image&) const = default;
 };
+
+/// What the names of files that read_image() reads end in.
+inline constexpr std::string_view kImageExtensions[] = {".jpg", ".jpeg", ".png", ".bmp"};
 
 /// Decodes a JPEG, PNG or BMP file; grey becomes RGB, alpha is dropped. Throws FileError if the
 /// file is missing, truncated, corrupt, of another format, wider or higher than 16384, of more

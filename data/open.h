@@ -12,8 +12,8 @@ namespace edgeprune {
 /// - a folder with train/ or test/: an image folder;
 /// - a folder with data_batch_*.bin, test_batch.bin or cifar-10-batches-bin/: CIFAR-10's binary
 ///   version.
-/// Throws FileError, saying what was looked for, if it is none of these; else what the reader
+/// All images are then fit for the network (resize.h). Throws FileError, saying what was looked for, if it is none of these; else what the reader
 /// throws.
-Dataset open_dataset(const std::string& location, Split split);
+Dataset open_dataset(const std::string& location, Split split, const ReadOptions& options);
 
 }  // namespace edgeprune

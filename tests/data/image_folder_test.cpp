@@ -27,7 +27,7 @@ class ImageFolder : public ::testing::Test {
   }
 
   std::string error_of(Split split) {
-    return message_of<FileError>([&] { read_image_folder(folder_.path(), split); });
+    return message_of<FileError>([&] { read_image_folder(folder_.path(), split, {}); });
   }
 
   testing::TemporaryFolder folder_;
@@ -46,12 +46,12 @@ TEST_F(ImageFolder, ClassesAndFilesAreInOrderOfName) {
   add("train/cat/10.bmp", 1);
   add("test/cat/0.bmp", 5);
   add("test/dog/0.bmp", 6);
-  const Dataset train = read_image_folder(folder_.path(), Split::train);
+  const Dataset train = read_image_folder(folder_.path(), Split::train, {});
   EXPECT_THAT(train.classes, ElementsAre("cat", "dog"));
   EXPECT_THAT(train.labels, ElementsAre(0, 0, 1, 1));
   EXPECT_THAT(first_pixels(train), ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(train.source, AllOf(HasSubstr(folder_.path()), HasSubstr("train")));
-  EXPECT_THAT(first_pixels(read_image_folder(folder_.path(), Split::test)), ElementsAre(5, 6));
+  EXPECT_THAT(first_pixels(read_image_folder(folder_.path(), Split::test, {})), ElementsAre(5, 6));
 }
 
 TEST_F(ImageFolder, ReadsEveryFormatInAnyCaseAndNothingElse) {
@@ -64,7 +64,7 @@ TEST_F(ImageFolder, ReadsEveryFormatInAnyCaseAndNothingElse) {
   write_bytes(folder_.file("test/.hidden/6.jpg"), "no class");
   write_bytes(folder_.file("test/list.csv"), "no class either");
   std::filesystem::create_directories(folder_.file("test/a/7.png"));
-  const Dataset test = read_image_folder(folder_.path(), Split::test);
+  const Dataset test = read_image_folder(folder_.path(), Split::test, {});
   EXPECT_THAT(test.classes, ElementsAre("a"));
   EXPECT_EQ(test.size(), 4);
 }
@@ -74,11 +74,11 @@ TEST_F(ImageFolder, ResultDoesNotDependOnTheThreadCount) {
   Dataset one, four;
   {
     const ThreadScope threads(1);
-    one = read_image_folder(folder_.path(), Split::train);
+    one = read_image_folder(folder_.path(), Split::train, {});
   }
   {
     const ThreadScope threads(4);
-    four = read_image_folder(folder_.path(), Split::train);
+    four = read_image_folder(folder_.path(), Split::train, {});
   }
   EXPECT_EQ(one.size(), 100);
   EXPECT_EQ(one.images, four.images);
@@ -127,7 +127,7 @@ TEST_F(ImageFolder, MissingSplitAndMissingClassesAreErrors) {
 TEST(ImageFolderOfCifar10, HasTenThousandTestImagesInCifarsClasses) {
   EDGEPRUNE_REQUIRE_SHARED("data/cifar10/test");
   const Dataset test =
-      read_image_folder(testing::shared_path("data/cifar10").string(), Split::test);
+      read_image_folder(testing::shared_path("data/cifar10").string(), Split::test, {});
   EXPECT_EQ(test.size(), 10000);
   EXPECT_THAT(test.classes, ElementsAre("airplane", "automobile", "bird", "cat", "deer", "dog",
                                         "frog", "horse", "ship", "truck"));

@@ -91,7 +91,7 @@ TEST(DistillationTraining, TheTeacherDecidesAndIsLeftAlone) {
 }
 
 TEST(DistillationTraining, AStudentComesToAgreeWithItsTeacher) {
-  SmallRun baseline(300);
+  SmallRun baseline(288);
   baseline.options.epochs = 5;
   baseline.options.learning_rate = 1e-2f;
   baseline.train();
@@ -107,11 +107,11 @@ TEST(DistillationTraining, AStudentComesToAgreeWithItsTeacher) {
     }
     return sum;
   };
-  SmallRun plain(300);
+  SmallRun plain(288);
   plain.options.epochs = 5;
   plain.options.learning_rate = 1e-2f;
   plain.options.seed = 99;
-  SmallRun distilled(300);
+  SmallRun distilled(288);
   distilled.options = plain.options;
   distilled.options.distillation = Distillation{2, 1};
   distilled.options.teacher = std::make_shared<MobileNetV2>(baseline.model.architecture(), 0);
