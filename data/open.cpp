@@ -38,7 +38,7 @@ Dataset open_synthetic(std::string_view location, Split split) {
 Dataset part_and_fit(Dataset dataset, const ReadOptions& options) {
   if (options.limit > 0) dataset = limit(std::move(dataset), options.limit, options.seed);
   for (Image& image : dataset.images) {
-    image = fit(std::move(image), options.resize, options.input_size);
+    image = fit(image, options.resize, options.input_size);
   }
   return dataset;
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "data/resize.h"
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 
@@ -38,13 +37,14 @@ void drop_empty(Dataset& dataset) {
 
 void read_images(const std::vector<std::string>& paths, const ReadOptions& options,
                  Dataset& dataset) {
+  const std::vector<int> labels = dataset.labels;
   dataset.images.resize(paths.size());
   std::vector<std::string> problems(paths.size());
   const Pieces pieces(std::ssize(paths), 1);
   parallel_for(pieces, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       try {
-        dataset.images[i] = fit(read_image(paths[i]), options.resize, options.input_size);
+        dataset.images[i] = read_image(paths[i], options.resize, options.input_size);
       } catch (const FileError& error) {
         problems[i] = error.what();
       }
@@ -59,6 +59,14 @@ void read_images(const std::vector<std::string>& paths, const ReadOptions& optio
   if (problems.size() == paths.size()) throw FileError(problem);
   options.say("warning: left out: " + problem);
   drop_empty(dataset);
+  for (size_t label = 0; label < dataset.classes.size(); ++label) {
+    const bool empty = std::ranges::count(dataset.labels, static_cast<int>(label)) == 0;
+    const bool was = std::ranges::count(labels, static_cast<int>(label)) == 0;
+    if (empty && !was) {
+      throw FileError(
+          fmt::format("no image of class '{}' can be read: {}", dataset.classes[label], problem));
+    }
+  }
 }
 
 }  // namespace edgeprune

@@ -45,9 +45,9 @@ std::vector<Window> make_windows(int from, int to) {
 }
 
 /// The mean over a window of bytes that lie `step` apart, rounded.
-uint8_t mean(const Window& window, const uint8_t* pixels, size_t step) {
+uint8_t mean(const Window& window, const uint8_t* pixels, std::ptrdiff_t step) {
   int32_t sum = 1 << (kWeightBits - 1);
-  const uint8_t* pixel = pixels + static_cast<size_t>(window.first) * step;
+  const uint8_t* pixel = pixels + window.first * step;
   for (const int32_t weight : window.weights) {
     sum += weight * *pixel;
     pixel += step;
@@ -55,91 +55,92 @@ uint8_t mean(const Window& window, const uint8_t* pixels, size_t step) {
   return static_cast<uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
 }
 
-Image resize_width(const Image& image, int width) {
+Image resize_width(const Pixels& image, int width) {
   const std::vector<Window> windows = make_windows(image.width, width);
   Image result{image.height, width, {}};
-  result.rgb.resize(static_cast<size_t>(image.height) * width * 3);
+  result.rgb.resize(size_t{3} * image.height * width);
   uint8_t* out = result.rgb.data();
   for (int y = 0; y < image.height; ++y) {
-    const uint8_t* row = image.rgb.data() + size_t{3} * y * image.width;
+    const uint8_t* row = image.first + y * image.down;
     for (const Window& window : windows) {
-      for (size_t c = 0; c < 3; ++c) *out++ = mean(window, row + c, 3);
+      for (int c = 0; c < 3; ++c) *out++ = mean(window, row + c, image.right);
     }
   }
   return result;
 }
 
-Image resize_height(const Image& image, int height) {
-  const size_t row_bytes = size_t{3} * image.width;
+Image resize_height(const Pixels& image, int height) {
   Image result{height, image.width, {}};
-  result.rgb.resize(height * row_bytes);
+  result.rgb.resize(size_t{3} * height * image.width);
   uint8_t* out = result.rgb.data();
   for (const Window& window : make_windows(image.height, height)) {
-    for (size_t i = 0; i < row_bytes; ++i) *out++ = mean(window, image.rgb.data() + i, row_bytes);
+    for (int x = 0; x < image.width; ++x) {
+      for (int c = 0; c < 3; ++c)
+        *out++ = mean(window, image.first + x * image.right + c, image.down);
+    }
   }
   return result;
 }
 
-/// Copies `image` into the middle of a black image, or the middle of it where it is larger. Where
-/// the middle is half a pixel off, rounds as torchvision's CenterCrop and PIL's ImageOps.pad do.
-Image centred(const Image& image, int out_height, int out_width) {
-  Image result{out_height, out_width, std::vector<uint8_t>(size_t{3} * out_height * out_width, 0)};
-  const int height = std::min(out_height, image.height), width = std::min(out_width, image.width);
-  const auto margin = [](int all, int part) {
-    return static_cast<int>(std::nearbyint((all - part) / 2.0));
-  };
-  const int from_y = margin(image.height, height), from_x = margin(image.width, width);
-  const int to_y = margin(out_height, height), to_x = margin(out_width, width);
+/// From the middle of `all` pixels, or around it. Where the middle is half a pixel off, rounds as
+/// torchvision's CenterCrop and PIL's ImageOps.pad do.
+int margin(int all, int part) {
+  return static_cast<int>(std::nearbyint((all - part) / 2.0));
+}
+
+Pixels middle(const Pixels& image, int height, int width) {
+  return image.part(margin(image.height, height), margin(image.width, width), height, width);
+}
+
+/// The middle of a black square is the image, or the middle of that where it is larger.
+Image centred(const Pixels& image, int size) {
+  Image result{size, size, std::vector<uint8_t>(size_t{3} * size * size, 0)};
+  const int height = std::min(size, image.height), width = std::min(size, image.width);
+  const Image inner = middle(image, height, width).copy();
   for (int y = 0; y < height; ++y) {
-    const uint8_t* row =
-        image.rgb.data() + 3 * (static_cast<size_t>(from_y + y) * image.width + from_x);
-    std::copy_n(row, 3 * width,
-                result.rgb.data() + 3 * (static_cast<size_t>(to_y + y) * out_width + to_x));
+    std::copy_n(
+        inner.rgb.data() + size_t{3} * y * width, 3 * width,
+        result.rgb.data() + 3 * (size_t(margin(size, height) + y) * size + margin(size, width)));
   }
   return result;
 }
 
 /// A crop shows the middle only: of a strip a thousand times as long as wide, what is far from it
 /// need not be enlarged, to gigabytes.
-Image without_far_ends(Image image) {
+Pixels without_far_ends(const Pixels& image) {
   constexpr int kLongest = 8;  // times the shorter side
   const int longest = kLongest * std::min(image.height, image.width);
-  if (std::max(image.height, image.width) <= longest) return image;
-  return centred(image, std::min(image.height, longest), std::min(image.width, longest));
+  return middle(image, std::min(image.height, longest), std::min(image.width, longest));
 }
 
 }  // namespace
 
-Image resize(const Image& image, int height, int width) {
-  require(height >= 1 && width >= 1, "resize", "expected at least one pixel, got {} x {}", width,
+Image resize(const Pixels& image, int height, int width) {
+  require(image.height > 0 && image.width > 0 && height > 0 && width > 0, "resize",
+          "expected at least one pixel, got {} x {} to {} x {}", image.width, image.height, width,
           height);
-  require(image.height > 0 && image.width > 0 &&
-              image.rgb.size() == size_t{3} * image.height * image.width,
-          "resize", "image of {} x {} pixels has {} bytes", image.width, image.height,
-          image.rgb.size());
-  if (height == image.height && width == image.width) return image;
+  if (width == image.width && height == image.height) return image.copy();
   if (width == image.width) return resize_height(image, height);
   Image narrow = resize_width(image, width);
   return height == image.height ? narrow : resize_height(narrow, height);
 }
 
-Image fit(Image image, Resize how, int size) {
+Image fit(const Pixels& whole, Resize how, int size) {
   require(size >= 1, "resize", "expected at least one pixel, got {}", size);
-  if (how == Resize::plain) return image;
-  if (how == Resize::squash || image.height == image.width) {
-    if (image.height <= size && image.width <= size) return image;
-    return resize(image, std::min(image.height, size), std::min(image.width, size));
+  if (how == Resize::plain) return whole.copy();
+  if (how == Resize::squash || whole.height == whole.width) {
+    return resize(whole, std::min(whole.height, size), std::min(whole.width, size));
   }
-  // The side that becomes `size`; the other one in proportion, rounded as theirs (centred()).
-  const bool whole = how == Resize::pad;
-  if (!whole) image = without_far_ends(std::move(image));
-  const auto [shorter, longer] = std::minmax(image.height, image.width);
-  const int leading = whole ? longer : shorter;
+  const bool pad = how == Resize::pad;
+  const Pixels image = pad ? whole : without_far_ends(whole);
+  // The side that becomes `size`; the other one in proportion, rounded as theirs (margin()).
+  const int leading =
+      pad ? std::max(image.height, image.width) : std::min(image.height, image.width);
   const auto scaled = [&](int side) {
-    return whole ? std::max(1, static_cast<int>(std::nearbyint(1.0 * side / leading * size)))
-                 : static_cast<int>(1.0 * size * side / leading);
+    return pad ? std::max(1, static_cast<int>(std::nearbyint(1.0 * side / leading * size)))
+               : static_cast<int>(1.0 * size * side / leading);
   };
-  return centred(resize(image, scaled(image.height), scaled(image.width)), size, size);
+  return centred(resize(image, scaled(image.height), scaled(image.width)), size);
 }
 
 }  // namespace edgeprune
