@@ -106,6 +106,12 @@ void run(const TrainArguments& o) {
   if (o.profile) options.profiler = &profiler;
   std::vector<double> test_accuracies;
   const std::string state = o.out + ".state";
+  if (o.resume && !std::filesystem::exists(state) && std::filesystem::exists(o.out)) {
+    say(fmt::format(
+        "note: there is no {} to go on from: training begins anew (to train {} further: "
+        "--model {})",
+        state, o.out, o.out));
+  }
   const TrainResult result = train(
       model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
       {state, o.resume}, [&](const EpochResult& e) {
@@ -175,7 +181,10 @@ void add_train(CLI::App& app) {
   command->add_flag("--profile", o->profile,
                     "print where the time of this run's steps went, the first two left out, by "
                     "operation, instead of the epochs; 'loader' is waiting for batches");
-  command->add_flag("--resume", o->resume, "go on from OUT.state, if there is one");
+  command->add_flag(
+      "--resume", o->resume,
+      "go on from OUT.state, if there is one; at a constant learning rate --epochs may be more "
+      "than before");
   add_threads(*command, o->threads);
   add_store(*command, o->store);
   add_format(*command, o->format);

@@ -250,6 +250,28 @@ TEST(Trainer, EpochsOfAResumedRunAreAllReported) {
   EXPECT_TRUE(same_weights(second.model, undisturbed.model));
 }
 
+TEST(Trainer, AResumedRunMayBeLonger) {
+  const TemporaryFolder folder;
+  const TrainState state{folder.file("m.state"), true};
+  SmallRun undisturbed, first, longer, shorter, cosine;
+  undisturbed.options.epochs = 3;
+  undisturbed.train();
+  first.train(state);  // two epochs; the state stays
+  longer.options.epochs = 3;
+  EXPECT_EQ(longer.train(state).epochs.size(), 3u);
+  EXPECT_TRUE(same_weights(longer.model, undisturbed.model));
+  EXPECT_THAT(message_of<std::invalid_argument>([&] { shorter.train(state); }),
+              HasSubstr("epochs differs, and may only grow, at a constant learning rate"));
+  std::filesystem::remove(state.path);
+  cosine.options.schedule = optim::Schedule::Kind::cosine;
+  SmallRun longer_cosine;
+  longer_cosine.options = cosine.options;
+  longer_cosine.options.epochs = 3;
+  cosine.train(state);
+  EXPECT_THAT(message_of<std::invalid_argument>([&] { longer_cosine.train(state); }),
+              HasSubstr("epochs differs"));
+}
+
 TEST(Trainer, SavesWithinEpochsAsOftenAsAsked) {
   const TemporaryFolder folder;
   const auto train_and_fail_in_batch_two = [&](double save_every_seconds, const char* name) {
