@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "data/cifar10.h"
+#include "data/cifar.h"
 #include "data/image_folder.h"
 #include "data/resize.h"
 #include "data/synthetic.h"
@@ -49,14 +49,15 @@ Dataset open_dataset(const std::string& location, Split split, const ReadOptions
   if (is_synthetic(location)) return part_and_fit(open_synthetic(location, split), options);
   std::error_code ignored;
   require_file(std::filesystem::exists(location, ignored), location, "no such folder");
-  require_file(std::filesystem::is_directory(location, ignored), location,
-               "is a file, a folder of data was expected");
   if (is_image_folder(location)) return read_image_folder(location, split, options);
-  if (is_cifar10(location)) return part_and_fit(read_cifar10(location, split), options);
+  if (is_cifar(location)) return part_and_fit(read_cifar(location, split), options);
+  require_file(std::filesystem::is_directory(location, ignored), location,
+               "is a file, a folder of data or an archive of CIFAR (.tar.gz) was expected");
   throw FileError(location +
                   ": no data found: looked for train/ and test/ or val/ (folders of images by "
                   "class), data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10 "
-                  "binary), and cifar-10-batches-bin/ with those");
+                  "binary), train.bin and test.bin (CIFAR-100), and cifar-10-batches-bin/ or "
+                  "cifar-100-binary/ with those");
 }
 
 }  // namespace edgeprune
