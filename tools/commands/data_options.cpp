@@ -36,11 +36,13 @@ int64_t to_spare(const Dataset& training) {
 }
 
 int64_t usual_held_out(const Dataset& training) {
-  const int64_t tenth = std::max<int64_t>(1, training.size() / 10);
-  if (tenth < kUsualHeldOut) {
-    say(fmt::format("{} of {} training images are held out (--val-split)", tenth, training.size()));
+  const int64_t tenth = std::max<int64_t>(training.size() / 10, std::ssize(training.classes));
+  const int64_t images = std::min({tenth, kUsualHeldOut, to_spare(training)});
+  if (images < kUsualHeldOut) {
+    say(fmt::format("{} of {} training images are held out (--val-split)", images,
+                    training.size()));
   }
-  return std::min(tenth, kUsualHeldOut);
+  return images;
 }
 
 }  // namespace

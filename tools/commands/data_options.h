@@ -32,8 +32,8 @@ struct DataFlags {
   /// open_dataset() throws.
   Dataset open(const char* command, Split split, const Sight& sight, int64_t limit = 0,
                uint64_t seed = 0) const;
-  /// {training, validation} images, of each class some to train on; of `held_out` none, a tenth of
-  /// the images but at most 5,000, is held out, which is the original study's validation split.
+  /// {training, validation} images, of each class some to train on; without `held_out` a tenth of
+  /// the images is held out, one of each class at least, but 5,000 at most: the original study's split.
   /// Throws std::invalid_argument, naming the flag, where a class would be left without images.
   std::pair<Dataset, Dataset> open_training(const char* command, const Sight& sight, int64_t limit,
                                             std::optional<int64_t> held_out, uint64_t seed) const;

@@ -92,7 +92,7 @@ class Data(CommandTest):
         errors = self.run_command("prune", "--model", self.out, "--data", self.data, "--method", "magnitude", "--sparsity",
                                   0.5, "--min-accuracy", 0.01, "--out", self.folder / "pruned.safetensors")
         self.assertEqual(errors[0], 0, errors[2])
-        self.assertIn("1 of 12 training images are held out (--val-split)", errors[2])
+        self.assertIn("2 of 12 training images are held out (--val-split)", errors[2])
 
     def test_names_that_are_not_utf8(self):
         data = os.fsencode(self.data)
