@@ -15,27 +15,6 @@ namespace {
 // Random streams of a run's seed count from here, out of reach of those that count from zero.
 constexpr uint64_t kSelectionStream = uint64_t{1} << 40;
 
-/// Which of the images a balanced selection of `count` takes: shuffles each class, then goes round
-/// the classes taking one of each until there are enough.
-std::vector<bool> select_balanced(const Dataset& dataset, int64_t count, uint64_t seed) {
-  std::vector<std::vector<size_t>> of_class(dataset.classes.size());
-  for (size_t i = 0; i < dataset.labels.size(); ++i) of_class.at(dataset.labels[i]).push_back(i);
-  size_t rounds = 0;
-  for (size_t label = 0; label < of_class.size(); ++label) {
-    Rng(seed, kSelectionStream, label).shuffle(std::span(of_class[label]));
-    rounds = std::max(rounds, of_class[label].size());
-  }
-  std::vector<bool> selected(dataset.images.size(), false);
-  for (size_t round = 0; round < rounds; ++round) {
-    for (const auto& indices : of_class) {
-      if (round >= indices.size() || count == 0) continue;
-      selected[indices[round]] = true;
-      --count;
-    }
-  }
-  return selected;
-}
-
 /// Moves the images whose flag equals `wanted` out of `dataset`.
 Dataset take(Dataset& dataset, const std::vector<bool>& selected, bool wanted) {
   Dataset part;
@@ -51,17 +30,48 @@ Dataset take(Dataset& dataset, const std::vector<bool>& selected, bool wanted) {
 
 }  // namespace
 
+std::vector<bool> select_in_proportion(const std::vector<int>& labels, size_t classes,
+                                       int64_t count, uint64_t seed, size_t spared) {
+  std::vector<std::vector<size_t>> of_class(classes);
+  for (size_t i = 0; i < labels.size(); ++i) of_class.at(labels[i]).push_back(i);
+  struct Turn {
+    double when;
+    size_t label, index;
+  };
+  std::vector<Turn> turns;
+  for (size_t label = 0; label < classes; ++label) {
+    std::vector<size_t>& indices = of_class[label];
+    Rng(seed, kSelectionStream, label).shuffle(std::span(indices));
+    // A class of n has its turns evenly between 0 and 1, but its first at once. (Sainte-Lague's
+    // method: unlike that of the largest remainder, a larger parliament takes no seat away.)
+    for (size_t rank = 0; rank + spared < indices.size(); ++rank) {
+      const double when = rank == 0 ? 0 : (double(rank) + 0.5) / double(indices.size());
+      turns.push_back({when, label, indices[rank]});
+    }
+  }
+  std::stable_sort(turns.begin(), turns.end(),
+                   [](const Turn& a, const Turn& b) { return a.when < b.when; });
+  std::vector<bool> selected(labels.size(), false);
+  const size_t taken = std::min(turns.size(), static_cast<size_t>(std::max<int64_t>(count, 0)));
+  for (size_t i = 0; i < taken; ++i) selected[turns[i].index] = true;
+  return selected;
+}
+
 Dataset limit(Dataset dataset, int64_t count, uint64_t seed) {
   require(count >= 1, "limit", "at least one image expected, got {}", count);
   if (count >= dataset.size()) return dataset;
-  return take(dataset, select_balanced(dataset, count, seed), true);
+  const std::vector<bool> selected =
+      select_in_proportion(dataset.labels, dataset.classes.size(), count, seed);
+  return take(dataset, selected, true);
 }
 
 std::pair<Dataset, Dataset> hold_out(Dataset dataset, int64_t validation_images, uint64_t seed) {
-  require(validation_images >= 0 && validation_images < dataset.size(), "hold_out",
-          "cannot hold {} images out of {}: at least one must be left to train on",
+  const std::vector<bool> selected =
+      select_in_proportion(dataset.labels, dataset.classes.size(), validation_images, seed, 1);
+  const int64_t most = std::count(selected.begin(), selected.end(), true);
+  require(validation_images >= 0 && validation_images == most && most < dataset.size(), "hold_out",
+          "cannot hold {} images out of {}: at least one of each class must be left to train on",
           validation_images, dataset.size());
-  const std::vector<bool> selected = select_balanced(dataset, validation_images, seed);
   Dataset training = take(dataset, selected, false);
   return {std::move(training), take(dataset, selected, true)};
 }

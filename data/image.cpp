@@ -3,11 +3,15 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <span>
 
+#include "data/jpeg_segments.h"
+#include "data/resize.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 
@@ -82,9 +86,6 @@ namespace {
 constexpr int64_t kMaxPixels = int64_t{1} << 26;
 /// What decoding may take at a time: half a gigabyte, enough for 2^26 pixels of a photograph.
 constexpr size_t kMaxDecoderBytes = size_t{1} << 29;
-/// Passes over the image that a progressive JPEG may ask for: ten are usual, and each takes its
-/// time whatever the file's size.
-constexpr int kMaxScans = 100;
 
 /// The most pixels that a byte of a file may stand for. A header that promises more lies, and must
 /// not make us allocate and decode. JPEG: a block of 8x8 takes one bit at least. PNG: deflate
@@ -125,35 +126,6 @@ class Source {
   bool exhausted_ = false;
 };
 
-/// stb_image 2.27 (Debian 12) writes past its arrays when a JPEG's Huffman table lists more than
-/// 256 codes, so these are turned away first, as are too many scans. Finds marker segments (ITU-T
-/// T.81, B.1) where stb_image does.
-void check_jpeg(std::span<const uint8_t> bytes, const std::string& path) {
-  constexpr uint8_t kDht = 0xC4, kSos = 0xDA, kEoi = 0xD9, kTem = 0x01;
-  const auto at = [&](size_t i) -> size_t { return i < bytes.size() ? bytes[i] : 0; };
-  size_t position = 0;
-  int scans = 0;
-  while (position < bytes.size()) {
-    if (at(position++) != 0xFF) continue;
-    while (at(position) == 0xFF) ++position;
-    const size_t marker = at(position++);
-    if (marker == kEoi) break;
-    if (marker <= kTem || (marker >= 0xD0 && marker <= 0xD8))
-      continue;  // markers without a segment
-    if (marker == kSos) ++scans;
-    require_file(scans <= kMaxScans, path, "JPEG of more than {} scans", kMaxScans);
-    const size_t end = position + (at(position) << 8 | at(position + 1));
-    size_t table = position + 2;
-    while (marker == kDht && table < end && table < bytes.size()) {
-      size_t codes = 0;
-      for (size_t length = 1; length <= 16; ++length) codes += at(table + length);
-      require_file(codes <= 256, path, "corrupt image: a Huffman table of more than 256 codes");
-      table += 17 + codes;
-    }
-    position = std::max(end, position + 2);
-  }
-}
-
 /// Enough for every sound file of so many pixels: decoded twice at 16 bits a channel, or with a
 /// progressive JPEG's coefficients; the compressed data; blocks at the rims of a small JPEG.
 size_t decoder_bytes(int64_t pixels, size_t file_bytes) {
@@ -161,14 +133,46 @@ size_t decoder_bytes(int64_t pixels, size_t file_bytes) {
   return std::min(16 * static_cast<size_t>(pixels) + 4 * file_bytes + kRims, kMaxDecoderBytes);
 }
 
-}  // namespace
+/// What all threads together may decode at once, above which they wait for each other: a
+/// photograph of 12 million pixels takes 5 bytes each.
+class DecodingRoom {
+ public:
+  explicit DecodingRoom(int64_t pixels) : pixels_(pixels) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return taken == 0 || taken + pixels_ <= kRoom; });
+    taken += pixels_;
+  }
+  ~DecodingRoom() {
+    {
+      const std::lock_guard lock(mutex);
+      taken -= pixels_;
+    }
+    changed.notify_all();
+  }
+  DecodingRoom(const DecodingRoom&) = delete;
+  DecodingRoom& operator=(const DecodingRoom&) = delete;
 
-Image read_image(const std::string& path) {
-  const std::vector<char> content = read_file(path);
+ private:
+  static constexpr int64_t kRoom = 25'000'000;
+  static inline std::mutex mutex;
+  static inline std::condition_variable changed;
+  static inline int64_t taken = 0;
+  const int64_t pixels_;
+};
+
+/// Decodes, and gives what `make` makes of the upright pixels.
+template <typename Make>
+Image decode(const std::string& path, const Make& make) {
+  std::vector<char> content = read_file(path);
   require_file(!content.empty(), path, "empty file, a JPEG, PNG or BMP image was expected");
   const stbi_io_callbacks callbacks = Source::callbacks();
-  const std::span bytes(reinterpret_cast<const uint8_t*>(content.data()), content.size());
-  if (bytes[0] == 0xFF) check_jpeg(bytes, path);
+  const auto first = static_cast<uint8_t>(content[0]);
+  int orientation = 1;
+  if (first == 0xFF) {
+    check_jpeg(content, path);
+    orientation = jpeg_orientation(content);
+    mark_cmyk(content);
+  }
 
   int width = 0, height = 0, channels = 0;
   Source header(content);
@@ -178,9 +182,10 @@ Image read_image(const std::string& path) {
   const int64_t pixels = int64_t{width} * height;
   require_file(width > 0 && height > 0 && pixels <= kMaxPixels, path,
                "image of {} x {} pixels, at most 2^26 are read", width, height);
-  require_file(pixels <= max_pixels_per_byte(bytes[0]) * static_cast<int64_t>(content.size()), path,
+  require_file(pixels <= max_pixels_per_byte(first) * static_cast<int64_t>(content.size()), path,
                "truncated image: {} x {} pixels in {} bytes", width, height, content.size());
 
+  const DecodingRoom room(pixels);
   Source body(content);
   DecoderMemory::allow(decoder_bytes(pixels, content.size()));
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> decoded(
@@ -191,7 +196,59 @@ Image read_image(const std::string& path) {
   require_file(decoded != nullptr, path, "corrupt image: {}",
                decoded == nullptr ? stbi_failure_reason() : "");
   require_file(!body.exhausted(), path, "truncated image");
-  return {height, width, {decoded.get(), decoded.get() + pixels * 3}};
+  return make(Pixels(height, width, decoded.get()).upright(orientation));
+}
+
+}  // namespace
+
+Pixels Pixels::part(int top, int left, int rows, int columns) const {
+  Pixels result = *this;
+  result.first += top * down + left * right;
+  result.height = rows;
+  result.width = columns;
+  return result;
+}
+
+Pixels Pixels::upright(int orientation) const {
+  Pixels result = *this;
+  if (orientation >= 5) {  // rows are seen as columns
+    std::swap(result.height, result.width);
+    std::swap(result.down, result.right);
+  }
+  const auto from_the_end = [&](int count, std::ptrdiff_t& step) {
+    result.first += (count - 1) * step;
+    step = -step;
+  };
+  const bool bottom_up =
+      orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  const bool right_to_left =
+      orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  if (bottom_up) from_the_end(result.height, result.down);
+  if (right_to_left) from_the_end(result.width, result.right);
+  return result;
+}
+
+Image Pixels::copy() const {
+  Image image{height, width, {}};
+  image.rgb.resize(size_t{3} * height * width);
+  uint8_t* out = image.rgb.data();
+  for (int y = 0; y < height; ++y) {
+    const uint8_t* pixel = first + y * down;
+    if (right == 3) {
+      out = std::copy_n(pixel, size_t{3} * width, out);
+      continue;
+    }
+    for (int x = 0; x < width; ++x, pixel += right) out = std::copy_n(pixel, 3, out);
+  }
+  return image;
+}
+
+Image read_image(const std::string& path) {
+  return decode(path, [](const Pixels& pixels) { return pixels.copy(); });
+}
+
+Image read_image(const std::string& path, Resize how, int size) {
+  return decode(path, [&](const Pixels& pixels) { return fit(pixels, how, size); });
 }
 
 }  // namespace edgeprune

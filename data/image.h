@@ -1,8 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "models/resize.h"
 
 namespace edgeprune {
 
@@ -15,10 +19,35 @@ struct Image {
   bool operator==(const Image&) const = default;
 };
 
-/// Decodes a JPEG, PNG or BMP file; grey becomes RGB, alpha is dropped. Throws FileError if the
+/// Pixels that lie somewhere else, perhaps turned or mirrored: pixel (y, x) is at first + y * down +
+/// x * right, three bytes.
+struct Pixels {
+  Pixels(int rows, int columns, const uint8_t* rgb)
+      : height(rows), width(columns), first(rgb), down(std::ptrdiff_t{3} * columns), right(3) {}
+  Pixels(const Image& image) : Pixels(image.height, image.width, image.rgb.data()) {}
+
+  /// A part of them.
+  Pixels part(int top, int left, int rows, int columns) const;
+  /// As the numbers 1 to 8 of EXIF's orientation say they are seen.
+  Pixels upright(int orientation) const;
+  Image copy() const;
+
+  int height, width;
+  const uint8_t* first;
+  std::ptrdiff_t down, right;
+};
+
+/// What the names of files that read_image() reads end in.
+inline constexpr std::string_view kImageExtensions[] = {".jpg", ".jpeg", ".png", ".bmp"};
+
+/// Decodes a JPEG, PNG or BMP file; grey and CMYK become RGB, alpha is dropped, and a JPEG whose EXIF
+/// says so is turned upright, as people see it. Throws FileError if the
 /// file is missing, truncated, corrupt, of another format, wider or higher than 16384, of more
 /// than 2^26 pixels, would take more than half a gigabyte to decode (as large images of 16 bits a
 /// channel do), or is a JPEG of more than 100 scans.
 Image read_image(const std::string& path);
+/// And makes it fit for a network of side `size` (resize.h), without a copy at full size. Large images
+/// are decoded a few at a time, whatever the number of threads.
+Image read_image(const std::string& path, Resize how, int size);
 
 }  // namespace edgeprune

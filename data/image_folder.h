@@ -7,14 +7,16 @@
 
 namespace edgeprune {
 
-/// True if `folder` has a train/ or a test/ folder.
+/// True if `folder` has a train/ folder, or one that test images are read from.
 bool is_image_folder(const std::string& folder);
 
-/// Reads <folder>/{train,test}/<class>/*.{jpg,jpeg,png,bmp} (in any case), decoding on all threads.
-/// Classes and, within a class, files are in order of name (bytes); hidden files and other
-/// extensions are passed over. Throws FileError if the split is missing, a class has no images, an
-/// image cannot be read (naming the first), or train and test, where both exist, do not have the
-/// same classes.
-Dataset read_image_folder(const std::string& folder, Split split);
+/// Reads <folder>/{train,test}/<class>/ (for test/ val/, valid/ or validation/ serves, too): files that
+/// end in one of kImageExtensions, in any case. Classes and, within a class, files are in order of
+/// name (bytes). Hidden files are passed over; other extensions, further folders and links to nothing
+/// are, too, and are counted in a warning. Bytes of a class's name that are no UTF-8 are written as
+/// \xE9, as names go into JSON. Throws FileError if the split is missing, a class has no images,
+/// images cannot be read (naming them), or train and test, where both exist, do not have the same
+/// classes.
+Dataset read_image_folder(const std::string& folder, Split split, const ReadOptions& options);
 
 }  // namespace edgeprune

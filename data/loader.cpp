@@ -36,8 +36,14 @@ Loader::Loader(const Dataset& dataset, const LoaderOptions& options)
           options.batch, size);
   require(options.prefetch >= 1, "loader", "at least one batch must be prefetched, got {}",
           options.prefetch);
-  batches_ = size / options.batch + (!options.drop_last && size % options.batch != 0 ? 1 : 0);
-  require(batches_ > 0, "loader", "no batch of {} can be made of {} images", options.batch, size);
+  require(size > 0, "loader", "no batch of {} can be made of 0 images", options.batch);
+  batches_ = std::max<int64_t>(1, size / options.batch);
+  const int64_t rest = size - batches_ * options.batch;
+  if (rest > 0 && rest >= options.smallest_batch) ++batches_;
+}
+
+int64_t Loader::images_in(int64_t batches) const {
+  return std::min(batches * options_.batch, dataset_.size());
 }
 
 void Loader::start_epoch(uint64_t epoch, int64_t first_batch) {

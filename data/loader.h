@@ -30,8 +30,9 @@ struct LoaderOptions {
   bool shuffle = false;
   std::optional<Augmentation> augmentation;  ///< none for evaluation
   uint64_t seed = 0;
-  bool drop_last = false;  ///< leave out the last batch if it is not full
-  int prefetch = 2;        ///< batches prepared ahead
+  /// A last batch of fewer images is left out, unless it is the only one.
+  int64_t smallest_batch = 1;
+  int prefetch = 2;  ///< batches prepared ahead
 };
 
 /// Walks a dataset in batches. One thread of its own prepares the next ones while the caller works
@@ -41,12 +42,13 @@ struct LoaderOptions {
 class Loader {
  public:
   /// The dataset must outlive the loader. Throws std::invalid_argument if an option is out of
-  /// range, the dataset's labels do not fit its images and classes, or there would be no batch at
-  /// all.
+  /// range, or the dataset is empty or its labels do not fit its images and classes.
   Loader(const Dataset& dataset, const LoaderOptions& options);
   Loader(Dataset&&, const LoaderOptions&) = delete;
 
   int64_t batches() const { return batches_; }  ///< an epoch
+  /// In the first `batches` of an epoch.
+  int64_t images_in(int64_t batches) const;
 
   /// Begins an epoch (leaving one that has not ended) at batch `first_batch`. Throws
   /// std::invalid_argument unless 0 <= first_batch <= batches(), std::runtime_error if the thread

@@ -5,8 +5,9 @@
 #include <filesystem>
 #include <string_view>
 
-#include "data/cifar10.h"
+#include "data/cifar.h"
 #include "data/image_folder.h"
+#include "data/resize.h"
 #include "data/synthetic.h"
 #include "engine/base/check.h"
 
@@ -33,20 +34,30 @@ Dataset open_synthetic(std::string_view location, Split split) {
                    kSyntheticSeed);
 }
 
+/// What image folders do while they decode.
+Dataset part_and_fit(Dataset dataset, const ReadOptions& options) {
+  if (options.limit > 0) dataset = limit(std::move(dataset), options.limit, options.seed);
+  for (Image& image : dataset.images) {
+    image = fit(image, options.resize, options.input_size);
+  }
+  return dataset;
+}
+
 }  // namespace
 
-Dataset open_dataset(const std::string& location, Split split) {
-  if (is_synthetic(location)) return open_synthetic(location, split);
+Dataset open_dataset(const std::string& location, Split split, const ReadOptions& options) {
+  if (is_synthetic(location)) return part_and_fit(open_synthetic(location, split), options);
   std::error_code ignored;
   require_file(std::filesystem::exists(location, ignored), location, "no such folder");
+  if (is_image_folder(location)) return read_image_folder(location, split, options);
+  if (is_cifar(location)) return part_and_fit(read_cifar(location, split), options);
   require_file(std::filesystem::is_directory(location, ignored), location,
-               "is a file, a folder of data was expected");
-  if (is_image_folder(location)) return read_image_folder(location, split);
-  if (is_cifar10(location)) return read_cifar10(location, split);
+               "is a file, a folder of data or an archive of CIFAR (.tar.gz) was expected");
   throw FileError(location +
-                  ": no data found: looked for train/ and test/ (folders of images by class), "
-                  "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10 binary), and "
-                  "cifar-10-batches-bin/ with those");
+                  ": no data found: looked for train/ and test/ or val/ (folders of images by "
+                  "class), data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10 "
+                  "binary), train.bin and test.bin (CIFAR-100), and cifar-10-batches-bin/ or "
+                  "cifar-100-binary/ with those");
 }
 
 }  // namespace edgeprune

@@ -10,10 +10,9 @@ namespace edgeprune {
 /// - "synthetic" or "synthetic:N": the built-in set of 2,000 or N training images and a quarter as
 ///   many test images;
 /// - a folder with train/ or test/: an image folder;
-/// - a folder with data_batch_*.bin, test_batch.bin or cifar-10-batches-bin/: CIFAR-10's binary
-///   version.
-/// Throws FileError, saying what was looked for, if it is none of these; else what the reader
+/// - CIFAR-10 or CIFAR-100, unpacked or as the archive that was downloaded (cifar.h).
+/// All images are then fit for the network (resize.h). Throws FileError, saying what was looked for, if it is none of these; else what the reader
 /// throws.
-Dataset open_dataset(const std::string& location, Split split);
+Dataset open_dataset(const std::string& location, Split split, const ReadOptions& options);
 
 }  // namespace edgeprune

@@ -37,6 +37,9 @@ Architecture parse_metadata(const Archive& archive, const std::string& path, Mod
   for (const float deviation : info.std) {
     require(deviation > 0, "metadata", "a standard deviation of {}", deviation);
   }
+  info.resize = archive.metadata.contains("resize")
+                    ? parse_resize(parsed("resize").get<std::string>())
+                    : Resize::plain;
   parsed("classes").get_to(info.classes);
   info.history = parsed("history").get<std::vector<nlohmann::json::object_t>>();
   info.pruned_by();  // throws on steps that are none
@@ -77,6 +80,7 @@ Archive to_archive(const MobileNetV2& model, const ModelInfo& info, Storage stor
       {"format", kFormat},
       {"architecture", nlohmann::json(model.architecture()).dump()},
       {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
+      {"resize", nlohmann::json(to_string(info.resize)).dump()},
       {"classes", nlohmann::json(info.classes).dump()},
       {"history", info.history.dump()},
   };

@@ -1,7 +1,8 @@
 #pragma once
 // Native checkpoints: safetensors with torchvision's keys, readable by two lines of Python, and
 // what the model is and how it came to be in the metadata:
-//   format = "edgeprune/1", architecture, normalisation, classes, history (JSON each).
+//   format = "edgeprune/1", architecture, normalisation, resize, classes, history (JSON each; files
+//   of before version 0.2 have no resize and mean Resize::plain, which is what they were trained with).
 
 #include <array>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "engine/base/json.h"
 #include "models/mobilenet_v2.h"
+#include "models/resize.h"
 
 namespace edgeprune {
 
@@ -18,6 +20,7 @@ struct ModelInfo {
   /// ImageNet's, as the pretrained weights expect.
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
+  Resize resize = Resize::squash;
   std::vector<std::string> classes;  ///< names, by label
   /// One object a step: what was done, with what, to which parent.
   nlohmann::json history = nlohmann::json::array();

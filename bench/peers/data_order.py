@@ -1,8 +1,6 @@
 """Which images edgeprune trains on, in which order, and which of them it flips: engine/base/random.h, limit() of
 data/dataset.cpp and the orders of data/loader.cpp, number for number. Standard library only."""
 
-import itertools
-
 MASK = (1 << 64) - 1
 
 # Streams of a run's seed.
@@ -59,18 +57,19 @@ class Rng:
             items[i - 1], items[j] = items[j], items[i - 1]
 
 
-def select_balanced(labels, count, seed):
+def select_in_proportion(labels, count, seed):
     """Indices, ascending, of the images that `--limit count` keeps."""
     if count >= len(labels):
         return list(range(len(labels)))
     of_class = [[] for _ in range(max(labels) + 1)]
     for index, label in enumerate(labels):
         of_class[label].append(index)
+    turns = []
     for label, indices in enumerate(of_class):
         Rng(seed, SELECTION, label).shuffle(indices)
-    rounds = max(map(len, of_class))
-    one_of_each = (indices[r] for r in range(rounds) for indices in of_class if r < len(indices))
-    return sorted(itertools.islice(one_of_each, count))
+        turns += [((rank + 0.5) / len(indices) if rank else 0, label, index) for rank, index in enumerate(indices)]
+    turns.sort(key=lambda turn: turn[:2])
+    return sorted(index for _, _, index in turns[:count])
 
 
 def epoch_order(count, seed, epoch):

@@ -50,7 +50,7 @@ def prepare(image, flip):
 
 def batches(labels, images, options, epoch):
     order = data_order.epoch_order(len(images), options.seed, epoch)
-    for start in range(0, len(order) - options.batch + 1, options.batch):
+    for start in range(0, len(order) - 1, options.batch):  # a last batch of one image is left out
         indices = order[start : start + options.batch]
         pixels = [prepare(images[i], data_order.is_flipped(i, options.seed, epoch)) for i in indices]
         pixels = torch.stack(pixels).contiguous(memory_format=FORMATS[options.layout])
@@ -89,7 +89,7 @@ def train_epoch(model, optimizer, epoch_batches, batch):
         losses.append(step(model, optimizer, pixels, labels))
         seconds.append(time.perf_counter() - start)
     return {"steps": len(losses), "training_loss": statistics.mean(losses), "seconds": sum(seconds),
-            "images_per_second": batch * len(seconds) / sum(seconds),
+            "images_per_second": sum(len(labels) for _, labels in stock) / sum(seconds),
             "images_per_second_of_median_step": batch / statistics.median(seconds), "losses": losses,
             "stock_mib": stock_mib}
 
@@ -108,10 +108,8 @@ def main():
     options = arguments()
     torch.set_num_threads(options.threads)
     labels, images, classes = training_set.read_training_set(options.data)
-    chosen = data_order.select_balanced(labels, options.limit or len(labels), options.seed)
+    chosen = data_order.select_in_proportion(labels, options.limit or len(labels), options.seed)
     labels, images = [labels[i] for i in chosen], [images[i] for i in chosen]
-    if len(images) < options.batch:
-        raise ValueError(f"no batch of {options.batch} can be made of {len(images)} images")
     model = pretrained(options.weights, classes, options)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     epochs = []

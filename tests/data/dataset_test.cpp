@@ -39,17 +39,49 @@ TEST(Limit, TakesTheSameNumberOfEachClassInTheOrderOfTheData) {
   EXPECT_EQ(part.classes.size(), 4u);
 }
 
-TEST(Limit, FillsUpFromLargerClassesWhenOneRunsOut) {
-  Dataset data = numbered_images(30, 3);
-  for (int& label : data.labels)
-    label = std::min(label, 1);  // 10 of class 0, 20 of class 1, none of class 2
-  EXPECT_EQ(per_class(limit(data, 25, 0)), (std::vector<int>{10, 15, 0}));
+/// `counts[c]` images of class c, mixed.
+Dataset of_counts(const std::vector<int>& counts) {
+  Dataset data = numbered_images(0, static_cast<int>(counts.size()));
+  for (int round = 0; round < *std::max_element(counts.begin(), counts.end()); ++round) {
+    for (size_t c = 0; c < counts.size(); ++c) {
+      if (round >= counts[c]) continue;
+      data.images.push_back(testing::one_colour(1, 1, static_cast<uint8_t>(data.size())));
+      data.labels.push_back(static_cast<int>(c));
+    }
+  }
+  return data;
+}
+
+TEST(Limit, TakesEachClassInProportion) {
+  EXPECT_EQ(per_class(limit(of_counts({10, 20, 0}), 15, 0)), (std::vector<int>{5, 10, 0}));
+  EXPECT_EQ(per_class(limit(of_counts({1000, 60}), 106, 0)), (std::vector<int>{100, 6}));
+  EXPECT_EQ(per_class(limit(of_counts({1000, 60}), 1000, 0)), (std::vector<int>{943, 57}));
+}
+
+TEST(Limit,
+     ChoosesWhatItAlwaysDid) {  // and bench/peers/data_order.py (tests/scripts/peers_test.py)
+  EXPECT_EQ(numbers(limit(numbered_images(24, 3), 8, 9)),
+            (std::vector<int>{3, 7, 11, 12, 19, 21, 22, 23}));
+  Dataset data = numbered_images(24, 3);
+  for (int i = 0; i < 24; ++i) data.labels[i] = i % 7 % 3;
+  EXPECT_EQ(numbers(limit(data, 8, 9)), (std::vector<int>{3, 6, 8, 9, 10, 18, 21, 23}));
+}
+
+TEST(Limit, LeavesNoClassOutWhereThereIsRoom) {
+  EXPECT_EQ(per_class(limit(of_counts({1000, 5, 1}), 10, 0)), (std::vector<int>{8, 1, 1}));
+  EXPECT_EQ(per_class(limit(of_counts({1000, 5, 1}), 3, 0)), (std::vector<int>{1, 1, 1}));
+  EXPECT_EQ(limit(of_counts({1000, 5, 1}), 2, 0).size(), 2);
 }
 
 TEST(Limit, ASmallerPartLiesWithinALargerOne) {
-  const Dataset data = numbered_images(200, 4);
-  const std::vector<int> small = numbers(limit(data, 21, 5)), large = numbers(limit(data, 60, 5));
-  EXPECT_TRUE(std::includes(large.begin(), large.end(), small.begin(), small.end()));
+  const Dataset data = of_counts({97, 61, 40, 2});
+  std::vector<int> small;
+  for (int64_t count = 1; count <= data.size(); ++count) {
+    const std::vector<int> large = numbers(limit(data, count, 5));
+    ASSERT_EQ(std::ssize(large), count);
+    EXPECT_TRUE(std::includes(large.begin(), large.end(), small.begin(), small.end())) << count;
+    small = large;
+  }
 }
 
 TEST(Limit, DependsOnTheSeedOnly) {
@@ -85,6 +117,24 @@ TEST(HoldOut, DividesTheDataIntoTwoBalancedParts) {
   EXPECT_EQ(all.size(), 200u);
 }
 
+TEST(HoldOut, ARareClassKeepsItsShareInBothParts) {
+  const auto [training, validation] = hold_out(of_counts({1000, 60}), 120, 1);
+  EXPECT_EQ(per_class(validation), (std::vector<int>{113, 7}));
+  EXPECT_EQ(per_class(training), (std::vector<int>{887, 53}));
+  const auto [most, few] = hold_out(of_counts({100, 5}), 10, 1);
+  EXPECT_EQ(per_class(few), (std::vector<int>{9, 1}));
+}
+
+TEST(HoldOut, NoClassIsEmptied) {
+  const auto [training, validation] = hold_out(of_counts({10, 2, 1}), 10, 1);
+  EXPECT_EQ(per_class(training), (std::vector<int>{1, 1, 1}));
+  EXPECT_EQ(per_class(validation), (std::vector<int>{9, 1, 0}));
+  EXPECT_THAT(message_of<std::invalid_argument>([] {
+                hold_out(of_counts({10, 2, 1}), 11, 1);
+              }),
+              HasSubstr("cannot hold 11 images out of 13: at least one of each class"));
+}
+
 TEST(HoldOut, DependsOnTheSeedOnly) {
   const Dataset data = numbered_images(200, 4);
   EXPECT_EQ(numbers(hold_out(data, 40, 1).second), numbers(hold_out(data, 40, 1).second));
@@ -103,7 +153,7 @@ TEST(HoldOut, TooManyAreRejectedWithBothNumbers) {
   EXPECT_THAT(message_of<std::invalid_argument>([&] { hold_out(data, 10, 0); }),
               HasSubstr("cannot hold 10 images out of 10"));
   EXPECT_THROW(hold_out(data, -1, 0), std::invalid_argument);
-  EXPECT_EQ(hold_out(data, 9, 0).first.size(), 1);
+  EXPECT_EQ(hold_out(data, 8, 0).first.size(), 2);
 }
 
 TEST(Fingerprint, IsTheSameForEqualData) {

@@ -82,6 +82,15 @@ inline std::string jpeg_bytes() {
       "0311003f00144dcd517b474077ffd9");
 }
 
+/// 16x8 CMYK, halves as of jpeg_bytes(), inverted and with Adobe's marker, as PIL writes it.
+inline std::string cmyk_jpeg_bytes() {
+  return from_hex(
+      "ffd8ffee000e41646f626500640000000000ffdb0043000302020302020303030304030304050805050404050a07"
+      "0706080c0a0c0c0b0a0b0b0d0e12100d0e110e0b0b1016101113141515150c0f171816141812141514ffc0001408"
+      "00080010044311004d11005911004b1100ffc400160001010100000000000000000000000000080900ffc4001410"
+      "0100000000000000000000000000000000ffda000e0443004d0059004b00003f00600280a2a9a2a32d5b3fffd9");
+}
+
 inline Image one_colour(int height, int width, uint8_t value) {
   return {height, width, std::vector<uint8_t>(static_cast<size_t>(height) * width * 3, value)};
 }

@@ -13,6 +13,7 @@ namespace edgeprune {
 namespace {
 
 using testing::bmp_bytes;
+using testing::cmyk_jpeg_bytes;
 using testing::from_hex;
 using testing::grey_png_bytes;
 using ::testing::HasSubstr;
@@ -64,6 +65,102 @@ TEST_F(ImageFile, JpegPixelsAreRead) {
       EXPECT_NEAR(pixel[1], 40, 3);
       EXPECT_NEAR(pixel[2], x < 8 ? 40 : 200, 3);
     }
+  }
+}
+
+void expect_red_and_blue_halves(const Image& image) {
+  ASSERT_EQ(image.height, 8);
+  ASSERT_EQ(image.width, 16);
+  for (int y = 0; y < 8; ++y) {
+    for (int x = 0; x < 16; ++x) {
+      const uint8_t* pixel = &image.rgb[3 * (y * 16 + x)];
+      EXPECT_NEAR(pixel[0], x < 8 ? 200 : 40, 3) << x << "," << y;
+      EXPECT_NEAR(pixel[1], 40, 3);
+      EXPECT_NEAR(pixel[2], x < 8 ? 40 : 200, 3);
+    }
+  }
+}
+
+TEST_F(ImageFile, CmykIsInvertedWithAndWithoutAdobesMarker) {
+  const std::string marked = cmyk_jpeg_bytes();
+  expect_red_and_blue_halves(read(marked));
+  std::string plain = marked;
+  plain.erase(2, 16);
+  EXPECT_EQ(read(plain), read(marked));
+}
+
+/// jpeg_bytes() with an EXIF segment, whose only entry is the orientation.
+std::string with_orientation(int orientation, bool little) {
+  const std::string value(1, static_cast<char>(orientation));
+  const std::string tiff = little ? "II" +
+                                        from_hex(
+                                            "2a0008000000"
+                                            "0100"
+                                            "1201030001000000") +
+                                        value + from_hex("000000")
+                                  : "MM" +
+                                        from_hex(
+                                            "002a00000008"
+                                            "0001"
+                                            "011200030000000100") +
+                                        value + from_hex("0000");
+  const std::string exif = std::string("Exif\0\0", 6) + tiff;
+  const std::string jpeg = jpeg_bytes();
+  return jpeg.substr(0, 2) + from_hex("ffe100") + static_cast<char>(exif.size() + 2) + exif +
+         jpeg.substr(2);
+}
+
+TEST_F(ImageFile, ExifOrientationIsTurnedUpright) {
+  const Image as_it_lies = read(jpeg_bytes());
+  const auto at = [](const Image& image, int y, int x) {
+    return image.rgb[3 * (size_t(y) * image.width + x)];
+  };
+  for (const bool little : {true, false}) {
+    // Where the red half, left as the file lies, is seen; by the numbers of the standard.
+    const Image turned = read(with_orientation(6, little));
+    EXPECT_EQ(turned.height, 16);
+    EXPECT_EQ(turned.width, 8);
+    for (int y = 0; y < 16; ++y) EXPECT_NEAR(at(turned, y, 3), y < 8 ? 200 : 40, 3);
+    const Image back = read(with_orientation(8, little));
+    for (int y = 0; y < 16; ++y) EXPECT_NEAR(at(back, y, 3), y < 8 ? 40 : 200, 3);
+    for (int orientation : {0, 1, 4, 9, 77}) {
+      EXPECT_NEAR(at(read(with_orientation(orientation, little)), 0, 0), 200, 3) << orientation;
+    }
+    for (int orientation : {2, 3}) {
+      const Image mirrored = read(with_orientation(orientation, little));
+      EXPECT_NEAR(at(mirrored, 0, 0), 40, 3) << orientation;
+      EXPECT_NEAR(at(mirrored, 7, 15), 200, 3) << orientation;
+    }
+  }
+  EXPECT_EQ(read(with_orientation(0, true)), as_it_lies);
+}
+
+TEST(PixelsUpright, EveryOrientationPutsTheCornersWhereTheStandardSays) {
+  // 0 1 2
+  // 3 4 5
+  const Image image{2, 3, {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5}};
+  const std::vector<std::vector<int>> seen{
+      {0, 1, 2, 3, 4, 5}, {2, 1, 0, 5, 4, 3}, {5, 4, 3, 2, 1, 0}, {3, 4, 5, 0, 1, 2},
+      {0, 3, 1, 4, 2, 5}, {3, 0, 4, 1, 5, 2}, {5, 2, 4, 1, 3, 0}, {2, 5, 1, 4, 0, 3}};
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    const Image upright = Pixels(image).upright(orientation).copy();
+    EXPECT_EQ(upright.width, orientation < 5 ? 3 : 2);
+    std::vector<int> values;
+    for (size_t i = 0; i < upright.rgb.size(); i += 3) values.push_back(upright.rgb[i]);
+    EXPECT_EQ(values, seen[size_t(orientation) - 1]) << orientation;
+  }
+}
+
+TEST_F(ImageFile, DamagedExifIsPassedOver) {
+  const std::string whole = with_orientation(6, true);
+  const size_t tiff = whole.find("II");
+  Rng rng(3);
+  for (int i = 0; i < 2000; ++i) {
+    std::string bytes = whole;
+    for (int k = 0; k < 3; ++k) {
+      bytes[tiff + rng.below(22)] = static_cast<char>(rng.below(256));
+    }
+    EXPECT_EQ(error_of(bytes), testing::kNothingThrown);
   }
 }
 

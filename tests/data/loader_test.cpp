@@ -78,13 +78,26 @@ TEST(Loader, WalksTheDataInOrderAndEndsWithAPartialBatch) {
   EXPECT_EQ(numbers(batches), (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
-TEST(Loader, DropLastLeavesThePartialBatchOut) {
+TEST(Loader, ALastBatchOfTooFewImagesIsLeftOut) {
   const Dataset data = numbered_images(10, 3);
   LoaderOptions options = plain(4);
-  options.drop_last = true;
+  options.smallest_batch = 3;
   Loader loader(data, options);
   EXPECT_EQ(loader.batches(), 2);
+  EXPECT_EQ(loader.images_in(2), 8);
   EXPECT_EQ(epoch_of(loader, 0).size(), 2u);
+  options.smallest_batch = 2;
+  Loader whole(data, options);
+  EXPECT_EQ(whole.batches(), 3);
+  EXPECT_EQ(whole.images_in(3), 10);
+}
+
+TEST(Loader, TheOnlyBatchIsNeverLeftOut) {
+  const Dataset data = numbered_images(1, 1);
+  LoaderOptions options = plain(4);
+  options.smallest_batch = 2;
+  Loader loader(data, options);
+  EXPECT_EQ(numbers(epoch_of(loader, 0)), std::vector<int>{0});
 }
 
 TEST(Loader, ShuffledEpochsHoldEveryImageOnceInAnOrderOfTheirOwn) {
@@ -241,8 +254,6 @@ TEST(Loader, ImpossibleOptionsAreRejectedWithTheNumbers) {
   EXPECT_THAT(error(plain(-1)), HasSubstr("got -1"));
   LoaderOptions options = plain(11);
   EXPECT_EQ(error(options), testing::kNothingThrown);
-  options.drop_last = true;
-  EXPECT_THAT(error(options), HasSubstr("no batch of 11 can be made of 10 images"));
   options = plain(2);
   options.prefetch = 0;
   EXPECT_THAT(error(options), HasSubstr("got 0"));

@@ -1,7 +1,7 @@
 // CIFAR-10's binary version. The input's first byte says how many of the bytes behind it are
 // batches.meta.txt; the rest is the batch.
 
-#include "data/cifar10.h"
+#include "data/cifar.h"
 
 #include <filesystem>
 
@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   folder.names.set(input.substr(std::min<size_t>(1, size), name_bytes));
   folder.batch.set(input.substr(std::min(1 + name_bytes, size)));
   return fuzz::expect_read_or_refused(folder.path(), [] {
-    const Dataset dataset = read_cifar10(folder.path(), Split::test);
+    const Dataset dataset = read_cifar(folder.path(), Split::test);
     if (dataset.images.size() != dataset.labels.size() || dataset.images.empty()) std::abort();
   });
 }

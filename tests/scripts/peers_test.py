@@ -65,10 +65,14 @@ class DataOrder(unittest.TestCase):
         flips = "".join(str(int(data_order.is_flipped(index, seed=4, epoch=2))) for index in order)
         self.assertEqual(flips, "111101110011010001000101")
 
-    def test_balanced_selection(self):
+    def test_selection_of_equal_classes_is_balanced(self):
+        labels = [i % 3 for i in range(24)]
+        self.assertEqual(data_order.select_in_proportion(labels, 8, seed=9), [3, 7, 11, 12, 19, 21, 22, 23])
+
+    def test_selection_in_proportion(self):
         labels = [i % 7 % 3 for i in range(24)]
-        self.assertEqual(data_order.select_balanced(labels, 8, seed=9), [3, 4, 6, 8, 9, 10, 18, 23])
-        self.assertEqual(data_order.select_balanced(labels, 25, seed=9), list(range(24)))
+        self.assertEqual(data_order.select_in_proportion(labels, 8, seed=9), [3, 6, 8, 9, 10, 18, 21, 23])
+        self.assertEqual(data_order.select_in_proportion(labels, 25, seed=9), list(range(24)))
 
 
 class TrainingSet(InFolder):

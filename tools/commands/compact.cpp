@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "data/open.h"
 #include "data/synthetic.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -12,6 +11,7 @@
 #include "pruning/dead_channels.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/data_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/logit_difference.h"
 #include "tools/training/channel_table.h"
@@ -20,15 +20,16 @@ namespace edgeprune::commands {
 namespace {
 
 struct CompactArguments {
-  std::string model, out, data, format = "md";
+  std::string model, out, format = "md";
+  DataFlags data;
   int64_t images = 1000;
   int threads = 1;
   bool dry_run = false;
 };
 
-Dataset images_for(const CompactArguments& o) {
-  if (o.data.empty()) return synthetic(o.images, Split::test, 0);
-  return limit(open_dataset(o.data, Split::test), o.images, 0);
+Dataset images_for(const CompactArguments& o, const Sight& sight) {
+  if (o.data.location.empty()) return synthetic(o.images, Split::test, 0);
+  return o.data.open("compact", Split::test, sight, o.images);
 }
 
 void run(const CompactArguments& o) {
@@ -45,7 +46,7 @@ void run(const CompactArguments& o) {
   const auto small = compact(*masked.model, plan);
   Table table = channel_table(plan, summarize(*masked.model), summarize(*small));
   if (!o.dry_run) {
-    const Dataset data = images_for(o);
+    const Dataset data = images_for(o, sight_of(masked));
     const LogitDifference difference = compare_logits(*masked.model, *small, masked.info, data);
     require(difference.is_rounding(), "compact",
             "logits differ by {:.3g} (the largest is {:.3g}): nothing written", difference.largest,
@@ -73,10 +74,9 @@ void add_compact(CLI::App& app) {
   auto o = std::make_shared<CompactArguments>();
   add_model(*command, o->model);
   command->add_option("--out", o->out, "checkpoint to write");
-  add_data(*command, o->data)
-      ->description(
-          "test images to compare the logits of both models on (see eval --help; "
-          "default: the synthetic set)");
+  o->data.add(*command)->description(
+      "test images to compare the logits of both models on (see eval --help; "
+      "default: the synthetic set)");
   command->add_option("--images", o->images, "so many of them")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();

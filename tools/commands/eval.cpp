@@ -1,10 +1,10 @@
 #include <memory>
 
-#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/data_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/evaluate.h"
 #include "tools/measurement/logit_difference.h"
@@ -13,7 +13,8 @@ namespace edgeprune::commands {
 namespace {
 
 struct EvalArguments {
-  std::string model, data, split = "test", format = "md";
+  std::string model, split = "test", format = "md";
+  DataFlags data;
   std::vector<std::string> engines{"dense"};
   int64_t limit = 0, batch = 100;
   int threads = 1;
@@ -23,10 +24,10 @@ void run(const EvalArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
-  require(!o.data.empty(), "eval", "--data is missing");
+  require(!o.data.location.empty(), "eval", "--data is missing");
   const Checkpoint checkpoint = load_checkpoint(o.model);
-  Dataset data = open_dataset(o.data, value_of("split", kSplits, o.split));
-  if (o.limit > 0) data = limit(std::move(data), o.limit, 0);
+  const Dataset data =
+      o.data.open("eval", value_of("split", kSplits, o.split), sight_of(checkpoint), o.limit);
   std::vector<Column> columns = {
       {"model", "model", Align::left},    {"engine", "engine", Align::left},
       {"split", "split", Align::left},    {"images", "images"},
@@ -69,7 +70,7 @@ void add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "Accuracy and loss of a model on a data set");
   auto o = std::make_shared<EvalArguments>();
   add_model(*command, o->model);
-  add_data(*command, o->data);
+  o->data.add(*command);
   command
       ->add_option("--engine", o->engines,
                    fmt::format("one or more of {}; several are compared with the first",
@@ -80,7 +81,7 @@ void add_eval(CLI::App& app) {
   command->add_option("--split", o->split, explained(kSplits))
       ->check(choices(kSplits))
       ->capture_default_str();
-  command->add_option("--limit", o->limit, "so many images, classes balanced; 0: all")
+  command->add_option("--limit", o->limit, "so many images, of each class in proportion; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--batch", o->batch, "images at a time")

@@ -17,14 +17,6 @@
 
 namespace edgeprune::commands {
 
-CLI::Option* add_data(CLI::App& command, std::string& data) {
-  return command
-      .add_option("--data", data,
-                  "image folder (train/ and test/, a folder a class), CIFAR-10 binary folder, or "
-                  "synthetic[:N]")
-      ->envname("EDGEPRUNE_DATA");
-}
-
 CLI::Option* add_weights(CLI::App& command, std::string& weights) {
   return command.add_option("--weights", weights,
                             "pretrained weights: torchvision's .pth, or .safetensors; or 'random' "

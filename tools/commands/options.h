@@ -20,7 +20,6 @@ CLI::Validator choices(const Table& table) {
   return CLI::IsMember(names_of(table));
 }
 
-CLI::Option* add_data(CLI::App& command, std::string& data);
 CLI::Option* add_weights(CLI::App& command, std::string& weights);
 /// What add_weights() read, else $EDGEPRUNE_WEIGHTS; throws std::invalid_argument if neither is
 /// given. (CLI11's own environment default would count as given beside an option that excludes this

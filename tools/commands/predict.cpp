@@ -74,7 +74,7 @@ void run(const PredictArguments& o) {
   Table table(columns);
   Tensor input({1, size, size, 3}), logits({1, plan.classes()});
   for (const std::string& path : o.images) {
-    preprocess(read_image(path), input.values());
+    preprocess(read_image(path, checkpoint.info.resize, size), input.values());
     plan.run(input.data(), logits.data());
     if (o.logits) {
       std::vector<Cell> row{path};

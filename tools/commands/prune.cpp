@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
@@ -19,9 +18,6 @@
 namespace edgeprune::commands {
 namespace {
 
-/// For the guard: the size of the validation split in the original study, the published one that
-/// this project follows.
-constexpr int64_t kHeldOut = 5000;
 constexpr size_t kNamedLayers = 5;
 
 /// Groups that cannot shrink as far as was asked for, in one line.
@@ -128,19 +124,18 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
 
 /// Prunes, fine-tunes, and so on, and saves the last model that is good enough.
 void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& checkpoint) {
-  require(!o.data.empty(), "prune", "--data is missing: {}",
+  require(!o.data.location.empty(), "prune", "--data is missing: {}",
           trajectory.steps.size() > 1 ? "a schedule of several steps fine-tunes in between"
                                       : "what is asked for takes images");
   const ModelSummary whole = summarize_unpruned(*checkpoint.model);
-  Dataset training = open_dataset(o.data, Split::train), test;
-  const uint64_t seed = o.training.options.seed;
-  if (o.limit > 0) training = limit(std::move(training), o.limit, seed);
-  const int64_t held_out = o.validation.value_or(o.min_accuracy > 0 ? kHeldOut : 0);
-  if (held_out > 0) {
-    std::tie(training, test) = hold_out(std::move(training), held_out, seed);
-  } else {
-    test = open_dataset(o.data, Split::test);
-  }
+  const Sight sight = sight_of(checkpoint);
+  std::optional<int64_t> held_out = o.validation;
+  if (!held_out && o.min_accuracy == 0) held_out = 0;
+  auto [training, test] =
+      o.data.open_training("prune", sight, o.limit, held_out, o.training.options.seed);
+  if (held_out == 0) test = o.data.open("prune", Split::test, sight);
+  const std::string batches = batch_note(training.size(), o.training.options.batch);
+  if (trajectory.each.training.epochs > 0 && !batches.empty()) say("note: " + batches);
   if (trajectory.each.recovery.distillation) {
     require(!o.teacher.empty() || checkpoint.info.pruned_by() == "none", "prune",
             "--distill learns from the dense baseline, but {} is pruned: name it with --teacher",
@@ -163,7 +158,7 @@ void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& c
                   : fmt::format("of step {} ({:.2f} %)", good, 100 * steps[good - 1].accuracy)));
   } else {
     say(fmt::format("{}: accuracy {:.2f} % on {} images {}", o.out, 100 * steps.back().accuracy,
-                    test.size(), held_out > 0 ? "held out" : "of the test set"));
+                    test.size(), held_out != 0 ? "held out" : "of the test set"));
   }
   print(table, o.format);
 }

@@ -52,13 +52,15 @@ void add_when(CLI::App& command, PruneOptions& o) {
 }
 
 void add_fine_tuning(CLI::App& command, PruneOptions& o) {
-  add_data(command, o.data);
+  o.data.add(command);
   command
       .add_option("--epochs", o.epochs,
                   "of fine-tuning after each step (default: 0 for one-shot, else 2)")
       ->check(CLI::Range(0, 1'000'000));
   o.training.add(command);
-  command.add_option("--limit", o.limit, "train on so many images, classes balanced; 0: all")
+  command
+      .add_option("--limit", o.limit,
+                  "train on so many images, of each class in proportion; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   o.recovery.add(command);
@@ -73,7 +75,7 @@ void add_fine_tuning(CLI::App& command, PruneOptions& o) {
   command
       .add_option("--val-split", o.validation,
                   "training images held out, on which accuracy is taken; 0: it is taken on the "
-                  "test set (default: 5000 with --min-accuracy, else 0)")
+                  "test set (default: with --min-accuracy a tenth, 5000 at most, else 0)")
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--resume", o.resume, "go on from OUT.steps, if there is one");
   add_threads(command, o.threads);

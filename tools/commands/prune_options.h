@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/commands/data_options.h"
 #include "tools/commands/options.h"
 #include "tools/training/pruning_trajectory.h"
 
@@ -20,7 +21,8 @@ struct PruneOptions {
   bool dry_run = false;
 
   // What takes data.
-  std::string data, teacher;
+  DataFlags data;
+  std::string teacher;
   std::optional<int64_t> epochs, validation;
   int64_t limit = 0;
   TrainingFlags training;

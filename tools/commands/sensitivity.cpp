@@ -6,12 +6,12 @@
 #include <filesystem>
 #include <memory>
 
-#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/data_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/pinning.h"
 #include "tools/sweeps/sensitivity_tables.h"
@@ -22,7 +22,8 @@ namespace {
 constexpr size_t kNamed = 5;
 
 struct SensitivityArguments {
-  std::string model, data, method = "magnitude", folder = "sensitivity", format = "md";
+  std::string model, method = "magnitude", folder = "sensitivity", format = "md";
+  DataFlags data;
   SensitivityOptions scan;
   int threads = 1;
   bool pin = false;
@@ -45,11 +46,11 @@ void run(const SensitivityArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
-  require(!o.data.empty(), "sensitivity", "--data is missing");
+  require(!o.data.location.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
   options.method = value_of("method", kLayerMethods, o.method);
   Checkpoint checkpoint = load_checkpoint(o.model);
-  const Dataset training = open_dataset(o.data, Split::train);
+  const Dataset training = o.data.open("sensitivity", Split::train, sight_of(checkpoint));
   require_valid(options, training);
   std::sort(options.levels.begin(), options.levels.end());
   options.levels.erase(std::unique(options.levels.begin(), options.levels.end()),
@@ -85,7 +86,7 @@ void add_sensitivity(CLI::App& app) {
       "sensitivity", "What pruning each layer alone costs in accuracy and gains in time");
   auto o = std::make_shared<SensitivityArguments>();
   add_model(*command, o->model);
-  add_data(*command, o->data);
+  o->data.add(*command);
   command->add_option("--method", o->method, explained(kLayerMethods))
       ->check(choices(kLayerMethods))
       ->capture_default_str();

@@ -4,11 +4,11 @@
 
 #include <memory>
 
-#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/data_options.h"
 #include "tools/commands/options.h"
 #include "tools/commands/write_report.h"
 #include "tools/study/plan_file.h"
@@ -19,6 +19,8 @@ namespace {
 
 struct StudyArguments {
   StudyOptions study;
+  DataFlags data;
+  std::string resize;
   TrainingFlags training;
   RecoveryFlags recovery;
   std::string plan = "original", format = "md";
@@ -52,8 +54,8 @@ StudyPlan chosen_plan(const StudyArguments& o, const CLI::App& command) {
 
 void print_plan(const StudyArguments& o, const StudyPlan& plan) {
   std::optional<int64_t> images;
-  if (!o.study.data.empty()) {
-    images = open_dataset(o.study.data, Split::train).size();
+  if (!o.data.location.empty()) {
+    images = o.data.open("study", Split::train, {}).size();
   } else if (plan.train_images == 0 || plan.finetune_images == 0) {
     say("images to train are not known: --data is missing");
   }
@@ -75,7 +77,10 @@ void run(const StudyArguments& o, const CLI::App& command) {
   if (o.remeasure) {
     remeasure_study(plan, study, say);
   } else {
-    require(!study.data.empty(), "study", "--data is missing");
+    require(!o.data.location.empty(), "study", "--data is missing");
+    if (!o.resize.empty()) study.resize = parse_resize(o.resize);
+    study.data = o.data.location;
+    study.skip_bad_images = o.data.skip_bad_images;
     study.weights = weights_or_default(study.weights);
     run_study(plan, study, say);
   }
@@ -97,7 +102,8 @@ void add_study(CLI::App& app) {
       ->add_flag("--quick", o->quick,
                  "--plan quick: minutes instead of hours, on parts of the data")
       ->excludes(plan);
-  add_data(*command, o->study.data);
+  o->data.add(*command);
+  add_resize(*command, o->resize);
   add_weights(*command, o->study.weights);
   command->add_option("--out", o->study.folder, "folder for models, runs.jsonl, tables and plots");
   command->add_flag("--resume", o->study.resume,

@@ -2,12 +2,12 @@
 #include <filesystem>
 #include <memory>
 
-#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/data_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/evaluate.h"
 #include "tools/measurement/memory.h"
@@ -19,7 +19,8 @@ namespace edgeprune::commands {
 namespace {
 
 struct TrainArguments {
-  std::string data, weights, model, teacher, out, store = "dense", format = "md";
+  std::string weights, model, teacher, out, resize, store = "dense", format = "md";
+  DataFlags data;
   TrainingFlags training;
   RecoveryFlags recovery;
   int64_t epochs = 15, validation = 0, limit = 0;
@@ -27,11 +28,28 @@ struct TrainArguments {
   bool resume = false, test_each_epoch = false, profile = false;
 };
 
-/// Where training starts: pretrained weights with a new head, or a checkpoint as it is.
-Checkpoint starting_point(const TrainArguments& o, const Dataset& training) {
-  if (!o.model.empty()) return load_checkpoint(o.model);
-  return start_from_weights(weights_or_default(o.weights), training.classes,
-                            o.training.options.seed, say);
+struct TrainingStart {
+  Checkpoint model;
+  Dataset training, validation;
+};
+
+/// Pretrained weights with a new head for the data's classes, or a checkpoint as it is; and the data
+/// as that wants them.
+TrainingStart open_start(const TrainArguments& o) {
+  const uint64_t seed = o.training.options.seed;
+  Checkpoint model;
+  if (!o.model.empty()) model = load_checkpoint(o.model);
+  if (!o.resize.empty()) model.info.resize = parse_resize(o.resize);
+  Sight sight{.resize = model.info.resize};
+  if (model.model) sight = sight_of(model);
+  auto [training, validation] = o.data.open_training("train", sight, o.limit, o.validation, seed);
+  if (!model.model) {
+    model = start_from_weights(weights_or_default(o.weights), training.classes, seed, say);
+    model.info.resize = sight.resize;
+  }
+  const std::string batches = batch_note(training.size(), o.training.options.batch);
+  if (!batches.empty()) say("note: " + batches);
+  return {std::move(model), std::move(training), std::move(validation)};
 }
 
 /// The training's options with what is asked for to recover accuracy.
@@ -74,27 +92,26 @@ void run(const TrainArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
-  require(!o.data.empty(), "train", "--data is missing");
+  require(!o.data.location.empty(), "train", "--data is missing");
   require_writable(o.out);
-  Dataset training = open_dataset(o.data, Split::train);
-  if (o.limit > 0) training = limit(std::move(training), o.limit, o.training.options.seed);
-  Dataset validation;
-  if (o.validation > 0) {
-    std::tie(training, validation) =
-        hold_out(std::move(training), o.validation, o.training.options.seed);
-  }
-  Checkpoint start = starting_point(o, training);
+  auto [start, training, validation] = open_start(o);
   MobileNetV2& model = *start.model;
   ModelInfo& info = start.info;
   const Masks masks = info.pruned_by() == "none" ? Masks{} : masks_of_zeros(model);
   Dataset test;
-  if (o.test_each_epoch) test = open_dataset(o.data, Split::test);
+  if (o.test_each_epoch) test = o.data.open("train", Split::test, sight_of(start));
 
   TrainOptions options = training_options(o, info);
   Profiler profiler;
   if (o.profile) options.profiler = &profiler;
   std::vector<double> test_accuracies;
   const std::string state = o.out + ".state";
+  if (o.resume && !std::filesystem::exists(state) && std::filesystem::exists(o.out)) {
+    say(fmt::format(
+        "note: there is no {} to go on from: training begins anew (to train {} further: "
+        "--model {})",
+        state, o.out, o.out));
+  }
   const TrainResult result = train(
       model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
       {state, o.resume}, [&](const EpochResult& e) {
@@ -134,7 +151,8 @@ void add_train(CLI::App& app) {
   auto* command =
       app.add_subcommand("train", "Train, or fine-tune a pruned model (its zeros stay zero)");
   auto o = std::make_shared<TrainArguments>();
-  add_data(*command, o->data);
+  o->data.add(*command);
+  add_resize(*command, o->resize);
   add_weights(*command, o->weights);
   command->add_option("--model", o->model, "checkpoint to train further, instead of --weights")
       ->excludes("--weights");
@@ -147,11 +165,15 @@ void add_train(CLI::App& app) {
   o->recovery.add(*command);
   command->add_option("--teacher", o->teacher, "checkpoint for --distill: the dense baseline");
   command
-      ->add_option("--val-split", o->validation,
-                   "training images held out, on which the best epoch is chosen; 0: the last epoch")
+      ->add_option(
+          "--val-split", o->validation,
+          "training images held out, of each class in proportion, on which the best epoch is "
+          "chosen; 0: the last epoch")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--limit", o->limit, "train on so many images, classes balanced; 0: all")
+  command
+      ->add_option("--limit", o->limit,
+                   "train on so many images, of each class in proportion; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_flag("--test-each-epoch", o->test_each_epoch,
@@ -159,7 +181,10 @@ void add_train(CLI::App& app) {
   command->add_flag("--profile", o->profile,
                     "print where the time of this run's steps went, the first two left out, by "
                     "operation, instead of the epochs; 'loader' is waiting for batches");
-  command->add_flag("--resume", o->resume, "go on from OUT.state, if there is one");
+  command->add_flag(
+      "--resume", o->resume,
+      "go on from OUT.state, if there is one; at a constant learning rate --epochs may be more "
+      "than before");
   add_threads(*command, o->threads);
   add_store(*command, o->store);
   add_format(*command, o->format);

@@ -20,7 +20,7 @@ EOF
 packages=(
   g++ cmake ninja-build
   libdnnl-dev ocl-icd-opencl-dev libhwy-dev libeigen3-dev libssl-dev
-  libzip-dev zipcmp zipmerge ziptool
+  libzip-dev zipcmp zipmerge ziptool zlib1g-dev
   libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev
   gnuplot-nox curl ca-certificates
 )
@@ -32,7 +32,7 @@ for_arm64() {
   for package in "$@"; do
     case $package in
       libeigen3-dev | libcli11-dev) echo "$package" ;;
-      lib*-dev | ocl-icd-opencl-dev) echo "$package:arm64" ;;
+      lib*-dev | ocl-icd-opencl-dev | zlib1g-dev) echo "$package:arm64" ;;
       g++) printf '%s\n' g++-aarch64-linux-gnu qemu-user ;;
       *) echo "$package" ;;
     esac

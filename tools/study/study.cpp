@@ -24,19 +24,23 @@ struct StudyData {
   Dataset training, finetuning, test;
 };
 
-StudyData open_data(const StudyPlan& plan, const StudyOptions& options) {
+StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
+  ReadOptions reading;
+  reading.resize = options.resize;
+  reading.skip_bad = options.skip_bad_images;
+  reading.say = say;
   const auto part = [&](const Dataset& dataset, int64_t images) {
     return images == 0 ? dataset : limit(dataset, images, options.seeds.front());
   };
   StudyData data;
-  data.training = open_dataset(options.data, Split::train);
+  data.training = open_dataset(options.data, Split::train, reading);
   data.finetuning = part(data.training, plan.finetune_images);
   data.training = part(data.training, plan.train_images);
-  data.test = part(open_dataset(options.data, Split::test), plan.test_images);
-  // Now, not when the baseline is trained and the first pruned network wants its fewer images.
-  const int64_t fewest = std::min(data.training.size(), data.finetuning.size());
-  require(plan.training.batch <= fewest, "study",
-          "no batch of {} can be made of the {} images trained on", plan.training.batch, fewest);
+  data.test = part(open_dataset(options.data, Split::test, reading), plan.test_images);
+  for (const Dataset* images : {&data.training, &data.finetuning}) {
+    const std::string batches = batch_note(images->size(), plan.training.batch);
+    if (!batches.empty()) say("note: " + batches);
+  }
   return data;
 }
 
@@ -85,7 +89,7 @@ class Study {
         options_(options),
         say_(say),
         steps_(study_steps(plan, options.seeds)),
-        data_(open_data(plan, options)),
+        data_(open_data(plan, options, say)),
         settings_(settings_of(plan, options, data_)),
         folder_(options.folder) {
     folder_.claim(settings_, options.resume);
@@ -121,6 +125,7 @@ class Study {
     Checkpoint model =
         step.prune ? load_checkpoint(folder_.model_path(step.parent))
                    : start_from_weights(options_.weights, data_.training.classes, step.seed, say_);
+    if (!step.prune) model.info.resize = options_.resize;
     StepTraining done;
     if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);
     if (step.prune) done.parent_sha256 = model.sha256;

@@ -6,12 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "models/resize.h"
 #include "tools/study/study_plan.h"
 
 namespace edgeprune {
 
 struct StudyOptions {
-  std::string data;     ///< what open_dataset() takes
+  std::string data;  ///< what open_dataset() takes
+  bool skip_bad_images = false;
+  Resize resize = Resize::squash;
   std::string weights;  ///< .pth, .safetensors, or "random"
   std::string folder;
   bool resume = false;

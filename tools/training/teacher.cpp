@@ -17,19 +17,30 @@ const MobileNetV2& fitting(const MobileNetV2& model, const Architecture& student
 
 }  // namespace
 
-Teacher::Teacher(const MobileNetV2& model, const Architecture& student, int64_t batch)
-    : plan_(fold_batch_norm(fitting(model, student)), inference::Engine::dense, batch),
-      logits_({batch, student.classes}) {
-  for (const inference::StepInfo& step : plan_.steps()) flops_ += step.flops;
+Teacher::Teacher(const MobileNetV2& model, const Architecture& student)
+    : graph_(fold_batch_norm(fitting(model, student))),
+      classes_(student.classes),
+      side_(student.input_size) {}
+
+Teacher::ForBatch& Teacher::for_batch(int64_t images) {
+  const auto found = by_batch_.find(images);
+  if (found != by_batch_.end()) return found->second;
+  ForBatch made{inference::Plan(graph_, inference::Engine::dense, images),
+                Tensor({images, classes_})};
+  for (const inference::StepInfo& step : made.plan.steps()) made.flops += step.flops;
+  made.flops *= double(images);
+  return by_batch_.emplace(images, std::move(made)).first->second;
 }
 
 const Tensor& Teacher::logits(const Tensor& images) {
-  require(images.count() == plan_.batch() * plan_.image_size(), "distill",
-          "the teacher expects {} images, got {}", plan_.batch(), images.shape().to_string());
-  const Timed timed("teacher", Phase::forward,
-                    {flops_ * double(plan_.batch()), sizeof(float) * double(images.count())});
-  plan_.run(images.data(), logits_.data());
-  return logits_;
+  require(images.shape().rank() == 4 && images.dim(0) > 0 &&
+              images.count() == images.dim(0) * side_ * side_ * 3,
+          "distill", "the teacher expects images of {}x{}, got {}", side_, side_,
+          images.shape().to_string());
+  ForBatch& own = for_batch(images.dim(0));
+  const Timed timed("teacher", Phase::forward, {own.flops, sizeof(float) * double(images.count())});
+  own.plan.run(images.data(), own.logits.data());
+  return own.logits;
 }
 
 }  // namespace edgeprune

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+
 #include "engine/inference/plan.h"
 #include "models/mobilenet_v2.h"
 
@@ -11,16 +13,23 @@ class Teacher {
  public:
   /// Copies what it needs of the model. Plans for the thread count in force. Throws
   /// std::invalid_argument if it does not fit a student of that architecture (image size, classes).
-  Teacher(const MobileNetV2& model, const Architecture& student, int64_t batch);
+  Teacher(const MobileNetV2& model, const Architecture& student);
 
   /// images [batch,S,S,3], as the student sees them, to logits [batch,classes], which the next call
-  /// writes to again.
+  /// for a batch of that size writes to again.
   const Tensor& logits(const Tensor& images);
 
  private:
-  inference::Plan plan_;
-  double flops_ = 0;  ///< an image
-  Tensor logits_;
+  struct ForBatch {
+    inference::Plan plan;
+    Tensor logits;
+    double flops = 0;
+  };
+  ForBatch& for_batch(int64_t images);
+
+  inference::Graph graph_;
+  int64_t classes_, side_;
+  std::map<int64_t, ForBatch> by_batch_;  ///< an epoch's last batch may be smaller than the others
 };
 
 }  // namespace edgeprune

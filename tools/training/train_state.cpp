@@ -42,6 +42,13 @@ std::map<std::string, Array> extract(const std::map<std::string, Array>& from,
   return arrays;
 }
 
+/// A training goes on for more epochs than it was begun for, if that leaves the rates of those that
+/// are over as they were.
+bool is_longer(const nlohmann::json& wanted, const nlohmann::json& begun) {
+  return wanted.at("schedule") == static_cast<int>(optim::Schedule::Kind::constant) &&
+         wanted.at("rewinding") == "none" && wanted.at("epochs") > begun.at("epochs");
+}
+
 }  // namespace
 
 // (By hand for the sake of the optional value, which nlohmann's macro does not know.)
@@ -117,9 +124,11 @@ TrainProgress load_train_state(const std::string& path, const nlohmann::json& id
   try {
     const auto own = parse_json(archive.metadata.at("identity"), path + ": identity");
     for (const auto& [key, value] : identity.items()) {
-      require(own.contains(key) && own.at(key) == value, "resume",
-              "{} is the state of another run: {} differs (remove it, or start without resuming)",
-              path, key);
+      const bool same = own.contains(key) &&
+                        (own.at(key) == value || (key == "epochs" && is_longer(identity, own)));
+      require(same, "resume",
+              "{} is the state of another run: {} differs{} (remove it, or start without resuming)",
+              path, key, key == "epochs" ? ", and may only grow, at a constant learning rate" : "");
     }
     parse_json(archive.metadata.at("progress"), path + ": progress").get_to(progress);
     require_file(progress.epoch == static_cast<int64_t>(progress.finished.size()) &&

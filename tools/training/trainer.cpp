@@ -24,6 +24,8 @@ namespace edgeprune {
 namespace {
 
 constexpr uint64_t kDropoutStream = 1;
+/// Batch norm takes the statistics of one image alone for the truth; of one pixel there are none.
+constexpr int64_t kSmallestBatch = 2;
 
 int64_t count_correct(const Tensor& logits, const std::vector<int>& labels) {
   int64_t correct = 0;
@@ -58,20 +60,19 @@ class Trainer {
         state_(state),
         optimizer_(
             optim::make_optimizer(options.optimizer, model.parameters(), options.weight_decay)),
-        loader_(training, {.batch = options.batch,
+        loader_(training, {.batch = std::min(options.batch, training.size()),
                            .input_size = static_cast<int>(model.architecture().input_size),
                            .normalisation = {info.mean, info.std},
                            .shuffle = true,
                            .augmentation = options.augmentation,
                            .seed = options.seed,
-                           .drop_last = true}),
+                           .smallest_batch = kSmallestBatch}),
         identity_(run_identity(model, training, validation, masks, options)) {
     require_same_classes(info.classes, training);
     hold_masks(masks, *optimizer_);
     for (const auto& [name, parameter] : model.parameters())
       parameters_ += parameter.value().count();
-    if (options.distillation)
-      teacher_.emplace(*options.teacher, model.architecture(), options.batch);
+    if (options.distillation) teacher_.emplace(*options.teacher, model.architecture());
     schedule_ = learning_rates(options, loader_.batches());
   }
 
@@ -97,17 +98,16 @@ class Trainer {
   void run_epoch() {
     const int64_t batches = loader_.batches();
     const auto label = fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs);
-    Progress bar(label, batches * options_.batch, "images");
-    bar.skip(progress_.batch * options_.batch);
+    Progress bar(label, loader_.images_in(batches), "images");
+    bar.skip(images_done());
     loader_.start_epoch(static_cast<uint64_t>(progress_.epoch), progress_.batch);
     model_.train();
     Stopwatch since_save, since_step;
     Batch batch;
     while (next_step(batch, since_step)) {
-      const double images = double(progress_.batch * options_.batch);
-      bar.advance(options_.batch, fmt::format("loss {:.3f} accuracy {:.1f} %",
-                                              progress_.loss / double(progress_.batch),
-                                              100.0 * double(progress_.correct) / images));
+      bar.advance(std::ssize(batch.labels),
+                  fmt::format("loss {:.3f} accuracy {:.1f} %", mean_loss(),
+                              100.0 * double(progress_.correct) / double(images_done())));
       if (interrupted() || since_save.seconds() > options_.save_every_seconds) {
         save();
         since_save.restart();
@@ -160,7 +160,7 @@ class Trainer {
     }
     loss.backward();
     update(rate);
-    progress_.loss += value;
+    progress_.loss += value * double(batch.labels.size()) / double(full_batch());
     progress_.correct += count_correct(logits.value(), batch.labels);
     ++progress_.batch;
   }
@@ -193,10 +193,10 @@ class Trainer {
 
   void finish_epoch() {
     require_finite_model();
-    const double images = double(progress_.batch * options_.batch);
+    const double images = double(images_done());
     EpochResult epoch;
     epoch.epoch = progress_.epoch + 1;
-    epoch.loss = progress_.loss / double(progress_.batch);
+    epoch.loss = mean_loss();
     epoch.accuracy = double(progress_.correct) / images;
     epoch.seconds = progress_.seconds;
     epoch.images_per_second = images / progress_.seconds;
@@ -215,6 +215,12 @@ class Trainer {
     progress_.batch = progress_.correct = 0;
     progress_.loss = progress_.seconds = 0;
     save();
+  }
+
+  int64_t full_batch() const { return loader_.images_in(1); }
+  int64_t images_done() const { return loader_.images_in(progress_.batch); }  ///< of the epoch
+  double mean_loss() const {
+    return progress_.loss / (double(images_done()) / double(full_batch()));
   }
 
   void save() {
@@ -254,14 +260,26 @@ void require_valid(const TrainOptions& options) {
 
 }  // namespace
 
+std::string batch_note(int64_t images, int64_t batch) {
+  if (images < batch)
+    return fmt::format("batches of {} images, which are all (--batch {})", images, batch);
+  if (batch < kSmallestBatch || images % batch == 0 || images % batch >= kSmallestBatch) return "";
+  return fmt::format(
+      "one of the {} images, another one each epoch, is left out: batches of {} leave it alone, "
+      "and "
+      "batch norm takes no statistics of one image (--batch)",
+      images, batch);
+}
+
 TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch) {
   require_valid(options);
   if (!state.path.empty()) require_writable(state.path);
   Trainer trainer(model, info, training, validation, masks, options, state);
-  require_step_memory(model.architecture(), options.batch);
-  return explain_bad_alloc("train", fmt::format("batches of {} images", options.batch),
+  const int64_t batch = std::min(options.batch, training.size());
+  require_step_memory(model.architecture(), batch);
+  return explain_bad_alloc("train", fmt::format("batches of {} images", batch),
                            [&] { return trainer.run(on_epoch); });
 }
 

@@ -75,7 +75,11 @@ struct TrainState {
 /// Called after every epoch.
 using EpochCallback = std::function<void(const EpochResult&)>;
 
-/// Trains in place; weights that `masks` prune stay exactly zero. With a validation set, the model
+/// What is to be said about so many images in batches of that size: that there are fewer, or that the
+/// last one is left out. Else empty.
+std::string batch_note(int64_t images, int64_t batch);
+
+/// Trains in place, on the last, smaller batch too, unless that is a single image; weights that `masks` prune stay exactly zero. With a validation set, the model
 /// ends with the weights of the epoch that was best on it. Throws std::invalid_argument on data
 /// that do not fit the model or the batch, or on a state of other options or data;
 /// std::runtime_error when the loss or the model is no longer finite, or memory does not suffice

@@ -158,8 +158,8 @@ class BadInput(CommandTest):
     def test_data(self):
         for data in ("synthetic:0", "synthetic:x", "synthetic:-5", self.folder, self.folder / "missing"):
             self.train("--data", data, "--weights", "random")
-        self.train("--data", "synthetic:40", "--weights", "random", "--batch", 41, says="no batch of 41")
-        self.train("--data", "synthetic:40", "--weights", "random", "--val-split", 40)
+        self.train("--data", "synthetic:40", "--weights", "random", "--val-split", 31, says="--val-split 31")
+        self.train("--data", "synthetic:40", "--weights", "random", "--limit", 9, says="--limit 9")
         data = self.folder / "data"
         write_image_folder(data, ["cat", "dog", "frog"])
         self.fail("eval", "--model", self.base, "--data", data, says="the model has 10 classes")

@@ -117,8 +117,9 @@ class BadInput(CommandTest):
         self.fail(*prune, "magnitude", "--teacher", self.base, says="--distill")
         self.fail(*prune, "magnitude", "--distill", "4", "--epochs", 1, says="T,alpha")
         self.fail(*prune, "magnitude", "--min-accuracy", 0.5, "--val-split", 0, says="--val-split")
+        self.fail(*prune, "magnitude", "--min-accuracy", 0.5, "--val-split", 5000, "--data", "synthetic:48",
+                  says="--val-split 5000")
         self.fail(*prune, "magnitude", "--min-accuracy", 85, says="--min-accuracy", code=2)
-        self.fail(*prune, "magnitude", "--min-accuracy", 0.5, "--data", "synthetic:48", says="5000")
         self.fail(*prune, "magnitude", "--epochs", 1, "--data", self.folder, says=str(self.folder))
 
     def test_targets_below_what_is_pruned_already(self):

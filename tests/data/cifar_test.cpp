@@ -1,10 +1,12 @@
-#include "data/cifar10.h"
+#include "data/cifar.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "engine/base/check.h"
+#include "engine/base/file.h"
 #include "tests/data/image_files.h"
+#include "tests/data/tar_files.h"
 #include "tests/support/paths.h"
 
 namespace edgeprune {
@@ -35,7 +37,7 @@ class Cifar10 : public ::testing::Test {
   }
 
   std::string error_of(Split split) {
-    return message_of<FileError>([&] { read_cifar10(folder_.path(), split); });
+    return message_of<FileError>([&] { read_cifar(folder_.path(), split); });
   }
 
   testing::TemporaryFolder folder_;
@@ -43,7 +45,7 @@ class Cifar10 : public ::testing::Test {
 
 TEST_F(Cifar10, TrainingBatchesAreReadInOrderAndInterleaved) {
   write_batches(folder_.path());
-  const Dataset train = read_cifar10(folder_.path(), Split::train);
+  const Dataset train = read_cifar(folder_.path(), Split::train);
   EXPECT_THAT(train.labels, ElementsAre(1, 9, 2, 9, 3, 9, 4, 9, 5, 9));
   ASSERT_EQ(train.size(), 10);
   const Image& image = train.images[4];
@@ -57,15 +59,15 @@ TEST_F(Cifar10, TrainingBatchesAreReadInOrderAndInterleaved) {
 
 TEST_F(Cifar10, TestBatchIsReadFromTheArchivesFolderToo) {
   write_batches(folder_.file("cifar-10-batches-bin"));
-  EXPECT_TRUE(is_cifar10(folder_.path()));
-  const Dataset test = read_cifar10(folder_.path(), Split::test);
+  EXPECT_TRUE(is_cifar(folder_.path()));
+  const Dataset test = read_cifar(folder_.path(), Split::test);
   EXPECT_THAT(test.labels, ElementsAre(0));
   EXPECT_EQ(test.images[0].rgb[0], 7);
 }
 
 TEST_F(Cifar10, ClassNamesComeFromTheMetaFileIfThereIsOne) {
   write_batches(folder_.path());
-  const auto classes = [&] { return read_cifar10(folder_.path(), Split::test).classes; };
+  const auto classes = [&] { return read_cifar(folder_.path(), Split::test).classes; };
   EXPECT_THAT(classes(), ElementsAre("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
                                      "horse", "ship", "truck"));
   write_bytes(folder_.file("batches.meta.txt"), "a\nb\nc\r\nd\ne\nf\ng\nh\ni\nj\n\n");
@@ -102,11 +104,45 @@ TEST_F(Cifar10, LabelAboveNineIsRejectedWithItsRecord) {
   EXPECT_THAT(error_of(Split::test), HasSubstr("record 1 has label 10"));
 }
 
+TEST_F(Cifar10, TheArchiveThatWasDownloadedIsReadAsItIs) {
+  write_batches(folder_.file("cifar-10-batches-bin"));
+  const Dataset expected = read_cifar(folder_.path(), Split::train);
+  std::string archive;
+  for (int i = 5; i >= 1; --i) {
+    const auto name = fmt::format("cifar-10-batches-bin/data_batch_{}.bin", i);
+    const std::vector<char> content = read_file(folder_.file(name));
+    archive += testing::tar_entry(name, {content.begin(), content.end()});
+  }
+  const std::string path = folder_.file("cifar-10-binary.tar.gz");
+  testing::write_gzip(path, archive + testing::tar_end());
+  EXPECT_TRUE(is_cifar(path));
+  const Dataset train = read_cifar(path, Split::train);
+  EXPECT_EQ(train.images, expected.images);
+  EXPECT_EQ(train.labels, expected.labels);
+  EXPECT_THAT(message_of<FileError>([&] { read_cifar(path, Split::test); }),
+              HasSubstr("no batches of CIFAR-10 or CIFAR-100 found (test)"));
+}
+
+TEST_F(Cifar10, TheLargerOneHasAHundredFineLabels) {
+  std::string names, batch;
+  for (int i = 0; i < 100; ++i) names += fmt::format("class_{}\n", i);
+  for (int label : {99, 3}) batch += '\7' + record(label, 1, 2, 3);  // 7: a coarse label
+  write_bytes(folder_.file("cifar-100-binary/train.bin"), batch);
+  EXPECT_THAT(error_of(Split::train), HasSubstr("fine_label_names.txt"));
+  write_bytes(folder_.file("cifar-100-binary/fine_label_names.txt"), names);
+  const Dataset train = read_cifar(folder_.path(), Split::train);
+  EXPECT_THAT(train.labels, ElementsAre(99, 3));
+  EXPECT_EQ(train.classes[99], "class_99");
+  EXPECT_THAT(std::vector<int>(train.images[1].rgb.begin(), train.images[1].rgb.begin() + 6),
+              ElementsAre(1, 2, 3, 99, 2, 3));
+  EXPECT_THAT(error_of(Split::test), HasSubstr("test.bin"));
+}
+
 TEST_F(Cifar10, OtherFoldersAreNotTakenForIt) {
-  EXPECT_FALSE(is_cifar10(folder_.path()));
-  EXPECT_FALSE(is_cifar10(folder_.file("missing")));
+  EXPECT_FALSE(is_cifar(folder_.path()));
+  EXPECT_FALSE(is_cifar(folder_.file("missing")));
   std::filesystem::create_directories(folder_.file("cifar-10-batches-bin"));
-  EXPECT_FALSE(is_cifar10(folder_.path()));
+  EXPECT_FALSE(is_cifar(folder_.path()));
 }
 
 }  // namespace
