@@ -69,7 +69,7 @@ inline RunRecord sample_run(const std::string& method, const std::string& schedu
         const double median = sparse ? dense / speed_up : dense;
         run.latency.push_back({sparse ? "sparse" : "dense", batch, threads, 200, median,
                                1.02 * median, 1.1 * median, 1.4 * median, 0.9 * median, 2 * median,
-                               within(unpruned / median, 0.01), Load{0.1, 0.0, 3}});
+                               within(unpruned / median, 0.01), Load{0.1, 0.0, 3, 2}});
       }
     }
   }

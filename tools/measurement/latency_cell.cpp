@@ -28,7 +28,8 @@ void to_json(nlohmann::json& json, const LatencyCell& cell) {
   if (cell.load) {
     json["load"] = {{"others", fields::or_null(cell.load->others)},
                     {"stolen", fields::or_null(cell.load->stolen)},
-                    {"switches", cell.load->switches}};
+                    {"switches", cell.load->switches},
+                    {"processors", cell.load->processors}};
   }
 }
 
@@ -42,7 +43,8 @@ void from_json(const nlohmann::json& json, LatencyCell& cell) {
     const nlohmann::json& load = json["load"];
     cell.load = {.others = fields::unless_null(load.at("others")),
                  .stolen = fields::unless_null(load.at("stolen")),
-                 .switches = load.at("switches").get<int64_t>()};
+                 .switches = load.at("switches").get<int64_t>(),
+                 .processors = load.at("processors").get<int>()};
   }
 }
 

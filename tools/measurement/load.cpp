@@ -62,7 +62,10 @@ std::optional<LoadWatch::Busy> LoadWatch::all_programs() const {
 }
 
 Load LoadWatch::load() const {
-  Load load{.others = {}, .stolen = {}, .switches = involuntary_switches() - switches_};
+  Load load{.others = {},
+            .stolen = {},
+            .switches = involuntary_switches() - switches_,
+            .processors = static_cast<int>(usable_processors().size())};
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const auto now = all_programs();
   if (!now || !all_ || seconds < 0.5) return load;

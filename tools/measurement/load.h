@@ -14,6 +14,7 @@ struct Load {
   std::optional<double> others;  ///< processors kept busy by others, stolen time included
   std::optional<double> stolen;  ///< of these, by other virtual machines
   int64_t switches = 0;  ///< involuntary context switches of this process: somebody took its core
+  int processors = 0;    ///< that this process may use
 };
 
 /// Watches from its construction on.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace edgeprune {
@@ -15,6 +16,18 @@ std::string control(const char* what, double factor) {
   return fmt::format("noisy: {} {:.2f} times as fast", what, factor);
 }
 
+/// Nothing if the threads had processors of their own for most of the time.
+std::string crowding(const LatencyCell& cell) {
+  constexpr double kTolerated = 0.5;  // of a processor
+  if (!cell.load || !cell.load->others) return {};
+  const auto& load = *cell.load;
+  if (*load.others + std::min(cell.threads, load.processors) <= load.processors + kTolerated)
+    return {};
+  return fmt::format("noisy: others kept {:.1f} of {} processor{} busy beside {} thread{}",
+                     *load.others, load.processors, load.processors == 1 ? "" : "s", cell.threads,
+                     cell.threads == 1 ? "" : "s");
+}
+
 }  // namespace
 
 std::string doubt(const RunRecord& row, const Timing& timing) {
@@ -25,6 +38,7 @@ std::string doubt(const RunRecord& row, const Timing& timing) {
       return fmt::format("noisy: {} is known to {:.0f} % only", cell.engine,
                          100 * cell.factor->half_width());
     }
+    if (std::string crowded = crowding(cell); !crowded.empty()) return crowded;
   }
   const LatencyCell* dense = find_latency(row, "dense", timing);
   const LatencyCell* automatic = find_latency(row, "auto", timing);

@@ -26,7 +26,7 @@ def row(name, method="magnitude", **other):
         "latency": [{"engine": engine, "batch": 1, "threads": 1, "samples": 9, "median": ms, "mean": ms,
                      "p90": ms, "p99": ms, "min": ms, "max": ms,
                      "factor": {"median": 1 / ms, "low": 0.99 / ms, "high": 1.01 / ms, "rounds": 20},
-                     "load": {"others": 0.1, "stolen": None, "switches": 3}}
+                     "load": {"others": 0.1, "stolen": None, "switches": 3, "processors": 2}}
                     for engine, ms in (("dense", 1.0), ("sparse", 0.5))]}
     return record | other
 

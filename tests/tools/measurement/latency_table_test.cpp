@@ -17,7 +17,7 @@ ModelLatency latency(const std::string& engine, int batch, int threads, double m
   return {"m.safetensors",
           {.cell = {engine, batch, threads, 3, median, 1.1 * median, 2 * median, 3 * median,
                     0.5 * median, 3 * median, Factor{{factor, 0.9 * factor, 1.2 * factor}, 17},
-                    Load{0.75, 0.5, 42}},
+                    Load{0.75, 0.5, 42, 2}},
            .samples = {0.5 * median, median, 3 * median},
            .arena_bytes = 4096,
            .steps = {}}};

@@ -94,6 +94,7 @@ TEST(LoadWatch, SaysNothingWithoutTheKernelsCounts) {
   const LoadWatch load(folder.path());
   std::this_thread::sleep_for(std::chrono::milliseconds(600));
   EXPECT_FALSE(load.others());
+  EXPECT_EQ(load.load().processors, std::ssize(usable_processors()));
 }
 
 }  // namespace

@@ -53,6 +53,22 @@ TEST(Noise, AWideIntervalDecidesNothing) {
   EXPECT_EQ(doubt_of(run), "noisy: sparse is known to 12 % only");
 }
 
+TEST(Noise, ThreadsThatOthersTookTheProcessorsOfDecideNothing) {
+  RunRecord run = row("magnitude", "mask", 1, 3, 3);
+  const auto beside = [&](double others, int processors) {
+    for (LatencyCell& cell : run.latency) cell.load = Load{others, 0.0, 9, processors};
+    return doubt_of(run);
+  };
+  EXPECT_EQ(beside(0.9, 2), "noisy: others kept 0.9 of 2 processors busy beside 2 threads");
+  EXPECT_EQ(beside(0.4, 2), "") << "most rounds were undisturbed";
+  EXPECT_EQ(beside(0.9, 3), "") << "there was a processor to spare";
+  EXPECT_NE(beside(0.9, 1), "");
+  run.latency[0].load->others.reset();
+  run.latency[1].load.reset();
+  run.latency[2].load->others.reset();
+  EXPECT_EQ(doubt_of(run), "") << "nobody knows";
+}
+
 TEST(Noise, OneCellMakesAllThatTookTurnsWithItNoisyAndNoOthers) {
   RunRecord run = row("magnitude", "mask", 1.2, 3, 3);
   run.latency.push_back({"dense", 64, 2});

@@ -97,7 +97,7 @@ TEST(Records, WithoutFactorsTheyStillLoad) {
 TEST(Records, FactorsAndLoadsAreKept) {
   RunRecord run = sample_run("channel", "one-shot", 0.5, 0.9);
   run.latency[1].factor = Factor{{1.1, 1.0 / 3, 2}, 17};
-  run.latency[1].load = Load{0.1 + 0.2, {}, 5};
+  run.latency[1].load = Load{0.1 + 0.2, {}, 5, 2};
   const auto read = nlohmann::json::parse(text_of(run)).get<RunRecord>();
   EXPECT_EQ(read.latency[1].factor->median, 1.1);
   EXPECT_EQ(read.latency[1].factor->low, 1.0 / 3);
@@ -106,6 +106,7 @@ TEST(Records, FactorsAndLoadsAreKept) {
   EXPECT_EQ(read.latency[1].load->others, 0.1 + 0.2);
   EXPECT_FALSE(read.latency[1].load->stolen) << "the kernel did not say";
   EXPECT_EQ(read.latency[1].load->switches, 5);
+  EXPECT_EQ(read.latency[1].load->processors, 2);
   nlohmann::json part = run;
   for (const char* key : {"factor", "load"}) {
     for (const auto& [name, value] : nlohmann::json(run)["latency"][1][key].items()) {
