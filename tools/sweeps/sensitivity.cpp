@@ -128,9 +128,9 @@ class Scan {
       model_.load_state_dict(before_);
       for (PrunableWeight& weight : weights_) prune_layer(weight, options_.method, level);
       const auto graph = std::make_shared<const inference::Graph>(fold_batch_norm(model_));
-      for (const auto engine : {inference::Engine::dense, inference::Engine::sparse}) {
-        cases.push_back({graph, engine, 1, 1});
-      }
+      const size_t dense = cases.size();
+      cases.push_back({graph, inference::Engine::dense, 1, 1, dense});
+      cases.push_back({graph, inference::Engine::sparse, 1, 1, dense});
     }
     LatencyOptions latency = options_.latency;
     latency.per_layer = true;
