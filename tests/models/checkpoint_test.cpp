@@ -91,6 +91,19 @@ struct HalfZero : MobileNetV2 {
   }
 };
 
+TEST_F(CheckpointFile, KeepsHowImagesAreResizedAndWithoutThatIsOfBefore) {
+  for (const Resize how : values_in(kResizes)) {
+    ModelInfo info = sample_info();
+    info.resize = how;
+    save_checkpoint(path_, MobileNetV2(small(), 1), info);
+    EXPECT_EQ(load_checkpoint(path_).info.resize, how);
+  }
+  write([](Archive& archive) { archive.metadata.erase("resize"); });
+  EXPECT_EQ(load_checkpoint(path_).info.resize, Resize::plain);
+  write([](Archive& archive) { archive.metadata["resize"] = "\"stretch\""; });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "squash", "stretch"});
+}
+
 TEST_F(CheckpointFile, StoredSparseItIsSmallerAndComesBackBitForBit) {
   const HalfZero model;
   save_checkpoint(path_, model, sample_info());

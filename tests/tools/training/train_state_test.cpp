@@ -101,7 +101,7 @@ TEST(TrainState, AnotherRunsStateIsRejectedNamingWhatDiffers) {
     EXPECT_THAT(message, HasSubstr(": " + what + " differs"));
     EXPECT_THAT(message, HasSubstr(folder.file("state")));
   };
-  expect_named("epochs", [](Paused& p) { ++p.options.epochs; });
+  expect_named("epochs", [](Paused& p) { --p.options.epochs; });
   expect_named("batch", [](Paused& p) { ++p.options.batch; });
   expect_named("seed", [](Paused& p) { ++p.options.seed; });
   expect_named("optimizer", [](Paused& p) { p.options.optimizer = "sgd"; });
