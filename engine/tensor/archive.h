@@ -11,11 +11,12 @@
 
 namespace edgeprune {
 
-enum class DType { f32, i64, u8 };
+enum class DType { f32, i64, u8, f16, bf16, f64 };
 
 /// safetensors' names.
-inline constexpr Named<DType> kDTypes[] = {
-    {DType::f32, "F32"}, {DType::i64, "I64"}, {DType::u8, "U8"}};
+inline constexpr Named<DType> kDTypes[] = {{DType::f32, "F32"},   {DType::i64, "I64"},
+                                           {DType::u8, "U8"},     {DType::f16, "F16"},
+                                           {DType::bf16, "BF16"}, {DType::f64, "F64"}};
 static_assert(in_order(kDTypes));
 inline const char* to_string(DType dtype) {
   return name_of(kDTypes, dtype);
@@ -34,12 +35,16 @@ struct Array {
   /// Throws std::invalid_argument naming `name` unless the array is F32 (I64 scalar, respectively).
   Tensor to_tensor(const std::string& name) const;
   int64_t to_int64(const std::string& name) const;
+  /// Numbers of any floating type as F32, rounded to the nearest (a half fits exactly, a double
+  /// beyond float's range becomes infinite); other types as they are.
+  Array to_f32() const;
 };
 
-/// Arrays by name, and free-form string metadata.
+/// Arrays by name, free-form string metadata, and what people should know about how it was read.
 struct Archive {
-  std::map<std::string, Array> arrays;
-  std::map<std::string, std::string> metadata;
+  std::map<std::string, Array> arrays = {};
+  std::map<std::string, std::string> metadata = {};
+  std::vector<std::string> notes = {};
 
   /// Throws std::invalid_argument if there is none of that name.
   const Array& at(const std::string& name) const;

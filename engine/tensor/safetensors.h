@@ -10,8 +10,8 @@
 namespace edgeprune {
 
 /// Throws FileError("path: ...") if the file is missing, truncated, not safetensors, names a tensor
-/// twice, has offsets that overlap, leave gaps or do not fit the shape, or holds a dtype other than
-/// F32, I64, U8.
+/// twice, has offsets that overlap, leave gaps or do not fit the shape, or holds a dtype that DType
+/// has not.
 Archive read_safetensors(const std::string& path);
 
 /// Written atomically (engine/base/file.h). Names are sorted and the header padded, so that equal

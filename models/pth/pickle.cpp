@@ -3,8 +3,6 @@
 #include <bit>
 #include <unordered_map>
 
-#include "engine/base/printable.h"
-
 namespace edgeprune::pickle {
 namespace {
 
@@ -40,6 +38,7 @@ enum class Opcode : uint8_t {
   long_binget = 'j',
   global = 'c',
   reduce = 'R',
+  newobj = 0x81,
   build = 'b',
   binpersid = 'Q',
   proto = 0x80,
@@ -50,12 +49,6 @@ enum class Opcode : uint8_t {
 constexpr size_t kMaxOpcodes = size_t{1} << 21;
 
 constexpr char kOrderedDict[] = "collections.OrderedDict";
-
-bool is_known(std::string_view global) {
-  return global == kOrderedDict || global == "torch._utils._rebuild_tensor_v2" ||
-         global == "torch._utils._rebuild_parameter" ||
-         (global.starts_with("torch.") && global.ends_with("Storage"));
-}
 
 class Unpickler {
  public:
@@ -92,7 +85,7 @@ class Unpickler {
       case Opcode::binint2:
         return push(int64_t{read<uint16_t>()});
       case Opcode::long1:
-        return push(read_long(read<uint8_t>()));
+        return push_long(read<uint8_t>());
       case Opcode::binfloat:
         return push(read_double());
       case Opcode::short_binstring:
@@ -134,14 +127,16 @@ class Unpickler {
         return push_global();
       case Opcode::reduce:
         return reduce();
+      case Opcode::newobj:
+        return new_object();
       case Opcode::build:
-        return drop_attributes();
+        return build();
       case Opcode::binpersid:
         return push_persistent_id();
       case Opcode::stop:
         break;
     }
-    check(false, "opcode {:#04x} is not one that a state dict needs", static_cast<uint8_t>(opcode));
+    check(false, "opcode {:#04x} is not one that torch.save writes", static_cast<uint8_t>(opcode));
   }
 
   template <typename... Args>
@@ -160,12 +155,12 @@ class Unpickler {
     check(protocol == 2, "protocol {}, expected 2, which torch.save writes", protocol);
   }
 
-  int64_t read_long(size_t length) {
-    check(length <= sizeof(int64_t), "integer of {} bytes, at most 8 expected", length);
+  void push_long(size_t length) {
     const auto bytes = bytes_.take(length);
+    if (length > sizeof(int64_t)) return push(Opaque{});  // a seed of 64 bits without sign has 9
     uint64_t value = length > 0 && (bytes.back() & std::byte{0x80}) != std::byte{0} ? ~0ULL : 0;
     for (size_t i = length; i-- > 0;) value = value << 8 | std::to_integer<uint64_t>(bytes[i]);
-    return static_cast<int64_t>(value);
+    push(static_cast<int64_t>(value));
   }
 
   double read_double() {  // the one big-endian number in the format
@@ -195,25 +190,31 @@ class Unpickler {
     return items;
   }
 
-  /// The T on top of the stack, to be filled.
+  /// The T on top of the stack, to be filled; nullptr if there is an object of unknown make.
   template <typename T>
-  T& top(const char* expected) {
+  T* top(const char* expected) {
     check(stack_.size() > (marks_.empty() ? 0 : marks_.back()), "{} expected, stack is empty",
           expected);
     T* found = std::get_if<T>(&stack_.back()->is);
-    check(found != nullptr, "{} expected, found something else", expected);
-    return *found;
+    check(found != nullptr || is_object(stack_.back()), "{} expected, found something else",
+          expected);
+    return found;
+  }
+
+  static bool is_object(Ref value) {
+    return as<Call>(value) != nullptr || as<Opaque>(value) != nullptr;
   }
 
   void append(const std::vector<Ref>& items) {
-    List& list = top<List>("list");
-    list.items.insert(list.items.end(), items.begin(), items.end());
+    List* list = top<List>("list");
+    if (list != nullptr) list->items.insert(list->items.end(), items.begin(), items.end());
   }
 
   void set_items(const std::vector<Ref>& items) {
     check(items.size() % 2 == 0, "key without a value");
-    Dict& dict = top<Dict>("dict");
-    for (size_t i = 0; i < items.size(); i += 2) dict.items.emplace_back(items[i], items[i + 1]);
+    Dict* dict = top<Dict>("dict");
+    if (dict == nullptr) return;
+    for (size_t i = 0; i < items.size(); i += 2) dict->items.emplace_back(items[i], items[i + 1]);
   }
 
   void put(uint32_t index) {
@@ -230,17 +231,16 @@ class Unpickler {
   void push_global() {
     const std::string_view module = bytes_.line();
     const std::string_view name = bytes_.line();
-    Global global{fmt::format("{}.{}", module, name)};
-    check(is_known(global.name), "global '{}' is not one that a state dict needs",
-          printable(global.name));
-    push(std::move(global));
+    push(Global{fmt::format("{}.{}", module, name)});
   }
 
   void reduce() {
     const std::vector<Ref> operands = pop_last(2);
     const Global* function = as<Global>(operands[0]);
     const Tuple* arguments = as<Tuple>(operands[1]);
-    check(function != nullptr && arguments != nullptr, "call of something other than a global");
+    check((function != nullptr || is_object(operands[0])) && arguments != nullptr,
+          "call of something other than a global");
+    if (function == nullptr) return push(Opaque{});
     if (function->name == kOrderedDict) return push_ordered_dict(*arguments);
     push(Call{function, arguments});
   }
@@ -264,9 +264,20 @@ class Unpickler {
     push(std::move(dict));
   }
 
-  void drop_attributes() {
-    pop();
-    top<Dict>("OrderedDict");
+  void new_object() {
+    const std::vector<Ref> operands = pop_last(2);
+    const Global* type = as<Global>(operands[0]);
+    const Tuple* arguments = as<Tuple>(operands[1]);
+    check((type != nullptr || is_object(operands[0])) && arguments != nullptr,
+          "object of something other than a global");
+    if (type == nullptr) return push(Opaque{});
+    push(Call{type, arguments});
+  }
+
+  void build() {
+    const Ref state = pop();
+    if (top<Dict>("object or OrderedDict") != nullptr) return;
+    if (Call* object = std::get_if<Call>(&stack_.back()->is)) object->state = state;
   }
 
   void push_persistent_id() {

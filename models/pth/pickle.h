@@ -1,7 +1,7 @@
 #pragma once
-// As much of Python's pickle format, protocol 2 (https://peps.python.org/pep-0307), as a state dict
-// needs. Nothing is imported, called or built: a pickled call is only recorded, and for its reader
-// to interpret.
+// As much of Python's pickle format, protocol 2 (https://peps.python.org/pep-0307), as torch.save
+// writes. Nothing is imported, called or built: a pickled call is only recorded, and for its reader
+// to interpret, or not.
 
 #include <cstdint>
 #include <deque>
@@ -33,18 +33,22 @@ struct List {
 struct Dict {
   std::vector<std::pair<Ref, Ref>> items;
 };
-/// function(*arguments)
+/// function(*arguments), whatever the function: as often as not an object of that class. Items that
+/// are put into it afterwards are dropped.
 struct Call {
   const Global* function;
   const Tuple* arguments;
+  Ref state = nullptr;  ///< what the object would be given as its attributes
 };
+/// What no reader could interpret: an integer of more than 8 bytes, what a computed function gives.
+struct Opaque {};
 /// An object kept outside the pickle: torch's storages.
 struct PersistentId {
   Ref id;
 };
 
 struct Value {
-  std::variant<None, bool, int64_t, double, std::string, Global, Tuple, List, Dict, Call,
+  std::variant<None, bool, int64_t, double, std::string, Global, Tuple, List, Dict, Call, Opaque,
                PersistentId>
       is;
 };
@@ -62,9 +66,8 @@ struct Pickle {
 };
 
 /// Reads one pickle and leaves the cursor after it. Takes time and memory in proportion to the
-/// pickle's length, up to some 200 MB. Throws FileError if the pickle is truncated or malformed, has
-/// more than two million opcodes or one that no state dict needs, or a global other than collections.OrderedDict,
-/// torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter and torch.*Storage.
+/// pickle's length, up to some 200 MB. Throws FileError if the pickle is truncated or malformed, or has
+/// more than two million opcodes or one that torch.save does not write.
 Pickle unpickle(ByteCursor& bytes);
 
 }  // namespace edgeprune::pickle

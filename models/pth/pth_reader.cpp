@@ -1,6 +1,8 @@
 #include "models/pth/pth_reader.h"
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 #include <optional>
 #include <span>
 
@@ -8,6 +10,7 @@
 #include "engine/base/file.h"
 #include "engine/base/printable.h"
 #include "models/pth/container.h"
+#include "models/pth/state_dict.h"
 #include "models/pth/storage.h"
 
 namespace edgeprune {
@@ -52,22 +55,11 @@ class StateDictReader {
       : contents_(contents), path_(path), budget_(kMaxExpansion * file_size) {}
 
   Archive read() {
-    const auto* dict = pickle::as<pickle::Dict>(contents_.object.root);
-    require_file(dict != nullptr, path_, "does not hold a dict of tensors");
-    for (const auto& [key, value] : dict->items) {
-      const auto* name = pickle::as<std::string>(key);
-      if (name == nullptr || *name != "state_dict") continue;
-      dict = pickle::as<pickle::Dict>(value);
-      require_file(dict != nullptr, path_, "'state_dict' is not a dict of tensors");
-      break;
-    }
+    const StateDict found = find_state_dict(contents_.object, path_);
     Archive archive;
-    for (const auto& [key, value] : dict->items) {
-      const auto* name = pickle::as<std::string>(key);
-      require_file(name != nullptr, path_, "state dict has a key that is not a string");
-      const std::string shown = printable(*name);
-      const bool fresh = archive.arrays.emplace(*name, read_tensor(value, shown)).second;
-      require_file(fresh, path_, "state dict has '{}' twice", shown);
+    archive.notes = found.notes;
+    for (const auto& [name, value] : found.entries) {
+      archive.arrays.emplace(name, read_tensor(value, printable(name)));
     }
     return archive;
   }
@@ -80,7 +72,13 @@ class StateDictReader {
       value = parameter->items[0];
     }
     const auto* arguments = call_of(value, "torch._utils._rebuild_tensor_v2", 6);
-    require_file(arguments != nullptr, path_, "entry '{}' is not a tensor", name);
+    if (arguments == nullptr) {
+      const auto* call = pickle::as<pickle::Call>(value);
+      require_file(false, path_, "entry '{}' is not a tensor{}", name,
+                   call == nullptr ? ""
+                                   : fmt::format(" but made by {}, which is not run",
+                                                 printable(call->function->name)));
+    }
     const auto* id = pickle::as<pickle::PersistentId>(arguments->items[0]);
     const auto* offset = pickle::as<int64_t>(arguments->items[1]);
     require_file(id != nullptr && offset != nullptr && *offset >= 0, path_,
@@ -96,7 +94,9 @@ class StateDictReader {
   static const pickle::Tuple* call_of(pickle::Ref value, std::string_view function,
                                       size_t least_arguments) {
     const auto* call = pickle::as<pickle::Call>(value);
-    const bool same = call != nullptr && call->function->name == function &&
+    // What torch would change after the call is not known.
+    const bool same = call != nullptr && call->state == nullptr &&
+                      call->function->name == function &&
                       call->arguments->items.size() >= least_arguments;
     return same ? call->arguments : nullptr;
   }
@@ -121,7 +121,7 @@ class StateDictReader {
   Array copy_out(const StorageRef& storage, uint64_t offset, const std::vector<int64_t>& sizes,
                  const std::vector<int64_t>& strides, const std::string& name) {
     require_file(storage.type->dtype.has_value(), path_,
-                 "tensor '{}' is a {}, expected float32, int64 or uint8", name,
+                 "tensor '{}' is a {}, expected a floating type, int64 or uint8", name,
                  storage.type->global);
     Array array{*storage.type->dtype, shape_of(sizes, name), {}};
     const size_t element = storage.type->element_size;
@@ -155,6 +155,14 @@ class StateDictReader {
 };
 
 }  // namespace
+
+bool is_pth(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 16> start{};
+  file.read(start.data(), start.size());
+  const auto bytes = std::as_bytes(std::span(start)).first(static_cast<size_t>(file.gcount()));
+  return is_zip_container(bytes) || is_legacy_container(bytes);
+}
 
 Archive read_pth(const std::string& path) {
   const std::vector<char> content = read_file(path);

@@ -6,13 +6,16 @@
 
 namespace edgeprune {
 
-/// Reads the state dict of a PyTorch checkpoint (torch.save), in the zip or the legacy container,
+/// Reads the weights of a PyTorch checkpoint (torch.save), in the zip or the legacy container,
 /// executing nothing of it. Tensors keep PyTorch's names and shapes and become row-major whatever
 /// their strides; parameters count as tensors, attributes are dropped, the archive's metadata is
-/// empty. The file holds a dict or OrderedDict of tensors, or a dict with such a one under
-/// 'state_dict', whose neighbours are then ignored. Throws FileError("path: ...") if the file is
-/// missing, neither container, truncated, damaged, holds anything else than that, or a tensor of
-/// another type than F32, I64 and U8.
+/// empty, its notes say what was chosen and passed over. Where in the file the weights are:
+/// find_state_dict(). Throws FileError("path: ...") if the file is missing, neither container,
+/// truncated, damaged, has no weights, or among them something else than a tensor of one of
+/// DType's types.
 Archive read_pth(const std::string& path);
+
+/// Whether the file begins as either container does. False if it cannot be read.
+bool is_pth(const std::string& path);
 
 }  // namespace edgeprune

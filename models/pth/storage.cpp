@@ -14,9 +14,9 @@ constexpr std::array kStorageTypes = {
     StorageType{"torch.FloatStorage", 4, DType::f32},
     StorageType{"torch.LongStorage", 8, DType::i64},
     StorageType{"torch.ByteStorage", 1, DType::u8},
-    StorageType{"torch.DoubleStorage", 8, {}},
-    StorageType{"torch.HalfStorage", 2, {}},
-    StorageType{"torch.BFloat16Storage", 2, {}},
+    StorageType{"torch.DoubleStorage", 8, DType::f64},
+    StorageType{"torch.HalfStorage", 2, DType::f16},
+    StorageType{"torch.BFloat16Storage", 2, DType::bf16},
     StorageType{"torch.IntStorage", 4, {}},
     StorageType{"torch.ShortStorage", 2, {}},
     StorageType{"torch.CharStorage", 1, {}},
@@ -40,13 +40,18 @@ const StorageType& storage_type(const std::string& global, const std::string& pa
 
 StorageRef parse_storage(const pickle::PersistentId& id, const std::string& path) {
   const auto* fields = pickle::as<pickle::Tuple>(id.id);
+  const auto* what = fields == nullptr || fields->items.empty()
+                         ? nullptr
+                         : pickle::as<std::string>(fields->items[0]);
+  require_file(what == nullptr || *what != "module", path,
+               "holds a whole module in the older container, with its source: persistent id is "
+               "not a storage; save model.state_dict(), not the model");
   require_file(fields != nullptr && fields->items.size() >= 5, path,
                "bad pickle: persistent id is not a storage");
-  const auto* kind = pickle::as<std::string>(fields->items[0]);
   const auto* type = pickle::as<pickle::Global>(fields->items[1]);
   const auto* key = pickle::as<std::string>(fields->items[2]);
   const auto* count = pickle::as<int64_t>(fields->items[4]);
-  require_file(kind != nullptr && *kind == "storage" && type != nullptr && key != nullptr &&
+  require_file(what != nullptr && *what == "storage" && type != nullptr && key != nullptr &&
                    count != nullptr && *count >= 0,
                path, "bad pickle: persistent id is not a storage");
   require_file(key->size() <= kLongestKey, path, "bad pickle: a storage's key of {} bytes",

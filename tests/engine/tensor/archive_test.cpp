@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -15,6 +18,47 @@ TEST(DType, HasSafetensorsNamesAndSizes) {
   EXPECT_EQ(size_of(DType::f32), 4u);
   EXPECT_EQ(size_of(DType::i64), 8u);
   EXPECT_EQ(size_of(DType::u8), 1u);
+  EXPECT_STREQ(to_string(DType::f16), "F16");
+  EXPECT_STREQ(to_string(DType::bf16), "BF16");
+  EXPECT_STREQ(to_string(DType::f64), "F64");
+  EXPECT_EQ(size_of(DType::f16), 2u);
+  EXPECT_EQ(size_of(DType::bf16), 2u);
+  EXPECT_EQ(size_of(DType::f64), 8u);
+}
+
+/// Little-endian numbers as an array of that type.
+template <typename Stored>
+Array array_of(DType dtype, const std::vector<Stored>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {dtype, Shape{static_cast<int64_t>(values.size())}, {bytes.begin(), bytes.end()}};
+}
+
+std::vector<float> floats(const Array& array) {
+  const Tensor tensor = array.to_f32().to_tensor("x");
+  return {tensor.values().begin(), tensor.values().end()};
+}
+
+TEST(Array, HalvesBecomeFloatsExactly) {
+  // Bits and values as IEEE 754 has them: one, the largest, the smallest normal, the largest and
+  // the smallest subnormal, zeros of both signs, infinities.
+  const std::vector<uint16_t> bits = {0x3c00, 0xc000, 0x7bff, 0x0400, 0x03ff,
+                                      0x0001, 0x8001, 0x0000, 0x7c00, 0xfc00};
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(floats(array_of(DType::f16, bits)),
+            (std::vector<float>{1, -2, 65504, 0x1p-14f, 1023 * 0x1p-24f, 0x1p-24f, -0x1p-24f, 0,
+                                kInfinity, -kInfinity}));
+  EXPECT_TRUE(std::signbit(floats(array_of<uint16_t>(DType::f16, {0x8000}))[0]));
+  EXPECT_TRUE(std::isnan(floats(array_of<uint16_t>(DType::f16, {0x7e00}))[0]));
+}
+
+TEST(Array, BfloatsAndDoublesBecomeFloats) {
+  EXPECT_EQ(floats(array_of<uint16_t>(DType::bf16, {0x3f80, 0xc000, 0x0000})),
+            (std::vector<float>{1, -2, 0}));
+  EXPECT_TRUE(std::isnan(floats(array_of<uint16_t>(DType::bf16, {0x7fc0}))[0]));
+  EXPECT_EQ(floats(array_of<double>(DType::f64, {0.1, -1e300})),
+            (std::vector<float>{0.1f, -std::numeric_limits<float>::infinity()}));
+  const Array integer = Array::from(int64_t{3});
+  EXPECT_EQ(integer.to_f32().dtype, DType::i64);
 }
 
 TEST(Array, TensorSurvivesTheRoundTrip) {

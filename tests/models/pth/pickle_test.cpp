@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/models/pth/pth_bytes.h"
 
 namespace edgeprune::pickle {
@@ -122,24 +124,36 @@ TEST(Pickle, CursorStopsAfterThePickle) {
   EXPECT_EQ(cursor.text(4), "data");
 }
 
-TEST(Pickle, ForeignGlobalsAreRejectedByName) {
-  const auto call = [](const std::string& module, const std::string& name) {
-    return global(module, name) + tuple({text("touch /tmp/owned")}) + "R";
-  };
-  expect_rejected(call("os", "system"), "global 'os.system' is not one");
-  expect_rejected(call("posix", "system"), "global 'posix.system' is not one");
-  expect_rejected(call("builtins", "eval"), "global 'builtins.eval' is not one");
-  expect_rejected(call("torch._utils", "_rebuild_qtensor"), "'torch._utils._rebuild_qtensor'");
-  expect_rejected(call("torch.nn.modules.linear", "Linear"), "'torch.nn.modules.linear.Linear'");
-  expect_rejected(call("collections", "OrderedDict.fromkeys"),
-                  "'collections.OrderedDict.fromkeys'");
-  expect_rejected(call("torchFloat", "Storage"), "'torchFloat.Storage'");
-  expect_rejected(call("a\rb\x1b[31m", std::string(5000, 'x')), "global 'a?b?[31m.xxx");
+TEST(Pickle, ForeignCallsAreRecordedNotMade) {
+  const std::string trace = std::filesystem::temp_directory_path() / "edgeprune-pickle-owned";
+  std::filesystem::remove(trace);
+  const Call call = load_as<Call>(global("os", "system") + tuple({text("touch " + trace)}) + "R");
+  EXPECT_FALSE(std::filesystem::exists(trace));
+  EXPECT_EQ(call.state, nullptr);
+}
+
+TEST(Pickle, ObjectsKeepTheirClassAndState) {
+  const Pickle pickle =
+      load(pickled(global("argparse", "Namespace") + ")\x81" + dict({{"lr", "K\x01"}}) + "b"));
+  const Call* object = as<Call>(pickle.root);
+  ASSERT_NE(object, nullptr);
+  EXPECT_EQ(object->function->name, "argparse.Namespace");
+  ASSERT_NE(object->state, nullptr);
+  EXPECT_EQ(as<Dict>(object->state)->items.size(), 1u);
+}
+
+TEST(Pickle, WhatCannotBeInterpretedIsOpaque) {
+  load_as<Opaque>("\x8a\x09" + std::string(9, '\1'));  // an integer of 9 bytes
+  const std::string call = global("a", "b") + ")R";
+  load_as<Opaque>(call + ")R");     // of what a call gives
+  load_as<Opaque>(call + ")\x81");  // an object of that
+  load_as<Opaque>(call + ")R" + dict({}) + "b");
+  // Items of a class of its own are dropped.
+  load_as<Call>(call + set_items({{"k", "N"}}) + "(N" + "e");
 }
 
 TEST(Pickle, ForeignOpcodesAreRejectedByName) {
   expect_rejected("(ios\nsystem\n", "opcode 0x69");  // INST
-  expect_rejected(")\x81", "opcode 0x81");           // NEWOBJ
   expect_rejected("I1\n", "opcode 0x49");            // protocol 0
   expect_rejected("\x82\x01", "opcode 0x82");        // EXT1
   expect_rejected("\x93", "opcode 0x93");            // STACK_GLOBAL
@@ -162,7 +176,8 @@ TEST(Pickle, MisusedOpcodesAreRejected) {
   expect_rejected(global("collections", "OrderedDict") + "N\x85R", "something else than pairs");
   expect_rejected(global("collections", "OrderedDict") + list({"N"}) + "\x85R",
                   "something else than pairs");
-  expect_rejected("\x8a\x09" + std::string(9, '\1'), "integer of 9 bytes");
+  expect_rejected("N)\x81", "object of something other than a global");
+  expect_rejected(global("a", "b") + "N\x81", "object of something other than a global");
 }
 
 TEST(Pickle, OrderedDictsOfOneListCannotGrowQuadratically) {
