@@ -16,6 +16,8 @@ int64_t make_divisible(double value) {
   return double(rounded) < 0.9 * value ? rounded + 8 : rounded;
 }
 
+}  // namespace
+
 void validate(const Architecture& a) {
   constexpr int64_t kMost = 1 << 20;  // of anything: keeps a damaged file from asking for terabytes
   constexpr size_t kMostBlocks = 1000;  // MobileNetV2 has 17; each takes memory of its own
@@ -40,8 +42,6 @@ void validate(const Architecture& a) {
     in = b.out;
   }
 }
-
-}  // namespace
 
 Architecture Architecture::mobilenet_v2(double width, int64_t input_size, int64_t classes) {
   struct Row {

@@ -34,6 +34,9 @@ struct Architecture {
                                    int64_t classes = 10);
 };
 
+/// Throws std::invalid_argument on what is no network: sizes out of range, blocks that do not join.
+void validate(const Architecture& architecture);
+
 void to_json(nlohmann::json& json, const Architecture& architecture);
 /// Throws nlohmann::json::exception or std::invalid_argument on what is no architecture.
 void from_json(const nlohmann::json& json, Architecture& architecture);

@@ -1,22 +1,25 @@
 #include "models/checkpoint.h"
 
+#include <algorithm>
+
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
 #include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
-#include "models/pth/pth_reader.h"
+#include "models/recognise.h"
 #include "models/sparse_storage.h"
 #include "models/summary.h"
+#include "models/weights_file.h"
 
 namespace edgeprune {
 namespace {
 
 constexpr const char* kFormat = "edgeprune/1";
 
-bool ends_with(const std::string& text, std::string_view end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
+constexpr const char* kFamily = "edgeprune/";
+constexpr int64_t kDefaultInputSize = 64;
+constexpr double kFewZeros = 0.01;  ///< of the prunable weights: what nobody pruned may have
 
 const std::string& metadata_at(const Archive& archive, const std::string& path, const char* key) {
   const auto found = archive.metadata.find(key);
@@ -65,13 +68,82 @@ void require_plausible(const Architecture& architecture, const Archive& archive)
           "it describes {} weights, the file has {} values", expected, present);
 }
 
-Archive read_dense(const std::string& path) {
-  Archive archive = read_safetensors(path);
+/// The architecture of a file without metadata. One that is no MobileNetV2 at all is compared with
+/// the paper's.
+Architecture from_shapes(const Archive& archive, int64_t input_size) {
   try {
-    return restore_dense(std::move(archive));
-  } catch (const std::invalid_argument& error) {
-    throw FileError(fmt::format("{}: {}", path, error.what()));
+    const Architecture found = recognise(archive.arrays, input_size);
+    validate(found);
+    require_plausible(found, archive);
+    return found;
+  } catch (const std::invalid_argument&) {
+    return Architecture::mobilenet_v2(1.0, input_size);
   }
+}
+
+/// Zeros of the prunable weights. A head of nothing else was not pruned but is new: some begin so.
+int64_t count_zeros(const MobileNetV2& model) {
+  int64_t zeros = 0;
+  for (const LayerSummary& layer : summarize(model).layers) {
+    const int64_t own = layer.parameters - layer.nonzeros;
+    if (layer.name != kHeadName || layer.nonzeros > 0) zeros += own;
+  }
+  return zeros;
+}
+
+/// The history of what others wrote, and what was assumed.
+void describe_foreign(const std::string& path, bool masked, Checkpoint& checkpoint) {
+  const Architecture& a = checkpoint.model->architecture();
+  checkpoint.notes.push_back(fmt::format(
+      "{}: no checkpoint of edgeprune's, read as edgeprune import would: MobileNetV2 of width "
+      "{:g}, "
+      "{}x{} images (else give --input-size), {} classes without names, normalised as ImageNet",
+      path, a.width, a.input_size, a.input_size, a.classes));
+  const auto whole = Architecture::mobilenet_v2(a.width, a.input_size, a.classes);
+  if (nlohmann::json(a) != nlohmann::json(whole)) {
+    checkpoint.notes.push_back(fmt::format(
+        "{}: its channels are those of no width multiplier: taken as of width {:g} with "
+        "some removed",
+        path, a.width));
+  }
+  nlohmann::json step = {{"step", "import"}, {"sha256", checkpoint.sha256}};
+  const int64_t zeros = count_zeros(*checkpoint.model);
+  const int64_t prunable = summarize(*checkpoint.model).prunable;
+  const bool pruned = masked || double(zeros) >= kFewZeros * double(prunable);
+  if (pruned) step["pruned"] = true;
+  if (zeros > 0) {
+    checkpoint.notes.push_back(
+        fmt::format("{}: {} of {} prunable weights are zero: {}", path, zeros, prunable,
+                    pruned ? "pruned, they stay zero in training"
+                           : "too few to be pruning, training changes them"));
+  }
+  checkpoint.info.history.push_back(step);
+}
+
+/// Gives the arrays a head for so many classes.
+void fit_head(std::map<std::string, Array>& arrays, const Architecture& architecture,
+              const std::string& path, const Wanted& wanted, Checkpoint& checkpoint) {
+  const std::string weight = std::string(kHeadName) + ".weight",
+                    bias = std::string(kHeadName) + ".bias";
+  const auto found = arrays.find(weight);
+  if (found != arrays.end() && found->second.shape.rank() > 0 &&
+      found->second.shape[0] == wanted.classes) {
+    checkpoint.notes.push_back(
+        fmt::format("{}: {} taken over ({} classes)", path, kHeadName, wanted.classes));
+    return;
+  }
+  const std::string before =
+      found == arrays.end()
+          ? "absent"
+          : fmt::format("for {} classes",
+                        found->second.shape.rank() == 0 ? 0 : found->second.shape[0]);
+  checkpoint.notes.push_back(
+      fmt::format("{}: {} is {} in the file: replaced by a new one for {} classes (seed {})", path,
+                  kHeadName, before, wanted.classes, wanted.seed));
+  const auto own = MobileNetV2(architecture, wanted.seed).state_dict();
+  arrays[weight] = own.at(weight);
+  arrays[bias] = own.at(bias);
+  checkpoint.info.classes = placeholder_names(wanted.classes);
 }
 
 Archive to_archive(const MobileNetV2& model, const ModelInfo& info, Storage storage) {
@@ -109,55 +181,61 @@ int64_t checkpoint_bytes(const MobileNetV2& model, const ModelInfo& info, Storag
   return safetensors_bytes(to_archive(model, info, storage));
 }
 
-Checkpoint load_checkpoint(const std::string& path) {
-  const Archive archive = read_dense(path);
-  const std::string& format = metadata_at(archive, path, "format");
-  require_file(format == kFormat, path, "expected format {}, got '{}'", kFormat, printable(format));
+bool ModelInfo::is_pruned() const {
+  return std::any_of(history.begin(), history.end(), [](const auto& step) {
+    return step.value("step", "") == "prune" || step.value("pruned", false);
+  });
+}
+
+bool ModelInfo::has_placeholder_names() const {
+  return classes == placeholder_names(std::ssize(classes));
+}
+
+std::vector<std::string> placeholder_names(int64_t classes) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < classes; ++i) names.push_back(fmt::format("class {}", i));
+  return names;
+}
+
+Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
+  WeightsFile file = read_weights(path);
+  auto& arrays = file.archive.arrays;
+  const auto format = file.archive.metadata.find("format");
+  const bool own = format != file.archive.metadata.end() && format->second.starts_with(kFamily);
+  require_file(!own || format->second == kFormat, path, "expected format {}, got '{}'", kFormat,
+               own ? printable(format->second) : "");
   Checkpoint checkpoint;
+  for (const std::string& note : file.archive.notes) {
+    checkpoint.notes.push_back(fmt::format("{}: {}", path, note));
+  }
+  checkpoint.sha256 = sha256_of_file(path);
   try {
-    const Architecture architecture = parse_metadata(archive, path, checkpoint.info);
-    require_plausible(architecture, archive);
-    checkpoint.model = std::make_unique<MobileNetV2>(architecture);
-    checkpoint.model->load_state_dict(archive.arrays);
+    const int64_t size = wanted.input_size != 0 ? wanted.input_size : kDefaultInputSize;
+    Architecture architecture =
+        own ? parse_metadata(file.archive, path, checkpoint.info) : from_shapes(file.archive, size);
+    if (!own) checkpoint.info.classes = placeholder_names(architecture.classes);
+    if (wanted.input_size != 0) architecture.input_size = wanted.input_size;
+    if (wanted.classes > 0) architecture.classes = wanted.classes;
+    if (wanted.width != 0) {
+      architecture =
+          Architecture::mobilenet_v2(wanted.width, architecture.input_size, architecture.classes);
+    }
+    validate(architecture);
+    try {
+      if (own || wanted.width != 0) require_plausible(architecture, file.archive);
+      if (wanted.classes > 0) fit_head(arrays, architecture, path, wanted, checkpoint);
+      checkpoint.model = std::make_unique<MobileNetV2>(architecture);
+      checkpoint.model->load_state_dict(arrays);
+    } catch (const std::invalid_argument& error) {
+      throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, architecture)));
+    }
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));
   } catch (const std::invalid_argument& error) {
     throw FileError(fmt::format("{}: {}", path, error.what()));
   }
-  checkpoint.sha256 = sha256_of_file(path);
+  if (!own) describe_foreign(path, file.masked, checkpoint);
   return checkpoint;
-}
-
-Pretrained load_pretrained(const std::string& path, const Architecture& architecture,
-                           uint64_t seed) {
-  std::map<std::string, Array> arrays =
-      (ends_with(path, ".safetensors") ? read_dense(path) : read_pth(path)).arrays;
-  Pretrained result{std::make_unique<MobileNetV2>(architecture, seed), ""};
-  const std::string weight = std::string(kHeadName) + ".weight",
-                    bias = std::string(kHeadName) + ".bias";
-  const auto own = result.model->state_dict();
-  const auto found = arrays.find(weight);
-  if (found != arrays.end() && found->second.shape.rank() > 0 &&
-      found->second.shape[0] == architecture.classes) {
-    result.head = fmt::format("{} taken over ({} classes)", kHeadName, architecture.classes);
-  } else {
-    const std::string before =
-        found == arrays.end()
-            ? "absent"
-            : fmt::format("for {} classes",
-                          found->second.shape.rank() == 0 ? 0 : found->second.shape[0]);
-    result.head =
-        fmt::format("{} is {} in the file: replaced by a new one for {} classes (seed {})",
-                    kHeadName, before, architecture.classes, seed);
-    arrays[weight] = own.at(weight);
-    arrays[bias] = own.at(bias);
-  }
-  try {
-    result.model->load_state_dict(arrays);
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(fmt::format("{}: {}", path, error.what()));
-  }
-  return result;
 }
 
 }  // namespace edgeprune

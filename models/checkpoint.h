@@ -27,12 +27,20 @@ struct ModelInfo {
 
   /// The method of the last pruning step in the history ("none" if there is none).
   std::string pruned_by() const;
+  /// Whether the zeros are meant to stay: pruned here, or imported with zeros.
+  bool is_pruned() const;
+  /// Whether the names are those that a file without names gets.
+  bool has_placeholder_names() const;
 };
+
+/// "class 0", "class 1" ...
+std::vector<std::string> placeholder_names(int64_t classes);
 
 struct Checkpoint {
   std::unique_ptr<MobileNetV2> model;
   ModelInfo info;
-  std::string sha256;  ///< of the file
+  std::string sha256;                   ///< of the file
+  std::vector<std::string> notes = {};  ///< what people should know about how it was read
 };
 
 /// How a file holds the prunable weights: dense, or those with zeros sparse
@@ -54,19 +62,22 @@ void save_checkpoint(const std::string& path, const MobileNetV2& model, const Mo
 /// The size of that file.
 int64_t checkpoint_bytes(const MobileNetV2& model, const ModelInfo& info, Storage storage);
 
-/// Reads both kinds, bit for bit. Throws FileError (missing, truncated, no checkpoint of ours,
-/// tensors that do not fit the architecture in the metadata, all named).
-Checkpoint load_checkpoint(const std::string& path);
-
-/// Pretrained weights for a model with another head: torchvision's .pth (either container) or any
-/// safetensors file with its keys. The classifier is taken if its class count is the
-/// architecture's; otherwise, or if it is absent, it starts from `seed`. Any other missing, surplus
-/// or misshapen tensor throws std::invalid_argument with all names.
-struct Pretrained {
-  std::unique_ptr<MobileNetV2> model;
-  std::string head;  ///< what became of the classifier, as a sentence
+/// What to make of a file; what is 0 is as the file has it.
+struct Wanted {
+  double width = 0;
+  int64_t input_size = 0;
+  /// Another number than the file's replaces the head, by one drawn from `seed`, and the names.
+  int64_t classes = 0;
+  uint64_t seed = 0;
 };
-Pretrained load_pretrained(const std::string& path, const Architecture& architecture,
-                           uint64_t seed);
+
+/// Reads checkpoints of ours, both kinds, bit for bit (but for subnormal values: read_weights()),
+/// and what others wrote: any safetensors or PyTorch checkpoint of a MobileNetV2 with torchvision's
+/// names. Those get the architecture from their shapes (recognise()), 64x64 images unless another
+/// size is wanted, ImageNet's normalisation, placeholder names, and a history that begins with
+/// their import; zeros, if there are more than chance would leave, are to stay. Throws FileError
+/// (missing, truncated, damaged; tensors that do not fit the architecture: the first three, and a
+/// guess).
+Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted = {});
 
 }  // namespace edgeprune

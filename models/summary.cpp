@@ -4,12 +4,14 @@
 
 #include <algorithm>
 
+#include "models/weights_file.h"
+
 namespace edgeprune {
 namespace {
 
 int64_t count_nonzeros(const Tensor& tensor) {
   return std::count_if(tensor.values().begin(), tensor.values().end(),
-                       [](float value) { return value != 0.0f; });
+                       [](float value) { return value != 0.0f && !is_subnormal(value); });
 }
 
 LayerSummary summarize_layer(const std::string& name, const Conv2dShape& shape, bool linear,

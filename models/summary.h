@@ -24,7 +24,7 @@ struct LayerSummary {
   std::string kind;  ///< "conv 3x3", "depthwise 3x3", "pointwise", "linear"
   Shape weight;
   std::string output;                    ///< "[96,32,32]": channels, height, width
-  int64_t parameters = 0, nonzeros = 0;  ///< of the weight
+  int64_t parameters = 0, nonzeros = 0;  ///< of the weight; subnormal values count as zero
   int64_t multiply_adds = 0;             ///< an image
   /// Those of nonzero weights: zeros skipped, a share equal to the weight's density (exact but for
   /// the padding).

@@ -9,7 +9,7 @@ namespace edgeprune::nn {
 namespace {
 
 /// That one message lists: of a file that has nothing to do with the model there may be thousands.
-constexpr size_t kMostProblems = 30;
+constexpr size_t kMostProblems = 3;
 
 }  // namespace
 

@@ -28,8 +28,8 @@ class Module {
 
   /// Parameters, buffers and counters as torch's state_dict() has them.
   std::map<std::string, Array> state_dict() const;
-  /// Copies values in. Throws std::invalid_argument listing every missing, surplus and misshapen
-  /// name; nothing is changed then.
+  /// Copies values in. Throws std::invalid_argument naming the first three missing, misshapen or
+  /// surplus tensors and how many more there are; nothing is changed then.
   void load_state_dict(const std::map<std::string, Array>& arrays);
 
  protected:

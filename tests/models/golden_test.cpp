@@ -88,7 +88,7 @@ std::unique_ptr<Golden> pretrained() {
   const auto weights = testing::shared_path("weights/mobilenet_v2-imagenet.pth");
   if (!std::filesystem::exists(path) || !std::filesystem::exists(weights)) return nullptr;
   auto golden = std::make_unique<Golden>(Golden{read_safetensors(path.string()), nullptr, 1e-3f});
-  golden->model = load_pretrained(weights.string(), Architecture::mobilenet_v2(), 0).model;
+  golden->model = load_checkpoint(weights.string(), {.classes = 10}).model;
   golden->model->head().weight.value().copy_from(golden->tensor("head.weight"));
   golden->model->head().bias.value().copy_from(golden->tensor("head.bias"));
   return golden;

@@ -8,6 +8,7 @@
 #include "models/checkpoint.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/latency_table.h"
 #include "tools/measurement/pinning.h"
@@ -18,6 +19,7 @@ namespace edgeprune::commands {
 namespace {
 
 struct BreakevenArguments {
+  LoadingFlags loading;
   std::string model, folder = "breakeven", format = "md";
   std::vector<int> batches{1, 64}, threads{1, 2};
   std::vector<double> levels{0, 30, 50, 60, 70, 80, 90, 95};
@@ -48,7 +50,7 @@ void run(const BreakevenArguments& o) {
   const std::vector<double> levels = parse_levels(o.levels);
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
   const ThreadNotes notes(most_threads);
-  const Checkpoint checkpoint = load_checkpoint(o.model);
+  const Checkpoint checkpoint = o.loading.load(o.model);
   const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels);
   std::filesystem::create_directories(o.folder);
   const std::string data = (std::filesystem::path(o.folder) / "breakeven.jsonl").string();
@@ -80,6 +82,7 @@ void add_breakeven(CLI::App& app) {
       "breakeven", "From how many zeros on sparse beats dense: tables and two pictures");
   auto o = std::make_shared<BreakevenArguments>();
   command->add_option("--model", o->model, "checkpoint to prune, in memory")->required();
+  add_input_size(*command, o->loading.input_size);
   command->add_option("--levels", o->levels, "percent of the prunable weights to zero")
       ->delimiter(',')
       ->capture_default_str();

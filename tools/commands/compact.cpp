@@ -12,6 +12,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/data_options.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/logit_difference.h"
 #include "tools/training/channel_table.h"
@@ -20,6 +21,7 @@ namespace edgeprune::commands {
 namespace {
 
 struct CompactArguments {
+  LoadingFlags loading;
   std::string model, out, format = "md";
   DataFlags data;
   int64_t images = 1000;
@@ -37,7 +39,7 @@ void run(const CompactArguments& o) {
   const ThreadScope threads(o.threads);
   require(o.dry_run || !o.out.empty(), "compact", "--out is missing (or ask for a --dry-run)");
   if (!o.dry_run) require_writable(o.out);
-  Checkpoint masked = load_checkpoint(o.model);
+  Checkpoint masked = o.loading.load(o.model);
   const ChannelPlan plan = plan_dead_channels(*masked.model);
   require(o.dry_run || removed_channels(plan) > 0, "compact",
           "no channel of {} can go (--dry-run says why): prune it with --method channel --mode "
@@ -72,7 +74,7 @@ void add_compact(CLI::App& app) {
   auto* command = app.add_subcommand(
       "compact", "Turn a model with zeroed channels into a small one that computes the same");
   auto o = std::make_shared<CompactArguments>();
-  add_model(*command, o->model);
+  add_model(*command, o->model, o->loading);
   command->add_option("--out", o->out, "checkpoint to write");
   o->data.add(*command)->description(
       "test images to compare the logits of both models on (see eval --help; "

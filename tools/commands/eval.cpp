@@ -5,6 +5,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/data_options.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/evaluate.h"
 #include "tools/measurement/logit_difference.h"
@@ -13,11 +14,13 @@ namespace edgeprune::commands {
 namespace {
 
 struct EvalArguments {
+  LoadingFlags loading;
   std::string model, split = "test", format = "md";
   DataFlags data;
   std::vector<std::string> engines{"dense"};
   int64_t limit = 0, batch = 100;
   int threads = 1;
+  bool strict = false;
 };
 
 void run(const EvalArguments& o) {
@@ -25,7 +28,7 @@ void run(const EvalArguments& o) {
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
   require(!o.data.location.empty(), "eval", "--data is missing");
-  const Checkpoint checkpoint = load_checkpoint(o.model);
+  const Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset data =
       o.data.open("eval", value_of("split", kSplits, o.split), sight_of(checkpoint), o.limit);
   std::vector<Column> columns = {
@@ -52,7 +55,10 @@ void run(const EvalArguments& o) {
                              Number{100 * result.accuracy, 2},
                              Number{result.loss, 4},
                              Number{result.ms_per_image, 3}};
-    if (!first.defined()) first = result.logits;
+    if (!first.defined()) {
+      first = result.logits;
+      report_warning(result.warning, o.strict, say);
+    }
     if (several) {
       const LogitDifference difference = compare_logits(first, result.logits);
       row.push_back(fmt::format("{:.1e}", difference.largest));
@@ -69,7 +75,7 @@ void run(const EvalArguments& o) {
 void add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "Accuracy and loss of a model on a data set");
   auto o = std::make_shared<EvalArguments>();
-  add_model(*command, o->model);
+  add_model(*command, o->model, o->loading);
   o->data.add(*command);
   command
       ->add_option("--engine", o->engines,
@@ -87,6 +93,7 @@ void add_eval(CLI::App& app) {
   command->add_option("--batch", o->batch, "images at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  add_strict(*command, o->strict);
   add_threads(*command, o->threads);
   add_format(*command, o->format);
   command->footer(

@@ -4,6 +4,7 @@
 
 #include "engine/base/file.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 
 namespace edgeprune::commands {
@@ -11,20 +12,16 @@ namespace {
 
 struct ImportArguments {
   std::string in, out;
-  double width = 1.0;
-  int64_t input_size = 64, classes = 10;
-  uint64_t seed = 0;
+  Wanted wanted;
+  std::vector<std::string> class_names;
 };
 
 void run(const ImportArguments& o) {
   require_writable(o.out);
-  const Pretrained loaded =
-      load_pretrained(o.in, Architecture::mobilenet_v2(o.width, o.input_size, o.classes), o.seed);
-  ModelInfo info;
-  for (int64_t i = 0; i < o.classes; ++i) info.classes.push_back("class " + std::to_string(i));
-  info.history.push_back({{"step", "import"}, {"sha256", sha256_of_file(o.in)}});
-  save_checkpoint(o.out, *loaded.model, info);
-  say(loaded.head);
+  Checkpoint loaded = load_checkpoint(o.in, o.wanted);
+  for (const std::string& note : loaded.notes) say(note);
+  if (!o.class_names.empty()) set_class_names(loaded.info, o.class_names);
+  save_checkpoint(o.out, *loaded.model, loaded.info);
   say(fmt::format("{}: {} tensors", o.out, loaded.model->state_dict().size()));
 }
 
@@ -32,20 +29,26 @@ void run(const ImportArguments& o) {
 
 void add_import(CLI::App& app) {
   auto* command =
-      app.add_subcommand("import", "Turn torchvision's MobileNetV2 .pth into a checkpoint");
+      app.add_subcommand("import", "Turn a PyTorch MobileNetV2 into a checkpoint of edgeprune's");
   auto o = std::make_shared<ImportArguments>();
-  command->add_option("in", o->in, "mobilenet_v2-*.pth (zip or legacy container)")->required();
+  command
+      ->add_option("in", o->in,
+                   "what torch.save wrote, or .safetensors of any tool: a MobileNetV2 with "
+                   "torchvision's names")
+      ->required();
   command->add_option("out", o->out, "checkpoint to write (.safetensors)")->required();
   command
-      ->add_option("--classes", o->classes,
-                   "of the head; another number than the file's replaces it")
-      ->check(CLI::Range(2, 100000))
-      ->capture_default_str();
-  command->add_option("--input-size", o->input_size, "image size to run at")->capture_default_str();
-  command->add_option("--width", o->width, "width multiplier")->capture_default_str();
-  command->add_option("--seed", o->seed, "of a new head's weights")->capture_default_str();
+      ->add_option("--classes", o->wanted.classes,
+                   "of the head; another number than the file's replaces it (default: the file's)")
+      ->check(CLI::Range(2, 100000));
+  add_class_names(*command, o->class_names);
+  add_input_size(*command, o->wanted.input_size);
+  add_width(*command, o->wanted.width);
+  command->add_option("--seed", o->wanted.seed, "of a new head's weights")->capture_default_str();
   command->footer(
-      "Example:\n  edgeprune import mobilenet_v2-b0353104.pth imagenet.safetensors --classes 1000");
+      "Examples:\n"
+      "  edgeprune import mobilenet_v2-b0353104.pth imagenet.safetensors\n"
+      "  edgeprune import mine.pth mine.safetensors --class-names ok,scratched --input-size 224");
   command->callback([o] { run(*o); });
 }
 

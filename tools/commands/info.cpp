@@ -6,12 +6,14 @@
 #include "models/checkpoint.h"
 #include "models/summary.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 
 namespace edgeprune::commands {
 namespace {
 
 struct InfoArguments {
+  LoadingFlags loading;
   std::string model, format = "md";
 };
 
@@ -55,7 +57,7 @@ Table layers_table(const ModelSummary& summary) {
 }
 
 void run(const InfoArguments& o) {
-  const Checkpoint checkpoint = load_checkpoint(o.model);
+  const Checkpoint checkpoint = o.loading.load(o.model);
   const Architecture& architecture = checkpoint.model->architecture();
   if (o.format == "md") {
     fmt::print("{}: MobileNetV2, width {:g}, {}x{} input, {} classes\n", o.model,
@@ -75,7 +77,7 @@ void add_info(CLI::App& app) {
       "info",
       "A model's layers: shapes, parameters, nonzeros, multiply-adds; and how it came to be");
   auto o = std::make_shared<InfoArguments>();
-  add_model(*command, o->model);
+  add_model(*command, o->model, o->loading);
   add_format(*command, o->format);
   command->footer("Example:\n  edgeprune info --model pruned.safetensors");
   command->callback([o] { run(*o); });

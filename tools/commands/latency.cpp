@@ -10,6 +10,7 @@
 #include "models/fold.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/latency_table.h"
 #include "tools/measurement/layer_times.h"
@@ -20,6 +21,7 @@ namespace edgeprune::commands {
 namespace {
 
 struct LatencyArguments {
+  LoadingFlags loading;
   std::vector<std::string> models, engines{"dense", "sparse", "auto"};
   std::vector<int> batches{1, 64}, threads{1};
   LatencyOptions measurement;
@@ -38,7 +40,7 @@ Measured measure(const LatencyArguments& o) {
   std::vector<std::shared_ptr<const inference::Graph>> graphs;
   for (const std::string& path : o.models) {
     graphs.push_back(
-        std::make_shared<const inference::Graph>(fold_batch_norm(*load_checkpoint(path).model)));
+        std::make_shared<const inference::Graph>(fold_batch_norm(*o.loading.load(path).model)));
   }
   std::vector<LatencyCase> cases;
   Measured measured;
@@ -119,6 +121,7 @@ void add_latency(CLI::App& app) {
       "Time models on engines, interleaved in one run: ms per image, medians and percentiles");
   auto o = std::make_shared<LatencyArguments>();
   command->add_option("--model", o->models, "checkpoint; may be given more than once")->required();
+  add_input_size(*command, o->loading.input_size);
   add_engines(*command, o->engines);
   add_batches_and_threads(*command, o->batches, o->threads);
   add_measurement(*command, o->measurement, o->pin);

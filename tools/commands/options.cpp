@@ -18,9 +18,10 @@
 namespace edgeprune::commands {
 
 CLI::Option* add_weights(CLI::App& command, std::string& weights) {
-  return command.add_option("--weights", weights,
-                            "pretrained weights: torchvision's .pth, or .safetensors; or 'random' "
-                            "(default: $EDGEPRUNE_WEIGHTS)");
+  return command.add_option(
+      "--weights", weights,
+      "weights to start from: a PyTorch checkpoint, or .safetensors; or 'random' "
+      "(default: $EDGEPRUNE_WEIGHTS)");
 }
 
 std::string weights_or_default(const std::string& weights) {
@@ -29,10 +30,6 @@ std::string weights_or_default(const std::string& weights) {
   require(environment != nullptr && *environment != '\0', "weights",
           "nothing to start from: give --weights (a .pth or .safetensors file, or 'random')");
   return environment;
-}
-
-void add_model(CLI::App& command, std::string& model) {
-  command.add_option("--model", model, "checkpoint (.safetensors)")->required();
 }
 
 void add_engine(CLI::App& command, std::string& engine) {
@@ -184,7 +181,9 @@ Recovery RecoveryFlags::parse() const {
 
 std::shared_ptr<MobileNetV2> load_teacher(const std::string& path, const ModelInfo& student) {
   Checkpoint teacher = load_checkpoint(path);
-  require(teacher.info.classes == student.classes, "distill",
+  const bool unnamed =
+      teacher.info.has_placeholder_names() && teacher.info.classes.size() == student.classes.size();
+  require(unnamed || teacher.info.classes == student.classes, "distill",
           "{} was trained on other classes than the model", path);
   require(teacher.info.mean == student.mean && teacher.info.std == student.std, "distill",
           "{} expects images normalised otherwise than the model", path);

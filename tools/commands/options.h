@@ -25,7 +25,6 @@ CLI::Option* add_weights(CLI::App& command, std::string& weights);
 /// given. (CLI11's own environment default would count as given beside an option that excludes this
 /// one.)
 std::string weights_or_default(const std::string& weights);
-void add_model(CLI::App& command, std::string& model);
 void add_engine(CLI::App& command, std::string& engine);
 void add_engines(CLI::App& command, std::vector<std::string>& engines);
 void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,

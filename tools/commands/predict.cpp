@@ -12,6 +12,7 @@
 #include "models/checkpoint.h"
 #include "models/fold.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/kernel_cache.h"
 
@@ -21,6 +22,7 @@ namespace {
 constexpr size_t kTop = 5;
 
 struct PredictArguments {
+  LoadingFlags loading;
   std::string model, engine = "dense", format = "md";
   std::vector<std::string> images;
   bool logits = false;
@@ -54,7 +56,7 @@ std::vector<Cell> top_row(const std::string& image, std::span<const float> logit
 void run(const PredictArguments& o) {
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
-  const Checkpoint checkpoint = load_checkpoint(o.model);
+  const Checkpoint checkpoint = o.loading.load(o.model);
   const auto& classes = checkpoint.info.classes;
   const int size = static_cast<int>(checkpoint.model->architecture().input_size);
   inference::Plan plan(fold_batch_norm(*checkpoint.model), inference::parse_engine(o.engine), 1,
@@ -93,7 +95,7 @@ void add_predict(CLI::App& app) {
   auto* command =
       app.add_subcommand("predict", "Classify images: the five likeliest classes, a line an image");
   auto o = std::make_shared<PredictArguments>();
-  add_model(*command, o->model);
+  add_model(*command, o->model, o->loading);
   command->add_option("images", o->images, "JPEG, PNG or BMP files")->required();
   command->add_flag("--logits", o->logits, "the raw logits of every class instead");
   add_engine(*command, o->engine);

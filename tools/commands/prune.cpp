@@ -12,13 +12,12 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/prune_options.h"
+#include "tools/measurement/evaluate.h"
 #include "tools/training/channel_table.h"
 #include "tools/training/prune_table.h"
 
 namespace edgeprune::commands {
 namespace {
-
-constexpr size_t kNamedLayers = 5;
 
 /// Groups that cannot shrink as far as was asked for, in one line.
 void say_what_stays(const ChannelPlan& plan) {
@@ -32,22 +31,6 @@ void say_what_stays(const ChannelPlan& plan) {
   if (first == nullptr) return;
   say(fmt::format("{} of {} groups cannot shrink as far as asked, as {}: {}", held, plan.size(),
                   first->group.name, first->note));
-}
-
-/// A layer without weights lets nothing of the image through (past it only where a residual block
-/// adds its input): global magnitude does that to layers of small weights. Empty: there is none.
-std::string dead_layers(const ModelSummary& after) {
-  std::vector<std::string> dead;
-  for (const LayerSummary& layer : after.layers) {
-    if (layer.nonzeros == 0) dead.push_back(layer.name);
-  }
-  if (dead.empty()) return "";
-  const size_t named = std::min(dead.size(), kNamedLayers);
-  return fmt::format(
-      "warning: no weight of {}{} is left, so that nothing of the image passes through: see "
-      "--min-density, --keep and --method lamp",
-      fmt::join(dead.begin(), dead.begin() + static_cast<std::ptrdiff_t>(named), ", "),
-      dead.size() > named ? fmt::format(" and {} more layers", dead.size() - named) : "");
 }
 
 /// Prunes once and saves, without data.
@@ -66,6 +49,8 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
   }
   Pruned pruned = prune(std::move(checkpoint.model), request);
   const ModelSummary after = summarize(*pruned.model);
+  const std::string warning = dead_layers(*pruned.model);
+  if (o.strict) report_warning(warning, true, say);
   if (pruned.plan) {
     table = channel_table(*pruned.plan, before,
                           removes ? after : summarize(*compact(*pruned.model, *pruned.plan)));
@@ -89,7 +74,7 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
     say(fmt::format("{}{} zeros among {} prunable weights", prefix,
                     after.prunable - after.nonzero_prunable, after.prunable));
   }
-  if (const std::string warning = dead_layers(after); !warning.empty()) say(warning);
+  report_warning(warning, false, say);  // strict: before anything was written
   print(table, o.format);
 }
 
@@ -115,10 +100,10 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
         lines.push_back(fmt::format("step {}/{}, {:.4g} of the {} {}: {}", i + 1, steps, fraction,
                                     to_string(base), channels ? "channels" : "weights",
                                     to_string(reduction(whole, left), left.nonzero_multiply_adds)));
-        if (i + 1 == steps) warning = dead_layers(left);
+        if (i + 1 == steps) warning = dead_layers(after);
       });
-  if (!warning.empty()) lines.push_back(warning);
   for (const std::string& line : lines) say(line);
+  report_warning(warning, trajectory.each.strict, say);
   return table;
 }
 
@@ -136,8 +121,12 @@ void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& c
   if (held_out == 0) test = o.data.open("prune", Split::test, sight);
   const std::string batches = batch_note(training.size(), o.training.options.batch);
   if (trajectory.each.training.epochs > 0 && !batches.empty()) say("note: " + batches);
+  if (take_class_names(checkpoint.info, training)) {
+    say(fmt::format("{} names no classes: they are the data's, {}", o.model,
+                    fmt::join(training.classes, ", ")));
+  }
   if (trajectory.each.recovery.distillation) {
-    require(!o.teacher.empty() || checkpoint.info.pruned_by() == "none", "prune",
+    require(!o.teacher.empty() || !checkpoint.info.is_pruned(), "prune",
             "--distill learns from the dense baseline, but {} is pruned: name it with --teacher",
             o.model);
     trajectory.each.recovery.teacher =
@@ -169,7 +158,7 @@ void run(const PruneOptions& o) {
   require(o.dry_run || !o.out.empty(), "prune", "--out is missing (or ask for a --dry-run)");
   const Trajectory trajectory = o.parse();
   if (!o.dry_run) require_writable(o.out);
-  Checkpoint checkpoint = load_checkpoint(o.model);
+  Checkpoint checkpoint = o.loading.load(o.model);
   if (o.dry_run && !o.schedule.empty()) {
     print(plan(trajectory, checkpoint), o.format);
   } else if (!o.dry_run && (trajectory.steps.size() > 1 || o.uses_data())) {

@@ -84,13 +84,14 @@ void add_fine_tuning(CLI::App& command, PruneOptions& o) {
 }  // namespace
 
 void PruneOptions::add(CLI::App& command) {
-  add_model(command, model);
+  add_model(command, model, loading);
   add_what_goes(command, *this);
   add_when(command, *this);
   add_fine_tuning(command, *this);
   command.add_option("--out", out,
                      "checkpoint to write; OUT.steps, OUT.step1 ... beside it until then");
   command.add_flag("--dry-run", dry_run, "only say what would go, step by step and layer by layer");
+  add_strict(command, strict);
   add_store(command, store);
   add_format(command, format);
 }
@@ -106,6 +107,7 @@ Trajectory PruneOptions::parse() const {
   each.recovery = recovery.parse();
   each.training = training.parse();
   const bool at_once = each.schedule == PruningSchedule::one_shot;
+  each.strict = strict;
   each.training.epochs = epochs.value_or(at_once ? 0 : 2);
   const bool grouped = each.prune.mode != PruneMode::mask;
   require(!grouped || is_structured(each.prune.method), "prune",

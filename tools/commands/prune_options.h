@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "tools/commands/data_options.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/training/pruning_trajectory.h"
 
 namespace edgeprune::commands {
 
 struct PruneOptions {
+  LoadingFlags loading;
   std::string model, out, store = "dense", format = "md";
   std::string method, mode = "mask", schedule;  ///< schedule empty: one-shot
   double sparsity = 0;
@@ -29,7 +31,7 @@ struct PruneOptions {
   RecoveryFlags recovery;
   double min_accuracy = 0;
   int threads = 1;
-  bool resume = false;
+  bool resume = false, strict = false;
 
   void add(CLI::App& command);
   /// Steps and what to do in each, without the distillation's teacher. Throws std::invalid_argument

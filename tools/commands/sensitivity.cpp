@@ -12,6 +12,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/data_options.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/pinning.h"
 #include "tools/sweeps/sensitivity_tables.h"
@@ -22,6 +23,7 @@ namespace {
 constexpr size_t kNamed = 5;
 
 struct SensitivityArguments {
+  LoadingFlags loading;
   std::string model, method = "magnitude", folder = "sensitivity", format = "md";
   DataFlags data;
   SensitivityOptions scan;
@@ -49,7 +51,7 @@ void run(const SensitivityArguments& o) {
   require(!o.data.location.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
   options.method = value_of("method", kLayerMethods, o.method);
-  Checkpoint checkpoint = load_checkpoint(o.model);
+  Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset training = o.data.open("sensitivity", Split::train, sight_of(checkpoint));
   require_valid(options, training);
   std::sort(options.levels.begin(), options.levels.end());
@@ -85,7 +87,7 @@ void add_sensitivity(CLI::App& app) {
   auto* command = app.add_subcommand(
       "sensitivity", "What pruning each layer alone costs in accuracy and gains in time");
   auto o = std::make_shared<SensitivityArguments>();
-  add_model(*command, o->model);
+  add_model(*command, o->model, o->loading);
   o->data.add(*command);
   command->add_option("--method", o->method, explained(kLayerMethods))
       ->check(choices(kLayerMethods))

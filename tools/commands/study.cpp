@@ -9,10 +9,12 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/data_options.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/commands/write_report.h"
 #include "tools/study/plan_file.h"
 #include "tools/study/study_table.h"
+#include "tools/training/starting_point.h"
 
 namespace edgeprune::commands {
 namespace {
@@ -78,10 +80,12 @@ void run(const StudyArguments& o, const CLI::App& command) {
     remeasure_study(plan, study, say);
   } else {
     require(!o.data.location.empty(), "study", "--data is missing");
-    if (!o.resize.empty()) study.resize = parse_resize(o.resize);
     study.data = o.data.location;
     study.skip_bad_images = o.data.skip_bad_images;
     study.weights = weights_or_default(study.weights);
+    const Wanted wanted{.width = study.width, .input_size = study.input_size};
+    study.resize =
+        o.resize.empty() ? images_of_weights(study.weights, wanted).second : parse_resize(o.resize);
     run_study(plan, study, say);
   }
   write_report(study.folder, o.format);
@@ -105,6 +109,9 @@ void add_study(CLI::App& app) {
   o->data.add(*command);
   add_resize(*command, o->resize);
   add_weights(*command, o->study.weights);
+  add_width(*command, o->study.width);
+  add_input_size(*command, o->study.input_size);
+  add_strict(*command, o->study.strict);
   command->add_option("--out", o->study.folder, "folder for models, runs.jsonl, tables and plots");
   command->add_flag("--resume", o->study.resume,
                     "go on with the study in the folder, if there is one");

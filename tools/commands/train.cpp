@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -8,6 +10,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/data_options.h"
+#include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/evaluate.h"
 #include "tools/measurement/memory.h"
@@ -25,7 +28,9 @@ struct TrainArguments {
   RecoveryFlags recovery;
   int64_t epochs = 15, validation = 0, limit = 0;
   int threads = 1;
-  bool resume = false, test_each_epoch = false, profile = false;
+  bool resume = false, test_each_epoch = false, profile = false, strict = false;
+  double width = 0;
+  LoadingFlags loading;
 };
 
 struct TrainingStart {
@@ -38,15 +43,26 @@ struct TrainingStart {
 TrainingStart open_start(const TrainArguments& o) {
   const uint64_t seed = o.training.options.seed;
   Checkpoint model;
-  if (!o.model.empty()) model = load_checkpoint(o.model);
-  if (!o.resize.empty()) model.info.resize = parse_resize(o.resize);
-  Sight sight{.resize = model.info.resize};
-  if (model.model) sight = sight_of(model);
+  const Wanted wanted{.width = o.width, .input_size = o.loading.input_size, .seed = seed};
+  const std::string weights = o.model.empty() ? weights_or_default(o.weights) : "";
+  Sight sight;
+  if (!o.model.empty()) {
+    model = o.loading.load(o.model);
+    sight = sight_of(model);
+  } else {
+    require(o.loading.class_names.empty(), "train",
+            "--class-names is for --model: a network that starts from --weights has the data's");
+    std::tie(sight.input_size, sight.resize) = images_of_weights(weights, wanted);
+  }
+  if (!o.resize.empty()) sight.resize = parse_resize(o.resize);
   auto [training, validation] = o.data.open_training("train", sight, o.limit, o.validation, seed);
   if (!model.model) {
-    model = start_from_weights(weights_or_default(o.weights), training.classes, seed, say);
-    model.info.resize = sight.resize;
+    model = start_from_weights(weights, training.classes, wanted, say);
+  } else if (take_class_names(model.info, training)) {
+    say(fmt::format("{} names no classes: they are the data's, {}", o.model,
+                    fmt::join(training.classes, ", ")));
   }
+  model.info.resize = sight.resize;
   const std::string batches = batch_note(training.size(), o.training.options.batch);
   if (!batches.empty()) say("note: " + batches);
   return {std::move(model), std::move(training), std::move(validation)};
@@ -93,15 +109,18 @@ void run(const TrainArguments& o) {
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
   require(!o.data.location.empty(), "train", "--data is missing");
+  require(o.width == 0 || o.model.empty(), "train",
+          "--width is for --weights: a --model has the width that it has");
   require_writable(o.out);
   auto [start, training, validation] = open_start(o);
   MobileNetV2& model = *start.model;
   ModelInfo& info = start.info;
-  const Masks masks = info.pruned_by() == "none" ? Masks{} : masks_of_zeros(model);
   Dataset test;
   if (o.test_each_epoch) test = o.data.open("train", Split::test, sight_of(start));
 
   TrainOptions options = training_options(o, info);
+  const Masks masks = zeros_to_keep(start, say);
+  report_warning(dead_layers(model), o.strict, say);
   Profiler profiler;
   if (o.profile) options.profiler = &profiler;
   std::vector<double> test_accuracies;
@@ -112,19 +131,23 @@ void run(const TrainArguments& o) {
         "--model {})",
         state, o.out, o.out));
   }
-  const TrainResult result = train(
-      model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
-      {state, o.resume}, [&](const EpochResult& e) {
-        std::string line = fmt::format("epoch {}/{}: loss {:.4f}, training accuracy {:.2f} %",
-                                       e.epoch, options.epochs, e.loss, 100 * e.accuracy);
-        if (e.validation_accuracy)
-          line += fmt::format(", validation {:.2f} %", 100 * *e.validation_accuracy);
-        if (o.test_each_epoch) {
-          test_accuracies.push_back(evaluate(model, info, test, inference::Engine::dense).accuracy);
-          line += fmt::format(", test {:.2f} %", 100 * test_accuracies.back());
-        }
-        say(line + fmt::format(", {:.0f} images/s", e.images_per_second));
-      });
+  const TrainResult result =
+      train(model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
+            {state, o.resume}, [&](const EpochResult& e) {
+              std::string warning = e.warning;
+              std::string line = fmt::format("epoch {}/{}: loss {:.4f}, training accuracy {:.2f} %",
+                                             e.epoch, options.epochs, e.loss, 100 * e.accuracy);
+              if (e.validation_accuracy)
+                line += fmt::format(", validation {:.2f} %", 100 * *e.validation_accuracy);
+              if (o.test_each_epoch) {
+                const Evaluation tested = evaluate(model, info, test, inference::Engine::dense);
+                test_accuracies.push_back(tested.accuracy);
+                warning = tested.warning;
+                line += fmt::format(", test {:.2f} %", 100 * test_accuracies.back());
+              }
+              say(line + fmt::format(", {:.0f} images/s", e.images_per_second));
+              report_warning(warning, o.strict, say);
+            });
   if (o.test_each_epoch && options.bn_recalibrate > 0) {
     const double accuracy = evaluate(model, info, test, inference::Engine::dense).accuracy;
     say(fmt::format("batch norm recalibrated on {} images: test {:.2f} %",
@@ -156,6 +179,9 @@ void add_train(CLI::App& app) {
   add_weights(*command, o->weights);
   command->add_option("--model", o->model, "checkpoint to train further, instead of --weights")
       ->excludes("--weights");
+  add_width(*command, o->width);
+  o->loading.add(*command);
+  add_strict(*command, o->strict);
   command->add_option("--out", o->out, "checkpoint to write; OUT.state beside it until then")
       ->required();
   command->add_option("--epochs", o->epochs)

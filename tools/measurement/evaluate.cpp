@@ -1,13 +1,20 @@
 #include "tools/measurement/evaluate.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <stdexcept>
 
 #include "engine/base/check.h"
+#include "engine/base/printable.h"
 #include "engine/ops/cross_entropy.h"
+#include "models/summary.h"
 #include "tools/measurement/infer.h"
 
 namespace edgeprune {
 namespace {
+
+constexpr size_t kNamedLayers = 5;
 
 /// By image, whether its largest logit is its label's.
 std::vector<bool> correct_ones(const Tensor& logits, const std::vector<int>& labels) {
@@ -18,6 +25,29 @@ std::vector<bool> correct_ones(const Tensor& logits, const std::vector<int>& lab
     correct.push_back(std::max_element(row, row + classes) - row == labels[n]);
   }
   return correct;
+}
+
+/// Empty unless the images are of several classes.
+std::string one_class_for_all(const Inference& all, const std::vector<std::string>& names) {
+  const int64_t classes = all.logits.dim(1);
+  const auto predicted = [&](size_t n) {
+    const float* row = all.logits.data() + static_cast<int64_t>(n) * classes;
+    return std::max_element(row, row + classes) - row;
+  };
+  if (std::ranges::adjacent_find(all.labels, std::not_equal_to()) == all.labels.end()) return "";
+  for (size_t n = 1; n < all.labels.size(); ++n) {
+    if (predicted(n) != predicted(0)) return "";
+  }
+  return fmt::format(
+      "all {} images are called '{}': the network does not tell them apart, its accuracy is that "
+      "class's share",
+      all.labels.size(), printable(names[static_cast<size_t>(predicted(0))]));
+}
+
+std::string warning_about(const MobileNetV2& model, const Inference& all,
+                          const std::vector<std::string>& names) {
+  const std::string dead = dead_layers(model), constant = one_class_for_all(all, names);
+  return dead.empty() || constant.empty() ? dead + constant : dead + "; " + constant;
 }
 
 }  // namespace
@@ -41,10 +71,39 @@ std::string correct_digits(const Tensor& logits, const std::vector<int>& labels)
 void require_same_classes(const std::vector<std::string>& classes, const Dataset& dataset) {
   require(classes.size() == dataset.classes.size(), "data", "the model has {} classes, {} has {}",
           classes.size(), dataset.source, dataset.classes.size());
+  if (classes == placeholder_names(std::ssize(classes))) return;
   for (size_t i = 0; i < classes.size(); ++i) {
     require(classes[i] == dataset.classes[i], "data", "class {} is '{}' in the model, '{}' in {}",
             i, classes[i], dataset.classes[i], dataset.source);
   }
+}
+
+bool take_class_names(ModelInfo& info, const Dataset& dataset) {
+  if (!info.has_placeholder_names() || info.classes.size() != dataset.classes.size()) return false;
+  const bool other = info.classes != dataset.classes;
+  info.classes = dataset.classes;
+  return other;
+}
+
+std::string dead_layers(const MobileNetV2& model) {
+  std::vector<std::string> dead;
+  for (const LayerSummary& layer : summarize(model).layers) {
+    if (layer.nonzeros == 0) dead.push_back(layer.name);
+  }
+  if (dead.empty()) return "";
+  const size_t named = std::min(dead.size(), kNamedLayers);
+  return fmt::format(
+      "no weight of {}{} is left, so that nothing of the image passes through: see "
+      "--min-density, --keep and --method lamp",
+      fmt::join(dead.begin(), dead.begin() + static_cast<std::ptrdiff_t>(named), ", "),
+      dead.size() > named ? fmt::format(" and {} more layers", dead.size() - named) : "");
+}
+
+void report_warning(const std::string& warning, bool strict,
+                    const std::function<void(const std::string&)>& say) {
+  if (warning.empty()) return;
+  if (strict) throw std::runtime_error("[strict] " + warning);
+  say("warning: " + warning);
 }
 
 Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
@@ -58,7 +117,8 @@ Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Datas
           .loss = ops::cross_entropy(Variable(all.logits), all.labels).value().data()[0],
           .images = images,
           .ms_per_image = all.ms_per_image,
-          .logits = all.logits};
+          .logits = all.logits,
+          .warning = warning_about(model, all, dataset.classes)};
 }
 
 }  // namespace edgeprune

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "data/dataset.h"
 #include "engine/inference/plan.h"
 #include "models/checkpoint.h"
@@ -12,7 +16,19 @@ struct Evaluation {
   int64_t images = 0;
   double ms_per_image = 0;  ///< in the network alone, without loading
   Tensor logits;            ///< [images,classes]
+  /// Why the accuracy says nothing: what dead_layers() says, or that all images, though of several
+  /// classes, are called one. Empty: nothing of the kind.
+  std::string warning;
 };
+
+/// A layer without weights lets nothing of the image through (past it only where a residual block
+/// adds its input): global magnitude does that to layers of small weights. Names them in a line, or
+/// is empty.
+std::string dead_layers(const MobileNetV2& model);
+
+/// Says a warning, if it is one; if `strict`, throws std::runtime_error instead.
+void report_warning(const std::string& warning, bool strict,
+                    const std::function<void(const std::string&)>& say);
 
 /// Throws std::invalid_argument if the dataset's classes are not the model's (both counts and the
 /// first different name), std::runtime_error if memory does not suffice for the batch, Interrupted
@@ -27,7 +43,10 @@ Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Datas
 std::string correct_digits(const Tensor& logits, const std::vector<int>& labels);
 
 /// Throws std::invalid_argument if a model for `classes` cannot be trained or tested on the
-/// dataset.
+/// dataset: other names, or, if the model's are placeholders, another number.
 void require_same_classes(const std::vector<std::string>& classes, const Dataset& dataset);
+
+/// Gives a model with placeholders the dataset's names, if their number fits. True if it did.
+bool take_class_names(ModelInfo& info, const Dataset& dataset);
 
 }  // namespace edgeprune

@@ -27,6 +27,8 @@ struct StudyData {
 StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
   ReadOptions reading;
   reading.resize = options.resize;
+  const Wanted wanted{.width = options.width, .input_size = options.input_size};
+  reading.input_size = images_of_weights(options.weights, wanted).first;
   reading.skip_bad = options.skip_bad_images;
   reading.say = say;
   const auto part = [&](const Dataset& dataset, int64_t images) {
@@ -63,7 +65,7 @@ nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
     steps[step.id]["row"] = step.row;
   }
   const TrainOptions& training = plan.training;
-  return {
+  nlohmann::json settings = {
       {"plan", plan.name},
       {"steps", steps},
       {"training data", fingerprint(data.training)},
@@ -80,6 +82,10 @@ nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
       {"crop padding", training.augmentation.crop_padding},
       {"seed", options.seeds.front()},
   };
+  // Only if given: studies begun before there were these flags go on.
+  if (options.width != 0) settings["width"] = options.width;
+  if (options.input_size != 0) settings["input size"] = options.input_size;
+  return settings;
 }
 
 class Study {
@@ -123,8 +129,12 @@ class Study {
   /// Loads the parent, prunes, trains, saves.
   void make_model(const StudyStep& step, const std::string& label) {
     Checkpoint model =
-        step.prune ? load_checkpoint(folder_.model_path(step.parent))
-                   : start_from_weights(options_.weights, data_.training.classes, step.seed, say_);
+        step.prune
+            ? load_checkpoint(folder_.model_path(step.parent))
+            : start_from_weights(
+                  options_.weights, data_.training.classes,
+                  {.width = options_.width, .input_size = options_.input_size, .seed = step.seed},
+                  say_);
     if (!step.prune) model.info.resize = options_.resize;
     StepTraining done;
     if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);
@@ -140,15 +150,16 @@ class Study {
     };
     TrainResult result;
     if (step.prune) {
-      const PruneAndTune request{*step.prune, with_teacher(step), training, step.schedule};
+      const PruneAndTune request{*step.prune, with_teacher(step), training, step.schedule,
+                                 options_.strict};
       const Say say = [&](const std::string& line) { say_(label + ": " + line); };
       PruneAndTuneResult tuned =
           prune_and_tune(model, request, data_.finetuning, data_.test, state, on_epoch, say);
       done.accuracy_before = tuned.accuracy_before;
       result = std::move(tuned.training);
     } else {
-      result =
-          train(*model.model, model.info, data_.training, nullptr, {}, training, state, on_epoch);
+      result = train(*model.model, model.info, data_.training, nullptr, zeros_to_keep(model, say_),
+                     training, state, on_epoch);
       model.info.history.push_back(training_step(training, result, model.sha256));
     }
     add(result, done);
@@ -194,7 +205,11 @@ class Study {
     const std::string path = folder_.model_path(step.id);
     const Checkpoint checkpoint = load_checkpoint(path);
     const StepTraining training = folder_.load_training(step.id);
-    RunRecord record = describe_model(checkpoint, path, data_.test);
+    const Evaluation evaluation =
+        evaluate(*checkpoint.model, checkpoint.info, data_.test, inference::Engine::dense);
+    report_warning(evaluation.warning, options_.strict,
+                   [&](const std::string& line) { say_(label + ": " + line); });
+    RunRecord record = describe_model(checkpoint, path, data_.test, evaluation);
     record.id = step.id;
     record.row = step.name;
     record.method = step.prune ? to_string(step.prune->method) : "none";

@@ -17,7 +17,10 @@ struct StudyOptions {
   Resize resize = Resize::squash;
   std::string weights;  ///< .pth, .safetensors, or "random"
   std::string folder;
+  double width = 0;        ///< of the network; 0: the weights'
+  int64_t input_size = 0;  ///< likewise
   bool resume = false;
+  bool strict = false;  ///< stop where a model's accuracy says nothing (Evaluation::warning)
   int threads = 1;
   /// All is repeated for each. The first one also chooses the parts of the data, for all.
   std::vector<uint64_t> seeds{0};

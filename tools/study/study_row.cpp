@@ -4,7 +4,6 @@
 
 #include "models/fold.h"
 #include "models/summary.h"
-#include "tools/measurement/evaluate.h"
 #include "tools/measurement/machine.h"
 
 namespace edgeprune {
@@ -19,10 +18,9 @@ ModelSummary summarize_unpruned(const Architecture& architecture) {
 
 }  // namespace
 
-RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path,
-                         const Dataset& test) {
+RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path, const Dataset& test,
+                         const Evaluation& evaluation) {
   const MobileNetV2& model = *checkpoint.model;
-  const Evaluation evaluation = evaluate(model, checkpoint.info, test, inference::Engine::dense);
   const ModelSummary now = summarize(model), before = summarize_unpruned(model.architecture());
   RunRecord record;
   record.accuracy = evaluation.accuracy;

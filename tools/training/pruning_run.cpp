@@ -43,11 +43,13 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
     recalibrate_batch_norm(model, info, training, recalibrate, options.seed);
   }
   PruneAndTuneResult result;
-  result.accuracy_before = evaluate(model, info, test, inference::Engine::dense).accuracy;
+  const Evaluation before = evaluate(model, info, test, inference::Engine::dense);
+  result.accuracy_before = before.accuracy;
   say(fmt::format("pruned by {:.4g} of the {} {}: accuracy {:.2f} % before fine-tuning",
                   request.prune.step.fraction, to_string(request.prune.step.base),
                   is_structured(request.prune.method) ? "channels" : "weights",
                   100 * result.accuracy_before));
+  report_warning(before.warning, request.strict && !tune, say);  // training may mend it
   nlohmann::json entry = pruning_entry(request.prune, request.schedule, checkpoint.sha256);
   entry["accuracy_before"] = result.accuracy_before;
   if (recalibrate > 0) entry["bn_recalibrate"] = recalibrate;

@@ -92,12 +92,12 @@ class Run {
     return steps == 1 ? "" : fmt::format("step {}/{}: ", step + 1, steps);
   }
 
-  double accuracy() const {
-    return evaluate(*checkpoint_.model, checkpoint_.info, test_, inference::Engine::dense).accuracy;
+  Evaluation evaluation() const {
+    return evaluate(*checkpoint_.model, checkpoint_.info, test_, inference::Engine::dense);
   }
 
   void require_good_start() const {
-    const double start = accuracy();
+    const double start = evaluation().accuracy;
     require(start >= trajectory_.min_accuracy, "prune",
             "the model's accuracy is {:.2f} % on the {} images held out, below the minimum of "
             "{:.2f} % before anything is pruned",
@@ -117,9 +117,10 @@ class Run {
         },
         [&](const std::string& line) { say_(prefix + line); });
     const ModelSummary left = summarize(*checkpoint_.model);
+    const Evaluation tuned = evaluation();
     TrajectoryStep step{.step = trajectory_.steps[index],
                         .accuracy_before = result.accuracy_before,
-                        .accuracy = accuracy(),
+                        .accuracy = tuned.accuracy,
                         .seconds = result.training.seconds,
                         .nonzero_parameters = left.nonzero_parameters,
                         .nonzero_prunable = left.nonzero_prunable,
@@ -127,6 +128,8 @@ class Run {
     step.kept = trajectory_.min_accuracy <= 0 || step.accuracy >= trajectory_.min_accuracy;
     say_(
         fmt::format("{}accuracy {:.2f} % on {} images", prefix, 100 * step.accuracy, test_.size()));
+    report_warning(tuned.warning, request.strict,
+                   [&](const std::string& line) { say_(prefix + line); });
     return step;
   }
 

@@ -11,6 +11,7 @@
 #include "engine/base/timer.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/distillation.h"
+#include "models/weights_file.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
 #include "tools/measurement/evaluate.h"
@@ -88,6 +89,7 @@ class Trainer {
     if (options_.bn_recalibrate > 0) {
       recalibrate_batch_norm(model_, info_, training_, options_.bn_recalibrate, options_.seed);
     }
+    flush_subnormals(model_);
     TrainResult result{progress_.finished, 0, steady_, progress_.epoch};
     if (progress_.best_epoch > 0) result.chosen_epoch = progress_.best_epoch;
     for (const EpochResult& epoch : result.epochs) result.seconds += epoch.seconds;
@@ -201,9 +203,11 @@ class Trainer {
     epoch.seconds = progress_.seconds;
     epoch.images_per_second = images / progress_.seconds;
     epoch.loader_wait = loader_.waited_seconds() / progress_.seconds;
+    if (validation_ == nullptr) epoch.warning = dead_layers(model_);
     if (validation_ != nullptr) {
-      epoch.validation_accuracy =
-          evaluate(model_, info_, *validation_, inference::Engine::dense).accuracy;
+      const Evaluation validated = evaluate(model_, info_, *validation_, inference::Engine::dense);
+      epoch.validation_accuracy = validated.accuracy;
+      epoch.warning = validated.warning;
       if (*epoch.validation_accuracy > progress_.best_accuracy) {
         progress_.best_accuracy = *epoch.validation_accuracy;
         progress_.best_epoch = epoch.epoch;

@@ -45,6 +45,8 @@ struct EpochResult {
   double images_per_second = 0;
   double loader_wait = 0;  ///< share of the time spent waiting for batches
   std::optional<double> validation_accuracy;
+  /// Evaluation::warning of the validation; without one, dead_layers(). (No state keeps it.)
+  std::string warning = {};
 };
 
 /// The first steps of a process make oneDNN's kernels and take memory from the system: no profile

@@ -89,7 +89,7 @@ TEST(Module, LoadingCopiesEveryValue) {
   EXPECT_EQ(target.block.norm.num_batches_tracked, 42);
 }
 
-TEST(Module, LoadingListsEveryProblemAndChangesNothing) {
+TEST(Module, LoadingNamesThreeProblemsAndChangesNothing) {
   Net net(0);
   const auto before = net.state_dict();
   auto arrays = Net(1).state_dict();
@@ -103,12 +103,12 @@ TEST(Module, LoadingListsEveryProblemAndChangesNothing) {
     FAIL() << "accepted";
   } catch (const std::invalid_argument& error) {
     const std::string message = error.what();
-    for (const char* part : {"missing classifier.bias", "missing features.1.running_var",
-                             "surplus classifier.1.weight",
-                             "features.0.weight is F32 [4,3,1,1], expected F32 [4,2,1,1]",
-                             "features.1.num_batches_tracked is F32 [], expected I64 []"}) {
+    for (const char* part :
+         {"missing classifier.bias", "features.0.weight is F32 [4,3,1,1], expected F32 [4,2,1,1]",
+          "features.1.num_batches_tracked is F32 [], expected I64 []"}) {
       EXPECT_NE(message.find(part), std::string::npos) << part << " in: " << message;
     }
+    EXPECT_TRUE(message.ends_with("; and 2 more")) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos);
   }
   for (const auto& [name, array] : net.state_dict()) {
@@ -116,7 +116,7 @@ TEST(Module, LoadingListsEveryProblemAndChangesNothing) {
   }
 }
 
-TEST(Module, LoadingAFileOfAnotherModelListsThirtyProblems) {
+TEST(Module, LoadingAFileOfAnotherModelListsThreeProblems) {
   Net net(0);
   auto arrays = net.state_dict();
   for (int i = 0; i < 1000; ++i) arrays["other\n" + std::to_string(i)] = Array::from(int64_t{1});
@@ -126,8 +126,8 @@ TEST(Module, LoadingAFileOfAnotherModelListsThirtyProblems) {
   } catch (const std::invalid_argument& error) {
     const std::string message = error.what();
     EXPECT_NE(message.find("surplus other?0; "), std::string::npos) << message;
-    EXPECT_TRUE(message.ends_with("; and 970 more")) << message;
-    EXPECT_EQ(std::count(message.begin(), message.end(), ';'), 30) << message;
+    EXPECT_TRUE(message.ends_with("; and 997 more")) << message;
+    EXPECT_EQ(std::count(message.begin(), message.end(), ';'), 3) << message;
   }
 }
 

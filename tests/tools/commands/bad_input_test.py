@@ -119,7 +119,7 @@ class BadInput(CommandTest):
             "surplus bytes": good + b"x",
             "foreign": b"\x89PNG\r\n\x1a\n" + bytes(1000),
             "a header of 2^60 bytes": struct.pack("<Q", 1 << 60) + good[8:],
-            "without metadata": struct.pack("<Q", 2) + b"{}",
+            "without tensors": struct.pack("<Q", 2) + b"{}",
             "another format": good.replace(b"edgeprune/1", b"edgeprune/9"),
             "a damaged architecture": good.replace(b'\\"hidden\\"', b'\\"hodden\\"'),
             "a tiny input": good.replace(b'\\"input_size\\":64', b'\\"input_size\\":16'),
@@ -142,10 +142,10 @@ class BadInput(CommandTest):
                               "zip.pth": b"PK\x03\x04" + bytes(100)}.items():
             self.fail("import", self.file(name, content), self.out, says=name)
             self.train("--data", "synthetic:40", "--weights", self.folder / name, says=name)
-        for flags in (("--classes", 0), ("--classes", 10**12), ("--classes", "ten")):
-            self.fail("import", self.base, self.out, *flags, code=2)
-        for flags in (("--width", 0), ("--width", "nan"), ("--input-size", 8)):
-            self.fail("import", self.base, self.out, *flags)
+        for flags in (("--classes", 0), ("--classes", 10**12), ("--classes", "ten"), ("--width", 0),
+                      ("--input-size", 8)):
+            self.fail("import", self.base, self.out, *flags, says=flags[0], code=2)
+        self.fail("import", self.base, self.out, "--width", "nan", says="expected a width in (0, 16], got nan")
 
     def test_truncated_pth(self):
         for name in ("mobilenet_v2-imagenet.pth", "mobilenet_v2-imagenet-legacy.pth"):

@@ -38,7 +38,7 @@ class Commands(CommandTest):
         imported = []
         for name in ("mobilenet_v2-imagenet.pth", "mobilenet_v2-imagenet-legacy.pth"):
             out = self.folder / (name + ".safetensors")
-            code, _, errors = self.run_command("import", SHARED / "weights" / name, out)
+            code, _, errors = self.run_command("import", SHARED / "weights" / name, out, "--classes", 10)
             self.assertEqual(code, 0, errors)
             self.assertIn("replaced by a new one for 10 classes", errors)
             imported.append(read_safetensors(out)[0])

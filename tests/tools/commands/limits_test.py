@@ -26,8 +26,9 @@ class Limits(CommandTest):
     def other_size(self, size, images):
         """self.base for images of another size, and data for its classes."""
         model, data = self.folder / "model.safetensors", self.folder / "data"
-        self.succeed("import", self.base, model, "--input-size", size)
-        write_image_folder(data, [f"class {i}" for i in range(10)], images=images)
+        names = [f"class {i}" for i in range(10)]
+        self.succeed("import", self.base, model, "--input-size", size, "--class-names", ",".join(names))
+        write_image_folder(data, names, images=images)
         return ("train", "--data", data, "--model", model, "--out", self.folder / "out.safetensors", "--epochs", 1)
 
     def test_a_batch_larger_than_the_data(self):

@@ -98,6 +98,50 @@ TEST(Evaluate, OtherClassesAreRejected) {
               HasSubstr("the model has 3 classes"));
 }
 
+TEST(Evaluate, PlaceholdersMatchByCountAndGiveWay) {
+  SmallRun run(20);
+  run.info.classes = placeholder_names(10);
+  EXPECT_EQ(evaluate(run.model, run.info, run.training, inference::Engine::dense).images, 20);
+  EXPECT_TRUE(take_class_names(run.info, run.training));
+  EXPECT_EQ(run.info.classes, run.training.classes);
+  EXPECT_FALSE(take_class_names(run.info, run.training)) << "it has names";
+  run.info.classes = placeholder_names(3);
+  EXPECT_FALSE(take_class_names(run.info, run.training));
+  EXPECT_THAT(message_of<std::invalid_argument>(
+                  [&] { require_same_classes(run.info.classes, run.training); }),
+              HasSubstr("the model has 3 classes"));
+}
+
+TEST(Evaluate, WarnsOfOneClassForAllImagesAndOfDeadLayers) {
+  SmallRun run(40);
+  const auto warning = [&] {
+    return evaluate(run.model, run.info, run.training, inference::Engine::dense).warning;
+  };
+  run.train();
+  run.model.head().bias.value().data()[2] = 1e6f;
+  EXPECT_EQ(warning(),
+            "all 40 images are called 'square': the network does not tell them apart, "
+            "its accuracy is that class's share");
+  run.model.units()[4]->conv.weight.value().fill(0);
+  EXPECT_THAT(warning(), HasSubstr("no weight of features.2.conv.1.0 is left"));
+  EXPECT_THAT(warning(), HasSubstr("; all 40 images"));
+  // Of one class alone nothing can be told.
+  run.model.units()[4]->conv.weight.value().fill(1);
+  run.training.labels.assign(40, 5);
+  EXPECT_EQ(warning(), "");
+}
+
+TEST(ReportWarning, IsSaidOrStrictlyThrown) {
+  std::string said;
+  const auto say = [&](const std::string& line) { said += line; };
+  report_warning("", true, say);
+  EXPECT_EQ(said, "");
+  report_warning("dead", false, say);
+  EXPECT_EQ(said, "warning: dead");
+  EXPECT_EQ(message_of<std::runtime_error>([&] { report_warning("dead", true, say); }),
+            "[strict] dead");
+}
+
 TEST(Evaluate, EmptyDataAndBatchesAreRejected) {
   SmallRun run(20);
   const auto action = [&](int64_t batch) {

@@ -20,6 +20,7 @@ namespace edgeprune {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using testing::message_of;
 using testing::same_weights;
@@ -73,7 +74,16 @@ TEST(PruningTrajectory, EachStepLandsAndIsReported) {
   }
   EXPECT_EQ(steps.back().accuracy, run.accuracy());
   EXPECT_EQ(run.checkpoint.info.history.size(), 6u);
-  EXPECT_THAT(run.said.back(), HasSubstr("step 3/3: accuracy"));
+  EXPECT_THAT(run.said, Contains(HasSubstr("step 3/3: accuracy")));
+  // As small as it is, it ends dead, which is said behind the accuracy.
+  EXPECT_THAT(run.said.back(), HasSubstr("step 3/3: warning: no weight of classifier.1 is left"));
+}
+
+TEST(PruningTrajectory, StrictlyADeadNetworkIsAnError) {
+  Small run;
+  run.trajectory.each.strict = true;
+  EXPECT_THAT(message_of<std::runtime_error>([&] { run.run(); }),
+              HasSubstr("[strict] no weight of classifier.1 is left"));
 }
 
 TEST(PruningTrajectory, StoppedAnywhereItEndsWithTheSameWeightsAndRows) {

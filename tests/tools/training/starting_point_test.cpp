@@ -5,6 +5,8 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "models/summary.h"
+#include "tests/support/masked_model.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_run.h"
@@ -20,7 +22,7 @@ using testing::TemporaryFolder;
 const std::vector<std::string> kClasses{"cat", "dog", "frog"};
 
 Checkpoint start(const std::string& weights, uint64_t seed, std::string* heard = nullptr) {
-  return start_from_weights(weights, kClasses, seed, [&](const std::string& line) {
+  return start_from_weights(weights, kClasses, {.seed = seed}, [&](const std::string& line) {
     if (heard != nullptr) *heard += line + "\n";
   });
 }
@@ -62,12 +64,56 @@ TEST(StartingPoint, FilesThatAreNoWeightsAreRejected) {
   EXPECT_THROW(start(folder.file("missing.pth"), 0), FileError);
   write_file_atomically(folder.file("text.pth"), "these are no weights");
   EXPECT_THROW(start(folder.file("text.pth"), 0), FileError);
-  const std::string narrow = folder.file("narrow.safetensors");
+}
+
+/// A pruned one of width 0.25 for 32x32 images, normalised in its own way.
+std::string write_pruned(const TemporaryFolder& folder) {
+  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 3), 0);
+  apply_masks(make_masks(model, Method::magnitude, 0.5), model);
   ModelInfo info;
   info.classes = kClasses;
-  save_checkpoint(narrow, MobileNetV2(Architecture::mobilenet_v2(0.25, 64, 3), 0), info);
-  EXPECT_THAT(message_of<std::invalid_argument>([&] { start(narrow, 0); }),
-              HasSubstr("features.0.0.weight"));
+  info.mean = {0.1f, 0.2f, 0.3f};
+  info.history.push_back({{"step", "prune"}, {"method", "magnitude"}});
+  const std::string path = folder.file("pruned.safetensors");
+  save_checkpoint(path, model, info);
+  return path;
+}
+
+TEST(StartingPoint, AFilesSizeWidthNormalisationAndZerosAreKept) {
+  const TemporaryFolder folder;
+  const Checkpoint checkpoint = start(write_pruned(folder), 0);
+  EXPECT_EQ(checkpoint.model->architecture().width, 0.25);
+  EXPECT_EQ(checkpoint.model->architecture().input_size, 32);
+  EXPECT_EQ(checkpoint.info.mean[0], 0.1f);
+  EXPECT_TRUE(checkpoint.info.is_pruned());
+  std::string heard;
+  const Masks masks = zeros_to_keep(checkpoint, [&](const std::string& line) { heard += line; });
+  const ModelSummary summary = summarize(*checkpoint.model);
+  const int64_t zeros = summary.prunable - summary.nonzero_prunable;
+  EXPECT_EQ(zeros, std::llround(0.5 * double(summary.prunable)));
+  EXPECT_EQ(testing::count_zeros(masks), zeros);
+  EXPECT_THAT(heard, HasSubstr(fmt::format("{} of {} prunable weights", zeros, summary.prunable)));
+}
+
+TEST(StartingPoint, WhatWasNotPrunedKeepsNoZeros) {
+  Checkpoint checkpoint = start("random", 1);
+  checkpoint.model->units()[2]->conv.weight.value().fill(0);
+  EXPECT_TRUE(zeros_to_keep(checkpoint, [](const std::string&) { FAIL(); }).empty());
+}
+
+TEST(StartingPoint, AnotherWidthIsRefusedAndAnotherSizeTaken) {
+  const TemporaryFolder folder;
+  const std::string path = write_pruned(folder);
+  const auto silent = [](const std::string&) {};
+  EXPECT_THAT(
+      message_of<FileError>([&] { start_from_weights(path, kClasses, {.width = 1.0}, silent); }),
+      HasSubstr("width 0.25? pass --width 0.25"));
+  const Checkpoint large = start_from_weights(path, kClasses, {.input_size = 96}, silent);
+  EXPECT_EQ(large.model->architecture().input_size, 96);
+  const Checkpoint random =
+      start_from_weights("random", kClasses, {.width = 0.5, .input_size = 96}, silent);
+  EXPECT_EQ(random.model->architecture().width, 0.5);
+  EXPECT_EQ(random.model->architecture().input_size, 96);
 }
 
 }  // namespace

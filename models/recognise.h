@@ -1,0 +1,21 @@
+#pragma once
+// What network a file of weights is of, when nothing in it says so.
+
+#include <map>
+#include <string>
+
+#include "engine/tensor/archive.h"
+#include "models/architecture.h"
+
+namespace edgeprune {
+
+/// The MobileNetV2 of tensors with these shapes: its channels and classes, and the roundest width
+/// multiplier that gives these channels; if none does, some were removed, and the width is that of
+/// the whole network. Strides are the paper's, as no shape shows them. What is missing or makes no
+/// sense is taken as at width 1 and for load_state_dict() to refuse.
+Architecture recognise(const std::map<std::string, Array>& arrays, int64_t input_size);
+
+/// Why the weights may not fit the architecture, as " (width 0.5? pass --width 0.5)", or nothing.
+std::string guess(const std::map<std::string, Array>& arrays, const Architecture& architecture);
+
+}  // namespace edgeprune

@@ -1,0 +1,144 @@
+#include "models/weights_file.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "engine/base/check.h"
+#include "engine/base/printable.h"
+#include "engine/tensor/safetensors.h"
+#include "models/pth/pth_reader.h"
+#include "models/sparse_storage.h"
+
+namespace edgeprune {
+namespace {
+
+using Arrays = std::map<std::string, Array>;
+
+Archive read_any(const std::string& path) {
+  if (path.ends_with(".pth") || path.ends_with(".pt") || is_pth(path)) return read_pth(path);
+  Archive archive = read_safetensors(path);
+  const auto format = archive.metadata.find("format");
+  if (format == archive.metadata.end() || !format->second.starts_with("edgeprune/")) return archive;
+  try {
+    return restore_dense(std::move(archive));
+  } catch (const std::invalid_argument& error) {
+    throw FileError(fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+/// "module." of "module.features.0.0.weight" if every name begins so. Not "features." of weights
+/// without a head.
+std::string shared_prefix(const Arrays& arrays) {
+  if (arrays.empty()) return "";
+  const std::string& first = arrays.begin()->first;
+  const std::string prefix = first.substr(0, first.find('.') + 1);
+  if (prefix.empty() || prefix == "features.") return "";
+  for (const auto& [name, array] : arrays) {
+    if (!name.starts_with(prefix)) return "";
+  }
+  return prefix;
+}
+
+void strip_prefixes(Archive& archive) {
+  constexpr int kMost = 4;  // DataParallel of a compiled network in a trainer
+  for (int i = 0; i < kMost; ++i) {
+    const std::string prefix = shared_prefix(archive.arrays);
+    if (prefix.empty()) return;
+    Arrays stripped;
+    for (auto& [name, array] : archive.arrays) {
+      stripped.emplace(name.substr(prefix.size()), std::move(array));
+    }
+    archive.arrays = std::move(stripped);
+  }
+}
+
+/// X = X_orig * X_mask, as torch.nn.utils.prune keeps a pruned weight. True if there was one.
+bool apply_masks(Arrays& arrays, const std::string& path) {
+  constexpr std::string_view kOriginalSuffix = "_orig", kMaskSuffix = "_mask";
+  std::vector<std::string> names;
+  for (const auto& [name, array] : arrays) {
+    if (!name.ends_with(kOriginalSuffix)) continue;
+    const std::string weight = name.substr(0, name.size() - kOriginalSuffix.size());
+    if (arrays.contains(weight + std::string(kMaskSuffix))) names.push_back(weight);
+  }
+  for (const std::string& name : names) {
+    const std::string mask_name = name + std::string(kMaskSuffix);
+    const Array original = std::move(arrays.extract(name + std::string(kOriginalSuffix)).mapped());
+    const Array mask = std::move(arrays.extract(mask_name).mapped());
+    require_file(
+        original.dtype == DType::f32 && mask.dtype == DType::f32 && original.shape == mask.shape,
+        path, "tensor '{}' is {} {}, its mask {} {}: expected floats of one shape", printable(name),
+        to_string(original.dtype), original.shape.to_string(), to_string(mask.dtype),
+        mask.shape.to_string());
+    Tensor weight = original.to_tensor(name);
+    const Tensor kept = mask.to_tensor(mask_name);
+    for (int64_t i = 0; i < weight.count(); ++i) {
+      const float keep = kept.data()[i];
+      require_file(keep == 0 || keep == 1, path, "mask '{}' has {} at index {}, expected 0 or 1",
+                   printable(mask_name), keep, i);
+      if (keep == 0) weight.data()[i] = 0;  // not by multiplication, which could leave -0
+    }
+    require_file(arrays.emplace(name, Array::from(weight)).second, path,
+                 "'{}' is there with a mask and without one", printable(name));
+  }
+  return !names.empty();
+}
+
+/// Returns how many values were subnormal.
+int64_t check_values(const std::string& name, Array& array, const std::string& path) {
+  const bool variance = name.ends_with("running_var");
+  int64_t subnormal = 0;
+  for (size_t i = 0; i < array.bytes.size() / sizeof(float); ++i) {
+    float value;
+    std::byte* place = array.bytes.data() + i * sizeof value;
+    std::memcpy(&value, place, sizeof value);
+    require_file(std::isfinite(value), path, "tensor '{}' has {} at index {} of {}: damaged",
+                 printable(name), value, i, array.shape.to_string());
+    require_file(!variance || value >= 0, path,
+                 "tensor '{}' has {} at index {}, but a variance is never negative: damaged",
+                 printable(name), value, i);
+    if (!is_subnormal(value)) continue;
+    ++subnormal;
+    std::memset(place, 0, sizeof value);
+  }
+  return subnormal;
+}
+
+}  // namespace
+
+WeightsFile read_weights(const std::string& path) {
+  WeightsFile file{read_any(path)};
+  Archive& archive = file.archive;
+  strip_prefixes(archive);
+  std::string converted;
+  for (auto& [name, array] : archive.arrays) {
+    const DType stored = array.dtype;
+    array = array.to_f32();
+    if (array.dtype != stored) converted = to_string(stored);
+  }
+  if (!converted.empty()) archive.notes.push_back("converted from " + converted + " to float32");
+  file.masked = apply_masks(archive.arrays, path);
+  int64_t subnormal = 0;
+  for (auto& [name, array] : archive.arrays) {
+    if (array.dtype == DType::f32) subnormal += check_values(name, array, path);
+  }
+  if (subnormal > 0) {
+    archive.notes.push_back(
+        fmt::format("{} subnormal values (smaller than 1.2e-38) are taken as zero", subnormal));
+  }
+  return file;
+}
+
+int64_t flush_subnormals(const nn::Module& module) {
+  int64_t flushed = 0;
+  for (NamedVariable parameter : module.parameters()) {
+    for (float& value : parameter.variable.value().values()) {
+      if (!is_subnormal(value)) continue;
+      value = 0;
+      ++flushed;
+    }
+  }
+  return flushed;
+}
+
+}  // namespace edgeprune
