@@ -14,8 +14,8 @@ namespace edgeprune {
 
 /// Accuracy (`evaluation` is the model's, on `test`), counts, sizes, machine. Denominators, layers'
 /// included, are those of the same network with all its channels.
-RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path,
-                         const Dataset& test, const Evaluation& evaluation);
+RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path, const Dataset& test,
+                         const Evaluation& evaluation);
 
 /// A finished model's times on the plan's engines and batches, on one and on `threads` threads: a
 /// cell each. Each takes turns with the unpruned network on the dense engine, at the same batch and
