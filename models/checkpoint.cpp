@@ -45,7 +45,7 @@ Architecture parse_metadata(const Archive& archive, const std::string& path, Mod
                     : Resize::plain;
   parsed("classes").get_to(info.classes);
   info.history = parsed("history").get<std::vector<nlohmann::json::object_t>>();
-  info.pruned_by();  // throws on steps that are none
+  info.pruned_by(), info.is_pruned();  // throw on steps that are none
   const auto classes = static_cast<int64_t>(info.classes.size());
   require(classes == architecture.classes, "metadata", "{} class names for {} classes", classes,
           architecture.classes);

@@ -178,7 +178,8 @@ TEST_F(CheckpointFile, MetadataThatNestsDeeplyIsRefused) {
 }
 
 TEST_F(CheckpointFile, MetadataThatCannotBeTrueIsRefused) {
-  for (const char* history : {R"([{"step": 3}])", R"([{"step": "prune", "method": {}}])"}) {
+  for (const char* history :
+       {R"([{"step": 3}])", R"([{"pruned": "yes"}])", R"([{"step": "prune", "method": {}}])"}) {
     write([&](Archive& archive) { archive.metadata["history"] = history; });
     expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "damaged metadata"});
   }
