@@ -8,6 +8,7 @@
 #include <span>
 #include <sstream>
 
+#include "data/cifar_pickle.h"
 #include "data/tar.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -28,7 +29,9 @@ struct CifarVersion {
   std::vector<std::string> train, test;
   const char* names;  ///< the file of class names
   size_t classes;
-  size_t label_bytes;  ///< in front of a record's pixels; the last one counts
+  size_t label_bytes = 0;  ///< in front of a record's pixels; the last one counts
+  /// Of the Python version, which is pickled: the keys of labels and of class names.
+  const char *labels_key = nullptr, *names_key = nullptr;
 
   const std::vector<std::string>& batches(Split split) const {
     return split == Split::train ? train : test;
@@ -52,6 +55,24 @@ const std::vector<CifarVersion>& versions() {
        "fine_label_names.txt",
        100,
        2},
+      {"CIFAR-10 for Python",
+       "cifar-10-batches-py",
+       {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"},
+       {"test_batch"},
+       "batches.meta",
+       10,
+       0,
+       "labels",
+       "label_names"},
+      {"CIFAR-100 for Python",
+       "cifar-100-python",
+       {"train"},
+       {"test"},
+       "meta",
+       100,
+       0,
+       "fine_labels",
+       "fine_label_names"},
   };
   return all;
 }
@@ -111,6 +132,17 @@ std::optional<CifarFiles> find_in_archive(const std::string& archive, Split spli
   return std::nullopt;
 }
 
+/// Those that are not empty, `most` of them.
+std::vector<std::string> lines_of(const std::string& text, size_t most) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; lines.size() < most && std::getline(stream, line);) {
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
+    if (!line.empty()) lines.push_back(line);
+  }
+  return lines;
+}
+
 std::vector<std::string> class_names(const CifarFiles& files) {
   const CifarVersion& version = *files.version;
   if (!files.has(version.names) && version.classes == 10) {
@@ -118,12 +150,11 @@ std::vector<std::string> class_names(const CifarFiles& files) {
             "dog",      "frog",       "horse", "ship", "truck"};
   }
   const std::vector<char> content = files.read(version.names);
-  std::istringstream lines(std::string(content.begin(), content.end()));
-  std::vector<std::string> names;
-  for (std::string line; names.size() <= version.classes && std::getline(lines, line);) {
-    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back()))) line.pop_back();
-    if (!line.empty()) names.push_back(as_utf8(line));
-  }
+  std::vector<std::string> names =
+      version.names_key != nullptr
+          ? read_pickled_names(content, files.path(version.names), version.names_key)
+          : lines_of({content.begin(), content.end()}, version.classes + 1);
+  for (std::string& name : names) name = as_utf8(name);
   require_file(names.size() == version.classes, files.path(version.names),
                "{} class names expected, found {}{}", version.classes, names.size(),
                names.size() > version.classes ? " or more" : "");
@@ -138,21 +169,33 @@ Image interleave(const uint8_t* planes) {
   return image;
 }
 
+void append(const CifarFiles& files, const std::string& name, size_t record, int64_t label,
+            const char* planes, Dataset& dataset) {
+  const auto classes = static_cast<int64_t>(files.version->classes);
+  require_file(label >= 0 && label < classes, files.path(name),
+               "record {} has label {}, at most {} expected", record, label, classes - 1);
+  dataset.labels.push_back(static_cast<int>(label));
+  dataset.images.push_back(interleave(reinterpret_cast<const uint8_t*>(planes)));
+}
+
 void append_batch(const CifarFiles& files, const std::string& name, Dataset& dataset) {
   const CifarVersion& version = *files.version;
   const std::vector<char> content = files.read(name);
+  if (version.labels_key != nullptr) {
+    const PickledBatch batch = read_pickled_batch(content, files.path(name), version.labels_key);
+    for (size_t i = 0; i < batch.labels.size(); ++i) {
+      append(files, name, i, batch.labels[i], batch.pixels.data() + i * 3 * kPlane, dataset);
+    }
+    return;
+  }
   const size_t size = version.label_bytes + 3 * kPlane;
   require_file(!content.empty() && content.size() % size == 0, files.path(name),
                "{} bytes is no whole number of {} records of {} bytes (truncated?)", content.size(),
                version.title, size);
-  for (size_t start = 0; start < content.size(); start += size) {
-    const auto* record = reinterpret_cast<const uint8_t*>(content.data()) + start;
-    const size_t label = record[version.label_bytes - 1];
-    require_file(label < version.classes, files.path(name),
-                 "record {} has label {}, at most {} expected", start / size, label,
-                 version.classes - 1);
-    dataset.labels.push_back(static_cast<int>(label));
-    dataset.images.push_back(interleave(record + version.label_bytes));
+  for (size_t i = 0; i < content.size() / size; ++i) {
+    const char* record = content.data() + i * size;
+    append(files, name, i, static_cast<uint8_t>(record[version.label_bytes - 1]),
+           record + version.label_bytes, dataset);
   }
 }
 

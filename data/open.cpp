@@ -56,7 +56,8 @@ Dataset open_dataset(const std::string& location, Split split, const ReadOptions
   throw FileError(location +
                   ": no data found: looked for train/ and test/ or val/ (folders of images by "
                   "class), data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10 "
-                  "binary), train.bin and test.bin (CIFAR-100), and cifar-10-batches-bin/ or "
+                  "binary), train.bin and test.bin (CIFAR-100), the same for Python, and "
+                  "cifar-10-batches-bin/ or "
                   "cifar-100-binary/ with those");
 }
 

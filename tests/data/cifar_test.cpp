@@ -138,6 +138,67 @@ TEST_F(Cifar10, TheLargerOneHasAHundredFineLabels) {
   EXPECT_THAT(error_of(Split::test), HasSubstr("test.bin"));
 }
 
+/// A batch as cPickle wrote it, protocol 2: {"data": array([rows, 3072]), labels_key: labels}.
+std::string pickled(const std::string& labels_key, const std::vector<int>& labels,
+                    const std::string& pixels, int64_t rows) {
+  const auto text = [](const std::string& s) { return "U" + std::string(1, char(s.size())) + s; };
+  const auto number = [](int64_t n) { return "J" + testing::little_endian(uint32_t(n), 4); };
+  std::string list = "](";
+  for (const int label : labels) list += std::string("K") + char(label);
+  const std::string array =
+      "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n" + number(0) + "\x85" + text("b") +
+      "\x87R(K\1" + number(rows) + number(3072) + "\x86" + "cnumpy\ndtype\n" + text("u1") +
+      number(0) + number(1) + "\x87R(K\3" + text("|") + "NNN" + number(-1) + number(-1) +
+      number(0) + "tb\x89T" + testing::little_endian(uint32_t(pixels.size()), 4) + pixels + "tb";
+  return "\x80\2}(" + text("data") + array + text(labels_key) + list + "eu.";
+}
+
+std::string pickled_names(const std::string& key, int count) {
+  std::string names = "\x80\2}(U" + std::string(1, char(key.size())) + key + "](";
+  for (int i = 0; i < count; ++i) {
+    const auto name = fmt::format("name {}", i);
+    names += "U" + std::string(1, char(name.size())) + name;
+  }
+  return names + "eu.";
+}
+
+TEST_F(Cifar10, ThePythonVersionIsReadWithoutRunningIt) {
+  const std::string pixels = record(0, 1, 2, 3).substr(1) + record(0, 4, 5, 6).substr(1);
+  const std::string folder = folder_.file("cifar-10-batches-py");
+  for (int i = 1; i <= 5; ++i) {
+    write_bytes(folder + "/data_batch_" + std::to_string(i), pickled("labels", {i, 9}, pixels, 2));
+  }
+  write_bytes(folder + "/batches.meta", pickled_names("label_names", 10));
+  EXPECT_TRUE(is_cifar(folder_.path()));
+  const Dataset train = read_cifar(folder_.path(), Split::train);
+  EXPECT_THAT(train.labels, ElementsAre(1, 9, 2, 9, 3, 9, 4, 9, 5, 9));
+  EXPECT_EQ(train.classes[9], "name 9");
+  EXPECT_THAT(std::vector<int>(train.images[3].rgb.begin(), train.images[3].rgb.begin() + 6),
+              ElementsAre(4, 5, 6, 99, 5, 6));
+  const auto error = [&](const std::string& batch) {
+    write_bytes(folder + "/data_batch_1", batch);
+    return error_of(Split::train);
+  };
+  EXPECT_THAT(error(pickled("labels", {1}, pixels, 2)),
+              HasSubstr("1 images of 3072 were expected"));
+  EXPECT_THAT(error(pickled("labels", {1, 2}, pixels.substr(1), 2)), HasSubstr("6143 bytes"));
+  EXPECT_THAT(error(pickled("labels", {1, 10}, pixels, 2)), HasSubstr("record 1 has label 10"));
+  EXPECT_THAT(error(pickled("fine_labels", {1, 2}, pixels, 2)), HasSubstr("there is no 'labels'"));
+  const std::string whole = pickled("labels", {1, 2}, pixels, 2);
+  for (size_t length = 0; length < whole.size(); length += length < 300 ? 1 : 500) {
+    EXPECT_THAT(error(whole.substr(0, length)), HasSubstr("data_batch_1")) << length;
+  }
+}
+
+TEST_F(Cifar10, ThePythonVersionOfTheLargerOneIsReadToo) {
+  const std::string pixels = record(0, 1, 2, 3).substr(1);
+  write_bytes(folder_.file("cifar-100-python/test"), pickled("fine_labels", {99}, pixels, 1));
+  write_bytes(folder_.file("cifar-100-python/meta"), pickled_names("fine_label_names", 100));
+  const Dataset test = read_cifar(folder_.path(), Split::test);
+  EXPECT_THAT(test.labels, ElementsAre(99));
+  EXPECT_EQ(test.classes[99], "name 99");
+}
+
 TEST_F(Cifar10, OtherFoldersAreNotTakenForIt) {
   EXPECT_FALSE(is_cifar(folder_.path()));
   EXPECT_FALSE(is_cifar(folder_.file("missing")));
