@@ -187,11 +187,13 @@ void add_measurement(Page& page) {
       "dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 convolutions and the "
       "head. auto: the faster of the two, layer by layer.",
       "Some timings are controls: dense kernels do the same work whatever was zeroed, and where "
-      "nothing was, auto has nothing to skip. If a control leaves 1 by more than 5 %, or an "
-      "interval "
-      "reaches further than 5 % to either side, the timings of that row, batch and thread count "
-      "are "
-      "noisy: no headline, conclusion, best configuration or Pareto front counts them.",
+      "nothing was, auto has nothing to skip. If a control leaves 1 by more than 5 %, an interval "
+      "reaches further than 5 % to either side, or other programs had more than half of a "
+      "processor "
+      "that the threads needed, the timings of that row, batch and thread count are noisy: no "
+      "headline, conclusion, best configuration or Pareto front counts them. An interval speaks of "
+      "one run: another run of the same program lays its memory out otherwise, which moves factors "
+      "by a few percent.",
       "p-values are McNemar's exact two-sided test on the images that only one of two networks has "
       "right. They say whether two networks differ, not whether another training of either would "
       "(that takes seeds); of several seeds the largest p counts, and 1 if they disagree. They are "

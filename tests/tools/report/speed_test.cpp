@@ -114,8 +114,8 @@ TEST(Speed, ANoisyCellCanBeNobodysLargest) {
   EXPECT_EQ(
       noise_sentence(results),
       "1 of 3 timings are noisy and decide nothing: identical work differed by more than 5 %, "
-      "or a factor is not known to 5 %. study --remeasure takes them anew, on a quieter "
-      "machine.");
+      "a factor is not known to 5 %, or other programs had the processors. study --remeasure takes "
+      "them anew, on a quieter machine.");
 }
 
 TEST(Speed, RowsThatWereNotTimedTogetherHaveNoFactor) {
