@@ -25,16 +25,16 @@ std::string style(const Series& series) {
   return text;
 }
 
-/// The series' points, and a plot of its own for bars.
+/// Bars in plots of their own, below the series' points: above, they would blot the markers.
 std::string plots_of(const Series& series, const std::string& data) {
-  std::string text = fmt::format("{} using 1:2 {}", data, style(series));
+  std::string text;
   const auto bars = [&](const char* columns, const char* kind) {
-    text += fmt::format(", {} using 1:2:{} with {} linecolor rgb '{}' linewidth 1.5 pointtype 0",
+    text += fmt::format("{} using 1:2:{} with {} linecolor rgb '{}' linewidth 1.5 pointtype 0, ",
                         data, columns, kind, series.colour);
   };
   if (!series.y_bars.empty()) bars("3:4", "yerrorbars");
   if (!series.x_bars.empty()) bars("5:6", "xerrorbars");
-  return text;
+  return text + fmt::format("{} using 1:2 {}", data, style(series));
 }
 
 /// A line a point: x, y, the y bar's ends and the x bar's.
