@@ -11,6 +11,7 @@
 #include "tools/commands/options.h"
 #include "tools/commands/write_report.h"
 #include "tools/report/results_table.h"
+#include "tools/study/about.h"
 
 namespace edgeprune::commands {
 namespace {
@@ -36,7 +37,7 @@ void write_report(const std::string& folder, const std::string& format) {
   const fs::path root(folder);
   const std::string runs = (root / "runs.jsonl").string();
   require_file(fs::is_directory(root), runs, "there is no folder {}", folder);
-  const Results results(read_records(runs));
+  const Results results(read_records(runs), read_about(folder));
   require_file(!results.rows().empty(), runs, "no finished runs yet");
   // First of all: what cannot be read is found before anything is written.
   const Table table = results_table(results);
@@ -44,12 +45,15 @@ void write_report(const std::string& folder, const std::string& format) {
   const std::string markdown = to_markdown(page);
   write_file_atomically((root / "report.md").string(), markdown);
   write_file_atomically((root / "report.html").string(), to_html(page));
-  if (format == "md") {
-    print(markdown);  // the table in one piece is too wide to read
-  } else {
-    print(table, format);
+  write_file_atomically((root / "results.csv").string(), table.render(Format::csv));
+  if (format != "md") print(table, format);  // as text it is too wide to read: report.md has it
+  for (const std::string& line : summary(results, folder)) {
+    if (format == "md") {
+      print(line + "\n");
+    } else {
+      say(line);
+    }
   }
-  say("report: " + (root / "report.html").string() + ", report.md");
 }
 
 void add_report(CLI::App& app) {
@@ -62,7 +66,9 @@ void add_report(CLI::App& app) {
   command->add_option("folder", o->folder, "a study's --out")->required();
   add_format(*command, o->format);
   command->footer(
-      "Writes report.html (one file, opens offline), report.md and plots/ into the folder.\n"
+      "Writes report.html (one file, opens offline), report.md, results.csv and plots/ into the "
+      "folder, and prints five lines: baseline, best at equal accuracy, speed, report, next "
+      "command. With --format csv or json all rows go to stdout.\n"
       "Examples:\n"
       "  edgeprune report out/quickstart\n"
       "  edgeprune report out/quickstart --format csv > results.csv");

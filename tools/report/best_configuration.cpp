@@ -10,6 +10,8 @@
 namespace edgeprune {
 namespace {
 
+constexpr double kHalfAPoint = 0.005;
+
 int64_t smaller_file(const RunRecord& row) {
   if (row.sparse_file_bytes <= 0) return row.file_bytes;
   return std::min(row.file_bytes, row.sparse_file_bytes);
@@ -33,12 +35,23 @@ std::vector<BestRow> with_baseline(const Results& results, const std::vector<Bes
 
 }  // namespace
 
+double accuracy_allowance(const Results& results) {
+  return std::max(kHalfAPoint, results.resolution());
+}
+
+std::string allowance_text(const Results& results) {
+  const double allowance = accuracy_allowance(results);
+  if (allowance == kHalfAPoint) return "half a point";
+  return fmt::format("{:.2f} points (what {} test images resolve)", 100 * allowance,
+                     results.baseline()->test_images);
+}
+
 std::vector<BestRow> best_rows(const Results& results) {
   const RunRecord* baseline = results.baseline();
   if (baseline == nullptr) return {};
   std::vector<const RunRecord*> rows;
   for (const RunRecord& row : results.rows()) {
-    const bool accurate = row.accuracy >= baseline->accuracy - kAccuracyAllowance - 1e-12;
+    const bool accurate = row.accuracy >= baseline->accuracy - accuracy_allowance(results) - 1e-12;
     if (row.method != "none" && accurate) rows.push_back(&row);
   }
   if (rows.empty()) return {};

@@ -11,8 +11,11 @@
 
 namespace edgeprune {
 
-/// What a row may lose against the baseline: half a percentage point.
-inline constexpr double kAccuracyAllowance = 0.005;
+/// What a row may lose against the baseline and count as equally accurate: half a percentage point,
+/// or what the test images can resolve (Results::resolution()) if that is more.
+double accuracy_allowance(const Results& results);
+/// "half a point", "1.72 points (what 2000 test images resolve)"
+std::string allowance_text(const Results& results);
 
 /// A row and in what it is best: "sparsest", "fastest at batch 1 on 1 thread, smallest file".
 struct BestRow {
@@ -20,7 +23,7 @@ struct BestRow {
   const RunRecord* row = nullptr;
 };
 
-/// Of the pruned rows at most kAccuracyAllowance below the baseline: the sparsest first, then the
+/// Of the pruned rows at most accuracy_allowance() below the baseline: the sparsest first, then the
 /// fastest on any engine per main timing (by the lower end of its factor), then the smallest file (dense or sparse), each row once.
 /// Empty without a baseline or without such a row.
 std::vector<BestRow> best_rows(const Results& results);

@@ -30,14 +30,6 @@ struct Evidence {
   std::string text() const {
     return pairs > 0 ? fmt::format("{}", fmt::join(sentences, "; ")) : "no rows";
   }
-  Evidence& operator+=(const Evidence& more) {
-    pairs += more.pairs;
-    in_direction += more.in_direction;
-    significantly_for += more.significantly_for;
-    significantly_against += more.significantly_against;
-    sentences.insert(sentences.end(), more.sentences.begin(), more.sentences.end());
-    return *this;
-  }
 };
 
 /// Adds "A 91.7 % against B's 89.8 % (+1.9 points, p < 0.001)".
@@ -53,62 +45,58 @@ void add(Evidence& evidence, const Results& results, const RunRecord& row, const
                   percent_text(other.accuracy, 2), points_text(found.difference), p_text(found.p)));
 }
 
-Conclusion unstructured_beats_baseline(const Results& results) {
-  Conclusion conclusion{.claim = kOriginalClaims[0], .reasons = {"No such rows in this study."}};
+Conclusion without_rows(const char* claim) {
+  return {.claim = claim, .reasons = {"No such rows in this study."}};
+}
+
+Conclusion decided(const char* claim, const Evidence& evidence) {
+  if (evidence.pairs == 0) return without_rows(claim);
+  return {claim, evidence.verdict(), {evidence.text() + "."}};
+}
+
+Conclusion unstructured_beats_baseline(const Results& results, const char* claim, double target) {
   const RunRecord* baseline = results.baseline();
-  if (baseline == nullptr) return conclusion;
+  if (baseline == nullptr) return without_rows(claim);
   for (const std::string schedule : {"one-shot", "exact"}) {
+    const RunRecord* row = results.find("magnitude", "mask", schedule, target);
+    if (row == nullptr) continue;
     Evidence evidence;
-    std::vector<std::string> each;
-    int epochs = 0;
-    for (const double target : {0.3, 0.5}) {
-      const RunRecord* row = results.find("magnitude", "mask", schedule, target);
-      if (row == nullptr) continue;
-      Evidence alone;
-      add(alone, results, *row, *baseline, true);
-      evidence += alone;
-      each.push_back(fmt::format("At {:.0f} %: {}. {}.", 100 * target, to_string(alone.verdict()),
-                                 alone.text()));
-      epochs = std::max(epochs, row->epochs_spent);
-    }
-    if (evidence.pairs == 0) continue;
-    conclusion.verdict = evidence.verdict();
-    conclusion.reasons = std::move(each);
-    if (epochs > 0) {
+    add(evidence, results, *row, *baseline, true);
+    Conclusion conclusion = decided(claim, evidence);
+    if (row->epochs_spent > 0) {
       conclusion.reasons.push_back(fmt::format(
-          "The pruned rows were trained up to {} epochs longer than the baseline, which had {}.",
-          epochs, baseline->epochs));
+          "The pruned row was trained {} epoch{} longer than the baseline, which had {}.",
+          row->epochs_spent, row->epochs_spent == 1 ? "" : "s", baseline->epochs));
     }
     return conclusion;
   }
-  return conclusion;
+  return without_rows(claim);
 }
 
 Conclusion structured_hurts_more(const Results& results) {
-  Evidence hurts, softens;
+  Evidence evidence;
   for (const double target : kTargets) {
     const RunRecord* channel = results.find("channel", "mask", "one-shot", target);
     const RunRecord* magnitude = results.find("magnitude", "mask", "one-shot", target);
-    const RunRecord* iterated = results.find("channel", "mask", "exact", target);
-    if (channel == nullptr) continue;
-    if (magnitude != nullptr) add(hurts, results, *channel, *magnitude, false);
-    if (iterated != nullptr) add(softens, results, *iterated, *channel, true);
+    if (channel != nullptr && magnitude != nullptr)
+      add(evidence, results, *channel, *magnitude, false);
   }
-  Conclusion conclusion{.claim = kOriginalClaims[1], .reasons = {"No such rows in this study."}};
-  if (hurts.pairs == 0 && softens.pairs == 0) return conclusion;
-  const Verdict first = hurts.verdict(), second = softens.verdict();
-  conclusion.verdict = first == second ? first
-                       : first == Verdict::overturned || second == Verdict::overturned
-                           ? Verdict::overturned
-                           : Verdict::not_decided;
-  conclusion.reasons = {
-      fmt::format("It hurts more: {}. {}.", to_string(first), hurts.text()),
-      fmt::format("Iterating softens it: {}. {}.", to_string(second), softens.text())};
-  return conclusion;
+  return decided(kOriginalClaims[2], evidence);
+}
+
+Conclusion iterating_softens(const Results& results) {
+  Evidence evidence;
+  for (const double target : kTargets) {
+    const RunRecord* channel = results.find("channel", "mask", "one-shot", target);
+    const RunRecord* iterated = results.find("channel", "mask", "exact", target);
+    if (channel != nullptr && iterated != nullptr)
+      add(evidence, results, *iterated, *channel, true);
+  }
+  return decided(kOriginalClaims[3], evidence);
 }
 
 Conclusion iterating_overshoots(const Results& results) {
-  Conclusion conclusion{.claim = kOriginalClaims[2], .reasons = {"No such rows in this study."}};
+  Conclusion conclusion = without_rows(kOriginalClaims[4]);
   std::vector<std::string> reached;
   int overshot = 0, unstructured = 0;
   double furthest = 0;
@@ -156,7 +144,7 @@ std::string factor_sentence(const Results& results, Means means, const char* sub
 }
 
 Conclusion nothing_is_faster(const Results& results) {
-  Conclusion conclusion{.claim = kOriginalClaims[3], .reasons = {}};
+  Conclusion conclusion{.claim = kOriginalClaims[5], .reasons = {}};
   const std::vector<Timing> all = timings(results.rows());
   bool measured = false, faster = false;
   for (const auto& [means, subject] :
@@ -182,29 +170,46 @@ Conclusion nothing_is_faster(const Results& results) {
 }  // namespace
 
 std::vector<Conclusion> conclusions(const Results& results) {
-  return {unstructured_beats_baseline(results), structured_hurts_more(results),
-          iterating_overshoots(results), nothing_is_faster(results)};
+  std::vector<Conclusion> all = {unstructured_beats_baseline(results, kOriginalClaims[0], 0.3),
+                                 unstructured_beats_baseline(results, kOriginalClaims[1], 0.5),
+                                 structured_hurts_more(results),
+                                 iterating_softens(results),
+                                 iterating_overshoots(results),
+                                 nothing_is_faster(results)};
+  if (!results.comparable()) {
+    for (Conclusion& one : all) one.verdict = Verdict::not_by_this_plan;
+  }
+  return all;
 }
 
 Table reached_table(const Results& results) {
-  Table table({{"row", "id", Align::left},
-               {"asked %", "target_percent"},
-               {"of prunable %", "prunable_sparsity_percent"},
-               {"of all %", "sparsity_percent"},
-               {"original: of all %", "document_sparsity_percent"},
-               {"zeros wanted", "zeros_wanted"},
-               {"zeros got", "zeros"}});
+  std::vector<Column> columns = {{"row", "id", Align::left},
+                                 {"asked %", "target_percent"},
+                                 {"of prunable %", "prunable_sparsity_percent"},
+                                 {"of all %", "sparsity_percent"},
+                                 {"zeros wanted", "zeros_wanted"},
+                                 {"zeros got", "zeros"}};
+  if (results.follows_original()) {
+    columns.insert(columns.begin() + 4, {"original: of all %", "document_sparsity_percent"});
+  }
+  Table table(std::move(columns));
   for (const RunRecord& row : results.rows()) {
     if (row.schedule == "none" || row.schedule == "one-shot") continue;
-    const OriginalRow* original = find_original_row(row);
     const bool by_weight = row.method != "channel" && row.schedule != "compounding";
-    table.add_row({row.id, Number{100 * row.target, 1}, Number{100 * row.prunable_sparsity(), 2},
-                   Number{100 * row.sparsity(), 2},
-                   original != nullptr ? Cell(original->sparsity.to_string()) : Cell(),
-                   by_weight ? Cell(static_cast<int64_t>(
-                                   std::llround(row.target * static_cast<double>(row.prunable))))
-                             : Cell(),
-                   row.prunable - row.nonzero_prunable});
+    std::vector<Cell> cells = {row.id,
+                               Number{100 * row.target, 1},
+                               Number{100 * row.prunable_sparsity(), 2},
+                               Number{100 * row.sparsity(), 2},
+                               by_weight ? Cell(static_cast<int64_t>(std::llround(
+                                               row.target * static_cast<double>(row.prunable))))
+                                         : Cell(),
+                               row.prunable - row.nonzero_prunable};
+    if (results.follows_original()) {
+      const OriginalRow* original = find_original_row(row);
+      cells.insert(cells.begin() + 4,
+                   original != nullptr ? Cell(original->sparsity.to_string()) : Cell());
+    }
+    table.add_row(std::move(cells));
   }
   return table;
 }

@@ -20,7 +20,7 @@ std::string answer(const Results& results, Means means, const std::vector<Timing
 }
 
 std::string speed_sentence(const Results& results) {
-  const std::vector<Timing> shown = main_timings(results.rows());
+  const std::vector<Timing> shown = timings(results.rows());  // as the conclusions do
   std::string text;
   for (const auto& [means, subject] :
        {std::pair(Means::dense_kernels, "zeroed weights on dense kernels"),
@@ -40,14 +40,14 @@ std::string price_sentence(const Results& results) {
   if (baseline == nullptr) return {};
   const std::vector<BestRow> best = best_rows(results);
   if (best.empty()) {
-    return fmt::format("No pruned row stays within half a point of the baseline's {} accuracy.",
-                       percent_text(baseline->accuracy, 2));
+    return fmt::format("No pruned row stays within {} of the baseline's {} accuracy.",
+                       allowance_text(results), percent_text(baseline->accuracy, 2));
   }
   std::string text = fmt::format(
-      "At most half a point below the baseline's {} accuracy, {} of the "
+      "At most {} below the baseline's {} accuracy, {} of the "
       "parameters can go ({})",
-      percent_text(baseline->accuracy, 2), percent_text(best.front().row->sparsity()),
-      best.front().row->id);
+      allowance_text(results), percent_text(baseline->accuracy, 2),
+      percent_text(best.front().row->sparsity()), best.front().row->id);
   for (const Timing& timing : main_timings(results.rows())) {
     std::optional<TimedRow> fastest;
     for (const BestRow& one : best) {

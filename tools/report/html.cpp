@@ -122,6 +122,7 @@ th.wrap { white-space: normal; min-width: 4.6rem; }
 th[aria-sort="ascending"]::after { content: " ▲"; font-size: .7em; }
 th[aria-sort="descending"]::after { content: " ▼"; font-size: .7em; }
 th.left, td.left { text-align: left; }
+td.remark { white-space: normal; min-width: 11rem; }
 tbody tr:nth-child(even) { background: #fafbfd; }
 tbody tr:hover { background: #eef5fb; }
 th:first-child, td:first-child { position: sticky; left: 0; }

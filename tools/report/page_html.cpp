@@ -55,8 +55,12 @@ class HtmlWriter {
     for (const auto& row : block.table.rows()) {
       body_ += "<tr>";
       for (size_t c = 0; c < columns.size(); ++c) {
-        body_ += fmt::format("<td{}>{}</td>", classes(columns[c], false),
-                             html_escaped(cell_text(row[c])));
+        // Remarks may break, so that they push no number out of sight; the rows' names do not.
+        const std::string text = cell_text(row[c]);
+        const bool remark = c > 0 && text_columns(text) > 24;
+        body_ += fmt::format("<td{}>{}</td>",
+                             remark ? " class=\"left remark\"" : classes(columns[c], false),
+                             html_escaped(text));
       }
       body_ += "</tr>\n";
     }

@@ -25,10 +25,13 @@ std::vector<Picture> pictures(const Results& results) {
   require(!results.rows().empty(), "pictures", "there are no runs to draw");
   const bool timed = !timings(results.rows()).empty();
   std::vector<Picture> found;
-  found.push_back(picture(results, "accuracy", "Test accuracy against sparsity",
-                          "A line per way of pruning and schedule; grey diamonds are what the "
-                          "original study measured for the rows in common.",
-                          accuracy_figure));
+  found.push_back(
+      picture(results, "accuracy", "Test accuracy against sparsity",
+              results.follows_original()
+                  ? "A line per way of pruning and schedule; grey diamonds are what the "
+                    "original study measured for the rows in common."
+                  : "A line per way of pruning and schedule.",
+              accuracy_figure));
   if (timed) {
     found.push_back(picture(results, "latency", "Latency against sparsity",
                             "Colour tells what was pruned, dashes and markers the engine; "

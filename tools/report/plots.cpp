@@ -131,7 +131,9 @@ Figure accuracy_figure(const Results& results) {
   const Rows& rows = results.rows();
   Panel panel = panel_of(rows, "accuracy on the test set (%)",
                          [](const RunRecord& row) { return exact(100 * row.accuracy); });
-  for (Series& series : original_points(rows)) panel.series.push_back(std::move(series));
+  if (results.follows_original()) {
+    for (Series& series : original_points(rows)) panel.series.push_back(std::move(series));
+  }
   range_of_percents(panel);
   return figure(rows, "Accuracy after pruning and fine-tuning", {panel});
 }

@@ -92,12 +92,92 @@ Tone tone(Verdict verdict) {
                                           : Tone::neutral;
 }
 
+/// "2000 of 10000 test images"
+std::string test_set(const Results& results) {
+  const auto& about = results.about();
+  const int64_t images = results.rows().front().test_images;
+  if (!about) return fmt::format("{} test images", images);
+  if (about->whole_test_set()) return fmt::format("the whole test set, {} images", images);
+  return fmt::format("{} of {} test images", images, about->of_test_images);
+}
+
+/// "10000 of 50000", "all 50000"
+std::string part_of(int64_t part, int64_t whole) {
+  return part == whole ? fmt::format("all {}", whole) : fmt::format("{} of {}", part, whole);
+}
+
+std::string seeds(const Results& results) {
+  std::set<uint64_t> seeds;
+  for (const RunRecord& run : results.runs()) seeds.insert(run.seed);
+  return fmt::format("seed{} {}", seeds.size() == 1 ? "" : "s", fmt::join(seeds, ", "));
+}
+
+/// What the plan can decide.
+std::string power(const Results& results) {
+  const RunRecord* baseline = results.baseline();
+  if (baseline == nullptr) return {};
+  return fmt::format(
+      "The baseline's accuracy of {:.2f} % is known to ± {:.2f} points (95 % confidence, {} test "
+      "images): smaller differences between rows mean little, unless McNemar's test on the same "
+      "images finds them.",
+      100 * baseline->accuracy, 100 * results.resolution(), baseline->test_images);
+}
+
+/// What the study is, a line each.
+void add_about(Page& page, const Results& results) {
+  const int64_t together = std::ranges::count_if(results.rows(), [](const RunRecord& row) {
+    return !row.latency.empty() && std::ranges::all_of(row.latency, [](const auto& cell) {
+      return cell.factor.has_value();
+    });
+  });
+  const std::string timed =
+      fmt::format("{} of {} rows were timed in turns with the unpruned network.", together,
+                  results.rows().size());
+  page.blocks.push_back(Heading{"What this study is"});
+  List list;
+  if (const auto& about = results.about()) {
+    list.items = {
+        about->description.empty() ? fmt::format("Plan: {}.", about->plan)
+                                   : fmt::format("Plan: {}. {}.", about->plan, about->description),
+        fmt::format("Data: {}, {} classes. The baseline was trained on {} images, pruned networks "
+                    "on {} of them; tested on {}.",
+                    about->data, about->classes,
+                    part_of(about->train_images, about->of_train_images), about->finetune_images,
+                    test_set(results)),
+        fmt::format("Training: {} epoch{} of the baseline from {}; {}; {}.", about->baseline_epochs,
+                    about->baseline_epochs == 1 ? "" : "s", about->weights, about->training,
+                    seeds(results)),
+        fmt::format("Begun {} by: {}", about->begun, about->command)};
+  } else {
+    list.items = {
+        fmt::format("Tested on {}; {}. Data, plan and training are not on record: the "
+                    "study is of an earlier version.",
+                    test_set(results), seeds(results))};
+  }
+  list.items.push_back(power(results));
+  list.items.push_back(timed + disturbances(results));
+  list.items.push_back(machine(results));
+  std::erase(list.items, "");
+  page.blocks.push_back(std::move(list));
+}
+
+void add_speeds(Page& page, const Results& results) {
+  page.blocks.push_back(Heading{"How much faster"});
+  for (const std::string& sentence : sparse_against_dense(results)) {
+    page.blocks.push_back(Paragraph{sentence});
+  }
+}
+
 void add_conclusions(Page& page, const Results& results) {
-  page.blocks.push_back(Heading{"The original study's conclusions"});
-  page.blocks.push_back(Paragraph{kOriginalStudy});
-  for (const Conclusion& one : conclusions(results)) {
-    page.blocks.push_back(
-        Statement{to_string(one.verdict), tone(one.verdict), one.claim, one.reasons});
+  if (results.follows_original()) {
+    page.blocks.push_back(Heading{"The original study's conclusions"});
+    page.blocks.push_back(Paragraph{std::string(kOriginalStudy) + " " + kComparableRule});
+    for (const Conclusion& one : conclusions(results)) {
+      page.blocks.push_back(
+          Statement{to_string(one.verdict), tone(one.verdict), one.claim, one.reasons});
+    }
+  } else {
+    add_speeds(page, results);
   }
   if (!timings(results.rows()).empty()) {
     page.blocks.push_back(TableBlock{speed_table(results),
@@ -113,7 +193,8 @@ void add_conclusions(Page& page, const Results& results) {
 }
 
 void add_results(Page& page, const Results& results) {
-  page.blocks.push_back(Heading{"Results beside the original study's"});
+  page.blocks.push_back(
+      Heading{results.follows_original() ? "Results beside the original study's" : "Results"});
   std::string caption =
       "\"vs baseline\" is in percentage points; p is McNemar's exact test against the baseline on "
       "the same test images.";
@@ -125,7 +206,7 @@ void add_results(Page& page, const Results& results) {
     caption += " Rows of several seeds show their mean, and the lowest and highest accuracy.";
   }
   page.blocks.push_back(TableBlock{comparison_table(results), caption});
-  page.blocks.push_back(Paragraph{kOriginalCircumstances});
+  if (results.follows_original()) page.blocks.push_back(Paragraph{kOriginalCircumstances});
   page.blocks.push_back(Paragraph{most_accurate(results)});
 }
 
@@ -134,11 +215,13 @@ void add_best(Page& page, const Results& results) {
   page.blocks.push_back(Heading{"Best configurations"});
   const std::vector<BestRow> best = best_rows(results);
   if (best.empty()) {
-    page.blocks.push_back(Paragraph{"No pruned row stays within half a point of the baseline."});
+    page.blocks.push_back(Paragraph{
+        fmt::format("No pruned row stays within {} of the baseline.", allowance_text(results))});
     return;
   }
-  page.blocks.push_back(TableBlock{best_sizes(results, best),
-                                   "Of all rows at most half a point below the baseline."});
+  page.blocks.push_back(TableBlock{
+      best_sizes(results, best),
+      fmt::format("Of all rows at most {} below the baseline.", allowance_text(results))});
   if (timings(results.rows()).empty()) return;
   std::vector<const RunRecord*> rows = {results.baseline()};
   for (const BestRow& one : best) rows.push_back(one.row);
@@ -165,14 +248,15 @@ void add_pictures(Page& page, const Results& results, const std::vector<DrawnPic
   }
 }
 
-void add_measurement(Page& page) {
+void add_measurement(Page& page, const Results& results) {
   page.blocks.push_back(Heading{"How it was measured"});
   page.blocks.push_back(List{{
       "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, as in the "
       "original study; \"of prunable\" counts Conv2d and Linear weights only. Removed channels "
       "count as zeros. MACs are multiply-adds an image; those of zeros count as removed.",
-      "Accuracy is on the whole test set, with the weights of the last epoch: the test set chose "
-      "nothing.",
+      fmt::format("Accuracy is on {}, with the weights of the last epoch: the test images chose "
+                  "nothing.",
+                  test_set(results)),
       "magnitude, lamp: single weights, all layers together. channel: output channels of every "
       "Conv2d, zeroed (mask) with shapes kept. Channel groups go together and can be removed; "
       "compact: they were.",
@@ -198,8 +282,21 @@ void add_measurement(Page& page) {
       "right. They say whether two networks differ, not whether another training of either would "
       "(that takes seeds); of several seeds the largest p counts, and 1 if they disagree. They are "
       "not corrected for the number of comparisons.",
-      kVerdictRule,
   }});
+  if (results.follows_original()) page.blocks.push_back(Paragraph{kVerdictRule});
+}
+
+/// What the sentences behind it are about; nothing if that is not on record.
+std::string opening(const Results& results) {
+  const auto& about = results.about();
+  if (!about) return {};
+  return fmt::format(
+      "Plan {} on {}: {} epoch{} of the baseline on {} training images, {}, {}; accuracies are "
+      "known to ± {:.1f} points. ",
+      about->plan, about->cifar10 ? "CIFAR-10" : about->data, about->baseline_epochs,
+      about->baseline_epochs == 1 ? "" : "s", part_of(about->train_images, about->of_train_images),
+      about->whole_test_set() ? test_set(results) : "tested on " + test_set(results),
+      seeds(results), 100 * results.resolution());
 }
 
 }  // namespace
@@ -207,7 +304,9 @@ void add_measurement(Page& page) {
 Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn) {
   Page page{.title = "Pruning study", .lead = headline(results), .blocks = {}};
   if (results.rows().empty()) return page;
-  page.blocks.push_back(Paragraph{machine(results) + disturbances(results)});
+  if (results.about()) page.title += ": " + results.about()->plan;
+  page.lead = opening(results) + page.lead;
+  add_about(page, results);
   add_conclusions(page, results);
   add_results(page, results);
   add_best(page, results);
@@ -221,7 +320,7 @@ Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn)
     page.blocks.push_back(Heading{"Latency"});
     page.blocks.push_back(TableBlock{latency_table(results), kLatencyCaption});
   }
-  add_measurement(page);
+  add_measurement(page, results);
   return page;
 }
 

@@ -19,4 +19,8 @@ Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn)
 /// which means, and at what price in accuracy?
 std::string headline(const Results& results);
 
+/// What a terminal ends with, five lines: the baseline, the best row of equal accuracy, its speed
+/// with its interval, where the report is, the next command.
+std::vector<std::string> summary(const Results& results, const std::string& folder);
+
 }  // namespace edgeprune

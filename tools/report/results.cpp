@@ -86,7 +86,8 @@ double p_value(const RunRecord& run, const RunRecord& against) {
 
 }  // namespace
 
-Results::Results(std::vector<RunRecord> runs) : runs_(std::move(runs)) {
+Results::Results(std::vector<RunRecord> runs, std::optional<StudyAbout> about)
+    : runs_(std::move(runs)), about_(std::move(about)) {
   std::vector<std::string> names;
   for (const RunRecord& run : runs_) {
     const std::string& name = row_name(run);
@@ -107,6 +108,22 @@ std::vector<const RunRecord*> Results::runs_of(const RunRecord& row) const {
     if (row_name(run) == row.id) found.push_back(&run);
   }
   return found;
+}
+
+bool Results::comparable() const {
+  constexpr int64_t kEpochs = 10, kTestImages = 10000;
+  const RunRecord* unpruned = baseline();
+  if (unpruned == nullptr || unpruned->epochs_spent < kEpochs) return false;
+  if (!about_) return unpruned->test_images >= kTestImages;
+  return about_->whole_training_set() && about_->whole_test_set();
+}
+
+double Results::resolution() const {
+  const RunRecord* unpruned = baseline();
+  if (unpruned == nullptr || unpruned->test_images < 1) return 0;
+  constexpr double z = 1.959964;
+  const double n = static_cast<double>(unpruned->test_images), p = unpruned->accuracy;
+  return z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
 }
 
 const RunRecord* Results::baseline() const {

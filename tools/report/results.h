@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/study/about.h"
 #include "tools/study/records.h"
 
 namespace edgeprune {
@@ -32,11 +33,24 @@ struct Comparison {
 
 class Results {
  public:
-  explicit Results(std::vector<RunRecord> runs);
+  /// `about`: what the study is, if that is on record.
+  explicit Results(std::vector<RunRecord> runs, std::optional<StudyAbout> about = {});
+
+  const std::optional<StudyAbout>& about() const { return about_; }
+  /// Whether the original study's figures and conclusions belong beside these rows: they are of
+  /// CIFAR-10, as its were. So are studies of earlier versions taken to be, which do not tell.
+  bool follows_original() const { return !about_ || about_->cifar10; }
+  /// Whether the training compares with the original study's (kComparableRule in conclusions.h).
+  bool comparable() const;
+  /// Half the width of the 95 % confidence interval of the baseline's accuracy (Wilson 1927) over
+  /// the test images; 0 without a baseline.
+  double resolution() const;
 
   /// One a row, in order of appearance; its id is the row's name. What differs between seeds is
   /// their mean (sizes and layers, which hardly do, and the curve are the first seed's).
   const std::vector<RunRecord>& rows() const { return rows_; }
+  /// One a row and seed.
+  const std::vector<RunRecord>& runs() const { return runs_; }
   /// The unpruned row (method "none"); null if there is none.
   const RunRecord* baseline() const;
   /// The row without recovery that was asked for `target`; null if there is none.
@@ -54,6 +68,7 @@ class Results {
   std::vector<const RunRecord*> runs_of(const RunRecord& row) const;
 
   std::vector<RunRecord> runs_, rows_;
+  std::optional<StudyAbout> about_;
 };
 
 }  // namespace edgeprune

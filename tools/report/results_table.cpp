@@ -211,7 +211,9 @@ Table results_table(const Results& results) {
                        return p ? Cell(Number{*p, 6}) : Cell();
                      })});
   append(columns, size_columns());
-  append(columns, {original_sparsity(), original_accuracy(), original_latency()});
+  if (results.follows_original()) {
+    append(columns, {original_sparsity(), original_accuracy(), original_latency()});
+  }
   append(columns, latency_columns(results));
   return table_of(results.rows(), columns);
 }
@@ -221,10 +223,11 @@ Table comparison_table(const Results& results) {
       name_column(),
       {{"asked %", "target_percent"},
        [](const RunRecord& row) { return row.method == "none" ? Cell() : percent(row.target, 0); }},
-      sparsity_column(),
-      original_sparsity()};
+      sparsity_column()};
+  const bool original = results.follows_original();
+  if (original) columns.push_back(original_sparsity());
   append(columns, accuracy_columns(results));
-  columns.push_back(original_accuracy());
+  if (original) columns.push_back(original_accuracy());
   columns.push_back(difference_column(results));
   columns.push_back({{"p", "p_value"},
                      against_baseline(results, [&](const RunRecord& row, const RunRecord& base) {
@@ -249,7 +252,7 @@ Table comparison_table(const Results& results) {
                          return Cell(fmt::format("{:.2f} ({:.2f} to {:.2f})", best->factor.median,
                                                  best->factor.low, best->factor.high));
                        }});
-    columns.push_back(original_latency());
+    if (original) columns.push_back(original_latency());
   }
   return table_of(results.rows(), columns);
 }

@@ -17,7 +17,7 @@ namespace edgeprune {
 Table results_table(const Results& results);
 
 /// Sparsity, accuracy and latency, each with that of the original study (original_results.h) beside
-/// it.
+/// it if the data are its.
 Table comparison_table(const Results& results);
 
 /// What each row weighs and what it took: parameters, multiply-adds, files, epochs, minutes.

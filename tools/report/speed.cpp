@@ -187,9 +187,12 @@ Table speed_table(const Results& results) {
   for (const Timing& timing : timings(results.rows())) {
     for (const bool accurate : {false, true}) {
       if (accurate && results.baseline() == nullptr) continue;
-      const double least = accurate ? results.baseline()->accuracy - kAccuracyAllowance : 0;
-      std::vector<Cell> cells = {timing.batch, timing.threads,
-                                 accurate ? "≤ 0.5 points below" : "all"};
+      const double least =
+          accurate ? results.baseline()->accuracy - accuracy_allowance(results) : 0;
+      std::vector<Cell> cells = {
+          timing.batch, timing.threads,
+          accurate ? fmt::format("≤ {:.2g} points below", 100 * accuracy_allowance(results))
+                   : "all"};
       for (const Means means :
            {Means::dense_kernels, Means::sparse_kernels, Means::removed_channels}) {
         cells.push_back(factor_cell(means, largest_factor(results, means, {timing}, least)));

@@ -65,7 +65,7 @@ std::string noise_sentence(const Results& results);
 /// Which engines and modes of `row` count as `means`.
 bool applies(Means means, const RunRecord& row, const std::string& engine);
 
-/// The largest factors, one row a timing: of all rows, and of those at most half a point below the
+/// The largest factors, one row a timing: of all rows, and of those at most accuracy_allowance() below the
 /// baseline.
 Table speed_table(const Results& results);
 

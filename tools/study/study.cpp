@@ -9,6 +9,7 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "tools/measurement/machine.h"
+#include "tools/study/about.h"
 #include "tools/study/study_folder.h"
 #include "tools/study/study_row.h"
 #include "tools/training/pruning_run.h"
@@ -22,6 +23,7 @@ using Say = std::function<void(const std::string&)>;
 
 struct StudyData {
   Dataset training, finetuning, test;
+  int64_t of_training = 0, of_test = 0;  ///< images that there are
 };
 
 StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
@@ -36,9 +38,12 @@ StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Sa
   };
   StudyData data;
   data.training = open_dataset(options.data, Split::train, reading);
+  data.of_training = data.training.size();
   data.finetuning = part(data.training, plan.finetune_images);
   data.training = part(data.training, plan.train_images);
-  data.test = part(open_dataset(options.data, Split::test, reading), plan.test_images);
+  data.test = open_dataset(options.data, Split::test, reading);
+  data.of_test = data.test.size();
+  data.test = part(data.test, plan.test_images);
   for (const Dataset* images : {&data.training, &data.finetuning}) {
     const std::string batches = batch_note(images->size(), plan.training.batch);
     if (!batches.empty()) say("note: " + batches);
@@ -88,6 +93,33 @@ nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
   return settings;
 }
 
+/// For readers of the report.
+StudyAbout about(const StudyPlan& plan, const StudyOptions& options, const StudyData& data) {
+  const TrainOptions& training = plan.training;
+  const auto& augmentation = training.augmentation;
+  return {.plan = plan.name,
+          .description = plan.description,
+          .data = options.data,
+          .weights = options.weights,
+          .classes = std::ssize(data.training.classes),
+          .cifar10 = are_cifar10(data.training.classes) && !options.data.starts_with("synthetic"),
+          .train_images = data.training.size(),
+          .finetune_images = data.finetuning.size(),
+          .of_train_images = data.of_training,
+          .test_images = data.test.size(),
+          .of_test_images = data.of_test,
+          .baseline_epochs = plan.baseline_epochs,
+          .training = fmt::format(
+              "batch {}, {}, learning rate {:g} ({}), weight decay {:g}{}{}", training.batch,
+              training.optimizer, training.learning_rate, optim::to_string(training.schedule),
+              training.weight_decay, augmentation.flip ? ", flipped" : "",
+              augmentation.crop_padding > 0
+                  ? fmt::format(", cropped {} pixels off", augmentation.crop_padding)
+                  : ""),
+          .begun = date_and_time(),
+          .command = command_line()};
+}
+
 class Study {
  public:
   Study(const StudyPlan& plan, const StudyOptions& options, const Say& say)
@@ -98,7 +130,7 @@ class Study {
         data_(open_data(plan, options, say)),
         settings_(settings_of(plan, options, data_)),
         folder_(options.folder) {
-    folder_.claim(settings_, options.resume);
+    folder_.claim(settings_, options.resume, about(plan, options, data_));
     for (const RunRecord& record : folder_.records()) finished_.insert(record.id);
   }
 

@@ -54,10 +54,14 @@ void StudyFolder::sweep() const {
   }
 }
 
-void StudyFolder::claim(const nlohmann::json& study, bool resume) {
+void StudyFolder::claim(const nlohmann::json& study, bool resume, const nlohmann::json& about) {
   const std::string path = inside(path_, kStudy);
   if (!fs::exists(path)) {
-    write_file_atomically(path, study.dump(2) + "\n");
+    nlohmann::json written = study;
+    if (!about.is_null()) written["about"] = about;
+    const std::string text = written.dump(
+        2, ' ', false, nlohmann::json::error_handler_t::replace);  // paths are any bytes
+    write_file_atomically(path, text + "\n");
     return;
   }
   require(resume, "study", "{} holds a study: go on with --resume, or name another folder", path_);

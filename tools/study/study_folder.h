@@ -33,10 +33,11 @@ class StudyFolder {
   /// at work in it.
   explicit StudyFolder(const std::string& path);
 
-  /// Writes down what the study is, an object of one entry a setting. Throws std::invalid_argument
+  /// Writes down what the study is, an object of one entry a setting, and `about` (about.h), which a
+  /// study that goes on keeps as it was begun. Throws std::invalid_argument
   /// naming the setting that differs if another study lives here, or if any does and `resume` is
   /// false; FileError if study.json is damaged.
-  void claim(const nlohmann::json& study, bool resume);
+  void claim(const nlohmann::json& study, bool resume, const nlohmann::json& about = {});
   /// Throws std::invalid_argument unless a study lives here of which so much is true.
   void require_study(const nlohmann::json& part) const;
 

@@ -41,12 +41,15 @@ class Report(CommandTest):
 
     def test_a_page_of_one_file_and_the_same_as_markdown(self):
         self.study(row("baseline", "none"), row("half <b>"))
-        output = self.succeed("report", self.folder)
+        printed = self.succeed("report", self.folder)
+        output = (self.folder / "report.md").read_text()
+        self.assertEqual([line.split(":")[0] for line in printed.splitlines()],
+                         ["baseline", "best at equal accuracy", "speed", "report", "next"])
+        self.assertEqual(len((self.folder / "results.csv").read_text().splitlines()), 3)
         page = (self.folder / "report.html").read_text()
         self.assertIn("half &lt;b&gt;", page)
         for part in ("http:", "https:", "src=", "<link", "half <b>"):
             self.assertNotIn(part, page)
-        self.assertEqual((self.folder / "report.md").read_text(), output)
         self.assertIn("## The original study's conclusions", output)
         if shutil.which("gnuplot"):
             self.assertIn("<svg", page)
@@ -65,12 +68,14 @@ class Report(CommandTest):
     def test_rows_of_before_are_said_not_to_be_timed_together(self):
         rows = [row("baseline", "none"), row("half")]
         self.study(*rows)
-        self.assertIn("up to 2.00 times (1.98 to 2.02)", self.succeed("report", self.folder))
+        self.assertIn("speed: 2.00 times (1.98 to 2.02)", self.succeed("report", self.folder))
+        self.assertIn("up to 2.00 times (1.98 to 2.02)", (self.folder / "report.md").read_text())
         for one in rows:
             for cell in one["latency"]:
                 del cell["factor"], cell["load"]
         self.study(*rows)
-        output = self.succeed("report", self.folder)
+        self.assertIn("speed: 2 of 2 rows' timings were not", self.succeed("report", self.folder))
+        output = (self.folder / "report.md").read_text()
         self.assertIn("were not taken in turns with the unpruned network", output)
         self.assertNotIn("times (", output)
 
@@ -78,6 +83,7 @@ class Report(CommandTest):
         self.study(row("baseline", "none"), row("half"))
         code, output, errors = self.run_command("report", self.folder, PATH="/nonexistent")
         self.assertEqual(code, 0)
+        output = (self.folder / "report.md").read_text()
         self.assertIn("no plots: gnuplot is not installed", errors)
         self.assertNotIn("plots/", output)
         self.assertNotIn("<svg", (self.folder / "report.html").read_text())

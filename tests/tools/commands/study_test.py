@@ -50,6 +50,14 @@ class Studies(CommandTest):
         self.succeed(*self.arguments(self.plan(), "--batch", 16, "--bn-recalibrate", 8, "--seed", 5))
         study = json.loads((self.folder / "study" / "study.json").read_text())
         self.assertEqual((study["plan"], study["batch"]), ("plan", 16))
+        about = study["about"]
+        self.assertEqual([about[key] for key in ("train_images", "of_train_images", "test_images", "of_test_images")],
+                         [32, 32, 8, 8])
+        self.assertFalse(about["cifar10"])
+        self.assertIn("study --plan", about["command"])
+        report = (self.folder / "study" / "report.md").read_text()
+        self.assertIn("tested on the whole test set, 8 images, seed 5", report)
+        self.assertNotIn("original: ", report)
         baseline, compact = self.rows()
         self.assertEqual([baseline["id"], compact["id"]], ["baseline", "channel-compact-one-shot-50"])
         self.assertEqual([baseline["seed"], compact["seed"]], [5, 5])

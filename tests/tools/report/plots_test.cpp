@@ -60,6 +60,8 @@ TEST(Plots, AccuracyShowsTheOriginalFiguresOfCommonRows) {
   EXPECT_EQ(original.dash, Dash::none);
   const Figure none = accuracy_figure(Results({sample_run("channel", "exact", 0.5, 0.7)}));
   EXPECT_THROW(series_named(none.panels[0], "the original study's rows"), std::out_of_range);
+  const Figure own = accuracy_figure(Results(sample_study(), StudyAbout{.cifar10 = false}));
+  EXPECT_THROW(series_named(own.panels[0], "the original study's rows"), std::out_of_range);
 }
 
 TEST(Plots, BaselineIsADashedLineAcross) {

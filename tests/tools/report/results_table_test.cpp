@@ -138,6 +138,10 @@ TEST(ResultsTable, TheOriginalRowStandsBesideOurs) {
             fmt::format("{:.2f} ({:.2f} to {:.2f})", factor.median, factor.low, factor.high));
   EXPECT_TRUE(rows[8]["document_accuracy_percent"].is_null());  // exact
   EXPECT_EQ(rows[13]["document_accuracy_percent"], "79.8");
+  const Results own(runs, StudyAbout{.cifar10 = false});
+  for (const Table& table : {comparison_table(own), results_table(own)}) {
+    EXPECT_EQ(table.render(Format::json).find("document_"), std::string::npos);
+  }
 }
 
 TEST(ResultsTable, RecoveryStandsBesideTheSamePruningWithout) {

@@ -154,7 +154,7 @@ TEST(Speed, TableHasTwoLinesATiming) {
   const Table table = speed_table(Results(testing::sample_study()));
   EXPECT_EQ(table.rows().size(), 8u);
   const std::string text = table.render(Format::csv);
-  EXPECT_NE(text.find("64,2,≤ 0.5 points below,"), std::string::npos) << text;
+  EXPECT_NE(text.find("64,2,≤ 0.59 points below,"), std::string::npos) << text;
 }
 
 }  // namespace
