@@ -44,15 +44,15 @@ fetch() {
 # The synthetic set as large as the part of CIFAR-10 that the quick study uses: the default one is too small to learn from
 # in two epochs.
 study() {
-  "$build/edgeprune" study --data "${data/#synthetic/synthetic:10000}" --weights "$weights" --out "$out" --quick --resume "$@"
+  summary=$("$build/edgeprune" study --data "${data/#synthetic/synthetic:10000}" --weights "$weights" --out "$out" --quick --resume "$@")
 }
 
+# What the study printed, five lines, comes last.
 print_results() {
-  echo "tables and plots:"
-  find "$out" -type f \( -name '*.md' -o -name '*.csv' -o -name '*.svg' -o -name '*.png' \) | sort | sed 's/^/  /'
   if [[ $data == synthetic || $weights == random ]]; then
     echo "NOTE: ran on data: $data, weights: $weights; the accuracies are not those of a pretrained network on CIFAR-10"
   fi
+  echo "$summary"
 }
 
 if [[ ${1-} == -h || ${1-} == --help ]]; then
@@ -64,5 +64,5 @@ stage packages "$root/tools/scripts/packages.sh"
 stage build build_edgeprune
 stage data fetch
 stage study study "$@"
-print_results
 print_stage_times
+print_results
