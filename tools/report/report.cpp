@@ -260,7 +260,8 @@ void add_measurement(Page& page, const Results& results) {
       "magnitude, lamp: single weights, all layers together. channel: output channels of every "
       "Conv2d, zeroed (mask) with shapes kept. Channel groups go together and can be removed; "
       "compact: they were.",
-      "one-shot: pruned once, then fine-tuned. exact: a tenth of the original count a step, "
+      "one-shot: pruned once, then fine-tuned. exact: a fixed part (a tenth, unless the plan says "
+      "otherwise) of the original count a step, "
       "fine-tuned after each. compounding: the original study's arithmetic, each step's "
       "fraction of what is left. cubic: Zhu and Gupta's schedule (2017).",
       "Each row was timed in turns with the unpruned network on dense kernels, round after round. "
@@ -295,8 +296,7 @@ std::string opening(const Results& results) {
       "known to ± {:.1f} points. ",
       about->plan, about->cifar10 ? "CIFAR-10" : about->data, about->baseline_epochs,
       about->baseline_epochs == 1 ? "" : "s", part_of(about->train_images, about->of_train_images),
-      about->whole_test_set() ? test_set(results) : "tested on " + test_set(results),
-      seeds(results), 100 * results.resolution());
+      "tested on " + test_set(results), seeds(results), 100 * results.resolution());
 }
 
 }  // namespace
