@@ -49,6 +49,16 @@ optim::Schedule learning_rates(const TrainOptions& options, int64_t batches) {
           .warm_up_steps = options.warm_up * batches};
 }
 
+/// Normalisation, unless it is the usual one, which older states do not name, belongs to it.
+nlohmann::json identity_of(const MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+                           const Dataset* validation, const Masks& masks,
+                           const TrainOptions& options) {
+  nlohmann::json identity = run_identity(model, training, validation, masks, options);
+  if (info.mean != ModelInfo().mean) identity["mean"] = info.mean;
+  if (info.std != ModelInfo().std) identity["std"] = info.std;
+  return identity;
+}
+
 class Trainer {
  public:
   Trainer(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
@@ -69,7 +79,7 @@ class Trainer {
                            .augmentation = options.augmentation,
                            .seed = options.seed,
                            .smallest_batch = kSmallestBatch}),
-        identity_(run_identity(model, training, validation, masks, options)),
+        identity_(identity_of(model, info, training, validation, masks, options)),
         targets_{.smoothing = options.label_smoothing} {
     if (options.balanced_classes) {
       targets_.class_weights = balanced_weights(training.labels, training.classes.size());
@@ -85,10 +95,12 @@ class Trainer {
   TrainResult run(const EpochCallback& on_epoch) {
     if (state_.resume && !state_.path.empty() && std::filesystem::exists(state_.path)) {
       progress_ = load_train_state(state_.path, identity_, model_, *optimizer_);
+      if (state_.log && !progress_.finished.empty()) state_.log(progress_.finished);
     }
     while (progress_.epoch < options_.epochs && !out_of_patience()) {
       run_epoch();
       if (on_epoch) on_epoch(progress_.finished.back());
+      if (state_.log) state_.log(progress_.finished);
     }
     if (progress_.best_epoch > 0) model_.load_state_dict(progress_.best_weights);
     if (options_.bn_recalibrate > 0) {

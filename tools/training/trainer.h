@@ -77,6 +77,8 @@ struct TrainResult {
 struct TrainState {
   std::string path;     ///< empty: no state is kept
   bool resume = false;  ///< go on from `path` if it exists
+  /// Receives all finished epochs: after each one, when on_epoch is through, and after a resume.
+  std::function<void(const std::vector<EpochResult>&)> log = {};
 };
 
 /// Weights by which classes of these labels count alike: images / (classes * images of the class),

@@ -5,10 +5,11 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BINARY, CommandTest, write_image_folder
+from support import BINARY, CommandTest, read_safetensors, write_image_folder
 
 
 class MetricsTest(CommandTest):
@@ -88,6 +89,49 @@ class MetricsTest(CommandTest):
     def test_predict_without_images_is_an_error(self):
         self.fail("predict", "--model", self.model, says="there are no images")
         self.fail("predict", "--model", self.model, "--list", self.folder / "none.txt", says="none.txt")
+
+    def test_epochs_are_logged_while_training_runs_and_through_a_resume(self):
+        out = self.folder / "logged.safetensors"
+        log = self.folder / "logged.safetensors.epochs.csv"
+        command = ("train", "--data", "synthetic:64", "--weights", "random", "--width", 0.25, "--input-size", 32,
+                   "--batch", 32, "--test-each-epoch", "--out", out, "--threads", 1, "--resume")
+        read = lambda: list(csv.DictReader(log.read_text().splitlines()))
+        process = self.start(*command, "--epochs", 10000)
+        while not (log.exists() and len(read()) >= 2):
+            self.assertIsNone(process.poll())
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        before = read()
+        epochs = len(before) + 3
+        # Constant rates: more epochs than begun for would be allowed, fewer are not.
+        self.assertEqual(self.run_command(*command, "--epochs", epochs)[0], 1)
+        process = self.start(*command, "--epochs", 10000)
+        while len(read()) < epochs:
+            self.assertIsNone(process.poll())
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        after = read()
+        self.assertEqual([row["epoch"] for row in after], [str(i + 1) for i in range(len(after))])
+        self.assertEqual(after[:len(before)], before)
+        self.assertNotEqual(after[-1]["test accuracy %"], "")
+
+    def test_patience_and_normalisation(self):
+        out = self.folder / "patient.safetensors"
+        command = ("train", "--data", "synthetic:80", "--weights", "random", "--width", 0.25, "--input-size", 32,
+                   "--out", out, "--threads", 1)
+        self.fail(*command, "--patience", 2, says="--val-split")
+        self.fail(*command, "--mean", "0.5,0.5", says="--mean", code=2)
+        rows = self.json_of(*command, "--val-split", 10, "--patience", 2, "--lr", 1e-20, "--epochs", 50, "--mean",
+                            "0.5,0.25,0.5", "--std", "0.5,0.5,0.25", "--class-weights", "balanced", "--warm-up", 1,
+                            "--label-smoothing", 0.1, "--colour", 0.1, "--rotation", 5)
+        self.assertLess(len(rows), 50)
+        metadata = read_safetensors(out)[1]
+        self.assertIn("0.25", json.dumps(metadata))
+        step = json.loads(metadata["history"])[-1]
+        self.assertEqual(step["stopped_after"], len(rows))
+        self.assertEqual((step["patience"], step["warm_up"], step["class_weights"]), (2, 1, "balanced"))
 
 
 if __name__ == "__main__":
