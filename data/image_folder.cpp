@@ -27,12 +27,6 @@ std::string lower_extension(const fs::path& path) {
   return extension;
 }
 
-bool is_image_name(const fs::path& path) {
-  const std::string extension = lower_extension(path);
-  return std::find(std::begin(kImageExtensions), std::end(kImageExtensions), extension) !=
-         std::end(kImageExtensions);
-}
-
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
@@ -66,7 +60,7 @@ struct PassedOver {
 int64_t images_below(const fs::path& folder) {
   int64_t images = 0;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    images += is_image_name(entry.path()) && entry.is_regular_file() ? 1 : 0;
+    images += has_image_extension(entry.path()) && entry.is_regular_file() ? 1 : 0;
   }
   return images;
 }
@@ -101,7 +95,7 @@ std::vector<std::string> list_classes(const fs::path& split_folder, PassedOver& 
 
 std::vector<std::string> list_images(const fs::path& class_folder, PassedOver& passed) {
   std::vector<std::string> files = list(class_folder, [&](const fs::directory_entry& entry) {
-    const bool image = is_image_name(entry.path());
+    const bool image = has_image_extension(entry.path());
     if (image && entry.is_regular_file()) return true;
     if (entry.is_directory()) {
       ++passed.folders;
@@ -146,6 +140,12 @@ void check_same_classes(const fs::path& train_folder, const fs::path& test_folde
 }
 
 }  // namespace
+
+bool has_image_extension(const std::string& path) {
+  const std::string extension = lower_extension(path);
+  return std::find(std::begin(kImageExtensions), std::end(kImageExtensions), extension) !=
+         std::end(kImageExtensions);
+}
 
 bool is_image_folder(const std::string& folder) {
   return is_folder(folder_of(folder, Split::train)) || is_folder(folder_of(folder, Split::test));

@@ -7,6 +7,9 @@
 
 namespace edgeprune {
 
+/// True if the name ends in one of kImageExtensions, in any case.
+bool has_image_extension(const std::string& path);
+
 /// True if `folder` has a train/ folder, or one that test images are read from.
 bool is_image_folder(const std::string& folder);
 

@@ -7,7 +7,12 @@
 namespace edgeprune::optim {
 
 float Schedule::rate(int64_t step) const {
-  step += first_step;
+  const float full = full_rate(step + first_step);
+  if (step >= warm_up_steps) return full;
+  return full * static_cast<float>(double(step + 1) / double(warm_up_steps));
+}
+
+float Schedule::full_rate(int64_t step) const {
   switch (kind) {
     case Kind::constant:
       return initial;

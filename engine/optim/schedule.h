@@ -17,9 +17,15 @@ struct Schedule {
   float decay = 0.1f;
   int64_t first_step = 0;  ///< what step 0 is: later ones replay a schedule's end
 
+  /// So many first ones, counted from first_step, rise in a line to the rate that they would have.
+  int64_t warm_up_steps = 0;
+
   /// The rate of the given step, counted from first_step. Cosine without restarts: Loshchilov &
   /// Hutter 2017.
   float rate(int64_t step) const;
+
+ private:
+  float full_rate(int64_t step) const;
 };
 
 inline constexpr Named<Schedule::Kind> kScheduleNames[] = {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "tests/data/image_files.h"
@@ -101,6 +102,56 @@ TEST(Augment, ImpossiblePaddingIsRejected) {
   Rng rng(1);
   EXPECT_THROW(augment(coordinates(2, 2), {true, -1}, rng), std::invalid_argument);
   EXPECT_THROW(augment(coordinates(2, 2), {true, 1 << 30}, rng), std::invalid_argument);
+}
+
+TEST(Augment, RotationTurnsAboutTheMiddle) {
+  Image image = coordinates(9, 9);
+  const Augmentation turn{.flip = false, .rotation = 180};
+  std::set<std::vector<uint8_t>> seen;
+  for (uint64_t i = 0; i < 20; ++i) {
+    Rng rng(1, 2, i);
+    const Image result = augment(image, turn, rng);
+    EXPECT_EQ(pixel(result, 4, 4)[0], 5) << "the middle stays";
+    EXPECT_EQ(pixel(result, 4, 4)[1], 5);
+    // Distances stay: a pixel three to the right of the middle came from three away from it.
+    const double down = pixel(result, 4, 7)[0] - 5.0, right = pixel(result, 4, 7)[1] - 5.0;
+    EXPECT_NEAR(std::hypot(down, right), 3, 0.75) << down << " " << right;
+    seen.insert(result.rgb);
+  }
+  EXPECT_EQ(seen.size(), 20u);
+}
+
+TEST(Augment, ColourChangesBrightnessContrastAndSaturationOnly) {
+  const Image grey{2, 2, std::vector<uint8_t>(12, 100)};
+  const Augmentation colour{.flip = false, .colour = 0.5f};
+  std::set<int> values;
+  for (uint64_t i = 0; i < 200; ++i) {
+    Rng rng(1, 2, i);
+    const Image result = augment(grey, colour, rng);
+    for (const uint8_t value : result.rgb) EXPECT_EQ(value, result.rgb[0]) << "grey stays grey";
+    values.insert(result.rgb[0]);
+  }
+  EXPECT_GE(*values.begin(), 50);
+  EXPECT_LE(*values.rbegin(), 150);
+  EXPECT_LT(*values.begin(), 60);
+  EXPECT_GT(*values.rbegin(), 140);
+}
+
+TEST(Augment, WithoutRotationAndColourNothingElseIsDrawn) {
+  Rng a(1, 2, 3), b(1, 2, 3);
+  augment(coordinates(4, 4), Augmentation{true, 2}, a);
+  b.below(2);
+  b.below(5);
+  b.below(5);
+  EXPECT_EQ(a.below(1u << 30), b.below(1u << 30));
+}
+
+TEST(Augment, RotationAndColourOutOfRangeAreRejected) {
+  Rng rng(1);
+  for (const Augmentation& wrong : {Augmentation{.rotation = -1}, Augmentation{.rotation = 181},
+                                    Augmentation{.colour = -0.1f}, Augmentation{.colour = 1.1f}}) {
+    EXPECT_THROW(augment(coordinates(2, 2), wrong, rng), std::invalid_argument);
+  }
 }
 
 }  // namespace

@@ -1,23 +1,32 @@
 #include <fmt/format.h>
-#include <algorithm>
-#include <cmath>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <memory>
 #include <numeric>
 
 #include "data/image.h"
+#include "data/image_folder.h"
 #include "data/preprocess.h"
+#include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/base/printable.h"
 #include "engine/inference/plan.h"
 #include "models/checkpoint.h"
 #include "models/fold.h"
+#include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
+#include "tools/measurement/confusion.h"
 #include "tools/measurement/kernel_cache.h"
 
 namespace edgeprune::commands {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr size_t kTop = 5;
 
@@ -25,18 +34,10 @@ struct PredictArguments {
   LoadingFlags loading;
   std::string model, engine = "dense", format = "md";
   std::vector<std::string> images;
-  bool logits = false;
+  std::string list;
+  bool logits = false, probabilities = false;
   int threads = 1;
 };
-
-std::vector<double> softmax(std::span<const float> logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> probabilities;
-  for (const float logit : logits) probabilities.push_back(std::exp(logit - largest));
-  const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
-  for (double& p : probabilities) p /= sum;
-  return probabilities;
-}
 
 std::vector<Cell> top_row(const std::string& image, std::span<const float> logits,
                           const std::vector<std::string>& classes, size_t top) {
@@ -53,9 +54,85 @@ std::vector<Cell> top_row(const std::string& image, std::span<const float> logit
   return row;
 }
 
+void add_list(const std::string& path, std::vector<std::string>& images) {
+  std::ifstream file;
+  if (path != "-") {
+    require_file(fs::is_regular_file(path), path, "there is no such list of images");
+    file.open(path);
+    require_file(file.good(), path, "cannot be read");
+  }
+  std::istream& lines = path == "-" ? std::cin : file;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) images.push_back(line);
+  }
+  require_file(!lines.bad(), path, "cannot be read to its end");
+}
+
+/// Images of a folder and of those in it, in order of name; hidden ones are passed over.
+void add_folder(const std::string& folder, std::vector<std::string>& images) {
+  std::vector<fs::path> entries;
+  for (const auto& entry : fs::directory_iterator(folder)) entries.push_back(entry.path());
+  std::sort(entries.begin(), entries.end());
+  for (const fs::path& path : entries) {
+    if (path.filename().string().starts_with('.')) continue;
+    // A link to a folder may lead back to where it lies.
+    if (fs::is_directory(path) && !fs::is_symlink(path)) add_folder(path, images);
+    if (has_image_extension(path)) images.push_back(path);
+  }
+}
+
+std::vector<std::string> images_of(const PredictArguments& o) {
+  std::vector<std::string> named = o.images, images;
+  if (!o.list.empty()) add_list(o.list, named);
+  for (const std::string& path : named) {
+    if (!fs::is_directory(path)) {
+      images.push_back(path);  // what it is called does not matter
+      continue;
+    }
+    const size_t before = images.size();
+    add_folder(path, images);
+    if (images.size() == before) say(fmt::format("note: no images in {}", printable(path)));
+  }
+  require(!images.empty(), "predict", "there are no images: name files or folders, or --list");
+  return images;
+}
+
+std::vector<Column> columns_of(const PredictArguments& o, const std::vector<std::string>& classes,
+                               size_t top) {
+  std::vector<Column> columns{{"image", "image", Align::left}};
+  if (o.probabilities) columns.push_back({"class", "class", Align::left});
+  if (o.logits || o.probabilities) {
+    for (const std::string& name : classes) columns.push_back({name, name});
+    return columns;
+  }
+  for (size_t i = 1; i <= top; ++i) {
+    columns.push_back({fmt::format("top {}", i), fmt::format("top{}", i), Align::left});
+    columns.push_back({"%", fmt::format("top{}_percent", i)});
+  }
+  return columns;
+}
+
+std::vector<Cell> row_of(const PredictArguments& o, const std::string& path,
+                         std::span<const float> logits, const std::vector<std::string>& classes,
+                         size_t top) {
+  if (!o.logits && !o.probabilities) return top_row(path, logits, classes, top);
+  std::vector<Cell> row{path};
+  if (o.logits) {
+    for (const float logit : logits) row.push_back(Number{logit, 5});
+    return row;
+  }
+  const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  row.push_back(classes[static_cast<size_t>(best)]);
+  for (const double probability : softmax(logits)) row.push_back(Number{probability, 6});
+  return row;
+}
+
 void run(const PredictArguments& o) {
+  const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
+  const std::vector<std::string> images = images_of(o);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const auto& classes = checkpoint.info.classes;
   const int size = static_cast<int>(checkpoint.model->architecture().input_size);
@@ -64,29 +141,26 @@ void run(const PredictArguments& o) {
   Preprocessor preprocess(size, {checkpoint.info.mean, checkpoint.info.std});
 
   const size_t top = std::min(kTop, classes.size());
-  std::vector<Column> columns{{"image", "image", Align::left}};
-  if (o.logits) {
-    for (const std::string& name : classes) columns.push_back({name, name});
-  } else {
-    for (size_t i = 1; i <= top; ++i) {
-      columns.push_back({fmt::format("top {}", i), fmt::format("top{}", i), Align::left});
-      columns.push_back({"%", fmt::format("top{}_percent", i)});
-    }
-  }
-  Table table(columns);
+  Table table(columns_of(o, classes, top));
   Tensor input({1, size, size, 3}), logits({1, plan.classes()});
-  for (const std::string& path : o.images) {
-    preprocess(read_image(path, checkpoint.info.resize, size), input.values());
-    plan.run(input.data(), logits.data());
-    if (o.logits) {
-      std::vector<Cell> row{path};
-      for (const float logit : logits.values()) row.push_back(Number{logit, 5});
-      table.add_row(row);
-    } else {
-      table.add_row(top_row(path, logits.values(), classes, top));
+  std::vector<std::string> bad;
+  for (const std::string& path : images) {
+    throw_if_interrupted();
+    try {
+      preprocess(read_image(path, checkpoint.info.resize, size), input.values());
+    } catch (const FileError& error) {
+      bad.emplace_back(error.what());  // the other images are worth as much as before
+      continue;
     }
+    plan.run(input.data(), logits.data());
+    table.add_row(row_of(o, path, logits.values(), classes, top));
   }
-  print(table, o.format);
+  if (bad.size() < images.size()) print(table, o.format);
+  if (bad.empty()) return;
+  if (images.size() == 1) throw FileError(bad.front());
+  for (const std::string& error : bad) say("warning: " + error);
+  throw FileError(
+      fmt::format("[predict] {} of {} images could not be read", bad.size(), images.size()));
 }
 
 }  // namespace
@@ -96,15 +170,26 @@ void add_predict(CLI::App& app) {
       app.add_subcommand("predict", "Classify images: the five likeliest classes, a line an image");
   auto o = std::make_shared<PredictArguments>();
   add_model(*command, o->model, o->loading);
-  command->add_option("images", o->images, "JPEG, PNG or BMP files")->required();
-  command->add_flag("--logits", o->logits, "the raw logits of every class instead");
+  command->add_option("images", o->images,
+                      "JPEG, PNG or BMP files, and folders of them with all their folders");
+  command->add_option("--list", o->list,
+                      "file that names images or folders, a line each; -: stdin");
+  auto* logits = command->add_flag("--logits", o->logits, "the raw logits of every class instead");
+  command
+      ->add_flag("--probabilities", o->probabilities,
+                 "the class and the probability of every class instead, between 0 and 1")
+      ->excludes(logits);
   add_engine(*command, o->engine);
   add_threads(*command, o->threads);
   add_format(*command, o->format);
   command->footer(
       "Examples:\n"
       "  edgeprune predict --model base.safetensors cat.jpg dog.png\n"
-      "  edgeprune predict --model base.safetensors --logits --format csv *.jpg");
+      "  edgeprune predict --model base.safetensors --logits --format csv *.jpg\n"
+      "  find parts -name '*.png' | edgeprune predict --model ok_defect.safetensors --list - "
+      "--probabilities --format csv\n"
+      "Images that cannot be read are named at the end, when all others are printed; the exit "
+      "status is then 1.");
   command->callback([o] { run(*o); });
 }
 

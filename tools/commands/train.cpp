@@ -1,8 +1,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <memory>
+#include <sstream>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -30,6 +34,8 @@ struct TrainArguments {
   int threads = 1;
   bool resume = false, test_each_epoch = false, profile = false, strict = false;
   double width = 0;
+  std::string class_weights = "none";
+  std::vector<float> mean, std;
   LoadingFlags loading;
 };
 
@@ -63,6 +69,8 @@ TrainingStart open_start(const TrainArguments& o) {
                     fmt::join(training.classes, ", ")));
   }
   model.info.resize = sight.resize;
+  if (!o.mean.empty()) std::copy_n(o.mean.begin(), 3, model.info.mean.begin());
+  if (!o.std.empty()) std::copy_n(o.std.begin(), 3, model.info.std.begin());
   const std::string batches = batch_note(training.size(), o.training.options.batch);
   if (!batches.empty()) say("note: " + batches);
   return {std::move(model), std::move(training), std::move(validation)};
@@ -76,12 +84,16 @@ TrainOptions training_options(const TrainArguments& o, const ModelInfo& info) {
   if (recovery.distillation) recovery.teacher = load_teacher(o.teacher, info);
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
+  options.balanced_classes = o.class_weights == "balanced";
   options = with_recovery(options, recovery, info.history);
   if (options.rewinding) say(describe(*options.rewinding, options.epochs));
   return options;
 }
 
-Table epochs_table(const std::vector<EpochResult>& epochs, const std::vector<double>& test) {
+/// By epoch; those of epochs before a resume are read back from the log.
+using TestAccuracies = std::map<int64_t, double>;
+
+Table epochs_table(const std::vector<EpochResult>& epochs, const TestAccuracies& test) {
   Table table({{"epoch", "epoch"},
                {"training loss", "training_loss"},
                {"training accuracy %", "training_accuracy_percent"},
@@ -90,18 +102,37 @@ Table epochs_table(const std::vector<EpochResult>& epochs, const std::vector<dou
                {"seconds", "seconds"},
                {"images/s", "images_per_second"},
                {"loader wait %", "loader_wait_percent"}});
-  for (size_t i = 0; i < epochs.size(); ++i) {
-    const EpochResult& e = epochs[i];
-    // After a resume the test accuracies of the epochs before are not known: those of the last
-    // epochs are.
-    const size_t known = epochs.size() - test.size();
+  for (const EpochResult& e : epochs) {
+    const auto tested = test.find(e.epoch);
     table.add_row({e.epoch, Number{e.loss, 4}, Number{100 * e.accuracy, 2},
                    e.validation_accuracy ? Cell(Number{100 * *e.validation_accuracy, 2}) : Cell(),
-                   i >= known ? Cell(Number{100 * test[i - known], 2}) : Cell(),
+                   tested != test.end() ? Cell(Number{100 * tested->second, 2}) : Cell(),
                    Number{e.seconds, 1}, Number{e.images_per_second, 0},
                    Number{100 * e.loader_wait, 2}});
   }
   return table;
+}
+
+/// Of a log as epochs_table() makes it, the first and the fifth column; a line of anything else is
+/// passed over.
+TestAccuracies read_test_accuracies(const std::string& path) {
+  TestAccuracies test;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::vector<std::string> cells;
+    std::istringstream rest(line);
+    for (std::string cell; std::getline(rest, cell, ',');) cells.push_back(cell);
+    if (cells.size() < 5) continue;
+    const std::string &epoch = cells[0], &percent = cells[4];
+    int64_t number = 0;
+    double value = 0;
+    const auto whole = [](const std::string& text, auto& into) {
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+      return error == std::errc() && end == text.data() + text.size();
+    };
+    if (whole(epoch, number) && whole(percent, value)) test[number] = value / 100;
+  }
+  return test;
 }
 
 void run(const TrainArguments& o) {
@@ -112,6 +143,8 @@ void run(const TrainArguments& o) {
   require(o.width == 0 || o.model.empty(), "train",
           "--width is for --weights: a --model has the width that it has");
   require_writable(o.out);
+  require(o.training.options.patience == 0 || o.validation > 0, "train",
+          "--patience needs images held out to tell whether training gets better: --val-split");
   auto [start, training, validation] = open_start(o);
   MobileNetV2& model = *start.model;
   ModelInfo& info = start.info;
@@ -123,7 +156,8 @@ void run(const TrainArguments& o) {
   report_warning(dead_layers(model), o.strict, say);
   Profiler profiler;
   if (o.profile) options.profiler = &profiler;
-  std::vector<double> test_accuracies;
+  const std::string log = o.out + ".epochs.csv";
+  TestAccuracies test_accuracies;
   const std::string state = o.out + ".state";
   if (o.resume && !std::filesystem::exists(state) && std::filesystem::exists(o.out)) {
     say(fmt::format(
@@ -131,23 +165,28 @@ void run(const TrainArguments& o) {
         "--model {})",
         state, o.out, o.out));
   }
-  const TrainResult result =
-      train(model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
-            {state, o.resume}, [&](const EpochResult& e) {
-              std::string warning = e.warning;
-              std::string line = fmt::format("epoch {}/{}: loss {:.4f}, training accuracy {:.2f} %",
-                                             e.epoch, options.epochs, e.loss, 100 * e.accuracy);
-              if (e.validation_accuracy)
-                line += fmt::format(", validation {:.2f} %", 100 * *e.validation_accuracy);
-              if (o.test_each_epoch) {
-                const Evaluation tested = evaluate(model, info, test, inference::Engine::dense);
-                test_accuracies.push_back(tested.accuracy);
-                warning = tested.warning;
-                line += fmt::format(", test {:.2f} %", 100 * test_accuracies.back());
-              }
-              say(line + fmt::format(", {:.0f} images/s", e.images_per_second));
-              report_warning(warning, o.strict, say);
-            });
+  if (o.resume && std::filesystem::exists(state)) test_accuracies = read_test_accuracies(log);
+  const TrainResult result = train(
+      model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
+      {state, o.resume,
+       [&](const std::vector<EpochResult>& epochs) {
+         write_file_atomically(log, epochs_table(epochs, test_accuracies).render(Format::csv));
+       }},
+      [&](const EpochResult& e) {
+        std::string warning = e.warning;
+        std::string line = fmt::format("epoch {}/{}: loss {:.4f}, training accuracy {:.2f} %",
+                                       e.epoch, options.epochs, e.loss, 100 * e.accuracy);
+        if (e.validation_accuracy)
+          line += fmt::format(", validation {:.2f} %", 100 * *e.validation_accuracy);
+        if (o.test_each_epoch) {
+          const Evaluation tested = evaluate(model, info, test, inference::Engine::dense);
+          test_accuracies[e.epoch] = tested.accuracy;
+          warning = tested.warning;
+          line += fmt::format(", test {:.2f} %", 100 * tested.accuracy);
+        }
+        say(line + fmt::format(", {:.0f} images/s", e.images_per_second));
+        report_warning(warning, o.strict, say);
+      });
   if (o.test_each_epoch && options.bn_recalibrate > 0) {
     const double accuracy = evaluate(model, info, test, inference::Engine::dense).accuracy;
     say(fmt::format("batch norm recalibrated on {} images: test {:.2f} %",
@@ -156,6 +195,11 @@ void run(const TrainArguments& o) {
   info.history.push_back(training_step(options, result, start.sha256));
   save_checkpoint(o.out, model, info, parse_storage(o.store));
   std::filesystem::remove(state);
+  if (std::ssize(result.epochs) < options.epochs) {
+    say(fmt::format(
+        "stopped after epoch {} of {}: no better on the validation images since epoch {}",
+        result.epochs.size(), options.epochs, result.chosen_epoch));
+  }
   say(fmt::format(
       "{}: weights of epoch {}, {:.1f} minutes of training, {:.2f} GB of memory at most", o.out,
       result.chosen_epoch, result.seconds / 60, 1e-9 * double(peak_memory())));
@@ -166,6 +210,54 @@ void run(const TrainArguments& o) {
   }
   if (o.profile) say(fmt::format("no profile: no step behind the {} of warm-up", kWarmUpSteps));
   print(epochs_table(result.epochs, test_accuracies), o.format);
+}
+
+/// What refines training; all off by default.
+void add_refinements(CLI::App& command, TrainArguments& o) {
+  TrainOptions& options = o.training.options;
+  command
+      .add_option("--patience", options.patience,
+                  "stop once so many epochs in a row were no better on the --val-split images; 0: "
+                  "never")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--warm-up", options.warm_up,
+                  "epochs in which the learning rate rises in a line from nearly 0")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--label-smoothing", options.label_smoothing,
+                  "share of each label that is shared out among all classes")
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  command
+      .add_option("--class-weights", o.class_weights,
+                  "balanced: the fewer images a class has, the more each counts in the loss")
+      ->check(CLI::IsMember({"none", "balanced"}))
+      ->capture_default_str();
+  command
+      .add_option("--colour", options.augmentation.colour,
+                  "change brightness, contrast and saturation at random, by a factor from 1 - this "
+                  "to 1 + this")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--rotation", options.augmentation.rotation,
+                  "turn at random by up to so many degrees either way")
+      ->check(CLI::Range(0.0, 180.0))
+      ->capture_default_str();
+  command
+      .add_option("--mean", o.mean,
+                  "red,green,blue from 0 to 1, subtracted from the pixels; kept in the checkpoint "
+                  "(default: the model's, of --weights ImageNet's)")
+      ->delimiter(',')
+      ->expected(3)
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--std", o.std, "likewise, what they are then divided by")
+      ->delimiter(',')
+      ->expected(3)
+      ->check(CLI::Range(0.001, 100.0));
 }
 
 }  // namespace
@@ -182,13 +274,18 @@ void add_train(CLI::App& app) {
   add_width(*command, o->width);
   o->loading.add(*command);
   add_strict(*command, o->strict);
-  command->add_option("--out", o->out, "checkpoint to write; OUT.state beside it until then")
+  command
+      ->add_option(
+          "--out", o->out,
+          "checkpoint to write; beside it OUT.state until then, and OUT.epochs.csv, a line an "
+          "epoch")
       ->required();
   command->add_option("--epochs", o->epochs)
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
   o->training.add(*command);
   o->recovery.add(*command);
+  add_refinements(*command, *o);
   command->add_option("--teacher", o->teacher, "checkpoint for --distill: the dense baseline");
   command
       ->add_option(
@@ -221,6 +318,9 @@ void add_train(CLI::App& app) {
       "--epochs 5\n"
       "  edgeprune train --data cifar10 --model pruned.safetensors --out tuned.safetensors "
       "--epochs 5 --rewind --bn-recalibrate 2000 --distill 4,0.5 --teacher base.safetensors\n"
+      "  edgeprune train --data parts --weights mobilenet_v2.pth --out parts.safetensors --epochs "
+      "50 "
+      "--val-split 100 --patience 8 --class-weights balanced --rotation 10 --colour 0.2\n"
       "  edgeprune train --data synthetic --weights random --out toy.safetensors --epochs 3");
   command->callback([o] { run(*o); });
 }

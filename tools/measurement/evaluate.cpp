@@ -16,37 +16,24 @@ namespace {
 
 constexpr size_t kNamedLayers = 5;
 
-/// By image, whether its largest logit is its label's.
-std::vector<bool> correct_ones(const Tensor& logits, const std::vector<int>& labels) {
-  const int64_t classes = logits.dim(1);
-  std::vector<bool> correct;
-  for (size_t n = 0; n < labels.size(); ++n) {
-    const float* row = logits.data() + static_cast<int64_t>(n) * classes;
-    correct.push_back(std::max_element(row, row + classes) - row == labels[n]);
-  }
-  return correct;
-}
-
 /// Empty unless the images are of several classes.
-std::string one_class_for_all(const Inference& all, const std::vector<std::string>& names) {
-  const int64_t classes = all.logits.dim(1);
-  const auto predicted = [&](size_t n) {
-    const float* row = all.logits.data() + static_cast<int64_t>(n) * classes;
-    return std::max_element(row, row + classes) - row;
-  };
-  if (std::ranges::adjacent_find(all.labels, std::not_equal_to()) == all.labels.end()) return "";
-  for (size_t n = 1; n < all.labels.size(); ++n) {
-    if (predicted(n) != predicted(0)) return "";
+std::string one_class_for_all(const Confusion& confusion) {
+  const size_t classes = confusion.classes().size();
+  for (size_t c = 0; c < classes; ++c) {
+    if (confusion.images_of(c) == confusion.images()) return "";
   }
-  return fmt::format(
-      "all {} images are called '{}': the network does not tell them apart, its accuracy is that "
-      "class's share",
-      all.labels.size(), printable(names[static_cast<size_t>(predicted(0))]));
+  for (size_t c = 0; c < classes; ++c) {
+    if (confusion.called(c) < confusion.images()) continue;
+    return fmt::format(
+        "all {} images are called '{}': the network does not tell them apart, its accuracy is that "
+        "class's share",
+        confusion.images(), printable(confusion.classes()[c]));
+  }
+  return "";
 }
 
-std::string warning_about(const MobileNetV2& model, const Inference& all,
-                          const std::vector<std::string>& names) {
-  const std::string dead = dead_layers(model), constant = one_class_for_all(all, names);
+std::string warning_about(const MobileNetV2& model, const Confusion& confusion) {
+  const std::string dead = dead_layers(model), constant = one_class_for_all(confusion);
   return dead.empty() || constant.empty() ? dead + constant : dead + "; " + constant;
 }
 
@@ -56,12 +43,12 @@ std::string correct_digits(const Tensor& logits, const std::vector<int>& labels)
   require(logits.defined() && logits.shape().rank() == 2 && logits.dim(0) == std::ssize(labels),
           "correct", "expected logits [{},classes], got {}", labels.size(),
           logits.defined() ? logits.shape().to_string() : "none");
-  const std::vector<bool> correct = correct_ones(logits, labels);
+  const std::vector<int> predicted = predicted_classes(logits);
   std::string digits;
-  for (size_t first = 0; first < correct.size(); first += 4) {
+  for (size_t first = 0; first < labels.size(); first += 4) {
     int digit = 0;
     for (size_t n = first; n < first + 4; ++n) {
-      digit = 2 * digit + (n < correct.size() && correct[n] ? 1 : 0);
+      digit = 2 * digit + (n < labels.size() && predicted[n] == labels[n] ? 1 : 0);
     }
     digits += "0123456789abcdef"[digit];
   }
@@ -107,18 +94,18 @@ void report_warning(const std::string& warning, bool strict,
 }
 
 Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
-                    inference::Engine engine, int64_t batch) {
+                    inference::Engine engine, int64_t batch,
+                    const std::optional<Threshold>& threshold) {
   require_same_classes(info.classes, dataset);
   const Inference all = infer("evaluate", model, info, dataset, engine, batch);
-  const int64_t images = std::ssize(all.labels);
-  const std::vector<bool> right = correct_ones(all.logits, all.labels);
-  const int64_t correct = std::count(right.begin(), right.end(), true);
-  return {.accuracy = double(correct) / double(images),
+  Confusion confusion(dataset.classes, all.labels, predicted_classes(all.logits, threshold));
+  return {.accuracy = confusion.accuracy(),
           .loss = ops::cross_entropy(Variable(all.logits), all.labels).value().data()[0],
-          .images = images,
+          .images = std::ssize(all.labels),
           .ms_per_image = all.ms_per_image,
           .logits = all.logits,
-          .warning = warning_about(model, all, dataset.classes)};
+          .confusion = confusion,
+          .warning = warning_about(model, confusion)};
 }
 
 }  // namespace edgeprune

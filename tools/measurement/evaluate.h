@@ -7,15 +7,17 @@
 #include "data/dataset.h"
 #include "engine/inference/plan.h"
 #include "models/checkpoint.h"
+#include "tools/measurement/confusion.h"
 
 namespace edgeprune {
 
 struct Evaluation {
-  double accuracy = 0;  ///< fraction of images whose largest logit is their label's
+  double accuracy = 0;  ///< fraction of images called what they are
   double loss = 0;      ///< mean cross-entropy
   int64_t images = 0;
   double ms_per_image = 0;  ///< in the network alone, without loading
   Tensor logits;            ///< [images,classes]
+  Confusion confusion;      ///< of which `accuracy` is one figure
   /// Why the accuracy says nothing: what dead_layers() says, or that all images, though of several
   /// classes, are called one. Empty: nothing of the kind.
   std::string warning;
@@ -31,10 +33,11 @@ void report_warning(const std::string& warning, bool strict,
                     const std::function<void(const std::string&)>& say);
 
 /// Throws std::invalid_argument if the dataset's classes are not the model's (both counts and the
-/// first different name), std::runtime_error if memory does not suffice for the batch, Interrupted
-/// on Ctrl-C.
+/// first different name) or there is a threshold and not two classes, std::runtime_error if memory
+/// does not suffice for the batch, Interrupted on Ctrl-C.
 Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
-                    inference::Engine engine, int64_t batch = 100);
+                    inference::Engine engine, int64_t batch = 100,
+                    const std::optional<Threshold>& threshold = {});
 
 /// Which images a model has right, as records have it (RunRecord::correct): images 4i to 4i+3 are
 /// the bits of hexadecimal digit i, the first image its highest bit; bits behind the last image are

@@ -64,6 +64,10 @@ RunRecord mean_of(const Runs& runs) {
   RunRecord row = *runs.front();
   row.id = row.row = row_name(row);
   if (runs.size() == 1) return row;
+  for (const RunRecord* run : runs) {  // the worst of all seeds: a mean would be of several classes
+    const auto& own = run->worst_class;
+    if (own && (!row.worst_class || own->recall < row.worst_class->recall)) row.worst_class = own;
+  }
   row.correct.clear();  // which images are right on average is nobody's answer
   for (double RunRecord::*field :
        {&RunRecord::accuracy_before, &RunRecord::accuracy, &RunRecord::loss,

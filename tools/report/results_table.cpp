@@ -76,6 +76,15 @@ Columns accuracy_columns(const Results& results) {
                       }},
                      {{"accuracy %", "accuracy_percent"},
                       [](const RunRecord& row) { return percent(row.accuracy); }}};
+  const auto& rows = results.rows();
+  if (std::ranges::any_of(rows, [](auto& row) { return row.worst_class.has_value(); })) {
+    columns.push_back({{"least recall %", "worst_recall_percent"}, [](const RunRecord& row) {
+                         return row.worst_class ? percent(row.worst_class->recall) : Cell();
+                       }});
+    columns.push_back({{"of class", "worst_class", Align::left}, [](const RunRecord& row) {
+                         return row.worst_class ? Cell(row.worst_class->name) : Cell();
+                       }});
+  }
   if (results.has_seeds()) {
     const auto of = [&results](const RunRecord& row) { return results.accuracy(row); };
     columns.push_back({{"lowest seed %", "accuracy_low_percent"},

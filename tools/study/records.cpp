@@ -16,6 +16,7 @@ namespace {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CurvePoint, epoch, loss, accuracy)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LayerCount, name, parameters, nonzeros, multiply_adds,
                                    nonzero_multiply_adds)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ClassRecall, name, recall)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunRecord, id, row, method, mode, recovery, schedule, target,
                                    seed, accuracy_before, accuracy, loss, test_images, correct,
                                    parameters, nonzero_parameters, prunable, nonzero_prunable,
@@ -88,12 +89,23 @@ void from_json(const nlohmann::json& json, LayerCount& layer) {
   fields::from_json(json, layer);
 }
 
+void to_json(nlohmann::json& json, const ClassRecall& recall) {
+  fields::to_json(json, recall);
+}
+
+void from_json(const nlohmann::json& json, ClassRecall& recall) {
+  fields::from_json(json, recall);
+}
+
 void to_json(nlohmann::json& json, const RunRecord& record) {
   fields::to_json(json, record);
+  if (record.worst_class) json["worst_class"] = *record.worst_class;
 }
 
 void from_json(const nlohmann::json& json, RunRecord& record) {
   fields::from_json(json, record);
+  record.worst_class.reset();
+  if (json.contains("worst_class")) record.worst_class = json["worst_class"].get<ClassRecall>();
 }
 
 std::vector<RunRecord> read_records(const std::string& path) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ struct LayerCount {
   int64_t nonzero_multiply_adds = 0;  ///< an image, zeros skipped
 };
 
+/// Of the test images of a class, the share that is called so.
+struct ClassRecall {
+  std::string name;   ///< of the class
+  double recall = 0;  ///< fraction
+};
+
 /// A row of a study's results: a heuristic on a schedule to a target, and what came of it.
 struct RunRecord {
   std::string id;        ///< unique within a study: "baseline", "magnitude-one-shot-50.seed1"
@@ -42,6 +49,7 @@ struct RunRecord {
   double accuracy = 0;
   double loss = 0;  ///< mean cross-entropy
   int64_t test_images = 0;
+  std::optional<ClassRecall> worst_class;  ///< of least recall; records of before 0.2.0 have none
 
   /// Which test images the network has right: images 4i to 4i+3 are the bits of hexadecimal digit
   /// i, the first image its highest bit.
@@ -80,11 +88,13 @@ struct RunRecord {
 
 void to_json(nlohmann::json& json, const CurvePoint& point);
 void to_json(nlohmann::json& json, const LayerCount& layer);
+void to_json(nlohmann::json& json, const ClassRecall& recall);
 void to_json(nlohmann::json& json, const RunRecord& record);
 /// Throw nlohmann::json::exception if a field is missing or of another type. Surplus fields are
 /// ignored.
 void from_json(const nlohmann::json& json, CurvePoint& point);
 void from_json(const nlohmann::json& json, LayerCount& layer);
+void from_json(const nlohmann::json& json, ClassRecall& recall);
 void from_json(const nlohmann::json& json, RunRecord& record);
 
 /// All rows of a runs.jsonl, in file order. A line that breaks off inside its record (a crash) is

@@ -26,6 +26,10 @@ RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path, 
   record.accuracy = evaluation.accuracy;
   record.loss = evaluation.loss;
   record.test_images = evaluation.images;
+  const Confusion& confusion = evaluation.confusion;
+  if (const auto worst = confusion.worst()) {
+    record.worst_class = ClassRecall{confusion.classes()[*worst], *confusion.recall(*worst)};
+  }
   record.correct = correct_digits(evaluation.logits, test.labels);
   record.parameters = before.parameters;
   record.nonzero_parameters = now.nonzero_parameters;

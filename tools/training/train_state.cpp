@@ -4,6 +4,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/json.h"
 #include "engine/tensor/safetensors.h"
+#include "tools/training/training_history.h"
 
 namespace edgeprune {
 namespace {
@@ -86,24 +87,27 @@ nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
     const auto& [schedule, rate, epochs] = *options.rewinding;
     rewinding = {optim::to_string(schedule), rate, epochs};
   }
-  return {{"architecture", model.architecture()},
-          {"initial weights", digest_of(model.state_dict())},
-          {"masks", digest_of(masks)},
-          {"training data", fingerprint(training)},
-          {"validation data", validation == nullptr ? "none" : fingerprint(*validation)},
-          {"epochs", options.epochs},
-          {"batch", options.batch},
-          {"optimizer", options.optimizer},
-          {"learning rate", options.learning_rate},
-          {"schedule", static_cast<int>(options.schedule)},
-          {"weight decay", options.weight_decay},
-          {"seed", options.seed},
-          {"flip", options.augmentation.flip},
-          {"crop padding", options.augmentation.crop_padding},
-          {"distillation", options.distillation ? to_string(*options.distillation) : "none"},
-          {"teacher", options.distillation ? digest_of(options.teacher->state_dict()) : "none"},
-          {"rewinding", rewinding},
-          {"batch-norm recalibration", options.bn_recalibrate}};
+  nlohmann::json identity = {
+      {"architecture", model.architecture()},
+      {"initial weights", digest_of(model.state_dict())},
+      {"masks", digest_of(masks)},
+      {"training data", fingerprint(training)},
+      {"validation data", validation == nullptr ? "none" : fingerprint(*validation)},
+      {"epochs", options.epochs},
+      {"batch", options.batch},
+      {"optimizer", options.optimizer},
+      {"learning rate", options.learning_rate},
+      {"schedule", static_cast<int>(options.schedule)},
+      {"weight decay", options.weight_decay},
+      {"seed", options.seed},
+      {"flip", options.augmentation.flip},
+      {"crop padding", options.augmentation.crop_padding},
+      {"distillation", options.distillation ? to_string(*options.distillation) : "none"},
+      {"teacher", options.distillation ? digest_of(options.teacher->state_dict()) : "none"},
+      {"rewinding", rewinding},
+      {"batch-norm recalibration", options.bn_recalibrate}};
+  identity.update(refinements(options));
+  return identity;
 }
 
 void save_train_state(const std::string& path, const nlohmann::json& identity,
@@ -129,6 +133,11 @@ TrainProgress load_train_state(const std::string& path, const nlohmann::json& id
       require(same, "resume",
               "{} is the state of another run: {} differs{} (remove it, or start without resuming)",
               path, key, key == "epochs" ? ", and may only grow, at a constant learning rate" : "");
+    }
+    for (const auto& [key, value] : own.items()) {
+      require(identity.contains(key), "resume",
+              "{} is the state of another run: it had {} {} (remove it, or start without resuming)",
+              path, key, value.dump());
     }
     parse_json(archive.metadata.at("progress"), path + ": progress").get_to(progress);
     require_file(progress.epoch == static_cast<int64_t>(progress.finished.size()) &&

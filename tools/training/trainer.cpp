@@ -45,7 +45,18 @@ optim::Schedule learning_rates(const TrainOptions& options, int64_t batches) {
           .initial = whole.learning_rate,
           .total_steps = whole.epochs * batches,
           .steps_per_decay = std::max<int64_t>(1, whole.epochs * batches / 3),
-          .first_step = (whole.epochs - options.epochs) * batches};
+          .first_step = (whole.epochs - options.epochs) * batches,
+          .warm_up_steps = options.warm_up * batches};
+}
+
+/// Normalisation, unless it is the usual one, which older states do not name, belongs to it.
+nlohmann::json identity_of(const MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+                           const Dataset* validation, const Masks& masks,
+                           const TrainOptions& options) {
+  nlohmann::json identity = run_identity(model, training, validation, masks, options);
+  if (info.mean != ModelInfo().mean) identity["mean"] = info.mean;
+  if (info.std != ModelInfo().std) identity["std"] = info.std;
+  return identity;
 }
 
 class Trainer {
@@ -68,7 +79,11 @@ class Trainer {
                            .augmentation = options.augmentation,
                            .seed = options.seed,
                            .smallest_batch = kSmallestBatch}),
-        identity_(run_identity(model, training, validation, masks, options)) {
+        identity_(identity_of(model, info, training, validation, masks, options)),
+        targets_{.smoothing = options.label_smoothing} {
+    if (options.balanced_classes) {
+      targets_.class_weights = balanced_weights(training.labels, training.classes.size());
+    }
     require_same_classes(info.classes, training);
     hold_masks(masks, *optimizer_);
     for (const auto& [name, parameter] : model.parameters())
@@ -80,10 +95,12 @@ class Trainer {
   TrainResult run(const EpochCallback& on_epoch) {
     if (state_.resume && !state_.path.empty() && std::filesystem::exists(state_.path)) {
       progress_ = load_train_state(state_.path, identity_, model_, *optimizer_);
+      if (state_.log && !progress_.finished.empty()) state_.log(progress_.finished);
     }
-    while (progress_.epoch < options_.epochs) {
+    while (progress_.epoch < options_.epochs && !out_of_patience()) {
       run_epoch();
       if (on_epoch) on_epoch(progress_.finished.back());
+      if (state_.log) state_.log(progress_.finished);
     }
     if (progress_.best_epoch > 0) model_.load_state_dict(progress_.best_weights);
     if (options_.bn_recalibrate > 0) {
@@ -97,6 +114,12 @@ class Trainer {
   }
 
  private:
+  /// Only at an epoch's start.
+  bool out_of_patience() const {
+    return options_.patience > 0 && progress_.batch == 0 && progress_.best_epoch > 0 &&
+           progress_.epoch - progress_.best_epoch >= options_.patience;
+  }
+
   void run_epoch() {
     const int64_t batches = loader_.batches();
     const auto label = fmt::format("epoch {}/{}", progress_.epoch + 1, options_.epochs);
@@ -168,7 +191,7 @@ class Trainer {
   }
 
   Variable loss_of(const Variable& logits, const Batch& batch) {
-    if (!teacher_) return ops::cross_entropy(logits, batch.labels);
+    if (!teacher_) return ops::cross_entropy(logits, batch.labels, targets_);
     return ops::distillation(logits, teacher_->logits(batch.input), batch.labels,
                              options_.distillation->temperature, options_.distillation->alpha);
   }
@@ -241,6 +264,7 @@ class Trainer {
   std::unique_ptr<optim::Optimizer> optimizer_;
   Loader loader_;
   const nlohmann::json identity_;
+  ops::Targets targets_;
   int64_t parameters_ = 0;
   int64_t own_steps_ = 0;  ///< of this process
   SteadySteps steady_;
@@ -249,7 +273,16 @@ class Trainer {
   TrainProgress progress_;
 };
 
-void require_valid(const TrainOptions& options) {
+void require_valid(const TrainOptions& options, const Dataset* validation) {
+  require(options.label_smoothing >= 0 && options.label_smoothing < 1, "train",
+          "expected a label smoothing from 0 to below 1, got {}", options.label_smoothing);
+  require(options.warm_up >= 0 && options.patience >= 0, "train",
+          "expected 0 or more epochs of warm-up and patience, got {} and {}", options.warm_up,
+          options.patience);
+  require(options.patience == 0 || validation != nullptr, "train",
+          "patience needs images held out to tell whether training gets better (--val-split)");
+  require(!options.distillation || (options.label_smoothing == 0 && !options.balanced_classes),
+          "train", "distillation has no smoothed labels and no class weights");
   require(options.epochs >= 0, "train", "expected epochs >= 0, got {}", options.epochs);
   require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "train",
           "expected a weight decay of 0 or more, got {}", options.weight_decay);
@@ -263,6 +296,18 @@ void require_valid(const TrainOptions& options) {
 }
 
 }  // namespace
+
+std::vector<float> balanced_weights(const std::vector<int>& labels, size_t classes) {
+  std::vector<int64_t> counts(classes, 0);
+  for (const int label : labels) ++counts.at(static_cast<size_t>(label));
+  std::vector<float> weights;
+  for (const int64_t count : counts) {
+    weights.push_back(
+        count > 0 ? static_cast<float>(double(labels.size()) / (double(classes) * double(count)))
+                  : 0.0f);
+  }
+  return weights;
+}
 
 std::string batch_note(int64_t images, int64_t batch) {
   if (images < batch)
@@ -278,7 +323,7 @@ std::string batch_note(int64_t images, int64_t batch) {
 TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch) {
-  require_valid(options);
+  require_valid(options, validation);
   if (!state.path.empty()) require_writable(state.path);
   Trainer trainer(model, info, training, validation, masks, options, state);
   const int64_t batch = std::min(options.batch, training.size());

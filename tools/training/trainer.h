@@ -24,6 +24,11 @@ struct TrainOptions {
   float weight_decay = 0;
   uint64_t seed = 0;
   Augmentation augmentation;
+  float label_smoothing = 0;      ///< engine/ops/cross_entropy.h
+  bool balanced_classes = false;  ///< a class counts in inverse proportion to its images
+  int64_t warm_up = 0;            ///< epochs in which the learning rate rises in a line
+  /// Stop once so many epochs in a row did no better on the validation set; 0: never.
+  int64_t patience = 0;
   /// The losses of EpochResult are then this loss, not the cross-entropy.
   std::optional<Distillation> distillation;
   std::shared_ptr<MobileNetV2> teacher;  ///< whose logits distillation wants; only read
@@ -72,7 +77,13 @@ struct TrainResult {
 struct TrainState {
   std::string path;     ///< empty: no state is kept
   bool resume = false;  ///< go on from `path` if it exists
+  /// Receives all finished epochs: after each one, when on_epoch is through, and after a resume.
+  std::function<void(const std::vector<EpochResult>&)> log = {};
 };
+
+/// Weights by which classes of these labels count alike: images / (classes * images of the class),
+/// 0 for a class without images.
+std::vector<float> balanced_weights(const std::vector<int>& labels, size_t classes);
 
 /// Called after every epoch.
 using EpochCallback = std::function<void(const EpochResult&)>;

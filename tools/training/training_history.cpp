@@ -4,6 +4,17 @@
 
 namespace edgeprune {
 
+nlohmann::json refinements(const TrainOptions& options) {
+  nlohmann::json json = nlohmann::json::object();
+  if (options.label_smoothing > 0) json["label_smoothing"] = options.label_smoothing;
+  if (options.balanced_classes) json["class_weights"] = "balanced";
+  if (options.warm_up > 0) json["warm_up"] = options.warm_up;
+  if (options.patience > 0) json["patience"] = options.patience;
+  if (options.augmentation.colour > 0) json["colour"] = options.augmentation.colour;
+  if (options.augmentation.rotation > 0) json["rotation"] = options.augmentation.rotation;
+  return json;
+}
+
 nlohmann::json training_step(const TrainOptions& options, const TrainResult& result,
                              const std::string& parent_sha256) {
   nlohmann::json step = {{"step", "train"},
@@ -16,6 +27,8 @@ nlohmann::json training_step(const TrainOptions& options, const TrainResult& res
                          {"batch", options.batch},
                          {"seed", options.seed},
                          {"parent", parent_sha256}};
+  step.update(refinements(options));
+  if (std::ssize(result.epochs) < options.epochs) step["stopped_after"] = result.epochs.size();
   if (options.bn_recalibrate > 0) step["bn_recalibrate"] = options.bn_recalibrate;
   if (options.distillation) step["distill"] = to_string(*options.distillation);
   if (options.rewinding) {

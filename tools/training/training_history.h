@@ -6,6 +6,10 @@
 
 namespace edgeprune {
 
+/// Those options, under the names of their flags, that are off by default: an older history or state,
+/// which names none, is one without.
+nlohmann::json refinements(const TrainOptions& options);
+
 /// The entry of one training, {"step": "train", "epochs": ..., "schedule": ..., ...}: everything
 /// that decided it but the data.
 nlohmann::json training_step(const TrainOptions& options, const TrainResult& result,

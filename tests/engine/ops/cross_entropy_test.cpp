@@ -29,6 +29,36 @@ TEST(CrossEntropy, GradientsMatchFiniteDifferences) {
        .inputs = {testing::random_tensor({4, 5}, 1, -2, 2)}}));
 }
 
+// By hand: -log p of logits (0, log 3) is log 4 and log 4/3.
+TEST(CrossEntropy, SmoothingAndClassWeightsAreAsInPyTorch) {
+  const Tensor logits({2, 2}, std::vector<float>{0, std::log(3.0f), 0, std::log(3.0f)});
+  const std::vector<int> labels{0, 1};
+  const double a = std::log(4.0), b = std::log(4.0 / 3);
+  const auto loss = [&](const ops::Targets& targets) {
+    return ops::cross_entropy(Variable(logits), labels, targets).value().data()[0];
+  };
+  EXPECT_NEAR(loss({}), (a + b) / 2, 1e-6);
+  EXPECT_NEAR(loss({.smoothing = 0.2f}), (0.9 * a + 0.1 * b + 0.9 * b + 0.1 * a) / 2, 1e-6);
+  EXPECT_NEAR(loss({.class_weights = {3, 1}}), (3 * a + b) / 4, 1e-6);
+  EXPECT_NEAR(loss({.smoothing = 0.2f, .class_weights = {3, 1}}),
+              (3 * 0.9 * a + 0.1 * b + 0.9 * b + 3 * 0.1 * a) / 4, 1e-6);
+  EXPECT_THROW(loss({.class_weights = {1}}), std::invalid_argument);
+  EXPECT_THROW(loss({.class_weights = {0, 0}}), std::invalid_argument);
+  EXPECT_THROW(loss({.class_weights = {-1, 2}}), std::invalid_argument);
+  EXPECT_THROW(loss({.smoothing = 1}), std::invalid_argument);
+}
+
+TEST(CrossEntropy, GradientsOfSmoothedAndWeightedTargetsMatchFiniteDifferences) {
+  const std::vector<int> labels{3, 0, 4, 4};
+  for (const ops::Targets& targets :
+       {ops::Targets{.smoothing = 0.3f}, ops::Targets{.class_weights = {2, 0.5f, 1, 0, 3}},
+        ops::Targets{.smoothing = 0.1f, .class_weights = {2, 0.5f, 1, 0, 3}}}) {
+    EXPECT_TRUE(testing::gradients_match(
+        {.function = [&](const auto& in) { return ops::cross_entropy(in[0], labels, targets); },
+         .inputs = {testing::random_tensor({4, 5}, 1, -2, 2)}}));
+  }
+}
+
 TEST(CrossEntropy, LargeLogitsDoNotOverflow) {
   EXPECT_NEAR(loss_of(Tensor({1, 2}, std::vector<float>{1e4f, 0}), {0}), 0, 1e-6);
   EXPECT_NEAR(loss_of(Tensor({1, 2}, std::vector<float>{1e4f, 0}), {1}), 1e4, 1e-2);

@@ -64,5 +64,16 @@ TEST(Schedule, NamesAreParsed) {
   }
 }
 
+TEST(Schedule, WarmUpRisesInALine) {
+  Schedule schedule{.initial = 0.4f, .warm_up_steps = 4};
+  EXPECT_FLOAT_EQ(schedule.rate(0), 0.1f);
+  EXPECT_FLOAT_EQ(schedule.rate(2), 0.3f);
+  EXPECT_EQ(schedule.rate(3), 0.4f);
+  EXPECT_EQ(schedule.rate(4), 0.4f);
+  schedule.kind = Schedule::Kind::cosine;
+  schedule.total_steps = 8;
+  EXPECT_FLOAT_EQ(schedule.rate(4), 0.2f) << "the schedule itself is not put off";
+}
+
 }  // namespace
 }  // namespace edgeprune::optim

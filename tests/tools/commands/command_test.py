@@ -302,7 +302,8 @@ class Commands(CommandTest):
         _, metadata = read_safetensors(out)
         self.assertEqual(json.loads(metadata["classes"]), ["cat", "dog", "frog"])
         self.assertEqual(self.json_of("eval", "--model", out, "--data", self.folder / "data")[0]["images"], 12)
-        self.assertEqual([path.name for path in self.folder.iterdir() if path.is_file()], ["m.safetensors"])
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir() if path.is_file()),
+                         ["m.safetensors", "m.safetensors.epochs.csv"])
 
 
 if __name__ == "__main__":

@@ -44,6 +44,21 @@ TEST(ResultsTable, HasARowARunWithItsNumbers) {
   EXPECT_TRUE(rows[0]["accuracy_difference_points"].is_null());
 }
 
+TEST(ResultsTable, TheWorstClassIsShownWhereItIsKnown) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
+                                 sample_run("lamp", "exact", 0.5, 0.8)};
+  EXPECT_FALSE(rows_of(results_table(Results(runs)))[0].contains("worst_class"));
+  runs.push_back(with_seed(runs[1], 1, 0.9));
+  runs[1].worst_class = {"defect", 0.75};
+  runs[2].worst_class = {"ok", 0.25};
+  for (const Table& table : {results_table(Results(runs)), comparison_table(Results(runs))}) {
+    const nlohmann::json rows = rows_of(table);
+    EXPECT_TRUE(rows[0]["worst_class"].is_null()) << "of a record from before";
+    EXPECT_EQ(rows[1]["worst_recall_percent"], 25) << "the worst of both seeds";
+    EXPECT_EQ(rows[1]["worst_class"], "ok");
+  }
+}
+
 TEST(ResultsTable, LatencyColumnsAreThoseThatOccur) {
   std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9),
                                  sample_run("channel", "one-shot", 0.5, 0.8)};

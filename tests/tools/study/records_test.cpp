@@ -94,6 +94,20 @@ TEST(Records, WithoutFactorsTheyStillLoad) {
   EXPECT_EQ(nlohmann::json(record), old);
 }
 
+TEST(Records, TheWorstClassIsKeptAndMayBeMissing) {
+  RunRecord run = sample_run("channel", "one-shot", 0.5, 0.9);
+  EXPECT_FALSE(nlohmann::json(run).get<RunRecord>().worst_class) << "a record from before";
+  run.worst_class = {"défaut", 1.0 / 3};
+  const nlohmann::json json = run;
+  EXPECT_EQ(json.get<RunRecord>().worst_class->name, "défaut");
+  EXPECT_EQ(json.get<RunRecord>().worst_class->recall, 1.0 / 3);
+  for (const char* key : {"name", "recall"}) {
+    nlohmann::json part = json;
+    part["worst_class"].erase(key);
+    EXPECT_THROW(part.get<RunRecord>(), nlohmann::json::exception) << key;
+  }
+}
+
 TEST(Records, FactorsAndLoadsAreKept) {
   RunRecord run = sample_run("channel", "one-shot", 0.5, 0.9);
   run.latency[1].factor = Factor{{1.1, 1.0 / 3, 2}, 17};

@@ -113,6 +113,8 @@ TEST_F(StudyTest, WritesARowForEveryStepThatHasOne) {
     EXPECT_EQ(record.file_bytes, int64_t(fs::file_size(model)));
     EXPECT_EQ(record.row, record.id);
     EXPECT_EQ(record.correct.size(), 2u) << "eight images";
+    ASSERT_TRUE(record.worst_class);
+    EXPECT_LE(record.worst_class->recall, record.accuracy);
     EXPECT_EQ(std::ssize(record.curve), record.epochs_spent);
   }
   EXPECT_EQ(records[0].nonzero_prunable, 2202560);
