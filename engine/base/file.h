@@ -16,12 +16,16 @@ std::vector<char> read_file(const std::string& path);
 /// Writes a file so that `path` holds either its old content or all of the new one, even across a
 /// power cut: the content goes to a temporary file beside it, which is fsynced and renamed. `write`
 /// may call its argument any number of times. Throws FileError (full disk, missing folder, no
-/// permission) and leaves no temporary file behind; those of writers of this file that were killed
-/// go, too.
+/// permission) and leaves no temporary file behind; those that killed writers left in this folder
+/// go, too. (A process that does not ignore SIGXFSZ is killed where files may grow no further.)
 using ByteSink = std::function<void(const void* data, size_t bytes)>;
 void write_file_atomically(const std::string& path,
                            const std::function<void(const ByteSink&)>& write);
 void write_file_atomically(const std::string& path, std::string_view content);
+
+/// Removes the temporary files that killed writers left in a folder, and nothing else: those of the
+/// living are locked, and nobody else's have such names. Does nothing if there is no such folder.
+void remove_abandoned(const std::string& folder);
 
 /// Fails early, before hours of training: throws FileError unless a file could be created beside
 /// `path`.

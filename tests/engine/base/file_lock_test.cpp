@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "engine/base/check.h"
+#include "engine/base/file.h"
 #include "tests/support/paths.h"
 
 namespace edgeprune {
@@ -29,7 +34,25 @@ TEST(FileLock, IsHeldByOneAtATime) {
     EXPECT_NE(message.find(path), std::string::npos) << message;
     EXPECT_NE(message.find("process " + std::to_string(::getpid())), std::string::npos) << message;
   }
-  EXPECT_EQ(refusal(path), "locked") << "it was released";
+  EXPECT_FALSE(std::filesystem::exists(path)) << "it was released";
+  EXPECT_EQ(refusal(path), "locked");
+}
+
+TEST(FileLock, OverwritesNothingThatIsNotOurs) {
+  const testing::TemporaryFolder folder;
+  const auto text_of = [](const std::string& path) {
+    const std::vector<char> text = read_file(path);
+    return std::string(text.begin(), text.end());
+  };
+  const std::string notes = folder.file("notes"), link = folder.file("link"),
+                    pipe = folder.file("pipe");
+  std::ofstream(notes) << "which door is locked";
+  std::filesystem::create_symlink("notes", link);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_NE(refusal(notes).find("is no lock"), std::string::npos) << refusal(notes);
+  EXPECT_NE(refusal(link).find("is a symbolic link"), std::string::npos) << refusal(link);
+  EXPECT_NE(refusal(pipe).find("not a regular file"), std::string::npos) << refusal(pipe);
+  EXPECT_EQ(text_of(notes), "which door is locked");
 }
 
 TEST(FileLock, IsReleasedByAKill) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -49,19 +51,87 @@ TEST(ReadFile, MissingFileOrFolderThrowsNamingThePath) {
   }
 }
 
+/// The first name that this process takes for a temporary file, and those behind it.
+std::string temporary_name(int number) {
+  return ".edgeprune-" + std::to_string(::getpid()) + "-" + std::to_string(number) + ".tmp";
+}
+
 TEST(WriteFileAtomically, RemovesWhatAKilledWriterLeft) {
   const testing::TemporaryFolder folder;
-  const auto living = folder.file("f.tmp" + std::to_string(::getppid()));
-  const auto of_another = folder.file("other.tmp2147483647");
-  const auto foreign = folder.file("f.tmpfile"), numbered = folder.file("f.tmp2147483647a");
-  for (const auto& name : {living, of_another, foreign, numbered}) std::ofstream(name) << "kept";
-  std::ofstream(folder.file("f.tmp2147483647")) << "half";  // no process has this number
+  const std::string path = folder.file("f");
+  const pid_t writer = ::fork();
+  if (writer == 0) {
+    write_file_atomically(path, [](const ByteSink& sink) {
+      sink("half", 4);
+      ::raise(SIGKILL);
+    });
+  }
+  ::waitpid(writer, nullptr, 0);
+  EXPECT_EQ(entries_in(folder), 1u);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  write_file_atomically(folder.file("another"), "new");
+  EXPECT_EQ(text_of(folder.file("another")), "new");
+  EXPECT_EQ(entries_in(folder), 1u);
+}
+
+TEST(WriteFileAtomically, LeavesALivingWritersFile) {
+  const testing::TemporaryFolder folder;
+  write_file_atomically(folder.file("outer"), [&](const ByteSink& outer) {
+    outer("whole", 5);
+    write_file_atomically(folder.file("inner"), "x");
+    EXPECT_EQ(entries_in(folder), 2u);
+  });
+  EXPECT_EQ(text_of(folder.file("outer")), "whole");
+  EXPECT_EQ(entries_in(folder), 2u);
+}
+
+TEST(WriteFileAtomically, RemovesNothingThatIsNotOurs) {
+  const testing::TemporaryFolder folder;
+  const std::vector<std::string> foreign = {"f.tmp4194000",
+                                            "f.tmp",
+                                            "notes.tmp",
+                                            "x.tmpl",
+                                            ".edgeprune-.tmp",
+                                            ".edgeprune-1.tmp",
+                                            ".edgeprune-1-.tmp",
+                                            ".edgeprune--1.tmp",
+                                            ".edgeprune-1-2-3.tmp",
+                                            ".edgeprune-1-a.tmp",
+                                            ".edgeprune-1-2.tmpl"};
+  for (const auto& name : foreign) std::ofstream(folder.file(name)) << "kept";
+  write_file_atomically(folder.file("f"), "new");
+  for (const auto& name : foreign) EXPECT_EQ(text_of(folder.file(name)), "kept") << name;
+}
+
+TEST(WriteFileAtomically, NeitherFollowsALinkNorWaitsForAPipe) {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder.file("precious")) << "kept";
+  std::filesystem::create_symlink("precious", folder.file(temporary_name(0)));
+  std::filesystem::create_symlink("nowhere", folder.file(temporary_name(1)));
+  ASSERT_EQ(::mkfifo(folder.file(temporary_name(2)).c_str(), 0600), 0);
+  std::filesystem::create_directory(folder.file(temporary_name(3)));
+  require_writable(folder.file("f"));
   write_file_atomically(folder.file("f"), "new");
   EXPECT_EQ(text_of(folder.file("f")), "new");
-  EXPECT_FALSE(std::filesystem::exists(folder.file("f.tmp2147483647")));
-  for (const auto& name : {living, of_another, foreign, numbered}) {
-    EXPECT_TRUE(std::filesystem::exists(name)) << name;
-  }
+  EXPECT_EQ(text_of(folder.file("precious")), "kept");
+  EXPECT_FALSE(std::filesystem::exists(folder.file("nowhere")));
+  EXPECT_EQ(entries_in(folder), 6u) << "what is not ours stays";
+}
+
+TEST(WriteFileAtomically, ReplacesALinkAndNotWhatItLeadsTo) {
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder.file("precious")) << "kept";
+  std::filesystem::create_symlink("precious", folder.file("f"));
+  write_file_atomically(folder.file("f"), "new");
+  EXPECT_EQ(text_of(folder.file("precious")), "kept");
+  EXPECT_EQ(text_of(folder.file("f")), "new");
+}
+
+TEST(ReadFile, APipeIsRefusedAndNotWaitedFor) {
+  const testing::TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo(folder.file("pipe").c_str(), 0600), 0);
+  EXPECT_THROW(read_file(folder.file("pipe")), FileError);
+  EXPECT_THROW(append_line(folder.file("pipe"), "x"), FileError);
 }
 
 TEST(WriteFileAtomically, ReplacesContentAndLeavesNothingElse) {
@@ -148,7 +218,13 @@ TEST(RequireWritable, PassesWithoutTouchingAnything) {
 TEST(RequireWritable, FolderOrMissingFolderThrows) {
   const testing::TemporaryFolder folder;
   EXPECT_THROW(require_writable(folder.path()), FileError);
-  EXPECT_THROW(require_writable(folder.file("absent/f")), FileError);
+  try {
+    require_writable(folder.file("absent/f"));
+    FAIL() << "expected FileError";
+  } catch (const FileError& error) {
+    EXPECT_EQ(error.what(),
+              folder.file("absent/f") + ": there is no folder " + folder.file("absent"));
+  }
 }
 
 TEST(AppendLine, AddsLinesAndClosesOffAHalfOne) {
