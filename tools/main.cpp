@@ -1,4 +1,5 @@
-#include <cstdio>
+#include <csignal>
+#include <iostream>
 #include <new>
 
 #include "engine/base/check.h"
@@ -6,6 +7,7 @@
 #include "engine/kernels/simd/target.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/options.h"
 #include "tools/measurement/kernel_cache.h"
 #include "tools/measurement/memory.h"
 #include "tools/measurement/pinning.h"
@@ -16,13 +18,17 @@ namespace {
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 int fail(const char* message, int code) {
-  fmt::print(stderr, "edgeprune: {}\n", message);
+  edgeprune::commands::say(fmt::format("edgeprune: {}", message));
   return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
+  // A write that fails says so, and what is half written is removed: neither a limit of file sizes
+  // nor a reader of stderr that went away kills hours of work.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   edgeprune::onednn::wait_briefly();
   edgeprune::adopt_openmp_places();
   CLI::App app{
@@ -57,7 +63,9 @@ int main(int argc, char** argv) try {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version
-    return app.exit(help);
+    app.exit(help);
+    edgeprune::require_file(std::cout.flush().good(), "standard output", "cannot write");
+    return 0;
   } catch (const CLI::ParseError& error) {
     return fail(error.what(), kUsage);
   }

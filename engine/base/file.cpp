@@ -167,6 +167,12 @@ void write_file_atomically(const std::string& path, std::string_view content) {
   write_file_atomically(path, [&](const ByteSink& sink) { sink(content.data(), content.size()); });
 }
 
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  require_file(!error, path, "cannot make a folder: {}", error.message());
+}
+
 void require_writable(const std::string& path) {
   require_file(!std::filesystem::is_directory(path), path, "is a folder, a file was expected");
   const TemporaryFile probe(path);

@@ -27,6 +27,9 @@ void write_file_atomically(const std::string& path, std::string_view content);
 /// living are locked, and nobody else's have such names. Does nothing if there is no such folder.
 void remove_abandoned(const std::string& folder);
 
+/// Makes a folder, and those that it lies in, unless it is there. Throws FileError.
+void make_folder(const std::string& path);
+
 /// Fails early, before hours of training: throws FileError unless a file could be created beside
 /// `path`.
 void require_writable(const std::string& path);

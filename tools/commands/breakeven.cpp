@@ -52,9 +52,9 @@ void run(const BreakevenArguments& o) {
   const ThreadNotes notes(most_threads);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels);
-  std::filesystem::create_directories(o.folder);
+  make_folder(o.folder);
   const std::string data = (std::filesystem::path(o.folder) / "breakeven.jsonl").string();
-  require_writable_file(data);
+  const auto claim = claim_output(data);
 
   const Machine machine = this_machine();
   print_conditions(machine, most_threads, o.format);

@@ -38,7 +38,7 @@ void run(const CompactArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   require(o.dry_run || !o.out.empty(), "compact", "--out is missing (or ask for a --dry-run)");
-  if (!o.dry_run) require_writable(o.out);
+  const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint masked = o.loading.load(o.model);
   const ChannelPlan plan = plan_dead_channels(*masked.model);
   require(o.dry_run || removed_channels(plan) > 0, "compact",

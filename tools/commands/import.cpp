@@ -17,7 +17,7 @@ struct ImportArguments {
 };
 
 void run(const ImportArguments& o) {
-  require_writable(o.out);
+  const auto claim = claim_output(o.out);
   Checkpoint loaded = load_checkpoint(o.in, o.wanted);
   for (const std::string& note : loaded.notes) say(note);
   if (!o.class_names.empty()) set_class_names(loaded.info, o.class_names);

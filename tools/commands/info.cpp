@@ -60,12 +60,15 @@ void run(const InfoArguments& o) {
   const Checkpoint checkpoint = o.loading.load(o.model);
   const Architecture& architecture = checkpoint.model->architecture();
   if (o.format == "md") {
-    fmt::print("{}: MobileNetV2, width {:g}, {}x{} input, {} classes\n", o.model,
-               architecture.width, architecture.input_size, architecture.input_size,
-               architecture.classes);
-    fmt::print("sha256 {}, {} bytes\n", checkpoint.sha256, std::filesystem::file_size(o.model));
-    for (const auto& step : checkpoint.info.history) fmt::print("history: {}\n", step.dump());
-    fmt::print("\n");
+    print(fmt::format("{}: MobileNetV2, width {:g}, {}x{} input, {} classes\n", o.model,
+                      architecture.width, architecture.input_size, architecture.input_size,
+                      architecture.classes));
+    print(fmt::format("sha256 {}, {} bytes\n", checkpoint.sha256,
+                      std::filesystem::file_size(o.model)));
+    for (const auto& step : checkpoint.info.history) {
+      print(fmt::format("history: {}\n", step.dump()));
+    }
+    print("\n");
   }
   print(layers_table(summarize(*checkpoint.model)), o.format);
 }

@@ -85,7 +85,7 @@ void run(const LatencyArguments& o) {
   const InterruptGuard guard;
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
   const ThreadNotes notes(most_threads);
-  if (!o.samples.empty()) require_writable_file(o.samples);
+  const auto claim = o.samples.empty() ? nullptr : claim_output(o.samples);
   if (o.retime) forget_kernel_choices();
   const auto [latencies, choices] = measure(o);
   const Machine machine = this_machine();

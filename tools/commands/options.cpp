@@ -1,8 +1,11 @@
 #include "tools/commands/options.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 
@@ -115,11 +118,10 @@ ThreadNotes::~ThreadNotes() {
       others + std::min(threads_, usable_cores()) < usable_cores() + kNegligible) {
     return;
   }
-  fmt::print(
-      stderr,
-      "note: meanwhile other programs kept {:.1f} of {} cores busy: times are longer than on "
-      "a quiet machine\n",
-      std::min<double>(others, usable_cores()), usable_cores());
+  say(
+      fmt::format("note: meanwhile other programs kept {:.1f} of {} cores busy: times are longer "
+                  "than on a quiet machine",
+                  std::min<double>(others, usable_cores()), usable_cores()));
 }
 
 void TrainingFlags::add(CLI::App& command) {
@@ -190,10 +192,11 @@ std::shared_ptr<MobileNetV2> load_teacher(const std::string& path, const ModelIn
   return std::move(teacher.model);
 }
 
-void require_writable_file(const std::string& path) {
+std::unique_ptr<FileLock> claim_output(const std::string& path) {
   require_file(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path), path,
                "is no regular file");
   require_writable(path);
+  return std::make_unique<FileLock>(path + ".lock");
 }
 
 void print_conditions(const Machine& machine, int threads, const std::string& format) {
@@ -204,7 +207,12 @@ void print_conditions(const Machine& machine, int threads, const std::string& fo
 
 void print(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  require_file(std::fflush(stdout) == 0 && written, "standard output", "cannot write");
+  const bool flushed = std::fflush(stdout) == 0;
+  if (!(written && flushed) && errno == EPIPE) {
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+  }
+  require_file(written && flushed, "standard output", "cannot write: {}", std::strerror(errno));
 }
 
 void print(const Table& table, const std::string& format) {
@@ -212,7 +220,8 @@ void print(const Table& table, const std::string& format) {
 }
 
 void say(const std::string& line) {
-  fmt::print(stderr, "{}\n", line);
+  const std::string text = line + '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 }  // namespace edgeprune::commands

@@ -2,9 +2,11 @@
 // Options that several subcommands share, so that they are spelt and explained alike.
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/base/file_lock.h"
 #include "tools/cli/table.h"
 #include "tools/measurement/latency.h"
 #include "tools/measurement/load.h"
@@ -75,17 +77,20 @@ struct RecoveryFlags {
 /// normalised otherwise.
 std::shared_ptr<MobileNetV2> load_teacher(const std::string& path, const ModelInfo& student);
 
-/// Throws FileError unless a file can be written at `path`; a device or a pipe is no place for one
-/// either, as it would be replaced.
-void require_writable_file(const std::string& path);
+/// For a command that will write `path`: nobody else does as long as the result lives (it holds
+/// PATH.lock). Throws FileError, before any work, naming the process that writes it already, or if
+/// no file can be written there; a device or a pipe is no place for one either, as it would be
+/// replaced.
+std::unique_ptr<FileLock> claim_output(const std::string& path);
 
 /// Before tables in Markdown a line on stdout about the machine and the cores of so many threads.
 /// The other formats have it in every record.
 void print_conditions(const Machine& machine, int threads, const std::string& format);
-/// Prints on stdout; throws FileError if it cannot be written.
+/// Prints on stdout; throws FileError if it cannot be written. Ends the process as SIGPIPE does if
+/// the reader of stdout went away.
 void print(const std::string& text);
 void print(const Table& table, const std::string& format);
-/// A line on stderr.
+/// A line on stderr, if it can be written: no work is lost for a remark.
 void say(const std::string& line);
 
 }  // namespace edgeprune::commands

@@ -157,7 +157,7 @@ void run(const PruneOptions& o) {
   const ThreadScope threads(o.threads);
   require(o.dry_run || !o.out.empty(), "prune", "--out is missing (or ask for a --dry-run)");
   const Trajectory trajectory = o.parse();
-  if (!o.dry_run) require_writable(o.out);
+  const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);
   if (o.dry_run && !o.schedule.empty()) {
     print(plan(trajectory, checkpoint), o.format);

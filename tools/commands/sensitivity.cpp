@@ -58,9 +58,9 @@ void run(const SensitivityArguments& o) {
   options.levels.erase(std::unique(options.levels.begin(), options.levels.end()),
                        options.levels.end());
   const std::filesystem::path folder = o.folder;
-  std::filesystem::create_directories(folder);
+  make_folder(o.folder);
   const std::string log = (folder / "sensitivity.jsonl").string();
-  require_writable_file(log);
+  const auto claim = claim_output(log);
   const Sensitivity result = scan_sensitivity(checkpoint, training, options, log);
   const Machine machine = this_machine();
   print_conditions(machine, 1, o.format);

@@ -142,7 +142,7 @@ void run(const TrainArguments& o) {
   require(!o.data.location.empty(), "train", "--data is missing");
   require(o.width == 0 || o.model.empty(), "train",
           "--width is for --weights: a --model has the width that it has");
-  require_writable(o.out);
+  const auto claim = claim_output(o.out);
   require(o.training.options.patience == 0 || o.validation > 0, "train",
           "--patience needs images held out to tell whether training gets better: --val-split");
   auto [start, training, validation] = open_start(o);

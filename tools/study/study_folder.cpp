@@ -18,10 +18,8 @@ std::string inside(const std::string& folder, const std::string& name) {
 }
 
 /// The folder, made if need be.
-std::string make_folder(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(fs::path(path) / kModels, error);
-  require_file(!error, path, "cannot make a folder: {}", error.message());
+std::string with_models(const std::string& path) {
+  make_folder(inside(path, kModels));
   return path;
 }
 
@@ -38,20 +36,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StepTraining, accuracy_before, epochs, second
                                    seconds_spent, curve, parent_sha256)
 
 StudyFolder::StudyFolder(const std::string& path)
-    : path_(make_folder(path)), lock_(inside(path, kLock)) {
-  sweep();
-}
-
-/// What a kill can leave: temporary files, and the state of a training whose model was just saved.
-void StudyFolder::sweep() const {
-  for (const auto& folder : {fs::path(path_), fs::path(path_) / kModels}) {
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      const std::string file = entry.path().string();
-      const bool temporary = entry.path().extension().string().starts_with(".tmp");
-      const bool done = file.ends_with(".state") && fs::exists(file.substr(0, file.size() - 6));
-      if (temporary || done) fs::remove(entry.path());
-    }
-  }
+    : path_(with_models(path)), lock_(inside(path, kLock)) {
+  remove_abandoned(path_);
+  remove_abandoned(inside(path_, kModels));
 }
 
 void StudyFolder::claim(const nlohmann::json& study, bool resume, const nlohmann::json& about) {
@@ -93,7 +80,9 @@ std::string StudyFolder::runs_path() const {
 }
 
 bool StudyFolder::has_model(const std::string& id) const {
-  return fs::exists(model_path(id));
+  if (!fs::exists(model_path(id))) return false;
+  if (fs::exists(training_path(id))) fs::remove(state_path(id));
+  return true;
 }
 
 void StudyFolder::save_training(const std::string& id, const StepTraining& training) {

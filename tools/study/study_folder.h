@@ -29,8 +29,8 @@ struct StepTraining {
 
 class StudyFolder {
  public:
-  /// Makes the folder if there is none, and locks it. Throws FileError, also if another process is
-  /// at work in it.
+  /// Makes the folder if there is none, locks it, and removes the temporary files that a kill left.
+  /// Throws FileError, also if another process is at work in it.
   explicit StudyFolder(const std::string& path);
 
   /// Writes down what the study is, an object of one entry a setting, and `about` (about.h), which a
@@ -45,7 +45,7 @@ class StudyFolder {
   std::string state_path(const std::string& id) const;
   std::string runs_path() const;
 
-  /// Whether a step's model is done.
+  /// Whether a step's model is done. Its training's state then goes, which a kill may have left.
   bool has_model(const std::string& id) const;
   void save_training(const std::string& id, const StepTraining& training);
   /// Throws FileError if it is missing or damaged.
@@ -55,7 +55,6 @@ class StudyFolder {
 
  private:
   std::string training_path(const std::string& id) const;
-  void sweep() const;
 
   std::string path_;
   FileLock lock_;

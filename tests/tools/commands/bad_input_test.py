@@ -219,7 +219,7 @@ class BadInput(CommandTest):
                          "--warmup", 0, "--min-samples", 1, *arguments, **options)
 
     def test_samples_that_cannot_be_written(self):
-        self.latency("--samples", self.folder / "missing" / "s.jsonl", says="No such file")
+        self.latency("--samples", self.folder / "missing" / "s.jsonl", says="there is no folder")
         self.latency("--samples", self.folder, says=str(self.folder))
         self.latency("--samples", "/dev/full", says="/dev/full")
         self.assertFalse(os.path.isfile("/dev/full"), "replaced by a file")

@@ -77,11 +77,12 @@ class CommandTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
 
     @staticmethod
-    def start(*arguments, preexec_fn=None, stdout=subprocess.PIPE, cwd=None, **variables):
+    def start(*arguments, preexec_fn=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=None,
+              **variables):
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("EDGEPRUNE_DATA", "EDGEPRUNE_WEIGHTS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
         return subprocess.Popen([BINARY, *map(str, arguments)], env=environment | variables,
-                                stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+                                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
                                 text=True, preexec_fn=preexec_fn, cwd=cwd)
 
     def run_command(self, *arguments, **options):

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -45,22 +46,38 @@ TEST(StudyFolder, TrainingComesBack) {
 TEST(StudyFolder, WhatAKillLeavesIsSweptAway) {
   const testing::TemporaryFolder temporary;
   const auto touch = [&](const std::string& name) {
-    write_file_atomically(temporary.file(name), "x");
+    std::ofstream(temporary.file(name)) << "x";
+    return temporary.file(name);
   };
   { const StudyFolder folder(temporary.path()); }
-  for (const char* name :
-       {"models/done.safetensors", "models/done.safetensors.state", "models/half.safetensors.state",
-        "models/half.safetensors.tmp123", "study.json.tmp7", "notes.txt"}) {
+  const auto model = touch("models/.edgeprune-7-0.tmp"), study = touch(".edgeprune-123-4.tmp");
+  for (const char* name : {"models/done.safetensors", "models/done.safetensors.state",
+                           "models/half.safetensors.state"}) {
     touch(name);
   }
-  const StudyFolder folder(temporary.path());
+  StudyFolder folder(temporary.path());
+  folder.save_training("done", {});
+  EXPECT_FALSE(fs::exists(model));
+  EXPECT_FALSE(fs::exists(study));
   EXPECT_TRUE(folder.has_model("done"));
   EXPECT_FALSE(folder.has_model("half"));
   EXPECT_TRUE(fs::exists(folder.state_path("half"))) << "it goes on from there";
   EXPECT_FALSE(fs::exists(folder.state_path("done")));
-  EXPECT_FALSE(fs::exists(temporary.file("models/half.safetensors.tmp123")));
-  EXPECT_FALSE(fs::exists(temporary.file("study.json.tmp7")));
-  EXPECT_TRUE(fs::exists(temporary.file("notes.txt")));
+}
+
+TEST(StudyFolder, WhatIsNotTheStudysStays) {
+  const testing::TemporaryFolder temporary;
+  fs::create_directory(temporary.file("models"));
+  const std::vector<std::string> foreign = {"notes.tmp",
+                                            "x.tmpl",
+                                            "study.json.tmp7",
+                                            "models/half.safetensors.tmp123",
+                                            "models/mine.safetensors",
+                                            "models/mine.safetensors.state"};
+  for (const auto& name : foreign) std::ofstream(temporary.file(name)) << "kept";
+  const StudyFolder folder(temporary.path());
+  EXPECT_TRUE(folder.has_model("mine"));
+  for (const auto& name : foreign) EXPECT_TRUE(fs::exists(temporary.file(name))) << name;
 }
 
 TEST(StudyFolder, IsOneStudys) {
