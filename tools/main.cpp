@@ -47,7 +47,9 @@ int main(int argc, char** argv) try {
       "  EDGEPRUNE_SIMD      instruction set of the kernels, as --version lists them; default: the "
       "best\n"
       "  XDG_CACHE_HOME      where the fastest kernels are remembered; default: ~/.cache\n"
-      "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
+      "Exit status: 0 done, 1 failed, 2 wrong usage (an option is unknown, missing, out of its "
+      "range, or "
+      "excludes another), 130 interrupted.");
   namespace commands = edgeprune::commands;
   for (const auto add : commands::kCommands) add(app);
   edgeprune::simd::pin_target_from_environment();

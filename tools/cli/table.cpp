@@ -29,7 +29,8 @@ nlohmann::ordered_json cell_json(const Cell& cell) {
   return std::visit(Overloaded{[](std::monostate) { return Json(); },
                                [](const std::string& text) { return Json(text); },
                                [](int64_t value) { return Json(value); },
-                               [](const Number& number) { return Json(number.value); }},
+                               [](const Number& number) { return Json(number.value); },
+                               [](const Structured& both) { return both.json; }},
                     cell);
 }
 
@@ -64,7 +65,8 @@ std::string cell_text(const Cell& cell) {
   return std::visit(Overloaded{[](std::monostate) { return std::string(); },
                                [](const std::string& text) { return text; },
                                [](int64_t value) { return std::to_string(value); },
-                               [](const Number& number) { return number_text(number); }},
+                               [](const Number& number) { return number_text(number); },
+                               [](const Structured& both) { return both.text; }},
                     cell);
 }
 

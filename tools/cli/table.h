@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/base/json.h"
 #include "engine/base/names.h"
 
 namespace edgeprune {
@@ -34,8 +35,14 @@ struct Number {
   int precision;
 };
 
+/// What programs read otherwise than people: "[32,3,3,3]" is an array of four numbers in JSON.
+struct Structured {
+  std::string text;
+  nlohmann::ordered_json json;
+};
+
 /// std::monostate is an empty cell.
-using Cell = std::variant<std::monostate, std::string, int64_t, Number>;
+using Cell = std::variant<std::monostate, std::string, int64_t, Number, Structured>;
 
 /// A cell as Markdown and CSV show it, not yet escaped.
 std::string cell_text(const Cell& cell);

@@ -21,8 +21,8 @@ namespace {
 struct BreakevenArguments {
   LoadingFlags loading;
   std::string model, folder = "breakeven", format = "md";
-  std::vector<int> batches{1, 64}, threads{1, 2};
-  std::vector<double> levels{0, 30, 50, 60, 70, 80, 90, 95};
+  std::vector<int> batches{1, 64}, threads;
+  std::vector<double> levels{0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
   LatencyOptions measurement;
   bool pin = false;
 };
@@ -47,7 +47,7 @@ void print_sweep(const Sweep& sweep) {
 void run(const BreakevenArguments& o) {
   if (o.pin) pin_threads();
   const InterruptGuard guard;
-  const std::vector<double> levels = parse_levels(o.levels);
+  const std::vector<double> levels = sorted_levels(o.levels);
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
   const ThreadNotes notes(most_threads);
   const Checkpoint checkpoint = o.loading.load(o.model);
@@ -83,7 +83,10 @@ void add_breakeven(CLI::App& app) {
   auto o = std::make_shared<BreakevenArguments>();
   command->add_option("--model", o->model, "checkpoint to prune, in memory")->required();
   add_input_size(*command, o->loading.input_size);
-  command->add_option("--levels", o->levels, "percent of the prunable weights to zero")
+  command
+      ->add_option("--levels", o->levels,
+                   "parts of the prunable weights to zero, as 0.5,0.9 or 50%,90%")
+      ->transform(fraction())
       ->delimiter(',')
       ->capture_default_str();
   add_batches_and_threads(*command, o->batches, o->threads);

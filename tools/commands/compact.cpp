@@ -37,7 +37,8 @@ Dataset images_for(const CompactArguments& o, const Sight& sight) {
 void run(const CompactArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
-  require(o.dry_run || !o.out.empty(), "compact", "--out is missing (or ask for a --dry-run)");
+  require_usage(o.dry_run || !o.out.empty(), "compact",
+                "--out is missing (or ask for a --dry-run)");
   const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint masked = o.loading.load(o.model);
   const ChannelPlan plan = plan_dead_channels(*masked.model);
@@ -79,9 +80,10 @@ void add_compact(CLI::App& app) {
   o->data.add(*command)->description(
       "test images to compare the logits of both models on (see eval --help; "
       "default: the synthetic set)");
-  command->add_option("--images", o->images, "so many of them")
+  command->add_option("--limit", o->images, "so many of them")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
+  add_former_name(*command, "--images", o->images);
   command->add_flag("--dry-run", o->dry_run, "only say what would go, what would not, and why");
   add_threads(*command, o->threads);
   add_format(*command, o->format);

@@ -76,7 +76,7 @@ ReadOptions DataFlags::reading(const Sight& sight, int64_t limit, uint64_t seed)
 
 Dataset DataFlags::open(const char* command, Split split, const Sight& sight, int64_t limit,
                         uint64_t seed) const {
-  require(!location.empty(), command, "--data is missing");
+  require_usage(!location.empty(), command, "--data is missing");
   Dataset dataset = open_dataset(location, split, reading(sight, limit, seed));
   const auto larger = std::ranges::count_if(dataset.images, [&](const Image& image) {
     return std::max(image.height, image.width) > sight.input_size;

@@ -28,8 +28,7 @@ struct DataFlags {
   CLI::Option* add(CLI::App& command);
   /// As ReadOptions with a line on stderr for what is to be said.
   ReadOptions reading(const Sight& sight, int64_t limit = 0, uint64_t seed = 0) const;
-  /// Throws std::invalid_argument("[command] --data is missing") if it is; else what
-  /// open_dataset() throws.
+  /// It is wrong usage if --data is missing. Throws what open_dataset() throws.
   Dataset open(const char* command, Split split, const Sight& sight, int64_t limit = 0,
                uint64_t seed = 0) const;
   /// {training, validation} images, of each class some to train on; without `held_out` a tenth of

@@ -111,7 +111,7 @@ void run(const EvalArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
-  require(!o.data.location.empty(), "eval", "--data is missing");
+  require_usage(!o.data.location.empty(), "eval", "--data is missing");
   if (!o.confusion.empty()) require_confusion_file(o.confusion);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset data =
@@ -158,7 +158,8 @@ void run(const EvalArguments& o) {
     }
     if (several) {
       const LogitDifference difference = compare_logits(first, result.logits);
-      row.push_back(fmt::format("{:.1e}", difference.largest));
+      row.push_back(
+          Structured{fmt::format("{:.1e}", difference.largest), double(difference.largest)});
       row.push_back(difference.labels_changed);
       row.push_back(difference.ties);
     }

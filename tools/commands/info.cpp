@@ -31,9 +31,12 @@ Table layers_table(const ModelSummary& summary) {
     return Number{100.0 * (1.0 - double(nonzeros) / double(count)), 2};
   };
   for (const LayerSummary& layer : summary.layers) {
-    table.add_row({layer.name, layer.kind, layer.weight.to_string(), layer.output, layer.parameters,
-                   layer.nonzeros, sparsity(layer.parameters, layer.nonzeros), layer.multiply_adds,
-                   layer.nonzero_multiply_adds});
+    table.add_row(
+        {layer.name, layer.kind,
+         Structured{layer.weight.to_string(), parse_json(layer.weight.to_string(), "shape")},
+         Structured{layer.output, parse_json(layer.output, "shape")}, layer.parameters,
+         layer.nonzeros, sparsity(layer.parameters, layer.nonzeros), layer.multiply_adds,
+         layer.nonzero_multiply_adds});
   }
   table.add_row({"all prunable",
                  {},
@@ -56,6 +59,25 @@ Table layers_table(const ModelSummary& summary) {
   return table;
 }
 
+/// All of it as one object, whose member "layers" is the table.
+std::string info_json(const InfoArguments& o, const Checkpoint& checkpoint, const Table& layers) {
+  const Architecture& architecture = checkpoint.model->architecture();
+  const nlohmann::ordered_json info = {
+      {"model", o.model},
+      {"sha256", checkpoint.sha256},
+      {"bytes", std::filesystem::file_size(o.model)},
+      {"network", "mobilenet_v2"},
+      {"width", architecture.width},
+      {"input_size", architecture.input_size},
+      {"resize", to_string(checkpoint.info.resize)},
+      {"mean", checkpoint.info.mean},
+      {"std", checkpoint.info.std},
+      {"classes", checkpoint.info.classes},
+      {"history", checkpoint.info.history},
+      {"layers", nlohmann::ordered_json::parse(layers.render(Format::json))}};
+  return info.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 void run(const InfoArguments& o) {
   const Checkpoint checkpoint = o.loading.load(o.model);
   const Architecture& architecture = checkpoint.model->architecture();
@@ -70,7 +92,9 @@ void run(const InfoArguments& o) {
     }
     print("\n");
   }
-  print(layers_table(summarize(*checkpoint.model)), o.format);
+  const Table layers = layers_table(summarize(*checkpoint.model));
+  if (o.format == "json") return print(info_json(o, checkpoint, layers));
+  print(layers, o.format);
 }
 
 }  // namespace
@@ -82,7 +106,11 @@ void add_info(CLI::App& app) {
   auto o = std::make_shared<InfoArguments>();
   add_model(*command, o->model, o->loading);
   add_format(*command, o->format);
-  command->footer("Example:\n  edgeprune info --model pruned.safetensors");
+  command->footer(
+      "Examples:\n"
+      "  edgeprune info --model pruned.safetensors\n"
+      "  edgeprune info --model pruned.safetensors --format json | jq .classes\n"
+      "JSON is an object: input size, classes and history beside the layers.");
   command->callback([o] { run(*o); });
 }
 

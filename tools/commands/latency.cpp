@@ -23,7 +23,7 @@ namespace {
 struct LatencyArguments {
   LoadingFlags loading;
   std::vector<std::string> models, engines{"dense", "sparse", "auto"};
-  std::vector<int> batches{1, 64}, threads{1};
+  std::vector<int> batches{1, 64}, threads;
   LatencyOptions measurement;
   std::string samples, format = "md";
   bool pin = false, explain = false, retime = false;

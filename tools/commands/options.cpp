@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +21,30 @@
 
 namespace edgeprune::commands {
 
+CLI::Validator fraction(bool whole) {
+  return CLI::Validator(
+      [whole](std::string& text) -> std::string {
+        const bool percent = text.ends_with('%');
+        const char* end = text.data() + text.size() - (percent ? 1 : 0);
+        double value = 0;
+        const auto [rest, error] = std::from_chars(text.data(), end, value);
+        if (percent) value /= 100;
+        const bool inside = value >= 0 && (value < 1 || (whole && value == 1));  // no NaN is
+        if (error != std::errc() || rest != end || !inside) {
+          return fmt::format(
+              "expected a fraction in [0, 1{}, as 0.5, or a percentage, as 50%, got {}",
+              whole ? ']' : ')', text);
+        }
+        text = fmt::format("{}", value);
+        return "";
+      },
+      "");
+}
+
+void add_former_name(CLI::App& command, const std::string& name, int64_t& count) {
+  command.add_option(name, count)->check(CLI::PositiveNumber)->group("");
+}
+
 CLI::Option* add_weights(CLI::App& command, std::string& weights) {
   return command.add_option(
       "--weights", weights,
@@ -30,8 +55,8 @@ CLI::Option* add_weights(CLI::App& command, std::string& weights) {
 std::string weights_or_default(const std::string& weights) {
   if (!weights.empty()) return weights;
   const char* environment = std::getenv("EDGEPRUNE_WEIGHTS");
-  require(environment != nullptr && *environment != '\0', "weights",
-          "nothing to start from: give --weights (a .pth or .safetensors file, or 'random')");
+  require_usage(environment != nullptr && *environment != '\0', "weights",
+                "nothing to start from: give --weights (a .pth or .safetensors file, or 'random')");
   return environment;
 }
 
@@ -54,10 +79,11 @@ void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
       ->delimiter(',')
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  threads = {usable_cores()};
   command.add_option("--threads", threads, "CPU threads; one or more counts")
       ->delimiter(',')
       ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+      ->default_str("usable cores");
 }
 
 void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin) {

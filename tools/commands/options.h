@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/check.h"
 #include "engine/base/file_lock.h"
 #include "tools/cli/table.h"
 #include "tools/measurement/latency.h"
@@ -16,15 +17,30 @@
 
 namespace edgeprune::commands {
 
+/// Throws CLI::ValidationError("[where] message"), upon which main() ends with the status of wrong
+/// usage, for what the command line lacks, or holds that does not go together.
+template <typename... Args>
+void require_usage(bool ok, const char* where, fmt::format_string<Args...> message,
+                   Args&&... args) {
+  if (ok) return;
+  throw CLI::ValidationError(
+      fmt::format("[{}] {}", where, fmt::format(message, std::forward<Args>(args)...)));
+}
+
 /// Only the names of a table (engine/base/names.h) are taken.
 template <typename Table>
 CLI::Validator choices(const Table& table) {
   return CLI::IsMember(names_of(table));
 }
 
+/// For transform(): "0.5" and "50%" are both 0.5, and "50" is neither. In [0, 1), or [0, 1] if `whole`.
+CLI::Validator fraction(bool whole = false);
+
+/// A count under the name that its option had before version 0.2: still taken, not shown.
+void add_former_name(CLI::App& command, const std::string& name, int64_t& count);
+
 CLI::Option* add_weights(CLI::App& command, std::string& weights);
-/// What add_weights() read, else $EDGEPRUNE_WEIGHTS; throws std::invalid_argument if neither is
-/// given. (CLI11's own environment default would count as given beside an option that excludes this
+/// What add_weights() read, else $EDGEPRUNE_WEIGHTS; it is wrong usage if neither is given. (CLI11's own environment default would count as given beside an option that excludes this
 /// one.)
 std::string weights_or_default(const std::string& weights);
 void add_engine(CLI::App& command, std::string& engine);

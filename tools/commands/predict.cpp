@@ -40,13 +40,21 @@ struct PredictArguments {
 };
 
 std::vector<Cell> top_row(const std::string& image, std::span<const float> logits,
-                          const std::vector<std::string>& classes, size_t top) {
+                          const std::vector<std::string>& classes, size_t top, bool json) {
   const std::vector<double> probabilities = softmax(logits);
   std::vector<size_t> order(classes.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
   std::vector<Cell> row{image};
+  if (json) {
+    auto best = nlohmann::ordered_json::array();
+    for (size_t i = 0; i < top; ++i) {
+      best.push_back({{"class", classes[order[i]]}, {"percent", 100 * probabilities[order[i]]}});
+    }
+    row.push_back(Structured{"", std::move(best)});
+    return row;
+  }
   for (size_t i = 0; i < top; ++i) {
     row.push_back(classes[order[i]]);
     row.push_back(Number{100 * probabilities[order[i]], 1});
@@ -98,10 +106,20 @@ std::vector<std::string> images_of(const PredictArguments& o) {
   return images;
 }
 
+/// A class's name is a value in JSON, not a key.
+bool for_programs(const PredictArguments& o) {
+  return o.format == "json";
+}
+
 std::vector<Column> columns_of(const PredictArguments& o, const std::vector<std::string>& classes,
                                size_t top) {
   std::vector<Column> columns{{"image", "image", Align::left}};
   if (o.probabilities) columns.push_back({"class", "class", Align::left});
+  if (for_programs(o)) {
+    const char* key = o.logits ? "logits" : o.probabilities ? "probabilities" : "top";
+    columns.push_back({key, key});
+    return columns;
+  }
   if (o.logits || o.probabilities) {
     for (const std::string& name : classes) columns.push_back({name, name});
     return columns;
@@ -113,18 +131,30 @@ std::vector<Column> columns_of(const PredictArguments& o, const std::vector<std:
   return columns;
 }
 
+/// A cell a class, or all of them in one for programs.
+void add_values(const PredictArguments& o, std::span<const double> values, int precision,
+                const char* key, const std::vector<std::string>& classes, std::vector<Cell>& row) {
+  auto all = nlohmann::ordered_json::array();
+  for (size_t c = 0; c < classes.size(); ++c) {
+    all.push_back({{"class", classes[c]}, {key, values[c]}});
+    if (!for_programs(o)) row.push_back(Number{values[c], precision});
+  }
+  if (for_programs(o)) row.push_back(Structured{"", std::move(all)});
+}
+
 std::vector<Cell> row_of(const PredictArguments& o, const std::string& path,
                          std::span<const float> logits, const std::vector<std::string>& classes,
                          size_t top) {
-  if (!o.logits && !o.probabilities) return top_row(path, logits, classes, top);
+  if (!o.logits && !o.probabilities) return top_row(path, logits, classes, top, for_programs(o));
   std::vector<Cell> row{path};
   if (o.logits) {
-    for (const float logit : logits) row.push_back(Number{logit, 5});
+    const std::vector<double> values(logits.begin(), logits.end());
+    add_values(o, values, 5, "logit", classes, row);
     return row;
   }
   const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
   row.push_back(classes[static_cast<size_t>(best)]);
-  for (const double probability : softmax(logits)) row.push_back(Number{probability, 6});
+  add_values(o, softmax(logits), 6, "probability", classes, row);
   return row;
 }
 

@@ -109,9 +109,9 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
 
 /// Prunes, fine-tunes, and so on, and saves the last model that is good enough.
 void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& checkpoint) {
-  require(!o.data.location.empty(), "prune", "--data is missing: {}",
-          trajectory.steps.size() > 1 ? "a schedule of several steps fine-tunes in between"
-                                      : "what is asked for takes images");
+  require_usage(!o.data.location.empty(), "prune", "--data is missing: {}",
+                trajectory.steps.size() > 1 ? "a schedule of several steps fine-tunes in between"
+                                            : "what is asked for takes images");
   const ModelSummary whole = summarize_unpruned(*checkpoint.model);
   const Sight sight = sight_of(checkpoint);
   std::optional<int64_t> held_out = o.validation;
@@ -155,7 +155,7 @@ void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& c
 void run(const PruneOptions& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
-  require(o.dry_run || !o.out.empty(), "prune", "--out is missing (or ask for a --dry-run)");
+  require_usage(o.dry_run || !o.out.empty(), "prune", "--out is missing (or ask for a --dry-run)");
   const Trajectory trajectory = o.parse();
   const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);

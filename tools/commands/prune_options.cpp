@@ -13,7 +13,9 @@ void add_what_goes(CLI::App& command, PruneOptions& o) {
       ->check(choices(kMethods));
   command
       .add_option("--sparsity", o.sparsity,
-                  "target: fraction of the prunable weights (of each layer's or group's channels)")
+                  "target: part of the prunable weights (of each layer's or group's channels), as "
+                  "0.5 or 50%")
+      ->transform(fraction())
       ->required();
   command.add_option("--mode", o.mode, "what becomes of channels: " + explained(kPruneModes))
       ->check(choices(kPruneModes))
@@ -33,9 +35,9 @@ void add_what_goes(CLI::App& command, PruneOptions& o) {
       ->delimiter(',');
   command
       .add_option("--min-density", o.limits.min_density,
-                  "every layer keeps at least this fraction of its weights (of its or its group's "
-                  "channels)")
-      ->check(CLI::Range(0.0, 1.0))
+                  "every layer keeps at least this part of its weights (of its or its group's "
+                  "channels), as 0.1 or 10%")
+      ->transform(fraction(true))
       ->capture_default_str();
 }
 
@@ -45,7 +47,9 @@ void add_when(CLI::App& command, PruneOptions& o) {
                   fmt::format("at once, or in steps with fine-tuning after each: {}. Default: {}",
                               explained(kPruningSchedules), to_string(kDefaultSchedule)))
       ->check(choices(kPruningSchedules));
-  command.add_option("--step", o.steps.step, "of exact and compounding")->capture_default_str();
+  command.add_option("--step", o.steps.step, "of exact and compounding, as 0.1 or 10%")
+      ->transform(fraction())
+      ->capture_default_str();
   command.add_option("--steps", o.steps.cubic_steps, "of cubic: how many")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -70,8 +74,8 @@ void add_fine_tuning(CLI::App& command, PruneOptions& o) {
   command
       .add_option("--min-accuracy", o.min_accuracy,
                   "stop before the accuracy on training images held out falls below this "
-                  "(fraction: 0.85), with the last model that is not as the result")
-      ->check(CLI::Range(0.0, 1.0));
+                  "(0.85 or 85%), with the last model that is not as the result")
+      ->transform(fraction(true));
   command
       .add_option("--val-split", o.validation,
                   "training images held out, on which accuracy is taken; 0: it is taken on the "
@@ -110,16 +114,17 @@ Trajectory PruneOptions::parse() const {
   each.strict = strict;
   each.training.epochs = epochs.value_or(at_once ? 0 : 2);
   const bool grouped = each.prune.mode != PruneMode::mask;
-  require(!grouped || is_structured(each.prune.method), "prune",
-          "--mode {} is for --method channel, not {}", mode, method);
-  require(grouped || (groups.round_to == 1 && groups.min_channels == 1), "prune",
-          "--round-to and --min-channels are for --mode group-mask and compact");
-  require(each.training.epochs > 0 || (!each.recovery.rewind && !each.recovery.distillation),
-          "prune", "--rewind and --distill are for fine-tuning: give --epochs");
-  require(each.recovery.distillation || teacher.empty(), "prune", "--teacher is for --distill");
-  require(min_accuracy == 0 || validation != 0, "prune",
-          "--min-accuracy wants images held out (--val-split above 0): the test set chooses "
-          "nothing");
+  require_usage(!grouped || is_structured(each.prune.method), "prune",
+                "--mode {} is for --method channel, not {}", mode, method);
+  require_usage(grouped || (groups.round_to == 1 && groups.min_channels == 1), "prune",
+                "--round-to and --min-channels are for --mode group-mask and compact");
+  require_usage(each.training.epochs > 0 || (!each.recovery.rewind && !each.recovery.distillation),
+                "prune", "--rewind and --distill are for fine-tuning: give --epochs");
+  require_usage(each.recovery.distillation || teacher.empty(), "prune",
+                "--teacher is for --distill");
+  require_usage(min_accuracy == 0 || validation != 0, "prune",
+                "--min-accuracy wants images held out (--val-split above 0): the test set chooses "
+                "nothing");
   trajectory.steps = pruning_steps(each.schedule, each.prune.method, sparsity, steps);
   trajectory.min_accuracy = min_accuracy;
   trajectory.state = out;

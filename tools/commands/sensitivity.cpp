@@ -48,7 +48,7 @@ void run(const SensitivityArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
-  require(!o.data.location.empty(), "sensitivity", "--data is missing");
+  require_usage(!o.data.location.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
   options.method = value_of("method", kLayerMethods, o.method);
   Checkpoint checkpoint = o.loading.load(o.model);
@@ -92,11 +92,13 @@ void add_sensitivity(CLI::App& app) {
   command->add_option("--method", o->method, explained(kLayerMethods))
       ->check(choices(kLayerMethods))
       ->capture_default_str();
-  command->add_option("--levels", o->scan.levels, "fractions of the layer to zero")
+  command
+      ->add_option("--levels", o->scan.levels, "parts of the layer to zero, as 0.5,0.9 or 50%,90%")
+      ->transform(fraction())
       ->delimiter(',')
       ->capture_default_str();
   command
-      ->add_option("--images", o->scan.images,
+      ->add_option("--limit", o->scan.images,
                    "training images, held out from --bn-recalibrate, to measure accuracy on (not "
                    "the test set, which must choose nothing)")
       ->check(CLI::PositiveNumber)
@@ -107,6 +109,7 @@ void add_sensitivity(CLI::App& app) {
                    "they stay as they are")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  add_former_name(*command, "--images", o->scan.images);
   command->add_option("--seed", o->scan.seed, "which images are held out")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -73,13 +73,13 @@ void run(const StudyArguments& o, const CLI::App& command) {
   if (command.count("--seed") > 0) study.seeds = {o.training.options.seed};
   const StudyPlan plan = chosen_plan(own, command);
   if (o.dry_run) return print_plan(own, plan);
-  require(!study.folder.empty(), "study", "--out is missing (or ask for a --dry-run)");
+  require_usage(!study.folder.empty(), "study", "--out is missing (or ask for a --dry-run)");
   const ThreadScope threads(study.threads);
   const ThreadNotes notes(study.threads);
   if (o.remeasure) {
     remeasure_study(plan, study, say);
   } else {
-    require(!o.data.location.empty(), "study", "--data is missing");
+    require_usage(!o.data.location.empty(), "study", "--data is missing");
     study.data = o.data.location;
     study.skip_bad_images = o.data.skip_bad_images;
     study.weights = weights_or_default(study.weights);

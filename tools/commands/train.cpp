@@ -79,8 +79,8 @@ TrainingStart open_start(const TrainArguments& o) {
 /// The training's options with what is asked for to recover accuracy.
 TrainOptions training_options(const TrainArguments& o, const ModelInfo& info) {
   Recovery recovery = o.recovery.parse();
-  require(recovery.distillation.has_value() == !o.teacher.empty(), "train",
-          "--distill and --teacher go together");
+  require_usage(recovery.distillation.has_value() == !o.teacher.empty(), "train",
+                "--distill and --teacher go together");
   if (recovery.distillation) recovery.teacher = load_teacher(o.teacher, info);
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
@@ -139,9 +139,9 @@ void run(const TrainArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
-  require(!o.data.location.empty(), "train", "--data is missing");
-  require(o.width == 0 || o.model.empty(), "train",
-          "--width is for --weights: a --model has the width that it has");
+  require_usage(!o.data.location.empty(), "train", "--data is missing");
+  require_usage(o.width == 0 || o.model.empty(), "train",
+                "--width is for --weights: a --model has the width that it has");
   const auto claim = claim_output(o.out);
   require(o.training.options.patience == 0 || o.validation > 0, "train",
           "--patience needs images held out to tell whether training gets better: --val-split");
@@ -192,7 +192,8 @@ void run(const TrainArguments& o) {
     say(fmt::format("batch norm recalibrated on {} images: test {:.2f} %",
                     std::min(options.bn_recalibrate, training.size()), 100 * accuracy));
   }
-  info.history.push_back(training_step(options, result, start.sha256));
+  info.history.push_back(training_step(options, result, start.sha256, training,
+                                       o.validation > 0 ? &validation : nullptr));
   save_checkpoint(o.out, model, info, parse_storage(o.store));
   std::filesystem::remove(state);
   if (std::ssize(result.epochs) < options.epochs) {

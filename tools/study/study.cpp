@@ -192,7 +192,7 @@ class Study {
     } else {
       result = train(*model.model, model.info, data_.training, nullptr, zeros_to_keep(model, say_),
                      training, state, on_epoch);
-      model.info.history.push_back(training_step(training, result, model.sha256));
+      model.info.history.push_back(training_step(training, result, model.sha256, data_.training));
     }
     add(result, done);
     folder_.save_training(step.id, done);

@@ -83,15 +83,14 @@ std::string to_string(const BreakEvenRange& result) {
   return at == earliest && at == latest ? at : fmt::format("{} ({} to {})", at, earliest, latest);
 }
 
-std::vector<double> parse_levels(std::vector<double> percentages) {
-  require(!percentages.empty(), "levels", "there are none");
-  for (double& level : percentages) {
-    require(level >= 0 && level < 100, "levels", "expected percentages in [0, 100), got {}", level);
-    level /= 100;
+std::vector<double> sorted_levels(std::vector<double> levels) {
+  require(!levels.empty(), "levels", "there are none");
+  for (const double level : levels) {
+    require(level >= 0 && level < 1, "levels", "expected fractions in [0, 1), got {}", level);
   }
-  std::sort(percentages.begin(), percentages.end());
-  percentages.erase(std::unique(percentages.begin(), percentages.end()), percentages.end());
-  return percentages;
+  std::sort(levels.begin(), levels.end());
+  levels.erase(std::unique(levels.begin(), levels.end()), levels.end());
+  return levels;
 }
 
 std::vector<PrunedGraph> prune_to_levels(MobileNetV2& model, const std::vector<double>& levels) {

@@ -40,9 +40,9 @@ struct PrunedGraph {
   double level = 0;  ///< fraction of all prunable weights that are zero
   std::shared_ptr<const inference::Graph> graph;
 };
-/// Percentages in ascending order, each once, as fractions. Throws std::invalid_argument unless
-/// there are any and all are in [0, 100).
-std::vector<double> parse_levels(std::vector<double> percentages);
+/// In ascending order, each once. Throws std::invalid_argument unless there are any and all are in
+/// [0, 1).
+std::vector<double> sorted_levels(std::vector<double> levels);
 /// Prunes by global magnitude, in place, to each of the ascending levels in turn. Throws
 /// std::invalid_argument if more than a level is zero already (one that is met already, to a tenth
 /// of a percent, is left as it is).

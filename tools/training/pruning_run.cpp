@@ -59,7 +59,7 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
 
   if (options.rewinding) say(describe(*options.rewinding, options.epochs));
   result.training = train(model, info, training, nullptr, pruned.masks, options, state, on_epoch);
-  nlohmann::json tuned = training_step(options, result.training, "");
+  nlohmann::json tuned = training_step(options, result.training, "", training);
   tuned.erase("parent");  // the pruned model, which is in no file
   info.history.push_back(tuned);
   return result;

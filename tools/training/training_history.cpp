@@ -1,6 +1,7 @@
 #include "tools/training/training_history.h"
 
 #include "engine/base/check.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune {
 
@@ -16,7 +17,8 @@ nlohmann::json refinements(const TrainOptions& options) {
 }
 
 nlohmann::json training_step(const TrainOptions& options, const TrainResult& result,
-                             const std::string& parent_sha256) {
+                             const std::string& parent_sha256, const Dataset& training,
+                             const Dataset* validation) {
   nlohmann::json step = {{"step", "train"},
                          {"epochs", options.epochs},
                          {"chosen_epoch", result.chosen_epoch},
@@ -26,8 +28,19 @@ nlohmann::json training_step(const TrainOptions& options, const TrainResult& res
                          {"weight_decay", options.weight_decay},
                          {"batch", options.batch},
                          {"seed", options.seed},
-                         {"parent", parent_sha256}};
+                         {"parent", parent_sha256},
+                         {"data", as_utf8(training.source)},
+                         {"split", to_string(Split::train)},
+                         {"images", training.size()}};
   step.update(refinements(options));
+  if (result.chosen_epoch > 0) {
+    const EpochResult& chosen = result.epochs.at(static_cast<size_t>(result.chosen_epoch - 1));
+    step["accuracy"] = chosen.accuracy;
+    if (chosen.validation_accuracy && validation != nullptr) {
+      step["validation"] = {{"images", validation->size()},
+                            {"accuracy", *chosen.validation_accuracy}};
+    }
+  }
   if (std::ssize(result.epochs) < options.epochs) step["stopped_after"] = result.epochs.size();
   if (options.bn_recalibrate > 0) step["bn_recalibrate"] = options.bn_recalibrate;
   if (options.distillation) step["distill"] = to_string(*options.distillation);

@@ -11,9 +11,11 @@ namespace edgeprune {
 nlohmann::json refinements(const TrainOptions& options);
 
 /// The entry of one training, {"step": "train", "epochs": ..., "schedule": ..., ...}: everything
-/// that decided it but the data.
+/// that decided it, and what came of it: "accuracy" is the chosen epoch's on its training images,
+/// as a fraction, and "validation" of those held out.
 nlohmann::json training_step(const TrainOptions& options, const TrainResult& result,
-                             const std::string& parent_sha256);
+                             const std::string& parent_sha256, const Dataset& training,
+                             const Dataset* validation = nullptr);
 
 /// The baseline's training: the last one of the history in front of the first pruning. Throws
 /// std::invalid_argument if there is none. (Histories older than the "schedule" entry are of

@@ -55,6 +55,14 @@ TEST(Table, JsonKeepsFullPrecisionTypesAndColumnOrder) {
   EXPECT_EQ(text.back(), '\n');
 }
 
+TEST(Table, WhatIsStructuredIsTextForPeopleAndJsonForPrograms) {
+  Table table({Column{"shape", "shape"}});
+  table.add_row({Structured{"[3,4]", {3, 4}}});
+  EXPECT_EQ(table.render(Format::csv), "shape\n\"[3,4]\"\n");
+  EXPECT_EQ(nlohmann::json::parse(table.render(Format::json))[0]["shape"],
+            nlohmann::json::array({3, 4}));
+}
+
 TEST(Table, JsonHoldsIntegersThatADoubleCannot) {
   Table table({Column{"n", "n"}});
   table.add_row({std::numeric_limits<int64_t>::max()});

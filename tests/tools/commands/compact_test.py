@@ -21,12 +21,11 @@ class Compact(CommandTest):
 
     def compact(self, masked, *flags):
         out = self.folder / "compacted.safetensors"
-        return out, by_name(self.json_of("compact", "--model", masked, "--out", out, "--images", 60, *flags))
+        return out, by_name(self.json_of("compact", "--model", masked, "--out", out, "--limit", 60, *flags))
 
     def logits(self, model, image, engine="dense"):
         row = self.json_of("predict", "--model", model, "--logits", "--engine", engine, image)[0]
-        row.pop("image")
-        return list(row.values())
+        return [entry["logit"] for entry in row["logits"]]
 
     def test_a_masked_model_becomes_a_small_one_that_computes_the_same(self):
         masked, planned = self.prune("group-mask")
@@ -39,7 +38,7 @@ class Compact(CommandTest):
         self.assertLess(rows["multiply-adds"]["left_percent"], 35)
         self.assertEqual(rows["file bytes"]["before"], masked.stat().st_size)
         self.assertEqual(rows["file bytes"]["after"], small.stat().st_size)
-        totals = {row["layer"]: row for row in self.json_of("info", "--model", small)}
+        totals = {row["layer"]: row for row in self.json_of("info", "--model", small)["layers"]}
         self.assertEqual(totals["all parameters"]["parameters"], rows["parameters"]["after"])
         self.assertEqual(totals["all prunable"]["sparsity_percent"], 0)
         steps = [step["step"] for step in json.loads(read_safetensors(small)[1]["history"])]
@@ -130,24 +129,24 @@ class Compact(CommandTest):
     def test_in_place(self):
         masked, _ = self.prune("group-mask")
         size = masked.stat().st_size
-        rows = by_name(self.json_of("compact", "--model", masked, "--out", masked, "--images", 10))
+        rows = by_name(self.json_of("compact", "--model", masked, "--out", masked, "--limit", 10))
         self.assertEqual((rows["file bytes"]["before"], rows["file bytes"]["after"]), (size, masked.stat().st_size))
 
     def test_bad_options(self):
         out = self.folder / "out.safetensors"
         prune = ("prune", "--model", self.base, "--out", out, "--sparsity", 0.5, "--method")
-        self.fail(*prune, "magnitude", "--mode", "compact", says="--mode compact is for --method channel")
+        self.fail(*prune, "magnitude", "--mode", "compact", says="--mode compact is for --method channel", code=2)
         self.fail(*prune, "channel", "--mode", "shrink", says="shrink", code=2)
-        self.fail(*prune, "channel", "--round-to", 8, says="--round-to")
+        self.fail(*prune, "channel", "--round-to", 8, says="--round-to", code=2)
         self.fail(*prune, "channel", "--mode", "compact", "--round-to", 0, says="--round-to", code=2)
         self.fail(*prune, "channel", "--mode", "compact", "--min-channels", -1, says="--min-channels", code=2)
         for sparsity in ("1.0", "-0.1", "nan", "inf"):
             self.fail("prune", "--model", self.base, "--method", "channel", "--mode", "compact",
-                      f"--sparsity={sparsity}", "--out", out, says="[0, 1)")
-        self.fail("compact", "--model", self.base, says="--out is missing")
+                      f"--sparsity={sparsity}", "--out", out, says="[0, 1)", code=2)
+        self.fail("compact", "--model", self.base, says="--out is missing", code=2)
         self.fail("compact", "--out", out, says="--model", code=2)
         self.fail("compact", "--model", self.folder / "missing", "--out", out, says="missing")
-        self.fail("compact", "--model", self.base, "--out", out, "--images", 0, says="--images", code=2)
+        self.fail("compact", "--model", self.base, "--out", out, "--limit", 0, says="--limit", code=2)
 
     def test_bad_models_and_data(self):
         masked, _ = self.prune("group-mask")

@@ -105,7 +105,7 @@ class Data(CommandTest):
         self.assertEqual(json.loads(metadata["classes"]), ["caf\\xE9", "dog"])
         self.assertEqual(self.json_of("eval", "--model", self.out, "--data", self.data)[0]["images"], 12)
         image = os.fsdecode(os.path.join(data, b"test", b"caf\xe9", b"\xff.bmp"))
-        self.assertIn(self.json_of("predict", "--model", self.out, image)[0]["top1"], ["caf\\xE9", "dog"])
+        self.assertIn(self.json_of("predict", "--model", self.out, image)[0]["top"][0]["class"], ["caf\\xE9", "dog"])
 
     def test_resize_is_kept_and_honoured(self):
         """A white stripe at the left of a wide image: cropped away, or not."""

@@ -71,7 +71,7 @@ class Schedules(CommandTest):
         zeros = zero_weights(out)
         self.assertEqual(sum(zeros.values()), round(0.8 * PRUNABLE))
         self.assertEqual((zeros["features.0.0.weight"], zeros["classifier.1.weight"]), (0, 0))
-        for row in self.json_of("info", "--model", out):
+        for row in self.json_of("info", "--model", out)["layers"]:
             self.assertLessEqual(row["sparsity_percent"], 90, row)
 
     def test_a_layer_that_dies_is_named(self):
@@ -105,7 +105,7 @@ class BadInput(CommandTest):
     def test_one_clear_line(self):
         out = self.folder / "out.safetensors"
         prune = ("prune", "--model", self.base, "--out", out, "--sparsity", 0.5, "--method")
-        self.fail(*prune, "magnitude", "--schedule", "exact", says="--data is missing")
+        self.fail(*prune, "magnitude", "--schedule", "exact", says="--data is missing", code=2)
         self.fail(*prune, "magnitude", "--schedule", "linear", says="linear", code=2)
         self.fail(*prune, "magnitude", "--schedule", "exact", "--step", 2, "--data", "synthetic:48", says="step")
         self.fail(*prune, "lamp", "--mode", "compact", says="--mode compact is for --method channel")

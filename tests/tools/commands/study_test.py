@@ -81,7 +81,7 @@ class Studies(CommandTest):
         self.fail(*self.arguments(self.folder / "plan.json"), says="line 2")
         self.fail(*self.arguments(self.plan(), "--quick"), code=2, says="--quick")
         self.fail(*self.arguments(self.plan(), "--seeds", "1,1"), says="seed 1 is there twice")
-        self.fail("study", "--quick", says="--out is missing")
+        self.fail("study", "--quick", says="--out is missing", code=2)
 
     def test_two_at_once_in_one_folder(self):
         long = self.plan(baseline={"epochs": 1000})

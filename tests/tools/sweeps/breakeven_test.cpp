@@ -87,13 +87,13 @@ TEST(BreakEven, ADisturbanceOfBothIsNoSpeedUp) {
 }
 
 TEST(Levels, AreSortedFractionsEachOnce) {
-  EXPECT_EQ(parse_levels({80, 0, 50, 80}), (std::vector<double>{0, 0.5, 0.8}));
+  EXPECT_EQ(sorted_levels({0.8, 0, 0.5, 0.8}), (std::vector<double>{0, 0.5, 0.8}));
 }
 
 TEST(Levels, OutOfRangeAreRejected) {
-  EXPECT_THROW(parse_levels({}), std::invalid_argument);
-  for (const double level : {-1.0, 100.0, 250.0, kNan, double(INFINITY)}) {
-    EXPECT_THROW(parse_levels({50, level}), std::invalid_argument) << level;
+  EXPECT_THROW(sorted_levels({}), std::invalid_argument);
+  for (const double level : {-0.01, 1.0, 50.0, kNan, double(INFINITY)}) {
+    EXPECT_THROW(sorted_levels({0.5, level}), std::invalid_argument) << level;
   }
 }
 

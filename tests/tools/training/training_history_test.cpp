@@ -20,9 +20,9 @@ Json pruned_history() {
   TrainOptions tuning;
   tuning.epochs = 5;
   return Json::array({{{"step", "import"}},
-                      training_step(options, {}, "parent"),
+                      training_step(options, {}, "parent", {}),
                       {{"step", "prune"}, {"method", "magnitude"}},
-                      training_step(tuning, {}, "parent")});
+                      training_step(tuning, {}, "parent", {})});
 }
 
 TEST(TrainingHistory, TheBaselineIsTheTrainingInFrontOfThePruning) {
@@ -36,7 +36,7 @@ TEST(TrainingHistory, OfSeveralTrainingsTheLastOneIsTheBaselines) {
   TrainOptions further;
   further.epochs = 3;
   Json history = pruned_history();
-  history.insert(history.begin() + 2, training_step(further, {}, "parent"));
+  history.insert(history.begin() + 2, training_step(further, {}, "parent", {}));
   EXPECT_EQ(baseline_training(history).epochs, 3);
   history.insert(history.begin() + 3, Json{{"step", "train"}, {"epochs", 0}, {"learning_rate", 1}});
   EXPECT_EQ(baseline_training(history).epochs, 3) << "no epochs are no training";
@@ -58,17 +58,38 @@ TEST(TrainingHistory, OlderHistoriesHadConstantRates) {
 
 TEST(TrainingHistory, SaysWhatHelpedAndOnlyThen) {
   TrainOptions options;
-  const Json plain = training_step(options, {}, "parent");
+  const Json plain = training_step(options, {}, "parent", {});
   for (const char* key : {"bn_recalibrate", "distill", "rewind"}) {
     EXPECT_FALSE(plain.contains(key)) << key;
   }
   options.bn_recalibrate = 100;
   options.distillation = Distillation{};
   options.rewinding = Rewinding{.epochs = 7};
-  const Json helped = training_step(options, {}, "parent");
+  const Json helped = training_step(options, {}, "parent", {});
   EXPECT_EQ(helped.at("bn_recalibrate"), 100);
   EXPECT_EQ(helped.at("distill"), "4,0.5");
   EXPECT_EQ(helped.at("rewind").at("epochs"), 7);
+}
+
+TEST(TrainingHistory, NamesDataAndWhatCameOfThem) {
+  const Dataset training{
+      .images = std::vector<Image>(30), .labels = {}, .classes = {}, .source = "parts/tr\xff"};
+  const Dataset validation{
+      .images = std::vector<Image>(7), .labels = {}, .classes = {}, .source = ""};
+  TrainResult result;
+  result.epochs = {{.epoch = 1, .accuracy = 0.5, .validation_accuracy = 0.75},
+                   {.epoch = 2, .accuracy = 0.625, .validation_accuracy = 0.25}};
+  result.chosen_epoch = 1;
+  const Json step = training_step({}, result, "parent", training, &validation);
+  EXPECT_EQ(step.at("data"), "parts/tr\\xFF");
+  EXPECT_EQ(step.at("split"), "train");
+  EXPECT_EQ(step.at("images"), 30);
+  EXPECT_EQ(step.at("accuracy"), 0.5);
+  EXPECT_EQ(step.at("validation"), Json({{"images", 7}, {"accuracy", 0.75}}));
+  EXPECT_NO_THROW(step.dump());
+  result.chosen_epoch = 2;
+  EXPECT_FALSE(training_step({}, result, "parent", training).contains("validation"));
+  EXPECT_FALSE(training_step({}, {}, "parent", training).contains("accuracy")) << "of no epoch";
 }
 
 TEST(WithRecovery, SetsWhatIsAskedFor) {
