@@ -118,7 +118,7 @@ class Data(CommandTest):
             self.train("--resize", how)
             self.assertEqual(json.loads(read_safetensors(self.out)[1]["resize"]), how)
             rows = [self.json_of("predict", "--model", self.out, "--logits", image)[0] for image in (stripe, grey)]
-            logits[how] = [row["cat"] for row in rows]
+            logits[how] = [{entry["class"]: entry["logit"] for entry in row["logits"]}["cat"] for row in rows]
         self.assertNotEqual(*logits["squash"])
         self.assertNotEqual(*logits["pad"])
         self.assertEqual(*logits["crop"])

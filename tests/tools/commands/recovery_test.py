@@ -45,8 +45,8 @@ class Recovery(CommandTest):
         self.assertTrue(all("running" in name for name in changed), changed)
 
     def test_what_cannot_be_is_one_line(self):
-        self.fail(*self.train("--distill", "4,0.5"), says="--distill and --teacher go together")
-        self.fail(*self.train("--teacher", self.base), says="--distill and --teacher go together")
+        self.fail(*self.train("--distill", "4,0.5"), says="--distill and --teacher go together", code=2)
+        self.fail(*self.train("--teacher", self.base), says="--distill and --teacher go together", code=2)
         self.fail(*self.train("--distill", "4", "--teacher", self.base), says="expected T,alpha")
         self.fail(*self.train("--distill", "4,0.5", "--teacher", self.folder / "no.safetensors"), says="no.safetensors")
         self.fail(*self.train("--rewind", epochs=2), says="2 epochs cannot replay", code=1)
@@ -84,7 +84,7 @@ class Sensitivity(CommandTest):
         self.assertTrue(log.read_bytes().startswith(before))
 
     def test_what_cannot_be_is_one_line(self):
-        self.fail(*self.arguments(levels=1.5), says="expected levels between 0 and 1")
+        self.fail(*self.arguments(levels=1.5), says="--levels: expected a fraction in [0, 1)", code=2)
         self.fail(*self.arguments(images=48), says="cannot hold 48 of 48")
         self.fail(*self.arguments(model=self.folder / "no.safetensors"), says="no.safetensors", code=1)
         self.fail(*self.arguments(data=self.folder / "no"), says="no")
