@@ -98,7 +98,7 @@ class ForeignModels(CommandTest):
         (row,) = json.loads(self.succeed("predict", "--model", path, self.image, "--logits", "--format", "json",
                                          "--threads", 1))
         row.pop("image")
-        return [float(value) for value in row.values()]
+        return [entry["logit"] for entry in row["logits"]]
 
     def remarks(self, *arguments):
         code, _, errors = self.run_command(*arguments)
@@ -208,7 +208,7 @@ class ForeignModels(CommandTest):
         path = self.saved("tiny", with_floats(self.state, lambda n, values: [1e-39 if n == "classifier.1.weight" else v
                                                                              for v in values]))
         self.assertIn("12800 subnormal values (smaller than 1.2e-38) are taken as zero", self.remarks("info", "--model", path))
-        rows = {row["layer"]: row for row in self.json_of("info", "--model", path)}
+        rows = {row["layer"]: row for row in self.json_of("info", "--model", path)["layers"]}
         self.assertEqual(rows["classifier.1"]["nonzeros"], 0)
 
     def test_every_command_takes_them_and_the_datas_names(self):
@@ -226,7 +226,7 @@ class ForeignModels(CommandTest):
             self.succeed("prune", *small, "--model", path, "--method", "magnitude", "--schedule", "exact", "--step", 0.25,
                          "--sparsity", 0.5, "--epochs", 1, "--batch", 8, "--out", out)
             self.assertEqual(json.loads(read_safetensors(out)[1]["classes"]), NAMES)
-            self.json_of("sensitivity", *small, "--model", path, "--images", 20, "--bn-recalibrate", 0, "--levels", 0.5,
+            self.json_of("sensitivity", *small, "--model", path, "--limit", 20, "--bn-recalibrate", 0, "--levels", 0.5,
                          "--seconds", 0, "--min-samples", 1, "--warmup", 0, "--out", self.folder / f"scan{path.stem}")
             self.succeed("compact", "--model", path, "--dry-run")
             self.succeed("latency", "--model", path, "--seconds", 0, "--min-samples", 1, "--warmup", 0, "--batch", 1)
@@ -240,7 +240,7 @@ class ForeignModels(CommandTest):
         lines = self.folder / "names.txt"
         lines.write_text("\r\n".join(NAMES) + "\r\n")
         row = self.json_of("predict", "--model", self.folder / "s.safetensors", "--class-names", lines, self.image, "--logits")[0]
-        self.assertEqual(set(row), {"image", *NAMES})
+        self.assertEqual({entry["class"] for entry in row["logits"]}, set(NAMES))
         self.fail("info", "--model", self.base, "--class-names", "cat,dog", says="2 names for 10 classes")
         self.fail("info", "--model", self.base, "--class-names", self.folder / "no.txt", says="1 name for 10 classes (there is no such file either)")
         self.fail("info", "--model", self.base, "--class-names", ",".join(["cat"] * 10), says="a name is there twice")
@@ -258,7 +258,7 @@ class ForeignModels(CommandTest):
         self.fail("train", *self.SMALL, "--weights", out, "--width", 1, "--out", self.folder / "x.safetensors",
                   says="(width 0.5? pass --width 0.5)")
         self.fail("train", *self.SMALL, "--model", out, "--width", 0.5, "--out", self.folder / "x.safetensors",
-                  says="--width is for --weights")
+                  says="--width is for --weights", code=2)
 
     def test_channels_that_were_removed_are_found_from_the_shapes(self):
         whole, small = self.folder / "whole.safetensors", self.folder / "small.safetensors"
