@@ -83,12 +83,13 @@ HeatMap picture_of(const Confusion& confusion, const std::string& model) {
 /// The extension decides: a picture, or the counts as a table.
 constexpr const char* kConfusionExtensions = ".svg, .png, .md, .csv or .json";
 
-void require_confusion_file(const std::string& path) {
+std::unique_ptr<FileLock> claim_confusion(const std::string& path) {
+  if (path.empty()) return nullptr;
   const std::string extension = std::filesystem::path(path).extension();
   const auto known = {".svg", ".png", ".md", ".csv", ".json"};
   require(std::ranges::find(known, extension) != known.end(), "eval",
           "--confusion: expected a file ending in {}, got '{}'", kConfusionExtensions, path);
-  require_writable_file(path);
+  return claim_output(path);
 }
 
 void write_confusion(const std::string& path, const Confusion& confusion,
@@ -112,7 +113,7 @@ void run(const EvalArguments& o) {
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
   require_usage(!o.data.location.empty(), "eval", "--data is missing");
-  if (!o.confusion.empty()) require_confusion_file(o.confusion);
+  const auto claim = claim_confusion(o.confusion);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset data =
       o.data.open("eval", value_of("split", kSplits, o.split), sight_of(checkpoint), o.limit);
@@ -204,7 +205,7 @@ void add_eval(CLI::App& app) {
       ->add_option("--threshold", o->threshold,
                    "of two classes: call an image --positive if that class's probability is so "
                    "much at least, instead of if it is the larger one")
-      ->check(CLI::Range(0.0, 1.0));
+      ->transform(fraction(true));
   command->add_option("--positive", o->positive, "name of the class that --threshold is for");
   add_strict(*command, o->strict);
   add_threads(*command, o->threads);

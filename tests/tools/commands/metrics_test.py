@@ -61,8 +61,9 @@ class MetricsTest(CommandTest):
         rows = self.json_of("predict", "--model", self.model, self.folder / "parts" / "test", "--probabilities")
         self.assertEqual([row["image"] for row in rows], list(map(str, names)))
         for row in rows:
-            self.assertAlmostEqual(row["defect"] + row["ok"], 1, places=6)
-            self.assertEqual(row["class"], max(("defect", "ok"), key=lambda name: row[name]))
+            probability = {entry["class"]: entry["probability"] for entry in row["probabilities"]}
+            self.assertAlmostEqual(probability["defect"] + probability["ok"], 1, places=6)
+            self.assertEqual(row["class"], max(("defect", "ok"), key=probability.get))
         listed = self.folder / "list.txt"
         listed.write_text(f"{names[5]}\r\n\n{self.folder / 'parts' / 'test' / 'ok'}\n")
         rows = self.json_of("predict", "--model", self.model, names[0], "--list", listed)

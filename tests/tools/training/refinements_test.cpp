@@ -78,8 +78,8 @@ TEST(Refinements, PatienceStopsWhenNothingGetsBetterAlsoAfterAResume) {
   const TrainResult result = run->train();
   ASSERT_LT(result.epochs.size(), 8u);
   EXPECT_EQ(std::ssize(result.epochs), result.chosen_epoch + 2);
-  EXPECT_EQ(training_step(run->options, result, "")["stopped_after"], result.epochs.size());
-  EXPECT_EQ(training_step(run->options, result, "")["patience"], 2);
+  EXPECT_EQ(training_step(run->options, result, "", {})["stopped_after"], result.epochs.size());
+  EXPECT_EQ(training_step(run->options, result, "", {})["patience"], 2);
 
   const testing::TemporaryFolder folder;
   const TrainState state{folder.file("run.state"), true};
