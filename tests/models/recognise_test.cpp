@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "models/channel_groups.h"
 #include "models/mobilenet_v2.h"
 

@@ -12,17 +12,17 @@
 namespace edgeprune {
 
 struct StudyAbout {
-  std::string plan, description;
-  std::string data, weights;  ///< as --data and --weights named them
+  std::string plan = {}, description = {};
+  std::string data = {}, weights = {};  ///< as --data and --weights named them
   int64_t classes = 0;
   /// Whether the data are CIFAR-10, the original study's (by the names of their classes).
   bool cifar10 = false;
   int64_t train_images = 0, finetune_images = 0, of_train_images = 0;
   int64_t test_images = 0, of_test_images = 0;
   int64_t baseline_epochs = 0;
-  std::string training;  ///< "batch 128, adam, learning rate 0.001 (cosine), ..."
-  std::string begun;     ///< "2026-11-30 04:58 UTC"
-  std::string command;   ///< that began it, as a shell takes it
+  std::string training = {};  ///< "batch 128, adam, learning rate 0.001 (cosine), ..."
+  std::string begun = {};     ///< "2026-11-30 04:58 UTC"
+  std::string command = {};   ///< that began it, as a shell takes it
 
   bool whole_training_set() const { return train_images == of_train_images; }
   bool whole_test_set() const { return test_images == of_test_images; }

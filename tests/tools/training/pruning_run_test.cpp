@@ -32,7 +32,7 @@ TEST(PruneAndTune, PrunesTunesWithMasksHeldAndRemembers) {
   EXPECT_EQ(history[1].at("step"), "train");
   EXPECT_FALSE(history[1].contains("parent"));
   EXPECT_EQ(run.checkpoint.sha256, "");
-  ASSERT_EQ(run.said.size(), 1u);
+  ASSERT_FALSE(run.said.empty());  // behind it there may be warnings about what the model predicts
   EXPECT_THAT(run.said[0], HasSubstr("0.5 of the original weights"));
 }
 
