@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/base/json.h"
 #include "models/channel_groups.h"
 #include "models/mobilenet_v2.h"
 

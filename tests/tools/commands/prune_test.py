@@ -98,7 +98,7 @@ class Schedules(CommandTest):
         self.assertEqual(kept, (len(kept) - 1) * ["yes"] + ["no"])
         self.assertRegex(errors, rf"stopped: step {len(kept)} fell to [\d.]+ %, below 20.00 %; {out} is the model ")
         self.assertEqual(sum(zero_weights(out).values()), round(0.33 * (len(kept) - 1) * PRUNABLE))
-        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), [good.name, out.name])
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), [good.name, f"{good.name}.epochs.csv", out.name])
 
 
 class BadInput(CommandTest):
