@@ -9,6 +9,8 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "engine/kernels/conv2d_shape.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,9 +28,10 @@ struct Full {
 };
 
 /// The first few lanes of a vector: channel counts that are no multiple of the vector's length.
-/// Other lanes read as zero; what lies behind in memory is neither read nor written. (Shorter
-/// vectors than AVX2's have no masked loads and stores of their own. Highway's for them read and
-/// write whole vectors, and so undo what another thread writes next to this one's at the time.)
+/// All lanes if more are asked for than there are. Other lanes read as zero; what lies behind in
+/// memory is neither read nor written. (Shorter vectors than AVX2's have no masked loads and stores
+/// of their own. Highway's for them read and write whole vectors, and so undo what another thread
+/// writes next to this one's at the time.)
 struct Partial {
   F32 d;
 #if HWY_CAP_GE256
@@ -42,7 +45,7 @@ struct Partial {
   }
 #else
   size_t lanes;
-  explicit Partial(size_t count) : lanes(count) {}
+  explicit Partial(size_t count) : lanes(std::min(count, hn::Lanes(F32()))) {}
   HWY_INLINE Vec load(const float* p) const {
     HWY_ALIGN float values[hn::MaxLanes(F32())] = {};
     for (size_t i = 0; i < lanes; ++i) values[i] = p[i];

@@ -56,7 +56,9 @@ TEST(Limits, AreTheBestThatWasSeenAndNeverFall) {
   const Limits after = best_limits(1);
   EXPECT_DOUBLE_EQ(after.gflops, 3 * before.gflops);
   EXPECT_DOUBLE_EQ(after.stores.back().gbs, 1e9 * before.stores.back().gbs) << "it is in memory";
-  EXPECT_EQ(after.stores.front().gbs, before.stores.front().gbs);
+  if (before.stores.size() > 1) {  // where caches are known
+    EXPECT_EQ(after.stores.front().gbs, before.stores.front().gbs);
+  }
   EXPECT_LE(limit_of(fast, after).ms, fast.ms * (1 + 1e-9));
   raise_limits({.layer = "", .kernel = "", .ms = 0, .kernel_flops = 1e9}, 1);
   EXPECT_EQ(best_limits(1).gflops, after.gflops) << "a clock that stood still proves nothing";
