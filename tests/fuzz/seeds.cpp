@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "data/cifar10.h"
+#include "data/cifar.h"
 #include "engine/tensor/safetensors.h"
 #include "models/sparse_storage.h"
 #include "models/summary.h"
