@@ -121,10 +121,10 @@ TEST(Records, FactorsAndLoadsAreKept) {
   EXPECT_FALSE(read.latency[1].load->stolen) << "the kernel did not say";
   EXPECT_EQ(read.latency[1].load->switches, 5);
   EXPECT_EQ(read.latency[1].load->processors, 2);
-  nlohmann::json part = run;
+  const nlohmann::json whole = run;
   for (const char* key : {"factor", "load"}) {
-    for (const auto& [name, value] : nlohmann::json(run)["latency"][1][key].items()) {
-      part = run;
+    for (const auto& [name, value] : whole.at("latency").at(1).at(key).items()) {
+      nlohmann::json part = whole;
       part["latency"][1][key].erase(name);
       EXPECT_THROW(part.get<RunRecord>(), nlohmann::json::exception) << key << "." << name;
     }
