@@ -234,15 +234,24 @@ class Unpickler {
     push(Global{fmt::format("{}.{}", module, name)});
   }
 
-  void reduce() {
+  /// Takes a function or type and its arguments; what a computed one would give is Opaque.
+  Value pop_call(const char* what) {
     const std::vector<Ref> operands = pop_last(2);
     const Global* function = as<Global>(operands[0]);
     const Tuple* arguments = as<Tuple>(operands[1]);
     check((function != nullptr || is_object(operands[0])) && arguments != nullptr,
-          "call of something other than a global");
-    if (function == nullptr) return push(Opaque{});
-    if (function->name == kOrderedDict) return push_ordered_dict(*arguments);
-    push(Call{function, arguments});
+          "{} of something other than a global", what);
+    if (function == nullptr) return {Opaque{}};
+    return {Call{function, arguments}};
+  }
+
+  void reduce() {
+    Value called = pop_call("call");
+    const Call* call = as<Call>(&called);
+    if (call != nullptr && call->function->name == kOrderedDict) {
+      return push_ordered_dict(*call->arguments);
+    }
+    push(std::move(called.is));
   }
 
   /// Python 3 pickles OrderedDict() and then its items; Python 2 OrderedDict([[key, value], ...]).
@@ -264,15 +273,7 @@ class Unpickler {
     push(std::move(dict));
   }
 
-  void new_object() {
-    const std::vector<Ref> operands = pop_last(2);
-    const Global* type = as<Global>(operands[0]);
-    const Tuple* arguments = as<Tuple>(operands[1]);
-    check((type != nullptr || is_object(operands[0])) && arguments != nullptr,
-          "object of something other than a global");
-    if (type == nullptr) return push(Opaque{});
-    push(Call{type, arguments});
-  }
+  void new_object() { push(std::move(pop_call("object").is)); }
 
   void build() {
     const Ref state = pop();
