@@ -2,8 +2,8 @@
 """Training and single-image speed on a quiet machine, beside one busy loop, beside two, as tables.
 
 Each load runs all contenders in turns, each in a new process: programs given as NAME=BINARY (a build of today's code and
-one of before, say), and PyTorch for the training if it is asked for. A busy loop is a process that does nothing but
-count. Training: images/s of the second epoch, as compare_training.py takes them, the median over the rounds. Latency:
+one of before, say), and PyTorch if it is asked for. A busy loop is a process that does nothing but count.
+Training: images/s of the second epoch, as compare_training.py takes them, the median over the rounds. Latency:
 milliseconds an image, one at a time on the dense engine: median, mean and 99th percentile of all samples of all rounds.
 """
 
@@ -84,6 +84,8 @@ def edgeprune_speed(options, binary, batch, threads):
 def latency_rows(options, model, threads):
     contenders = {name: lambda binary=binary: latency_samples(options, binary, model, threads)
                   for name, binary in options.program}
+    if options.pytorch:
+        contenders["PyTorch"] = lambda: pytorch_latency_samples(options, threads)
     rows, quiet = [], {}
     for loops in options.loops:
         with busy_loops(loops):
@@ -108,6 +110,13 @@ def latency_samples(options, binary, model, threads):
         return [sample for line in lines.read_text().splitlines() for sample in json.loads(line)["samples_ms"]]
 
 
+def pytorch_latency_samples(options, threads):
+    script = pathlib.Path(__file__).with_name("pytorch_latency.py")
+    run = rounds.run([sys.executable, script, "--weights", options.weights, "--threads", threads,
+                      "--seconds", options.seconds, "--layout", options.layout], threads)
+    return run.output["samples_ms"]
+
+
 def report(what, loops):
     def say(number, results):
         speeds = ", ".join(f"{name} {speed:.0f}" for name, speed in results.items())
@@ -126,7 +135,7 @@ def arguments(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", type=program, action="append", required=True, metavar="NAME=BINARY",
                         help="an edgeprune to measure; may be given several times")
-    parser.add_argument("--pytorch", action="store_true", help="measure its training, too")
+    parser.add_argument("--pytorch", action="store_true", help="measure it, too")
     parser.add_argument("--loops", type=int, nargs="+", default=[0, 1, 2], help="busy loops beside (default: 0 1 2)")
     parser.add_argument("--config", type=command_line.configuration, nargs="+", metavar="BATCHxTHREADS",
                         help=f"of training (default: {' '.join(TRAININGS)})")

@@ -97,7 +97,7 @@ def runner(runtime, model, threads, images, logits):
     return run_once
 
 
-def median_ms(run, seconds):
+def samples_ms(run, seconds):
     """Milliseconds a run, measured as `edgeprune latency` does: at least 50 samples, each of so many runs that it takes
     a millisecond."""
     for _ in range(5):
@@ -111,7 +111,7 @@ def median_ms(run, seconds):
         for _ in range(repeats):
             run()
         samples.append(1e3 * (time.perf_counter() - start) / repeats)
-    return statistics.median(samples)
+    return samples
 
 
 def channels_first(values, batch):
@@ -155,7 +155,7 @@ def main():
     logits = array.array("f", bytes(4 * options.batch * options.classes))
     run = runner(runtime, options.onnx, options.threads, (images, (options.batch, 3, options.side, options.side)),
                  (logits, (options.batch, options.classes)))
-    milliseconds = median_ms(run, options.seconds) / options.batch
+    milliseconds = statistics.median(samples_ms(run, options.seconds)) / options.batch
     with open(options.logits, "wb") as file:
         logits.tofile(file)
     print(json.dumps({"version": runtime.version, "median_ms": milliseconds}))

@@ -200,6 +200,18 @@ class CompareTraining(InFolder):
         self.assertEqual({(row["images_per_second"], row["share_of_quiet"]) for row in rows}, {(300, 1)})
         self.assertEqual({column.key for column in compare_under_load.TRAINING_COLUMNS}, rows[0].keys())
 
+    def test_latency_under_load_of_a_stub_pytorch(self):
+        words = ["--program", f"one={self.binary}", "--pytorch", "--data", self.folder, "--weights", self.weights,
+                 "--loops", 0, 1, "--rounds", 2]
+        options = compare_under_load.arguments([str(word) for word in words])
+        samples = iter(([1, 2, 3], [4, 5, 60]) * 2)
+        with mock.patch.object(rounds, "run", lambda *_: rounds.Run({"samples_ms": next(samples)}, 5)), \
+                mock.patch.object(compare_under_load, "latency_samples", lambda *_: [7]):
+            rows = compare_under_load.latency_rows(options, "model", 2)
+        self.assertEqual([(row["program"], row["median_ms"], row["mean_ms"], row["p99_ms"]) for row in rows],
+                         [("one", 7, 7, 7), ("PyTorch", 3.5, 12.5, 5)] * 2)
+        self.assertEqual({column.key for column in compare_under_load.LATENCY_COLUMNS}, rows[0].keys())
+
     def test_busy_loops_are_busy_and_end(self):
         def ticks(process):  # of processor time, after the name in parentheses
             fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
