@@ -65,10 +65,11 @@ Tile tile_of() {
   }
 }
 
-Tile widest_tile(const SparseWeights& weights) {
-  switch (weights.width()) {
+/// For the columns of a panel, or as many of them as are used.
+Tile widest_tile(int64_t columns, bool by_fours) {
+  switch (columns) {
     case 4:
-      return weights.by_fours() ? tile_of<4, true>() : tile_of<4>();
+      return by_fours ? tile_of<4, true>() : tile_of<4>();
     case 8:
       return tile_of<8>();
     case 16:
@@ -84,11 +85,11 @@ Tile widest_tile(const SparseWeights& weights) {
 
 /// All groups of all panels, one panel after another, are so much work: those that start within
 /// [begin, end) of it.
-void multiply_share(const SparseWeights& weights, const float* input, const float* bias,
-                    const float* residual, Activation activation, float* output, int64_t begin,
-                    int64_t end) {
+void multiply_share(const SparseWeights& weights, int64_t columns, const float* input,
+                    const float* bias, const float* residual, Activation activation, float* output,
+                    int64_t begin, int64_t end) {
   const std::vector<int64_t>& cost = weights.cost();
-  const Tile tile = widest_tile(weights);
+  const PanelLayout in_panels{weights.channels(), columns};
   const auto group_at = [&](int64_t c) {
     return std::lower_bound(cost.begin(), cost.end(), c) - cost.begin();
   };
@@ -99,7 +100,9 @@ void multiply_share(const SparseWeights& weights, const float* input, const floa
     if (first == last) continue;
     const int64_t in = panel * weights.channels() * weights.width();
     const int64_t out = panel * weights.rows() * weights.width();
-    for (int64_t column = 0; column < weights.width(); column += tile.columns) {
+    const int64_t used = in_panels.used_width(panel);
+    const Tile tile = widest_tile(used, weights.by_fours());
+    for (int64_t column = 0; column < used; column += tile.columns) {
       tile.multiply(weights, input + in + column, bias,
                     residual == nullptr ? nullptr : residual + out + column, activation,
                     output + out + column, first, last);
@@ -124,7 +127,7 @@ void spmm(const SparseWeights& weights, int64_t columns, const float* input, con
   const int64_t grain = weights.width() > 16 ? 1024 : 2048;  // nonzeros: half a microsecond
   parallel_for(in.count() * weights.cost().back(), grain, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(multiply_share)
-    (weights, input, bias, residual, activation, output, begin, end);
+    (weights, columns, input, bias, residual, activation, output, begin, end);
   });
 }
 

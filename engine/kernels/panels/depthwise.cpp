@@ -11,80 +11,30 @@
 
 #include "engine/kernels/panels/depthwise_lanes-inl.h"
 #include "engine/kernels/panels/depthwise_pixels-inl.h"
+#include "engine/kernels/panels/depthwise_planes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
 
-/// A channel's map with a border of zeros, its rows a multiple of the batch long. At stride 2 each
-/// row's even columns stand in front of the odd ones, so that at either stride the inputs of a row
-/// of outputs are contiguous for each tap.
-struct Plane {
-  explicit Plane(const Conv2dShape& s)
-      : rows(s.in_height + 2),
-        row(s.stride == 1 ? (s.in_width + 2) * s.batch : (s.in_width + 3) / 2 * 2 * s.batch) {}
-  int64_t size() const { return rows * row; }
-  /// Of a column of the padded map.
-  int64_t offset(const Conv2dShape& s, int64_t column) const {
-    return s.stride == 1 ? column * s.batch : column / 2 * s.batch + column % 2 * (row / 2);
-  }
-  int64_t rows, row;
-};
-
-/// Columns [begin, end) of one channel, panel by panel: body(pointer into the panels, first column,
-/// count).
-template <typename T, typename Body>
-HWY_INLINE void for_each_run(int64_t width, const Columns<T>& columns, int64_t begin, int64_t end,
-                             const Body& body) {
-  for (int64_t column = begin; column < end;) {
-    const int64_t stop = std::min(end, (column / width + 1) * width);
-    body(columns.at(column), column - begin, stop - column);
-    column = stop;
-  }
-}
-
-/// Any shape: each channel is copied into a plane with a border of zeros and convolved row by row.
+/// Any shape: each channel's panels are put together to a plane.
 template <Activation kActivation>
-void convolve_planes(const DepthwiseLayer& layer) {
+void convolve_any(const DepthwiseLayer& layer) {
   if (layer.begin >= layer.end) return;
-  const Conv2dShape& s = layer.shape;
-  const PanelLayout in = layer.in(), out = layer.out();
-  const int64_t in_width = in.width(), out_width = out.width(), out_row = s.out_width() * s.batch;
+  const PanelLayout in = layer.in();
+  const PlaneShape shape(layer.shape);
   const Panels<const float> inputs(layer.input, in);
-  const Panels<float> outputs(layer.output, out);
-  const Filters filters(layer);
-  const Plane plane(s);
-  std::fill_n(layer.plane, plane.size(), 0.0f);
-  for (int64_t c = layer.begin; c < layer.end; ++c) {
+  float* plane = layer.scratch + shape.margin;
+  std::fill(layer.scratch, plane, 0.0f);
+  std::fill(plane + in.columns, layer.scratch + shape.size(), 0.0f);
+  const auto gather = [&](int64_t c) {
     const Columns input = inputs.channel(c);
-    const Columns output = outputs.channel(c);
-    const Filter filter = filters.of_channel(c);
-    for (int64_t h = 0; h < s.in_height; ++h) {
-      float* row = layer.plane + (h + 1) * plane.row;
-      for (int64_t w = 0; w < s.in_width; ++w) {
-        const int64_t column = (h * s.in_width + w) * s.batch;
-        float* to = row + plane.offset(s, w + 1);
-        for_each_run(in_width, input, column, column + s.batch,
-                     [&](const float* from, int64_t first, int64_t count) {
-                       std::copy_n(from, count, to + first);
-                     });
-      }
+    for (int64_t column = 0; column < in.columns; column += in.width()) {
+      std::copy_n(input.at(column), std::min(in.width(), in.columns - column), plane + column);
     }
-    for (int64_t oh = 0; oh < s.out_height(); ++oh) {
-      const float* window = layer.plane + oh * s.stride * plane.row;
-      for_each_run(
-          out_width, output, oh * out_row, (oh + 1) * out_row,
-          [&](float* to, int64_t first, int64_t count) HWY_ATTR {
-            simd::HWY_NAMESPACE::for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
-              Vec sum = filter.bias;
-              for (int k = 0; k < 9; ++k) {
-                const float* x = window + k / 3 * plane.row + plane.offset(s, k % 3) + first + i;
-                sum = hn::MulAdd(access.load(x), filter.taps[k], sum);
-              }
-              access.store(activate<kActivation>(sum), to + i);
-            });
-          });
-    }
-  }
+    return plane;
+  };
+  convolve_planes<kActivation>(layer, 0, layer.out().count(), gather, layer.scratch + shape.size(),
+                               layer.output);
 }
 
 template <Activation kActivation>
@@ -98,7 +48,7 @@ void convolve(DepthwiseLayer layer) {
     if (s.in_width == 4) layer.begin = convolve_lanes_of_channels<kActivation, 4>(layer);
   }
 #endif
-  convolve_planes<kActivation>(layer);
+  convolve_any<kActivation>(layer);
 }
 
 void depthwise(const DepthwiseLayer& layer, Activation activation) {
@@ -106,8 +56,8 @@ void depthwise(const DepthwiseLayer& layer, Activation activation) {
                                   : convolve<Activation::none>(layer);
 }
 
-int64_t depthwise_plane_size(const Conv2dShape& shape) {
-  return Plane(shape).size();
+int64_t planes_scratch_size(const Conv2dShape& shape, int64_t columns) {
+  return BorderBits::size(columns) / 4 + columns + 2 * shape.batch + 2 * BorderBits::kLanes;
 }
 
 }  // namespace edgeprune::panels::HWY_NAMESPACE
@@ -117,10 +67,12 @@ HWY_AFTER_NAMESPACE();
 namespace edgeprune::panels {
 
 HWY_EXPORT(depthwise);
-HWY_EXPORT(depthwise_plane_size);
+HWY_EXPORT(planes_scratch_size);
 
 int64_t depthwise_scratch_size(const Conv2dShape& shape) {
-  return HWY_DYNAMIC_DISPATCH(depthwise_plane_size)(shape);
+  const int64_t columns = shape.out_height() * shape.out_width() * shape.batch;
+  return PlaneShape(shape).size() +
+         HWY_DYNAMIC_DISPATCH(planes_scratch_size)(shape, (columns + 15) / 16 * 16);
 }
 
 void depthwise_forward(const Conv2dShape& shape, const float* input, const float* taps,

@@ -9,7 +9,7 @@ namespace edgeprune::panels {
 struct DepthwiseLayer {
   Conv2dShape shape;
   const float *input, *taps, *bias;  ///< taps [9,C]
-  float* plane;                      ///< scratch
+  float* scratch;
   float* output;
   int64_t begin, end;  ///< channels
 

@@ -20,6 +20,10 @@ struct PanelLayout {
     return std::min(kWidth, (columns + 15) / 16 * 16);
   }
   int64_t count() const { return (columns + width() - 1) / width(); }
+  /// Of a panel, what kernels compute: its columns rounded up to whole vectors.
+  int64_t used_width(int64_t panel) const {
+    return std::min(width(), (columns - panel * width() + 15) / 16 * 16);
+  }
   /// Floats to allocate: the last panel is padded to full width, with values nobody reads.
   int64_t size() const { return count() * channels * width(); }
   int64_t offset(int64_t channel, int64_t column) const {

@@ -27,9 +27,10 @@ void wide_items(const PointwiseCall& call, int64_t begin, int64_t end) {
   int64_t panel = begin / blocks.count, block = begin % blocks.count;
   for (int64_t item = begin; item < end; ++item) {
     const int64_t row = blocks.first_unit(block), rows = blocks.block_units(block);
-    for (int64_t column = 0; column < width; column += step) {
+    const int64_t used = in.used_width(panel);
+    for (int64_t column = 0; column < used; column += step) {
       const int64_t at = (panel * blocks.rows + row) * width + column;
-      wide_tile_of(std::min(step, width - column) / kLanes, rows)({
+      wide_tile_of(std::min(step, used - column) / kLanes, rows)({
           .weights = weights.block(block),
           .input = call.input + panel * in.channels * width + column,
           .channels = in.channels,

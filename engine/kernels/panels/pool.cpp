@@ -39,21 +39,31 @@ void pool_channels(const PanelLayout& in, const PanelLayout& out, const float* i
 #endif
   const Panels<const float> inputs(input, in);
   const Panels<float> outputs(output, out);
+  const bool images_share_panels = batch % lanes == 0 || PanelLayout::kWidth % batch == 0;
   for (int64_t c = begin; c < end; ++c) {
     const Columns x = inputs.channel(c);
     const Columns y = outputs.channel(c);
-    int64_t n = 0;
-    if (batch % lanes == 0) {
-      for (; n < batch; n += lanes) {
-        Vec sum = hn::LoadU(d, x.at(n));
-        for (int64_t p = 1; p < pixels; ++p) sum = hn::Add(sum, hn::LoadU(d, x.at(p * batch + n)));
-        hn::StoreU(hn::Mul(sum, hn::Set(d, scale)), d, y.at(n));
+    if (batch == 1) {
+      Vec sum = hn::Zero(d);
+      for (int64_t p = 0; p < pixels; p += in.width()) {
+        const float* panel = x.at(p);
+        simd::HWY_NAMESPACE::for_each_vector(
+            std::min(in.width(), pixels - p),
+            [&](auto access, int64_t i) HWY_ATTR { sum = hn::Add(sum, access.load(panel + i)); });
       }
-    }
-    for (; n < batch; ++n) {
-      float sum = 0;
-      for (int64_t p = 0; p < pixels; ++p) sum += *x.at(p * batch + n);
-      *y.at(n) = sum * scale;
+      *y.at(0) = hn::GetLane(hn::SumOfLanes(d, sum)) * scale;
+    } else if (images_share_panels) {
+      simd::HWY_NAMESPACE::for_each_vector(batch, [&](auto access, int64_t n) HWY_ATTR {
+        Vec sum = access.load(x.at(n));
+        for (int64_t p = 1; p < pixels; ++p) sum = hn::Add(sum, access.load(x.at(p * batch + n)));
+        access.store(hn::Mul(sum, hn::Set(d, scale)), y.at(n));
+      });
+    } else {
+      for (int64_t n = 0; n < batch; ++n) {
+        float sum = 0;
+        for (int64_t p = 0; p < pixels; ++p) sum += *x.at(p * batch + n);
+        *y.at(n) = sum * scale;
+      }
     }
   }
 }

@@ -35,7 +35,7 @@ void gather_patches(const StemPanel& panel) {
       const int64_t h = top + k % 9 / 3, w = left + k % 3;
       const bool inside = h >= 0 && h < s.in_height && w >= 0 && w < s.in_width;
       const int64_t row = (n * s.in_height + h) * s.in_width + w;
-      panel.patches[k * panel.width + i] =
+      panel.patches[k * StemPanel::kPatchStride + i] =
           inside ? panel.images[row * s.in_channels + k / 9] : 0.0f;
     }
   }
@@ -63,56 +63,57 @@ HWY_INLINE Pixels load_pixels(const float* from) {
   return x;
 }
 
-/// Whether gather_rows() will do: one image, whole rows of outputs of whole vectors in a panel.
-bool rows_are_vectors(const StemPanel& panel) {
-  const Conv2dShape& s = panel.shape;
-  return s.batch == 1 && s.in_channels <= 4 && s.in_width == 2 * s.out_width() &&
-         s.out_width() % kLanes == 0 && panel.width % s.out_width() == 0 &&
-         s.out_height() * s.out_width() % panel.width == 0;
+/// Two vectors of pixels, channels apart; zeros behind the `left` pixels that the row still has.
+template <int kChannels>
+HWY_INLINE void load_two(const float* from, int64_t left, Pixels& low, Pixels& high) {
+  HWY_ALIGN float row_end[2 * kLanes * kChannels];
+  if (left < 2 * kLanes) {
+    std::fill(std::copy_n(from, left * kChannels, row_end), std::end(row_end), 0.0f);
+    from = row_end;
+  }
+  low = load_pixels<kChannels>(from);
+  high = load_pixels<kChannels>(from + kLanes * kChannels);
 }
 
+/// One image, rows of outputs a vector at a time. A vector may end in what comes behind its row,
+/// which is written afterwards.
 template <int kChannels>
 void gather_rows(const StemPanel& panel) {
   const F32 d;
   const Conv2dShape s = panel.shape;
-  const int64_t out_width = s.out_width(), panel_width = panel.width;
-  const int64_t rows = panel_width / out_width, first_row = panel.first / out_width * 2 - 1;
-  float* patches = panel.patches;
-  // Row r of the panel's inputs meets the taps r - 2 * row of each row of outputs.
-  for (int64_t r = 0; r <= 2 * rows; ++r) {
-    const int64_t h = first_row + r;
-    const bool inside = h >= 0 && h < s.in_height;
-    const float* from = panel.images + h * s.in_width * kChannels;
-    for (int64_t w = 0; w < out_width; w += kLanes) {
-      Pixels even{}, odd{};
-      if (inside) {
-        const Pixels low = load_pixels<kChannels>(from + 2 * w * kChannels);
-        const Pixels high = load_pixels<kChannels>(from + (2 * w + kLanes) * kChannels);
-#pragma GCC unroll 4
-        for (int c = 0; c < kChannels; ++c) {
-          even.channels[c] = hn::ConcatEven(d, high.channels[c], low.channels[c]);
-          odd.channels[c] = hn::ConcatOdd(d, high.channels[c], low.channels[c]);
-        }
-      } else {
-#pragma GCC unroll 4
-        for (int c = 0; c < kChannels; ++c) even.channels[c] = odd.channels[c] = hn::Zero(d);
+  const int64_t out_width = s.out_width(), stride = StemPanel::kPatchStride;
+  const int64_t last = std::min(panel.first + panel.width, s.out_height() * out_width);
+  for (int64_t column = panel.first; column < last;) {
+    const int64_t oh = column / out_width, begin = column - oh * out_width;
+    const int64_t count = std::min(last - column, out_width - begin);
+    float* patches = panel.patches + (column - panel.first);
+    for (int64_t dy = 0; dy < 3; ++dy, patches += 3 * stride) {
+      const int64_t h = 2 * oh + dy - 1;
+      const bool inside = h >= 0 && h < s.in_height;
+      const float* row = panel.images + h * s.in_width * kChannels;
+      for (int c = 0; c < kChannels; ++c) {  // what the first output's left taps meet
+        patches[c * 9 * stride] = inside && begin > 0 ? row[(2 * begin - 1) * kChannels + c] : 0.0f;
       }
-      for (int64_t row = std::max<int64_t>(0, (r - 1) / 2); row < rows && 2 * row <= r; ++row) {
-        float* to = patches + (r - 2 * row) * 3 * panel_width + row * out_width + w;
+      for (int64_t i = 0; i < count; i += kLanes) {
+        Pixels low{}, high{};
+        if (inside) {
+          const int64_t pixel = 2 * (begin + i);
+          load_two<kChannels>(row + pixel * kChannels, s.in_width - pixel, low, high);
+        } else {
+#pragma GCC unroll 4
+          for (int c = 0; c < kChannels; ++c) low.channels[c] = high.channels[c] = hn::Zero(d);
+        }
 #pragma GCC unroll 4
         for (int c = 0; c < kChannels; ++c) {
-          float* left = to + c * 9 * panel_width;
-          hn::StoreU(even.channels[c], d, left + panel_width);
-          hn::StoreU(odd.channels[c], d, left + 2 * panel_width);
-          if (w == 0) left[0] = 0.0f;
-          if (w + kLanes < out_width) {
-            hn::StoreU(odd.channels[c], d, left + 1);
-          } else {
-            Partial(kLanes - 1).store(odd.channels[c], left + 1);
-          }
+          float* left = patches + c * 9 * stride + i;
+          const Vec odd = hn::ConcatOdd(d, high.channels[c], low.channels[c]);
+          hn::StoreU(odd, d, left + 1);
+          hn::StoreU(hn::ConcatEven(d, high.channels[c], low.channels[c]), d, left + stride);
+          hn::StoreU(odd, d, left + 2 * stride);
         }
       }
     }
+    column += count;
   }
 }
 
@@ -120,8 +121,8 @@ void gather_rows(const StemPanel& panel) {
 
 void gather(const StemPanel& panel) {
 #if HWY_TARGET != HWY_SCALAR
-  if (rows_are_vectors(panel)) {
-    const int64_t channels = panel.shape.in_channels;
+  const int64_t channels = panel.shape.in_channels;
+  if (panel.shape.batch == 1 && channels <= 4) {
     return channels == 1   ? gather_rows<1>(panel)
            : channels == 2 ? gather_rows<2>(panel)
            : channels == 3 ? gather_rows<3>(panel)
@@ -136,7 +137,7 @@ template <Activation kActivation, int kRows, int kVectors, typename Access>
 HWY_INLINE void multiply_tile(const StemPanel& panel, const Access& access, int64_t channel,
                               int64_t column) {
   const F32 d;
-  const int64_t taps = panel.taps(), width = panel.width;
+  const int64_t taps = panel.taps(), width = panel.width, stride = StemPanel::kPatchStride;
   const float* weights = panel.weights + channel * taps;
   const float* patches = panel.patches + column;
   Vec sums[kRows][kVectors];
@@ -148,7 +149,7 @@ HWY_INLINE void multiply_tile(const StemPanel& panel, const Access& access, int6
   for (int64_t k = 0; k < taps; ++k) {
     Vec x[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) x[v] = access.load(patches + k * width + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) x[v] = access.load(patches + k * stride + v * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const Vec weight = hn::Set(d, weights[r * taps + k]);
@@ -208,7 +209,7 @@ bool stem_supported(const Conv2dShape& shape) {
 }
 
 int64_t stem_scratch_size(const Conv2dShape& shape) {
-  return shape.in_channels * 9 * PanelLayout::kWidth;
+  return (shape.in_channels * 9 + 1) * StemPanel::kPatchStride;
 }
 
 void stem_forward(const Conv2dShape& shape, const float* images, const float* weights,

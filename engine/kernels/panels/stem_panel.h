@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/kernels/conv2d_shape.h"
+#include "engine/kernels/panels/panel_layout.h"
 
 namespace edgeprune::panels {
 
@@ -8,10 +9,13 @@ namespace edgeprune::panels {
 struct StemPanel {
   Conv2dShape shape;
   const float *images, *weights, *bias;
-  float* patches;  ///< [I*9][width]: what each weight of an output channel meets, column by column
+  /// [I*9][kPatchStride]: what each weight of an output channel meets, column by column
+  float* patches;
   int64_t first, width;  ///< columns
   float* output;         ///< [O][width]
 
+  /// Beyond a panel's width, so that a vector may end behind it.
+  static constexpr int64_t kPatchStride = PanelLayout::kWidth + 32;
   int64_t taps() const { return shape.in_channels * 9; }
 };
 

@@ -68,6 +68,15 @@ TEST_P(PanelDepthwise, MatchesTheReferenceOnMapsOfAnySize) {
   }
 }
 
+TEST_P(PanelDepthwise, MatchesTheReferenceOnTheMapsOfOtherInputSizes) {
+  for (const int64_t size : {10, 14, 20, 24, 28, 40, 49, 56, 80, 113}) {
+    for (const int64_t stride : {1, 2}) {
+      compare(testing::depthwise_shape(size, size, 3, stride), 1);
+      compare(testing::depthwise_shape(size, size + 1, 3, stride), 3);
+    }
+  }
+}
+
 TEST_P(PanelDepthwise, MatchesTheReferenceOnBatchesAroundThePanelsWidth) {
   for (const int64_t batch : {2, 3, 5, 8, 16, 32, 48, 64, 65}) {
     for (const int64_t stride : {1, 2}) {
