@@ -11,7 +11,7 @@
 #include <mutex>
 #include <span>
 
-#include "data/image_format.h"
+#include "data/image_codec.h"
 #include "data/jpeg_segments.h"
 #include "data/resize.h"
 #include "engine/base/check.h"
@@ -213,16 +213,16 @@ template <typename Make>
 Image decode(const std::string& path, const Make& make) {
   std::vector<char> content = read_file(path);
   require_file(!content.empty(), path, "empty file, a {} image was expected", image_formats());
-  for (const ImageFormat& format : library_formats()) {
-    if (!format.begins(content)) continue;
-    require_file(format.version != nullptr, path,
+  for (const ImageCodec& codec : image_codecs()) {
+    if (!codec.begins(content)) continue;
+    require_file(codec.version != nullptr, path,
                  "is a {} image, which this edgeprune cannot read: it was built without {}",
-                 format.name, format.library);
-    const ImageHeader header = format.header(content, path);
+                 codec.name, codec.library);
+    const ImageHeader header = codec.header(content, path);
     check_size(header.width, header.height, content, path);
     const int64_t pixels = int64_t{header.width} * header.height;
     const DecodingRoom room(pixels);
-    const Image image = format.decode(content, path, header, decoder_bytes(pixels, content.size()));
+    const Image image = codec.decode(content, path, header, decoder_bytes(pixels, content.size()));
     return make(Pixels(image).upright(header.orientation));
   }
   return decode_by_stb(std::move(content), path, make);
@@ -230,17 +230,17 @@ Image decode(const std::string& path, const Make& make) {
 
 }  // namespace
 
-const std::vector<ImageFormat>& library_formats() {
-  static const std::vector<ImageFormat> formats{webp_format(), tiff_format()};
+const std::vector<ImageCodec>& image_codecs() {
+  static const std::vector<ImageCodec> formats{webp_codec(), tiff_codec()};
   return formats;
 }
 
 const std::vector<std::string_view>& image_extensions() {
   static const std::vector<std::string_view> extensions = [] {
     std::vector<std::string_view> all{".jpg", ".jpeg", ".png", ".bmp"};
-    for (const ImageFormat& format : library_formats()) {
-      if (format.version == nullptr) continue;
-      all.insert(all.end(), format.extensions.begin(), format.extensions.end());
+    for (const ImageCodec& codec : image_codecs()) {
+      if (codec.version == nullptr) continue;
+      all.insert(all.end(), codec.extensions.begin(), codec.extensions.end());
     }
     return all;
   }();
@@ -249,8 +249,8 @@ const std::vector<std::string_view>& image_extensions() {
 
 std::string image_formats() {
   std::vector<std::string_view> names{"JPEG", "PNG", "BMP"};
-  for (const ImageFormat& format : library_formats()) {
-    if (format.version != nullptr) names.push_back(format.name);
+  for (const ImageCodec& codec : image_codecs()) {
+    if (codec.version != nullptr) names.push_back(codec.name);
   }
   const std::string_view last = names.back();
   names.pop_back();

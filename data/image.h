@@ -43,7 +43,7 @@ const std::vector<std::string_view>& image_extensions();
 std::string image_formats();
 
 /// Decodes a JPEG, PNG, BMP, still WebP or TIFF (its first page) file, the latter two if edgeprune was
-/// built with their libraries (image_format.h); grey and CMYK become RGB, alpha is dropped, and what
+/// built with their libraries (image_codec.h); grey and CMYK become RGB, alpha is dropped, and what
 /// EXIF or TIFF says is turned comes upright, as people see it. Throws FileError if the
 /// file is missing, truncated, corrupt, of another format, wider or higher than 16384, of more
 /// than 2^26 pixels, would take more than half a gigabyte to decode (as large images of 16 bits a

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <map>
 
-#include "data/image_format.h"
+#include "data/image_codec.h"
 #include "data/read_images.h"
 #include "engine/base/check.h"
 #include "engine/base/printable.h"
@@ -35,9 +35,9 @@ bool is_folder(const fs::path& path) {
 
 /// Why files of an extension are passed over that other builds read.
 std::string unread(const std::string& extension) {
-  for (const ImageFormat& format : library_formats()) {
-    if (std::ranges::count(format.extensions, extension) == 0) continue;
-    return fmt::format(" (this edgeprune was built without {})", format.library);
+  for (const ImageCodec& codec : image_codecs()) {
+    if (std::ranges::count(codec.extensions, extension) == 0) continue;
+    return fmt::format(" (this edgeprune was built without {})", codec.library);
   }
   return "";
 }

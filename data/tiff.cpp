@@ -1,4 +1,4 @@
-#include "data/image_format.h"
+#include "data/image_codec.h"
 #include "engine/base/check.h"
 #include "engine/base/printable.h"
 
@@ -157,14 +157,14 @@ Image decode_tiff(std::span<const char> bytes, const std::string& path, const Im
 
 }  // namespace
 
-ImageFormat tiff_format() {
-  ImageFormat format{"TIFF", "libtiff", {".tif", ".tiff"}, nullptr, is_tiff, nullptr, nullptr};
+ImageCodec tiff_codec() {
+  ImageCodec codec{"TIFF", "libtiff", {".tif", ".tiff"}, nullptr, is_tiff, nullptr, nullptr};
 #if EDGEPRUNE_TIFF
-  format.version = tiff_version;
-  format.header = tiff_header;
-  format.decode = decode_tiff;
+  codec.version = tiff_version;
+  codec.header = tiff_header;
+  codec.decode = decode_tiff;
 #endif
-  return format;
+  return codec;
 }
 
 }  // namespace edgeprune

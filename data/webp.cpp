@@ -1,4 +1,4 @@
-#include "data/image_format.h"
+#include "data/image_codec.h"
 #include "data/jpeg_segments.h"
 #include "engine/base/check.h"
 
@@ -73,14 +73,14 @@ Image decode_webp(std::span<const char> file, const std::string& path, const Ima
 
 }  // namespace
 
-ImageFormat webp_format() {
-  ImageFormat format{"WebP", "libwebp", {".webp"}, nullptr, is_webp, nullptr, nullptr};
+ImageCodec webp_codec() {
+  ImageCodec codec{"WebP", "libwebp", {".webp"}, nullptr, is_webp, nullptr, nullptr};
 #if EDGEPRUNE_WEBP
-  format.version = webp_version;
-  format.header = webp_header;
-  format.decode = decode_webp;
+  codec.version = webp_version;
+  codec.header = webp_header;
+  codec.decode = decode_webp;
 #endif
-  return format;
+  return codec;
 }
 
 }  // namespace edgeprune

@@ -9,7 +9,7 @@
 #include <CLI/Version.hpp>
 #include <nlohmann/json_fwd.hpp>
 
-#include "data/image_format.h"
+#include "data/image_codec.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/target.h"
 #include "tools/measurement/machine.h"
@@ -27,8 +27,8 @@ std::string libraries() {
       FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION, NLOHMANN_JSON_VERSION_MAJOR,
       NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH, zip_libzip_version(), zlibVersion(),
       OpenSSL_version(OPENSSL_VERSION_STRING), EDGEPRUNE_OPENMP);
-  for (const ImageFormat& format : library_formats()) {
-    if (format.version != nullptr) text += fmt::format(", {} {}", format.library, format.version());
+  for (const ImageCodec& codec : image_codecs()) {
+    if (codec.version != nullptr) text += fmt::format(", {} {}", codec.library, codec.version());
   }
   return text;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Formats of images that a library of their own reads, which may have been missing when edgeprune was
-// built. (JPEG, PNG and BMP are always read: image.cpp.)
+// Readers of image formats that have a library of their own, which may have been missing when edgeprune
+// was built. (JPEG, PNG and BMP are always read: image.cpp.)
 
 #include <span>
 #include <string>
@@ -16,7 +16,7 @@ struct ImageHeader {
   int orientation = 1;  ///< EXIF's
 };
 
-struct ImageFormat {
+struct ImageCodec {
   std::string_view name, library;
   std::vector<std::string_view> extensions;
   std::string (*version)();  ///< of the library; null: edgeprune was built without it
@@ -29,10 +29,10 @@ struct ImageFormat {
                   size_t max_bytes);
 };
 
-ImageFormat webp_format();
-ImageFormat tiff_format();
+ImageCodec webp_codec();
+ImageCodec tiff_codec();
 
 /// All of them, built or not.
-const std::vector<ImageFormat>& library_formats();
+const std::vector<ImageCodec>& image_codecs();
 
 }  // namespace edgeprune

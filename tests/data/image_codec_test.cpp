@@ -1,4 +1,4 @@
-#include "data/image_format.h"
+#include "data/image_codec.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,12 +22,12 @@ const Image kSixTurned{3, 2, {10, 20, 30, 255, 0, 0, 0, 0, 0, 0, 255, 0, 255, 25
 /// By name; whatever the libraries at hand, as files must be told apart without them, too.
 class LibraryImage : public ::testing::TestWithParam<const char*> {
  protected:
-  bool is_built() const { return format().version != nullptr; }
-  const ImageFormat& format() const {
-    const auto& all = library_formats();
-    return *std::ranges::find(all, std::string_view(GetParam()), &ImageFormat::name);
+  bool is_built() const { return codec().version != nullptr; }
+  const ImageCodec& codec() const {
+    const auto& all = image_codecs();
+    return *std::ranges::find(all, std::string_view(GetParam()), &ImageCodec::name);
   }
-  bool is_webp() const { return format().name == "WebP"; }
+  bool is_webp() const { return codec().name == "WebP"; }
 
   Image read(std::string_view bytes) {
     write_bytes(path_, bytes);
@@ -42,23 +42,23 @@ class LibraryImage : public ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(LibraryImage, PixelsAreThoseOfPil) {
-  if (!is_built()) GTEST_SKIP() << "built without " << format().library;
+  if (!is_built()) GTEST_SKIP() << "built without " << codec().library;
   EXPECT_EQ(read(is_webp() ? webp_bytes() : tiff_bytes()), kSix);
   if (!is_webp()) EXPECT_EQ(read(deflated_tiff_bytes()), kSix);
 }
 
 TEST_P(LibraryImage, AlphaIsDroppedAndDarkensNothing) {
-  if (!is_built()) GTEST_SKIP() << "built without " << format().library;
+  if (!is_built()) GTEST_SKIP() << "built without " << codec().library;
   EXPECT_EQ(read(is_webp() ? rgba_webp_bytes() : rgba_tiff_bytes()), kSix);
 }
 
 TEST_P(LibraryImage, OrientationIsTurnedUpright) {
-  if (!is_built()) GTEST_SKIP() << "built without " << format().library;
+  if (!is_built()) GTEST_SKIP() << "built without " << codec().library;
   EXPECT_EQ(read(is_webp() ? turned_webp_bytes() : turned_tiff_bytes()), kSixTurned);
 }
 
 TEST_P(LibraryImage, CutOffAnywhereIsOneClearLineOrWhole) {
-  if (!is_built()) GTEST_SKIP() << "built without " << format().library;
+  if (!is_built()) GTEST_SKIP() << "built without " << codec().library;
   const std::string whole = is_webp() ? webp_bytes() : tiff_bytes();
   for (size_t length = 16; length < whole.size(); ++length) {
     try {
@@ -74,13 +74,13 @@ TEST_P(LibraryImage, CutOffAnywhereIsOneClearLineOrWhole) {
 
 TEST_P(LibraryImage, WithoutTheLibraryItIsNamed) {
   const auto& extensions = image_extensions();
-  for (const std::string_view extension : format().extensions) {
+  for (const std::string_view extension : codec().extensions) {
     EXPECT_EQ(std::ranges::count(extensions, extension), is_built() ? 1 : 0);
   }
-  EXPECT_EQ(image_formats().find(format().name) != std::string::npos, is_built());
+  EXPECT_EQ(image_formats().find(codec().name) != std::string::npos, is_built());
   if (is_built()) return;
   EXPECT_THAT(error_of(is_webp() ? webp_bytes() : tiff_bytes()),
-              HasSubstr("it was built without " + std::string(format().library)));
+              HasSubstr("it was built without " + std::string(codec().library)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, LibraryImage, ::testing::Values("WebP", "TIFF"),
