@@ -1,5 +1,6 @@
 #include "data/image.h"
 
+#include <fmt/ranges.h>
 #include <malloc.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <span>
 
+#include "data/image_codec.h"
 #include "data/jpeg_segments.h"
 #include "data/resize.h"
 #include "engine/base/check.h"
@@ -88,10 +90,12 @@ constexpr int64_t kMaxPixels = int64_t{1} << 26;
 constexpr size_t kMaxDecoderBytes = size_t{1} << 29;
 
 /// The most pixels that a byte of a file may stand for. A header that promises more lies, and must
-/// not make us allocate and decode. JPEG: a block of 8x8 takes one bit at least. PNG: deflate
-/// squeezes at most 1032 bytes into one, and a byte holds at most 8 pixels. BMP is not compressed.
+/// not make us allocate and decode. JPEG: a block of 8x8 takes one bit at least. PNG and TIFF: deflate
+/// squeezes at most 1032 bytes into one, and a byte holds at most 8 pixels. BMP is not compressed. In a
+/// WebP of one colour pixels take no bits at all.
 int64_t max_pixels_per_byte(uint8_t first) {
   if (first == 0xFF) return 8 * 64;
+  if (first == 'R') return kMaxPixels;
   return first == 'B' ? 8 : 1032 * 8;
 }
 
@@ -160,15 +164,23 @@ class DecodingRoom {
   const int64_t pixels_;
 };
 
-/// Decodes, and gives what `make` makes of the upright pixels.
+void check_size(int64_t width, int64_t height, std::span<const char> file,
+                const std::string& path) {
+  const int64_t pixels = width * height;
+  require_file(width > 0 && height > 0 && pixels <= kMaxPixels, path,
+               "image of {} x {} pixels, at most 2^26 are read", width, height);
+  const int64_t most =
+      max_pixels_per_byte(static_cast<uint8_t>(file[0])) * static_cast<int64_t>(file.size());
+  require_file(pixels <= most, path, "truncated image: {} x {} pixels in {} bytes", width, height,
+               file.size());
+}
+
+/// By stb_image; gives what `make` makes of the upright pixels.
 template <typename Make>
-Image decode(const std::string& path, const Make& make) {
-  std::vector<char> content = read_file(path);
-  require_file(!content.empty(), path, "empty file, a JPEG, PNG or BMP image was expected");
+Image decode_by_stb(std::vector<char> content, const std::string& path, const Make& make) {
   const stbi_io_callbacks callbacks = Source::callbacks();
-  const auto first = static_cast<uint8_t>(content[0]);
   int orientation = 1;
-  if (first == 0xFF) {
+  if (static_cast<uint8_t>(content[0]) == 0xFF) {
     check_jpeg(content, path);
     orientation = jpeg_orientation(content);
     mark_cmyk(content);
@@ -178,12 +190,9 @@ Image decode(const std::string& path, const Make& make) {
   Source header(content);
   DecoderMemory::allow(decoder_bytes(0, content.size()));
   require_file(stbi_info_from_callbacks(&callbacks, &header, &width, &height, &channels) == 1, path,
-               "not a readable JPEG, PNG or BMP image");
+               "not a readable {} image", image_formats());
+  check_size(width, height, content, path);
   const int64_t pixels = int64_t{width} * height;
-  require_file(width > 0 && height > 0 && pixels <= kMaxPixels, path,
-               "image of {} x {} pixels, at most 2^26 are read", width, height);
-  require_file(pixels <= max_pixels_per_byte(first) * static_cast<int64_t>(content.size()), path,
-               "truncated image: {} x {} pixels in {} bytes", width, height, content.size());
 
   const DecodingRoom room(pixels);
   Source body(content);
@@ -199,7 +208,54 @@ Image decode(const std::string& path, const Make& make) {
   return make(Pixels(height, width, decoded.get()).upright(orientation));
 }
 
+/// Decodes, and gives what `make` makes of the upright pixels.
+template <typename Make>
+Image decode(const std::string& path, const Make& make) {
+  std::vector<char> content = read_file(path);
+  require_file(!content.empty(), path, "empty file, a {} image was expected", image_formats());
+  for (const ImageCodec& codec : image_codecs()) {
+    if (!codec.begins(content)) continue;
+    require_file(codec.version != nullptr, path,
+                 "is a {} image, which this edgeprune cannot read: it was built without {}",
+                 codec.name, codec.library);
+    const ImageHeader header = codec.header(content, path);
+    check_size(header.width, header.height, content, path);
+    const int64_t pixels = int64_t{header.width} * header.height;
+    const DecodingRoom room(pixels);
+    const Image image = codec.decode(content, path, header, decoder_bytes(pixels, content.size()));
+    return make(Pixels(image).upright(header.orientation));
+  }
+  return decode_by_stb(std::move(content), path, make);
+}
+
 }  // namespace
+
+const std::vector<ImageCodec>& image_codecs() {
+  static const std::vector<ImageCodec> formats{webp_codec(), tiff_codec()};
+  return formats;
+}
+
+const std::vector<std::string_view>& image_extensions() {
+  static const std::vector<std::string_view> extensions = [] {
+    std::vector<std::string_view> all{".jpg", ".jpeg", ".png", ".bmp"};
+    for (const ImageCodec& codec : image_codecs()) {
+      if (codec.version == nullptr) continue;
+      all.insert(all.end(), codec.extensions.begin(), codec.extensions.end());
+    }
+    return all;
+  }();
+  return extensions;
+}
+
+std::string image_formats() {
+  std::vector<std::string_view> names{"JPEG", "PNG", "BMP"};
+  for (const ImageCodec& codec : image_codecs()) {
+    if (codec.version != nullptr) names.push_back(codec.name);
+  }
+  const std::string_view last = names.back();
+  names.pop_back();
+  return fmt::format("{} or {}", fmt::join(names, ", "), last);
+}
 
 Pixels Pixels::part(int top, int left, int rows, int columns) const {
   Pixels result = *this;

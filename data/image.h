@@ -38,10 +38,13 @@ struct Pixels {
 };
 
 /// What the names of files that read_image() reads end in.
-inline constexpr std::string_view kImageExtensions[] = {".jpg", ".jpeg", ".png", ".bmp"};
+const std::vector<std::string_view>& image_extensions();
+/// The formats that it reads, as "JPEG, PNG, BMP, WebP or TIFF".
+std::string image_formats();
 
-/// Decodes a JPEG, PNG or BMP file; grey and CMYK become RGB, alpha is dropped, and a JPEG whose EXIF
-/// says so is turned upright, as people see it. Throws FileError if the
+/// Decodes a JPEG, PNG, BMP, still WebP or TIFF (its first page) file, the latter two if edgeprune was
+/// built with their libraries (image_codec.h); grey and CMYK become RGB, alpha is dropped, and what
+/// EXIF or TIFF says is turned comes upright, as people see it. Throws FileError if the
 /// file is missing, truncated, corrupt, of another format, wider or higher than 16384, of more
 /// than 2^26 pixels, would take more than half a gigabyte to decode (as large images of 16 bits a
 /// channel do), or is a JPEG of more than 100 scans.

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 
+#include "data/image_codec.h"
 #include "data/read_images.h"
 #include "engine/base/check.h"
 #include "engine/base/printable.h"
@@ -32,6 +33,15 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+/// Why files of an extension are passed over that other builds read.
+std::string unread(const std::string& extension) {
+  for (const ImageCodec& codec : image_codecs()) {
+    if (std::ranges::count(codec.extensions, extension) == 0) continue;
+    return fmt::format(" (this edgeprune was built without {})", codec.library);
+  }
+  return "";
+}
+
 /// What lies in a split's folders and is no image of a class: counted, so that a data set that is
 /// not read whole does not go unnoticed.
 struct PassedOver {
@@ -46,8 +56,9 @@ struct PassedOver {
     };
     for (const auto& [extension, count] : others) {
       add(count, fmt::format("file{} {}", count == 1 ? "" : "s",
-                             extension.empty() ? "without extension"
-                                               : "ending in " + printable(extension, 20)));
+                             extension.empty()
+                                 ? "without extension"
+                                 : "ending in " + printable(extension, 20) + unread(extension)));
     }
     add(folders, fmt::format("folder{} inside of class folders, with {} image{}",
                              folders == 1 ? "" : "s", in_folders, in_folders == 1 ? "" : "s"));
@@ -110,7 +121,7 @@ std::vector<std::string> list_images(const fs::path& class_folder, PassedOver& p
   if (!files.empty()) return files;
   const std::string found = passed.to_string();
   throw FileError(fmt::format("{}: no images found ({}) in this class folder{}",
-                              class_folder.string(), fmt::join(kImageExtensions, ", "),
+                              class_folder.string(), fmt::join(image_extensions(), ", "),
                               found.empty() ? "" : "; passed over so far: " + found));
 }
 
@@ -143,8 +154,7 @@ void check_same_classes(const fs::path& train_folder, const fs::path& test_folde
 
 bool has_image_extension(const std::string& path) {
   const std::string extension = lower_extension(path);
-  return std::find(std::begin(kImageExtensions), std::end(kImageExtensions), extension) !=
-         std::end(kImageExtensions);
+  return std::ranges::count(image_extensions(), extension) > 0;
 }
 
 bool is_image_folder(const std::string& folder) {

@@ -17,6 +17,9 @@ std::span<const uint8_t> as_bytes_of(std::span<const char> file) {
   return {reinterpret_cast<const uint8_t*>(file.data()), file.size()};
 }
 
+/// What EXIF begins with in a JPEG, and in some WebPs.
+constexpr std::string_view kExif("Exif\0\0", 6);
+
 struct Segment {
   int marker = 0;
   std::span<const uint8_t> content;  ///< behind the length
@@ -105,13 +108,19 @@ void check_jpeg(std::span<const char> file, const std::string& path) {
 
 int jpeg_orientation(std::span<const char> file) {
   constexpr int kApp1 = 0xE1;
-  constexpr std::string_view kExif("Exif\0\0", 6);
   for (const auto& [marker, content] : segments_before_scan(as_bytes_of(file))) {
     if (marker != kApp1 || !begins_with(content, kExif)) continue;
     const int orientation = tiff_orientation(content.subspan(kExif.size()));
     if (orientation >= 1 && orientation <= 8) return orientation;
   }
   return 1;
+}
+
+int exif_orientation(std::span<const char> exif) {
+  std::span<const uint8_t> tiff = as_bytes_of(exif);
+  if (begins_with(tiff, kExif)) tiff = tiff.subspan(kExif.size());
+  const int orientation = tiff_orientation(tiff);
+  return orientation >= 1 && orientation <= 8 ? orientation : 1;
 }
 
 void mark_cmyk(std::vector<char>& file) {

@@ -1,4 +1,4 @@
-// JPEG, PNG and BMP.
+// JPEG, PNG, BMP, WebP and TIFF.
 
 #include "data/image.h"
 #include "tests/fuzz/fuzz.h"

@@ -8,7 +8,8 @@
 #include "engine/tensor/safetensors.h"
 #include "models/sparse_storage.h"
 #include "models/summary.h"
-#include "tests/data/image_files.h"
+#include "tests/data/library_images.h"
+#include "tests/data/tar_files.h"
 #include "tests/fuzz/small_architecture.h"
 #include "tests/models/pth/pth_bytes.h"
 #include "tests/support/sample_records.h"
@@ -111,6 +112,14 @@ std::string plain_png(int depth, int colour_type, int channels, bool interlaced)
          chunk("IEND", "");
 }
 
+void write_archives() {
+  const std::string archive = tar_entry("./a/names", "cat\ndog\n") +
+                              tar_entry("a/pixels", std::string(600, 'x')) + tar_end();
+  write_seed("tar", "two_files.tar", archive);
+  write_seed("tar", "folder.tar", tar_entry("a/", "", '5') + archive);
+  write_gzip(seed_path("tar", "two_files.tar.gz"), archive);
+}
+
 void write_images() {
   write_seed("image", "rgba16.png", plain_png(16, 6, 4, false));
   write_seed("image", "palette4.png", plain_png(4, 3, 1, false));
@@ -120,6 +129,16 @@ void write_images() {
   write_seed("image", "rgb.png", png_bytes());
   write_seed("image", "grey.png", grey_png_bytes());
   write_seed("image", "two_halves.jpg", jpeg_bytes());
+  write_seed("image", "lossless.webp", webp_bytes());
+  write_seed("image", "lossy.webp", lossy_webp_bytes());
+  write_seed("image", "turned.webp", turned_webp_bytes());
+  write_seed("image", "animated.webp", animated_webp_bytes());
+  write_seed("image", "lzw.tif", tiff_bytes());
+  write_seed("image", "deflated.tif", deflated_tiff_bytes());
+  write_seed("image", "rgba.tif", rgba_tiff_bytes());
+  write_seed("image", "turned.tif", turned_tiff_bytes());
+  write_seed("image", "grey16.tif", grey16_tiff_bytes());
+  write_seed("image", "jpeg.tif", jpeg_tiff_bytes());
   const std::string names = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n", record(3073, '\1');
   write_seed("cifar10", "names", static_cast<char>(names.size()) + names + record + record);
 }
@@ -150,6 +169,7 @@ int main(int argc, char** argv) {
   edgeprune::write_tensors();
   edgeprune::write_pth();
   edgeprune::write_models();
+  edgeprune::write_archives();
   edgeprune::write_images();
   edgeprune::write_texts();
 }

@@ -201,7 +201,7 @@ void add_predict(CLI::App& app) {
   auto o = std::make_shared<PredictArguments>();
   add_model(*command, o->model, o->loading);
   command->add_option("images", o->images,
-                      "JPEG, PNG or BMP files, and folders of them with all their folders");
+                      image_formats() + " files, and folders of them with all their folders");
   command->add_option("--list", o->list,
                       "file that names images or folders, a line each; -: stdin");
   auto* logits = command->add_flag("--logits", o->logits, "the raw logits of every class instead");

@@ -20,7 +20,7 @@ EOF
 packages=(
   g++ cmake ninja-build
   libdnnl-dev ocl-icd-opencl-dev libhwy-dev libeigen3-dev libssl-dev
-  libzip-dev zipcmp zipmerge ziptool zlib1g-dev
+  libzip-dev zipcmp zipmerge ziptool zlib1g-dev libwebp-dev libtiff-dev
   libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev
   gnuplot-nox curl ca-certificates
 )

@@ -55,12 +55,12 @@ class Data(CommandTest):
 
     def test_what_is_passed_over_is_counted(self):
         cat = self.data / "train" / "cat"
-        (cat / "0.bmp").rename(cat / "0.webp")
+        (cat / "0.bmp").rename(cat / "0.gif")
         (cat / "more").mkdir()
         (cat / "1.bmp").rename(cat / "more" / "1.bmp")
         (cat / "2.bmp").unlink()
         (cat / "2.bmp").symlink_to("nowhere")
-        self.assertIn("passed over 1 file ending in .webp, 1 folder inside of class folders, with 1 image, "
+        self.assertIn("passed over 1 file ending in .gif, 1 folder inside of class folders, with 1 image, "
                       "1 broken link\n", self.train()[1])
 
     def test_val_serves_as_test(self):
