@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <tuple>
 
-namespace edgeprune {
+#include "engine/kernels/activation.h"
 
-enum class Activation { none, relu6 };  ///< relu6(x) = min(max(x, 0), 6)
+namespace edgeprune {
 
 /// Everything a convolution kernel needs to know. Square kernels; activations [N,H,W,C], weights
 /// [O,I/groups,k,k].
