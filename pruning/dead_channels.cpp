@@ -89,7 +89,7 @@ class Walk {
         if (reader != nullptr) reader->read[i] = std::max(reader->read[i], read);
       }
       const float bias = layer.bias.data()[o];
-      const bool silent = layer.activation == Activation::relu6 ? bias <= 0.0f : bias == 0.0f;
+      const bool silent = activate(form_of(layer.activation), bias) == 0.0f;
       if (output[o] == Signal::zero && !silent) output[o] = Signal::constant;
       if (writer != nullptr && zero_filter) writer->zero_filter[o] = true;
     }

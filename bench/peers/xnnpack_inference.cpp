@@ -107,8 +107,12 @@ class Network {
 
   uint32_t define_layer(const Layer& layer, uint32_t input, bool last) {
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    const bool clamps = layer.activation == Activation::relu6, adds = layer.residual >= 0;
-    const float low = clamps ? 0 : -infinity, high = clamps ? 6 : infinity;
+    const bool adds = layer.residual >= 0;
+    const ActivationForm form = form_of(layer.activation);
+    require(form.kind != ActivationForm::Kind::gate, "xnnpack_inference",
+            "expected activations that clip, got {} ({})", name_of(kActivations, layer.activation),
+            layer.name);
+    const float low = form.low, high = form.high;
     const uint32_t output = define_output(layer, last && !adds);
     if (layer.kind == Layer::Kind::global_average_pool) {
       check(xnn_define_global_average_pooling_2d(subgraph_.get(), low, high, input, output, 0),

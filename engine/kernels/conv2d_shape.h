@@ -3,14 +3,9 @@
 #include <cstdint>
 #include <tuple>
 
-#include "engine/base/names.h"
+#include "engine/kernels/activation.h"
 
 namespace edgeprune {
-
-enum class Activation { none, relu6 };  ///< relu6(x) = min(max(x, 0), 6)
-inline constexpr Named<Activation> kActivations[] = {{Activation::none, "none"},
-                                                     {Activation::relu6, "relu6"}};
-static_assert(in_order(kActivations));
 
 /// Everything a convolution kernel needs to know. Square kernels; activations [N,H,W,C], weights
 /// [O,I/groups,k,k].

@@ -13,15 +13,21 @@ namespace {
 constexpr int64_t kGrain = 4096;  // elements, so that a thread has microseconds of work
 }
 
-Variable relu6(const Variable& input) {
+Variable activate(const Variable& input, Activation activation) {
+  if (activation == Activation::none) return input;
   const Tensor& x = input.value();
+  const Cost cost{0, 2.0 * sizeof(float) * double(x.count())};
+  const Timed timed("activation", Phase::forward, cost);
   Tensor output(x.shape());
-  simd::relu6_forward(x.data(), x.count(), output.data());
-  return Variable::result(output, {input}, [x](const Tensor& grad_output, InputGrads& inputs) {
-    Tensor grad_input(x.shape());
-    simd::relu6_backward(x.data(), grad_output.data(), x.count(), grad_input.data());
-    inputs.add(0, grad_input);
-  });
+  simd::activate(activation, x.data(), x.count(), output.data());
+  return Variable::result(output, {input},
+                          [x, activation, cost](const Tensor& grad_output, InputGrads& inputs) {
+                            const Timed backward("activation", Phase::backward, cost);
+                            Tensor grad_input(x.shape());
+                            simd::activation_gradient(activation, x.data(), grad_output.data(),
+                                                      x.count(), grad_input.data());
+                            inputs.add(0, grad_input);
+                          });
 }
 
 Variable add(const Variable& a, const Variable& b) {

@@ -5,8 +5,8 @@
 
 namespace edgeprune::ops {
 
-/// min(max(x, 0), 6), any shape. Behind a batch norm use its fused activation.
-Variable relu6(const Variable& input);
+/// activation(x), any shape. Behind a batch norm use its fused activation.
+Variable activate(const Variable& input, Activation activation);
 
 /// a + b, equal shapes.
 Variable add(const Variable& a, const Variable& b);

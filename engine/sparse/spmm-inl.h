@@ -18,6 +18,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "engine/kernels/simd/activation-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::sparse::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -28,8 +30,8 @@ struct Block {
   const float* bias;    ///< null: not the first block
   const float* addend;  ///< the residual or null; from the second block on the output
   float* output;
-  int64_t width;  ///< of the panel
-  bool clip;      ///< ReLU6, by the last block
+  int64_t width;              ///< of the panel
+  ActivationForm activation;  ///< of the last block
 };
 
 /// Four weights by one load, each then spread over a vector by a shuffle.
@@ -133,9 +135,9 @@ HWY_INLINE hn::Vec<D> start(const Block& block, int64_t row, int64_t at) {
 
 template <class D>
 HWY_INLINE void finish(const Block& block, hn::Vec<D> sum, int64_t at) {
-  const D d;
-  if (block.clip) sum = hn::Min(hn::Max(sum, hn::Zero(d)), hn::Set(d, 6.0f));
-  hn::StoreU(sum, d, block.output + at);
+  simd::HWY_NAMESPACE::with_activation<D>(block.activation, [&](const auto& activate) HWY_ATTR {
+    hn::StoreU(activate(sum), D(), block.output + at);
+  });
 }
 
 template <class D, int kVectors>

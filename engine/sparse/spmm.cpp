@@ -28,7 +28,7 @@ void multiply_groups(const SparseWeights& weights, const float* input, const flo
         .addend = b == 0 ? residual : output,
         .output = output,
         .width = weights.width(),
-        .clip = b == weights.blocks() - 1 && activation == Activation::relu6,
+        .activation = b == weights.blocks() - 1 ? form_of(activation) : ActivationForm{},
     };
     const float* values = weights.values(b, begin);
     const uint16_t* offsets = weights.offsets(b, begin);

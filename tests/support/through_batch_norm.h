@@ -6,15 +6,21 @@
 #include <gtest/gtest.h>
 
 #include "engine/kernels/normalized.h"
+#include "engine/kernels/reference/activation.h"
 #include "engine/kernels/reference/batch_norm.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune::testing {
 
-enum class Read { as_it_is, normalized, clipped };  ///< clipped: normalised, then ReLU6
+/// As it is; normalised; normalised, then ReLU6 or hard swish: each kind of ActivationForm.
+enum class Read { as_it_is, normalized, clipped, gated };
+inline constexpr Read kReads[] = {Read::as_it_is, Read::normalized, Read::clipped, Read::gated};
 
 inline const char* to_string(Read read) {
-  return read == Read::as_it_is ? "as it is" : read == Read::normalized ? "normalised" : "clipped";
+  return read == Read::as_it_is     ? "as it is"
+         : read == Read::normalized ? "normalised"
+         : read == Read::clipped    ? "clipped"
+                                    : "gated";
 }
 
 /// For the gradient of what is read.
@@ -23,30 +29,26 @@ struct ReadPair {
 };
 inline std::vector<ReadPair> all_read_pairs() {
   std::vector<ReadPair> pairs;
-  for (const Read input : {Read::as_it_is, Read::normalized, Read::clipped}) {
-    for (const Read grad : {Read::as_it_is, Read::normalized, Read::clipped}) {
-      pairs.push_back({input, grad});
-    }
+  for (const Read input : kReads) {
+    for (const Read grad : kReads) pairs.push_back({input, grad});
   }
   return pairs;
 }
 
-/// A random tensor [...,C] and its batch norm. ReLU6 clips some of it at both ends; nothing is so
-/// close to a corner that rounding would decide on which side it falls.
+/// A random tensor [...,C] and its batch norm. The activation clips some of it at both ends; nothing
+/// is so close to a corner that rounding would decide on which side it falls.
 struct NormalizedTensor {
   NormalizedTensor(const Shape& shape, Read read, uint64_t seed)
       : data(random_tensor(shape, seed, -4, 4)) {
     if (read == Read::as_it_is) return;
-    scale = random_tensor({shape.back()}, seed + 100, 0.5f, 1.5f);
-    shift = random_tensor({shape.back()}, seed + 200, 2, 4);
-    for (int64_t c = 1; c < shape.back(); c += 2) scale.data()[c] *= -1;
-    if (read != Read::clipped) return;
-    activation = Activation::relu6;
-    for (int64_t i = 0; i < data.count(); ++i) {
-      if (std::min(std::abs(before_activation(i)), std::abs(before_activation(i) - 6)) < 1e-3) {
-        data.data()[i] += 0.1f;
-      }
-    }
+    normalize(shape, seed,
+              read == Read::clipped ? Activation::relu6
+              : read == Read::gated ? Activation::hard_swish
+                                    : Activation::none);
+  }
+  NormalizedTensor(const Shape& shape, Activation fused, uint64_t seed)
+      : data(random_tensor(shape, seed, -4, 4)) {
+    normalize(shape, seed, fused);
   }
 
   Normalized view() const { return {data.data(), scale.data(), shift.data(), activation}; }
@@ -56,23 +58,31 @@ struct NormalizedTensor {
     const double x = data.data()[i];
     return scale.defined() ? x * scale.data()[i % channels()] + shift.data()[i % channels()] : x;
   }
-  /// Whether the activation passes the gradient of element i.
-  bool passes(int64_t i) const {
-    const double z = before_activation(i);
-    return activation == Activation::none || (z > 0 && z < 6);
-  }
+  /// By how much the activation passes the gradient of element i.
+  double slope(int64_t i) const { return reference::slope(activation, before_activation(i)); }
   Tensor written_out() const {
     Tensor values(data.shape());
     for (int64_t i = 0; i < data.count(); ++i) {
-      const double z = before_activation(i);
-      values.data()[i] =
-          static_cast<float>(activation == Activation::relu6 ? std::clamp(z, 0.0, 6.0) : z);
+      values.data()[i] = static_cast<float>(reference::activate(activation, before_activation(i)));
     }
     return values;
   }
 
   Tensor data, scale, shift;  ///< scale and shift undefined where the data is read as it is
   Activation activation = Activation::none;
+
+ private:
+  void normalize(const Shape& shape, uint64_t seed, Activation fused) {
+    activation = fused;
+    const ActivationForm form = form_of(activation);
+    scale = random_tensor({shape.back()}, seed + 100, 0.5f, 1.5f);
+    shift = random_tensor({shape.back()}, seed + 200, 2 - form.shift, 4 - form.shift);
+    for (int64_t c = 1; c < shape.back(); c += 2) scale.data()[c] *= -1;
+    for (int64_t i = 0; i < data.count(); ++i) {
+      const double z = before_activation(i) + form.shift;
+      if (std::min(std::abs(z - form.low), std::abs(z - form.high)) < 1e-3) data.data()[i] += 0.1f;
+    }
+  }
 };
 
 /// The same for a gradient that is sent back through the batch norm.
@@ -94,7 +104,7 @@ struct NormalizedGradientTensor {
     Tensor values(data.shape());
     for (int64_t i = 0; i < data.count(); ++i) {
       const int64_t k = i % output.channels();
-      const double g = output.passes(i) ? data.data()[i] : 0.0;
+      const double g = output.slope(i) * data.data()[i];
       values.data()[i] = static_cast<float>(
           a.data()[k] * g + double(b.data()[k]) * output.data.data()[i] + c.data()[k]);
     }
@@ -131,10 +141,10 @@ inline void expect_gradient_sums_of(const NormalizedTensor& input, const Tensor&
   };
   std::vector<Sum> first(channels), second(channels);
   for (int64_t i = 0; i < grad.count(); ++i) {
-    if (!input.passes(i)) continue;
+    const double g = input.slope(i) * grad.data()[i];
     const auto c = static_cast<size_t>(i) % channels;
-    first[c].add(grad.data()[i]);
-    second[c].add(grad.data()[i] * (double(input.data.data()[i]) - mean.data()[c]));
+    first[c].add(g);
+    second[c].add(g * (double(input.data.data()[i]) - mean.data()[c]));
   }
   for (size_t c = 0; c < channels; ++c) {
     ASSERT_NEAR(sum_grad.data()[c], first[c].value, first[c].tolerance()) << "channel " << c;

@@ -196,7 +196,7 @@ class Trainer {
                              options_.distillation->temperature, options_.distillation->alpha);
   }
 
-  /// The loss need not show a NaN: ReLU6 makes zero of it.
+  /// The loss need not show a NaN: the weight may be of a channel that nothing reads, say.
   void require_finite_model() const {
     for (const auto& [name, array] : model_.state_dict()) {
       if (array.dtype != DType::f32) continue;

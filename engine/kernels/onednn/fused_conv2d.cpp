@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "engine/kernels/onednn/conv2d.h"
@@ -20,9 +18,8 @@ void finish(int64_t count, const float* residual, Activation activation, float* 
     if (residual != nullptr) {
       for (int64_t i = begin; i < end; ++i) output[i] += residual[i];
     }
-    if (activation == Activation::relu6) {
-      for (int64_t i = begin; i < end; ++i) output[i] = std::clamp(output[i], 0.0f, 6.0f);
-    }
+    const ActivationForm form = form_of(activation);
+    for (int64_t i = begin; i < end; ++i) output[i] = activate(form, output[i]);
   });
 }
 
@@ -39,7 +36,7 @@ struct FusedConv2d::Impl {
     if (fused && adds_residual) {
       post_ops.append_binary(dnnl::algorithm::binary_add, descriptors.output);
     }
-    if (fused && activation == Activation::relu6) append_clip(post_ops, 0.0f, 6.0f);
+    if (fused) append_activation(post_ops, activation);
     dnnl::primitive_attr attributes;
     attributes.set_post_ops(post_ops);
     const auto desc = descriptors.forward(dnnl::prop_kind::forward_inference, true, attributes);
@@ -89,8 +86,9 @@ struct FusedConv2d::Impl {
                                 output.data());
       return output;
     };
-    const std::string name = fmt::format("convolution{}{}", add_residual ? " with residual" : "",
-                                         activation == Activation::relu6 ? " with ReLU6" : "");
+    const std::string name =
+        fmt::format("convolution{} with activation {}", add_residual ? " with residual" : "",
+                    name_of(kActivations, activation));
     if (is_right("fused " + name, shape, by_onednn(true), by_plain_loops)) return true;
     require_right(name, shape, by_onednn(false), by_plain_loops);
     return false;

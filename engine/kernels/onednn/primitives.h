@@ -32,12 +32,32 @@ typename Primitive::primitive_desc backward_of(
 #endif
 }
 
-inline void append_clip(dnnl::post_ops& post_ops, float low, float high) {
+inline void append_eltwise(dnnl::post_ops& post_ops, dnnl::algorithm algorithm, float alpha,
+                           float beta) {
 #if DNNL_VERSION_MAJOR >= 3
-  post_ops.append_eltwise(dnnl::algorithm::eltwise_clip, low, high);
+  post_ops.append_eltwise(algorithm, alpha, beta);
 #else
-  post_ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, low, high);
+  post_ops.append_eltwise(1.0f, algorithm, alpha, beta);
 #endif
+}
+
+/// Version 2.6 has no hard sigmoid of its own and ignores hard swish's constants, which are ours.
+inline void append_activation(dnnl::post_ops& post_ops, Activation activation) {
+  using Algorithm = dnnl::algorithm;
+  constexpr float kSlope = 1.0f / 6.0f, kOffset = 0.5f;
+  switch (activation) {
+    case Activation::none:
+      return;
+    case Activation::relu:
+      return append_eltwise(post_ops, Algorithm::eltwise_relu, 0.0f, 0.0f);
+    case Activation::relu6:
+      return append_eltwise(post_ops, Algorithm::eltwise_clip, 0.0f, 6.0f);
+    case Activation::hard_swish:
+      return append_eltwise(post_ops, Algorithm::eltwise_hardswish, kSlope, kOffset);
+    case Activation::hard_sigmoid:
+      append_eltwise(post_ops, Algorithm::eltwise_linear, kSlope, kOffset);
+      return append_eltwise(post_ops, Algorithm::eltwise_clip, 0.0f, 1.0f);
+  }
 }
 
 /// One convolution: activations channels-last, weights wherever the primitive likes them.

@@ -14,9 +14,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using simd::HWY_NAMESPACE::activate;
 using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::Vec;
+
+template <Activation kActivation>
+HWY_INLINE Vec activate(Vec v) {
+  simd::HWY_NAMESPACE::with_activation(form_of(kActivation),
+                                       [&](const auto& activation) HWY_ATTR { v = activation(v); });
+  return v;
+}
 
 /// The bias and taps of one channel in all lanes, or of one channel a lane.
 struct Filter {

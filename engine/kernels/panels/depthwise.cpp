@@ -52,8 +52,18 @@ void convolve(DepthwiseLayer layer) {
 }
 
 void depthwise(const DepthwiseLayer& layer, Activation activation) {
-  activation == Activation::relu6 ? convolve<Activation::relu6>(layer)
-                                  : convolve<Activation::none>(layer);
+  switch (activation) {
+    case Activation::none:
+      return convolve<Activation::none>(layer);
+    case Activation::relu:
+      return convolve<Activation::relu>(layer);
+    case Activation::relu6:
+      return convolve<Activation::relu6>(layer);
+    case Activation::hard_swish:
+      return convolve<Activation::hard_swish>(layer);
+    case Activation::hard_sigmoid:
+      return convolve<Activation::hard_sigmoid>(layer);
+  }
 }
 
 int64_t planes_scratch_size(const Conv2dShape& shape, int64_t columns) {

@@ -19,8 +19,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::for_each_vector;
 using simd::HWY_NAMESPACE::Partial;
-using simd::HWY_NAMESPACE::relu6;
 using simd::HWY_NAMESPACE::Vec;
+using simd::HWY_NAMESPACE::with_activation;
 
 constexpr int kLanes = hn::MaxLanes(F32());
 // Vectors of sums that a tile keeps, beside its factors: of 32 registers with AVX-512, 16 before.
@@ -39,7 +39,7 @@ struct Tile {
   const float* input;
   int64_t channels, width;
   const float *bias, *residual;
-  bool relu6;
+  ActivationForm activation;
   float* output;
   int64_t rows;  ///< of the output
 };
@@ -70,7 +70,6 @@ void wide_tile(const Tile& tile) {
   const float* w = tile.weights;
   const float* x = tile.input;
   float* to = tile.output;
-  const bool clip = tile.relu6;
   for (const float* end = w + tile.channels * kRows; w != end; w += kRows, x += width) {
     Vec right[kVectors];
 #pragma GCC unroll 4
@@ -84,20 +83,15 @@ void wide_tile(const Tile& tile) {
       for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
     }
   }
-  const auto store = [&](auto finish) HWY_ATTR {
+  with_activation(tile.activation, [&](const auto& activate) HWY_ATTR {
 #pragma GCC unroll 24
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        hn::StoreU(finish(sum[r][v]), d, to + r * width + v * kLanes);
+        hn::StoreU(activate(sum[r][v]), d, to + r * width + v * kLanes);
       }
     }
-  };
-  if (clip) {
-    store([](Vec v) HWY_ATTR { return relu6(v); });
-  } else {
-    store([](Vec v) HWY_ATTR { return v; });
-  }
+  });
 }
 
 template <int kVectors, int... kIndex>
@@ -167,10 +161,12 @@ void narrow_tile(const Tile& tile) {
       }
     }
   }
-  for_each_vector(rows * kColumns, [&](auto access, int64_t i) HWY_ATTR {
-    Vec y = access.load(transposed + i);
-    if (tile.residual != nullptr) y = hn::Add(y, access.load(tile.residual + i));
-    access.store(tile.relu6 ? relu6(y) : y, tile.output + i);
+  with_activation(tile.activation, [&](const auto& activate) HWY_ATTR {
+    for_each_vector(rows * kColumns, [&](auto access, int64_t i) HWY_ATTR {
+      Vec y = access.load(transposed + i);
+      if (tile.residual != nullptr) y = hn::Add(y, access.load(tile.residual + i));
+      access.store(activate(y), tile.output + i);
+    });
   });
 }
 

@@ -24,6 +24,7 @@ void wide_items(const PointwiseCall& call, int64_t begin, int64_t end) {
   const RowBlocks& blocks = weights.blocks;
   const PanelLayout in{weights.input.channels, call.columns};
   const int64_t width = in.width(), step = weights.tile_vectors * kLanes;
+  const ActivationForm activation = form_of(call.activation);
   int64_t panel = begin / blocks.count, block = begin % blocks.count;
   for (int64_t item = begin; item < end; ++item) {
     const int64_t row = blocks.first_unit(block), rows = blocks.block_units(block);
@@ -37,7 +38,7 @@ void wide_items(const PointwiseCall& call, int64_t begin, int64_t end) {
           .width = width,
           .bias = call.bias + row,
           .residual = call.residual == nullptr ? nullptr : call.residual + at,
-          .relu6 = call.activation == Activation::relu6,
+          .activation = activation,
           .output = call.output + at,
           .rows = rows,
       });
@@ -61,7 +62,7 @@ void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
         .width = kColumns,
         .bias = call.bias + row,
         .residual = call.residual == nullptr ? nullptr : call.residual + at,
-        .relu6 = call.activation == Activation::relu6,
+        .activation = form_of(call.activation),
         .output = call.output + at,
         .rows = blocks.rows - row,
     });

@@ -15,11 +15,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using simd::HWY_NAMESPACE::activate;
 using simd::HWY_NAMESPACE::F32;
 using simd::HWY_NAMESPACE::Full;
 using simd::HWY_NAMESPACE::Partial;
 using simd::HWY_NAMESPACE::Vec;
+using simd::HWY_NAMESPACE::with_activation;
 
 inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32()));
 
@@ -133,9 +133,9 @@ void gather(const StemPanel& panel) {
 }
 
 /// kRows output channels x kVectors vectors of columns from (channel, column) on.
-template <Activation kActivation, int kRows, int kVectors, typename Access>
-HWY_INLINE void multiply_tile(const StemPanel& panel, const Access& access, int64_t channel,
-                              int64_t column) {
+template <int kRows, int kVectors, typename Access, typename Activate>
+HWY_INLINE void multiply_tile(const StemPanel& panel, const Activate& activate,
+                              const Access& access, int64_t channel, int64_t column) {
   const F32 d;
   const int64_t taps = panel.taps(), width = panel.width, stride = StemPanel::kPatchStride;
   const float* weights = panel.weights + channel * taps;
@@ -162,38 +162,39 @@ HWY_INLINE void multiply_tile(const StemPanel& panel, const Access& access, int6
     float* to = panel.output + (channel + r) * width + column;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      access.store(activate<kActivation>(sums[r][v]), to + v * kLanes);
+      access.store(activate(sums[r][v]), to + v * kLanes);
     }
   }
 }
 
-template <Activation kActivation, int kVectors, typename Access>
-HWY_INLINE void multiply_columns(const StemPanel& panel, const Access& access, int64_t column) {
+template <int kVectors, typename Access, typename Activate>
+HWY_INLINE void multiply_columns(const StemPanel& panel, const Activate& activate,
+                                 const Access& access, int64_t column) {
   const int64_t channels = panel.shape.out_channels;
   int64_t o = 0;
   for (; o + 4 <= channels; o += 4) {
-    multiply_tile<kActivation, 4, kVectors>(panel, access, o, column);
+    multiply_tile<4, kVectors>(panel, activate, access, o, column);
   }
-  for (; o < channels; ++o) multiply_tile<kActivation, 1, kVectors>(panel, access, o, column);
+  for (; o < channels; ++o) multiply_tile<1, kVectors>(panel, activate, access, o, column);
 }
 
-template <Activation kActivation>
-void compute(const StemPanel& panel) {
+template <typename Activate>
+void compute(const StemPanel& panel, const Activate& activate) {
   constexpr int kVectors = kLanes == 16 ? 4 : 2;  // 4 x 4 sums in 32 registers, 4 x 2 in 16
   gather(panel);
   int64_t column = 0;
   for (; column + kVectors * kLanes <= panel.width; column += kVectors * kLanes) {
-    multiply_columns<kActivation, kVectors>(panel, Full{}, column);
+    multiply_columns<kVectors>(panel, activate, Full{}, column);
   }
   for (; column < panel.width; column += kLanes) {
     const int64_t lanes = std::min<int64_t>(kLanes, panel.width - column);
-    multiply_columns<kActivation, 1>(panel, Partial(static_cast<size_t>(lanes)), column);
+    multiply_columns<1>(panel, activate, Partial(static_cast<size_t>(lanes)), column);
   }
 }
 
 void compute_stem_panel(const StemPanel& panel, Activation activation) {
-  activation == Activation::relu6 ? compute<Activation::relu6>(panel)
-                                  : compute<Activation::none>(panel);
+  with_activation(form_of(activation),
+                  [&](const auto& activate) HWY_ATTR { compute(panel, activate); });
 }
 
 }  // namespace edgeprune::panels::HWY_NAMESPACE

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/kernels/reference/activation.h"
+
 namespace edgeprune::reference {
 namespace {
 
@@ -50,7 +52,7 @@ void conv2d_forward(const Conv2dShape& s, const float* input, const float* weigh
   for (int64_t out = 0; out < s.output_count(); ++out) {
     if (bias != nullptr) sums[out] += bias[out % s.out_channels];
     if (residual != nullptr) sums[out] += residual[out];
-    if (activation == Activation::relu6) sums[out] = std::clamp(sums[out], 0.0, 6.0);
+    sums[out] = activate(activation, sums[out]);
   }
   store(sums, output);
 }

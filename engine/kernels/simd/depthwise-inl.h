@@ -84,8 +84,9 @@ HWY_INLINE void add_scaled(const Column& a, Vec factor, Column& sum) {
   sum.bottom = hn::MulAdd(a.bottom, factor, sum.bottom);
 }
 
-template <int kStride, Activation kActivation>
-void forward_row(const Rows& rows, const float* taps, const float* bias, float* output) {
+template <int kStride, typename Activate>
+void forward_row(const Rows& rows, const float* taps, const float* bias, const Activate& activate,
+                 float* output) {
   const int64_t channels = rows.channels;
   for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
     const Taps w = load_taps(access, taps, channels, c);
@@ -97,17 +98,16 @@ void forward_row(const Rows& rows, const float* taps, const float* bias, float* 
           // Two chains: a chain of nine takes longer than nine products.
           const Vec one = add_products(left, w.left, start);
           const Vec two = add_products(middle, w.middle, add_products(right, w.right, zero));
-          access.store(activate<kActivation>(hn::Add(one, two)), output + o * channels + c);
+          access.store(activate(hn::Add(one, two)), output + o * channels + c);
         });
   });
 }
 
-using ForwardRow = void (*)(const Rows& rows, const float* taps, const float* bias, float* output);
-inline ForwardRow forward_row_for(int64_t stride, Activation activation) {
-  const bool relu = activation == Activation::relu6;
-  if (stride == 1)
-    return relu ? forward_row<1, Activation::relu6> : forward_row<1, Activation::none>;
-  return relu ? forward_row<2, Activation::relu6> : forward_row<2, Activation::none>;
+template <typename Activate>
+void forward_row(int64_t stride, const Rows& rows, const float* taps, const float* bias,
+                 const Activate& activate, float* output) {
+  if (stride == 1) return forward_row<1>(rows, taps, bias, activate, output);
+  forward_row<2>(rows, taps, bias, activate, output);
 }
 
 /// Stride 2: the gradient of one input row from the one or two output rows that read it, grad[i]

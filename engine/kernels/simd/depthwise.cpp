@@ -19,16 +19,17 @@ void forward_range(const Conv2dShape& s, const float* input, const float* taps, 
   thread_local std::vector<float> zeros;  // kept, so that a plan's runs allocate nothing
   const int64_t in_row = s.in_width * s.in_channels, out_row = s.out_width() * s.out_channels;
   if (zeros.size() < size_t(in_row)) zeros.assign(size_t(in_row), 0.0f);
-  const ForwardRow forward = forward_row_for(s.stride, activation);
-  for (int64_t r = begin; r < end; ++r) {
-    const float* image = input + r / s.out_height() * s.in_height * in_row;
-    Rows rows{{}, s.in_width, s.in_channels};
-    for (int64_t k = 0; k < 3; ++k) {
-      const int64_t ih = r % s.out_height() * s.stride - 1 + k;
-      rows.row[k] = ih >= 0 && ih < s.in_height ? image + ih * in_row : zeros.data();
+  with_activation(form_of(activation), [&](const auto& activate) HWY_ATTR {
+    for (int64_t r = begin; r < end; ++r) {
+      const float* image = input + r / s.out_height() * s.in_height * in_row;
+      Rows rows{{}, s.in_width, s.in_channels};
+      for (int64_t k = 0; k < 3; ++k) {
+        const int64_t ih = r % s.out_height() * s.stride - 1 + k;
+        rows.row[k] = ih >= 0 && ih < s.in_height ? image + ih * in_row : zeros.data();
+      }
+      forward_row(s.stride, rows, taps, bias, activate, output + r * out_row);
     }
-    forward(rows, taps, bias, output + r * out_row);
-  }
+  });
 }
 
 }  // namespace edgeprune::simd::HWY_NAMESPACE

@@ -74,14 +74,14 @@ void training_forward_range(const Conv2dShape& s, const Normalized& input, const
                             float* output, PartMoments* moments, int64_t begin, int64_t end) {
   const int64_t out_height = s.out_height(), out_width = s.out_width();
   RowRing rows(input, s.in_height, s.in_width, s.in_channels, 3);
-  const ForwardRow forward = forward_row_for(s.stride, Activation::none);
   const BlockOutput out(output, s.batch * out_height * out_width, s.in_channels, out_width);
   for (int64_t image = begin; image < end; ++image) {
     rows.start(image);
     for (int64_t o = 0; o < out_height; ++o) {
       rows.read_to(s.stride * o + 1);
       const int64_t first = (image * out_height + o) * out_width;
-      forward(rows.around(s.stride * o), taps, nullptr, out.block(first));
+      forward_row(s.stride, rows.around(s.stride * o), taps, nullptr, Identity<F32>(),
+                  out.block(first));
       add_moments(out.block(first), out_width, s.in_channels, out.destination(first), moments);
     }
   }
@@ -93,7 +93,7 @@ inline void input_gradient_row(const Conv2dShape& s, const RowRing<NormalizedGra
                                const float* taps, const float* turned, int64_t index,
                                float* grad_input) {
   if (s.stride == 1) {  // the same convolution with the taps turned
-    forward_row<1, Activation::none>(grads.around(index), turned, nullptr, grad_input);
+    forward_row<1>(grads.around(index), turned, nullptr, Identity<F32>(), grad_input);
     return;
   }
   // An even row was read through the middle taps, an odd one through the lower and the upper ones.

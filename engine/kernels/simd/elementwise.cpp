@@ -17,17 +17,21 @@ void add_range(const float* a, const float* b, int64_t count, float* output) {
   });
 }
 
-void relu6_forward_range(const float* input, int64_t count, float* output) {
-  for_each_vector(count, [&](auto access, int64_t i)
-                             HWY_ATTR { access.store(relu6(access.load(input + i)), output + i); });
+void activate_range(const ActivationForm& form, const float* input, int64_t count, float* output) {
+  with_activation(form, [&](const auto& activate) HWY_ATTR {
+    for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
+      access.store(activate(access.load(input + i)), output + i);
+    });
+  });
 }
 
-void relu6_backward_range(const float* input, const float* grad_output, int64_t count,
-                          float* grad_input) {
-  for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
-    const Vec grad = access.load(grad_output + i);
-    access.store(activation_gradient<Activation::relu6>(grad, access.load(input + i)),
-                 grad_input + i);
+void activation_gradient_range(const ActivationForm& form, const float* input,
+                               const float* grad_output, int64_t count, float* grad_input) {
+  with_activation(form, [&](const auto& activate) HWY_ATTR {
+    for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
+      const Vec grad = access.load(grad_output + i);
+      access.store(activate.gradient(grad, access.load(input + i)), grad_input + i);
+    });
   });
 }
 
@@ -38,8 +42,8 @@ HWY_AFTER_NAMESPACE();
 namespace edgeprune::simd {
 
 HWY_EXPORT(add_range);
-HWY_EXPORT(relu6_forward_range);
-HWY_EXPORT(relu6_backward_range);
+HWY_EXPORT(activate_range);
+HWY_EXPORT(activation_gradient_range);
 
 namespace {
 constexpr int64_t kGrain = 1 << 14;  // 64 KB: below that a second thread costs more than it brings
@@ -51,17 +55,19 @@ void add(const float* a, const float* b, int64_t count, float* output) {
   });
 }
 
-void relu6_forward(const float* input, int64_t count, float* output) {
+void activate(Activation activation, const float* input, int64_t count, float* output) {
+  const ActivationForm form = form_of(activation);
   parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(relu6_forward_range)(input + begin, end - begin, output + begin);
+    HWY_DYNAMIC_DISPATCH(activate_range)(form, input + begin, end - begin, output + begin);
   });
 }
 
-void relu6_backward(const float* input, const float* grad_output, int64_t count,
-                    float* grad_input) {
+void activation_gradient(Activation activation, const float* input, const float* grad_output,
+                         int64_t count, float* grad_input) {
+  const ActivationForm form = form_of(activation);
   parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(relu6_backward_range)
-    (input + begin, grad_output + begin, end - begin, grad_input + begin);
+    HWY_DYNAMIC_DISPATCH(activation_gradient_range)
+    (form, input + begin, grad_output + begin, end - begin, grad_input + begin);
   });
 }
 

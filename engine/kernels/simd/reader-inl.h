@@ -34,10 +34,11 @@ struct PlainReader {
   }
 };
 
-template <Activation kActivation>
+template <typename Activate>
 struct NormalizedReader {
   Normalized tensor;
   int64_t channels;
+  Activate activate;
   struct Coefficients {
     Vec scale, shift;
   };
@@ -48,17 +49,18 @@ struct NormalizedReader {
   template <typename Access>
   HWY_INLINE Vec read(const Access& access, const Coefficients& k, int64_t row, int64_t c) const {
     const Vec x = access.load(tensor.data + row * channels + c);
-    return activate<kActivation>(hn::MulAdd(x, k.scale, k.shift));
+    return activate(hn::MulAdd(x, k.scale, k.shift));
   }
   HWY_INLINE void prefetch(int64_t row, int64_t c) const {
     __builtin_prefetch(tensor.data + row * channels + c);
   }
 };
 
-template <Activation kActivation>
+template <typename Activate>
 struct GradientReader {
   NormalizedGradient grad;
   int64_t channels;
+  Activate activate;
   struct Coefficients {
     Vec scale, shift, a, b, c;
   };
@@ -71,7 +73,7 @@ struct GradientReader {
   HWY_INLINE Vec read(const Access& access, const Coefficients& k, int64_t row, int64_t c) const {
     const Vec x = access.load(grad.output.data + row * channels + c);
     const Vec z = hn::MulAdd(x, k.scale, k.shift);
-    const Vec g = activation_gradient<kActivation>(access.load(grad.data + row * channels + c), z);
+    const Vec g = activate.gradient(access.load(grad.data + row * channels + c), z);
     return hn::MulAdd(k.a, g, hn::MulAdd(k.b, x, k.c));
   }
   HWY_INLINE void prefetch(int64_t row, int64_t c) const {
@@ -84,16 +86,16 @@ struct GradientReader {
 template <typename Body>
 HWY_INLINE void with_reader(const Normalized& tensor, int64_t channels, const Body& body) {
   if (tensor.scale == nullptr) return body(PlainReader{tensor.data, channels});
-  if (tensor.activation == Activation::relu6)
-    return body(NormalizedReader<Activation::relu6>{tensor, channels});
-  body(NormalizedReader<Activation::none>{tensor, channels});
+  with_activation(form_of(tensor.activation), [&](auto activate) HWY_ATTR {
+    body(NormalizedReader<decltype(activate)>{tensor, channels, activate});
+  });
 }
 template <typename Body>
 HWY_INLINE void with_reader(const NormalizedGradient& grad, int64_t channels, const Body& body) {
   if (grad.a == nullptr) return body(PlainReader{grad.data, channels});
-  if (grad.output.activation == Activation::relu6)
-    return body(GradientReader<Activation::relu6>{grad, channels});
-  body(GradientReader<Activation::none>{grad, channels});
+  with_activation(form_of(grad.output.activation), [&](auto activate) HWY_ATTR {
+    body(GradientReader<decltype(activate)>{grad, channels, activate});
+  });
 }
 
 /// store(access, row, c, vector) for each vector of rows [begin, end). Streams from memory at full

@@ -98,9 +98,9 @@ inline void add_moments(const float* rows, int64_t count, int64_t channels, floa
   });
 }
 
-template <Activation kActivation>
-void add_gradient_sums_of(const Normalized& x, const float* mean, const float* grad, int64_t count,
-                          float* to, PartSums& part) {
+template <typename Activate>
+void add_gradient_sums_of(const Normalized& x, const Activate& activate, const float* mean,
+                          const float* grad, int64_t count, float* to, PartSums& part) {
   const int64_t channels = static_cast<int64_t>(part.first.size());
   with_destination(to, [&](auto destination) HWY_ATTR {
     sum_range(grad, count, channels, destination, part,
@@ -108,7 +108,7 @@ void add_gradient_sums_of(const Normalized& x, const float* mean, const float* g
                 const Vec value = access.load(x.data + row * channels + c);
                 const Vec z = hn::MulAdd(value, access.load(x.scale + c), access.load(x.shift + c));
                 const Vec all = access.load(grad + row * channels + c);
-                const Vec g = activation_gradient<kActivation>(all, z);
+                const Vec g = activate.gradient(all, z);
                 one = hn::Add(one, g);
                 two = hn::MulAdd(g, hn::Sub(value, access.load(mean + c)), two);
                 destination.put(all, row * channels + c);
@@ -121,9 +121,9 @@ void add_gradient_sums_of(const Normalized& x, const float* mean, const float* g
 inline void add_gradient_sums(const Normalized& x, const float* mean, const float* grad,
                               int64_t count, int64_t channels, float* to, PartSums* part) {
   if (part == nullptr) return stream(grad, count * channels, to);
-  const auto add = x.activation == Activation::relu6 ? add_gradient_sums_of<Activation::relu6>
-                                                     : add_gradient_sums_of<Activation::none>;
-  add(x, mean, grad, count, to, *part);
+  with_activation(form_of(x.activation), [&](const auto& activate) HWY_ATTR {
+    add_gradient_sums_of(x, activate, mean, grad, count, to, *part);
+  });
 }
 
 /// x from that row on.

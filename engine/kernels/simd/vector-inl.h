@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "engine/kernels/conv2d_shape.h"
+#include "engine/kernels/simd/activation-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
@@ -68,29 +69,6 @@ HWY_INLINE void for_each_vector(int64_t channels, const Body& body) {
   int64_t c = 0;
   for (; c + lanes <= channels; c += lanes) body(Full{}, c);
   if (c < channels) body(Partial(static_cast<size_t>(channels - c)), c);
-}
-
-HWY_INLINE Vec relu6(Vec v) {
-  const F32 d;
-  return hn::Min(hn::Max(v, hn::Zero(d)), hn::Set(d, 6.0f));
-}
-
-template <Activation kActivation>
-HWY_INLINE Vec activate(Vec v) {
-  if constexpr (kActivation == Activation::relu6) return relu6(v);
-  return v;
-}
-
-/// Gradient through the activation of pre-activation z: zero where ReLU6 clips, its end points
-/// included (as PyTorch's).
-template <Activation kActivation>
-HWY_INLINE Vec activation_gradient(Vec grad, Vec z) {
-  if constexpr (kActivation == Activation::none) return grad;
-  const F32 d;
-  const auto inside = hn::And(hn::Gt(z, hn::Zero(d)), hn::Lt(z, hn::Set(d, 6.0f)));
-  // A product, not IfThenElseZero(inside, grad): compilers make a masked load of that, which waits
-  // for z to arrive from memory and halves the bandwidth.
-  return hn::Mul(grad, hn::IfThenElseZero(inside, hn::Set(d, 1.0f)));
 }
 
 }  // namespace edgeprune::simd::HWY_NAMESPACE

@@ -18,7 +18,6 @@ using testing::random_tensor;
 using testing::Read;
 
 constexpr double kNormTolerance = 1e-5;
-constexpr Read kReads[] = {Read::as_it_is, Read::normalized, Read::clipped};
 
 /// Around the vectors' length, the block of 64 rows and the grain that threads share.
 const std::vector<Shape>& shapes() {
@@ -100,7 +99,7 @@ TEST_P(SimdBatchNorm, AConstantChannelHasNoVariance) {
 TEST_P(SimdBatchNorm, NormalizeWritesWhatAReaderSees) {
   for (const Shape& shape : shapes()) {
     SCOPED_TRACE(shape.to_string());
-    for (const Read read : kReads) {
+    for (const Read read : testing::kReads) {
       const NormalizedTensor x(shape, read, 1);
       Output actual(shape);
       simd::normalize(x.view(), shape[0], shape[1], actual.data());
@@ -112,7 +111,7 @@ TEST_P(SimdBatchNorm, NormalizeWritesWhatAReaderSees) {
 TEST_P(SimdBatchNorm, NormalizeWritesWhatAReaderOfAGradientSees) {
   for (const Shape& shape : shapes()) {
     SCOPED_TRACE(shape.to_string());
-    for (const Read read : kReads) {
+    for (const Read read : testing::kReads) {
       const NormalizedGradientTensor grad(shape, read, 1);
       Output actual(shape);
       simd::normalize(grad.view(), shape[0], shape[1], actual.data());
@@ -139,12 +138,27 @@ TEST_P(SimdBatchNorm, AddAddsWhatReadersSee) {
 TEST_P(SimdBatchNorm, BackwardSumsPassWhatTheActivationPasses) {
   for (const Shape& shape : shapes()) {
     SCOPED_TRACE(shape.to_string());
-    for (const Read read : {Read::normalized, Read::clipped}) {
-      const NormalizedTensor x(shape, read, 1);
+    for (const Activation activation : values_in(kActivations)) {
+      const NormalizedTensor x(shape, activation, 1);
       const Tensor grad = random_tensor(shape, 2), mean = random_tensor({shape[1]}, 3);
       const Sums actual = backward_sums_of(x, mean, grad);
       testing::expect_gradient_sums_of(x, mean, grad, actual.grad, actual.grad_input);
     }
+  }
+}
+
+TEST_P(SimdBatchNorm, EveryActivationIsReadByItsFormula) {
+  for (const Activation activation : values_in(kActivations)) {
+    SCOPED_TRACE(name_of(kActivations, activation));
+    const Shape shape{33, 20};
+    const NormalizedTensor x(shape, activation, 1);
+    NormalizedGradientTensor grad(shape, Read::normalized, 2);
+    grad.output = x;
+    Output value(shape), gradient(shape);
+    simd::normalize(x.view(), shape[0], shape[1], value.data());
+    simd::normalize(grad.view(), shape[0], shape[1], gradient.data());
+    EXPECT_LE(max_abs_error(value.written(), x.written_out()), kNormTolerance);
+    EXPECT_LE(max_abs_error(gradient.written(), grad.written_out()), kNormTolerance);
   }
 }
 

@@ -138,15 +138,16 @@ TEST(FusedConv2d, AddsBiasAndResidualThenClips) {
     const Tensor x = input_of(shape), w = weights_of(shape),
                  bias = random_tensor({shape.out_channels}, 3);
     const Tensor residual = output_of(shape, 4);
-    const bool everything = shape.batch != 1;
-    const Activation activation = everything ? Activation::relu6 : Activation::none;
-    const float* added = everything && shape.groups == 1 ? residual.data() : nullptr;
-    Tensor expected = output_of(shape, 5), actual = output_of(shape, 6);
-    reference::conv2d_forward(shape, x.data(), w.data(), bias.data(), added, activation,
-                              expected.data());
-    onednn::FusedConv2d conv(shape, w.data(), bias.data(), activation, added != nullptr);
-    conv.run(x.data(), added, actual.data());
-    EXPECT_LE(relative_error(actual, expected), kTolerance);
+    for (const Activation activation : values_in(kActivations)) {
+      if ((activation == Activation::none) != (shape.batch == 1)) continue;
+      const float* added = shape.batch != 1 && shape.groups == 1 ? residual.data() : nullptr;
+      Tensor expected = output_of(shape, 5), actual = output_of(shape, 6);
+      reference::conv2d_forward(shape, x.data(), w.data(), bias.data(), added, activation,
+                                expected.data());
+      onednn::FusedConv2d conv(shape, w.data(), bias.data(), activation, added != nullptr);
+      conv.run(x.data(), added, actual.data());
+      EXPECT_LE(relative_error(actual, expected), kTolerance) << name_of(kActivations, activation);
+    }
   }
 }
 

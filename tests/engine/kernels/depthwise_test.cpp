@@ -75,7 +75,7 @@ TEST_P(SimdDepthwise, InferenceMatchesTheReference) {
     const Tensor random_bias = testing::random_tensor({shape.in_channels}, 3);
     Tensor taps({9, shape.in_channels});
     simd::filters_to_taps(layer.weights.data(), shape.in_channels, taps.data());
-    for (const Activation activation : {Activation::none, Activation::relu6}) {
+    for (const Activation activation : values_in(kActivations)) {
       for (const float* bias : {static_cast<const float*>(nullptr), random_bias.data()}) {
         Tensor expected(layer.grad.data.shape());
         Output actual(expected.shape());
@@ -97,7 +97,7 @@ TEST_P(SimdDepthwise, ForwardMatchesTheReference) {
     }
   }
   for (const Conv2dShape& shape : odd_depthwise_shapes()) {
-    for (const Read input : {Read::as_it_is, Read::normalized, Read::clipped}) {
+    for (const Read input : testing::kReads) {
       expect_forward_matches(kDepthwise, {shape, input, Read::as_it_is});
     }
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/base/parallel.h"
+#include "engine/kernels/reference/activation.h"
 #include "tests/support/page_end.h"
 #include "tests/support/simd_targets.h"
 #include "tests/support/tensors.h"
@@ -50,34 +51,75 @@ TEST_P(SimdElementwise, NothingBehindTheEndIsReadOrWritten) {
   }
 }
 
-TEST_P(SimdElementwise, Relu6ClipsAtZeroAndSix) {
-  for (const int64_t count : kElementCounts) {
-    const Tensor x = random_tensor({count}, 1, -10, 10), g = random_tensor({count}, 2);
-    Tensor y({count}, -1.0f), grad({count}, -1.0f);
-    simd::relu6_forward(x.data(), count, y.data());
-    simd::relu6_backward(x.data(), g.data(), count, grad.data());
-    for (int64_t i = 0; i < count; ++i) {
-      const float xi = x.data()[i];
-      ASSERT_EQ(y.data()[i], std::min(std::max(xi, 0.0f), 6.0f));
-      ASSERT_EQ(grad.data()[i], xi > 0 && xi < 6 ? g.data()[i] : 0.0f);
+TEST_P(SimdElementwise, ActivationsFollowTheirFormulas) {
+  for (const Activation activation : values_in(kActivations)) {
+    for (const int64_t count : kElementCounts) {
+      const Tensor x = random_tensor({count}, 1, -10, 10), g = random_tensor({count}, 2);
+      Tensor y({count}, -1.0f), grad({count}, -1.0f), in_place = x.clone();
+      simd::activate(activation, x.data(), count, y.data());
+      simd::activate(activation, in_place.data(), count, in_place.data());
+      simd::activation_gradient(activation, x.data(), g.data(), count, grad.data());
+      EXPECT_TRUE(testing::identical(y, in_place));
+      for (int64_t i = 0; i < count; ++i) {
+        const double xi = x.data()[i];
+        ASSERT_NEAR(y.data()[i], reference::activate(activation, xi), 1e-6) << xi;
+        ASSERT_NEAR(grad.data()[i], g.data()[i] * reference::slope(activation, xi), 1e-6) << xi;
+        ASSERT_NEAR(activate(form_of(activation), x.data()[i]), y.data()[i], 1e-6) << xi;
+      }
     }
   }
 }
 
-TEST_P(SimdElementwise, Relu6PassesNoGradientAtItsCorners) {
-  const std::vector<float> x{0.0f, -0.0f, 6.0f, std::nextafter(0.0f, 1.0f),
-                             std::nextafter(6.0f, 0.0f)};
+TEST_P(SimdElementwise, WhatClipsDoesSoExactly) {
+  const std::vector<float> x{-7, -3, 3, 7};
+  std::vector<float> y(x.size());
+  const auto of = [&](Activation activation) {
+    simd::activate(activation, x.data(), static_cast<int64_t>(x.size()), y.data());
+    return y;
+  };
+  EXPECT_EQ(of(Activation::none), x);
+  EXPECT_EQ(of(Activation::relu), (std::vector<float>{0, 0, 3, 7}));
+  EXPECT_EQ(of(Activation::relu6), (std::vector<float>{0, 0, 3, 6}));
+  EXPECT_EQ(of(Activation::hard_swish), (std::vector<float>{0, 0, 3, 7}));
+  EXPECT_EQ(of(Activation::hard_sigmoid), (std::vector<float>{0, 0, 1, 1}));
+}
+
+// As PyTorch's.
+TEST_P(SimdElementwise, CornersPassNoGradient) {
+  const std::vector<float> x{
+      0.0f, -0.0f, 6.0f, std::nextafter(0.0f, 1.0f), std::nextafter(6.0f, 0.0f), -3.0f, 3.0f};
   const std::vector<float> g(x.size(), 2.0f);
   std::vector<float> grad(x.size());
-  simd::relu6_backward(x.data(), g.data(), static_cast<int64_t>(x.size()), grad.data());
-  EXPECT_EQ(grad, (std::vector<float>{0, 0, 0, 2, 2}));
+  const auto of = [&](Activation activation) {
+    simd::activation_gradient(activation, x.data(), g.data(), static_cast<int64_t>(x.size()),
+                              grad.data());
+    return grad;
+  };
+  EXPECT_EQ(of(Activation::none), g);
+  EXPECT_EQ(of(Activation::relu), (std::vector<float>{0, 0, 2, 2, 2, 0, 2}));
+  EXPECT_EQ(of(Activation::relu6), (std::vector<float>{0, 0, 0, 2, 2, 0, 2}));
+  EXPECT_EQ(of(Activation::hard_swish), (std::vector<float>{1, 1, 2, 1, 2, 0, 2}));
+  constexpr float kThird = 2.0f / 6.0f;
+  EXPECT_EQ(of(Activation::hard_sigmoid), (std::vector<float>{kThird, kThird, 0, kThird, 0, 0, 0}));
+}
+
+TEST_P(SimdElementwise, NothingNotANumberVanishes) {
+  const std::vector<float> x(37, NAN);
+  std::vector<float> y(x.size());
+  for (const Activation activation : values_in(kActivations)) {
+    std::fill(y.begin(), y.end(), 0.0f);
+    simd::activate(activation, x.data(), static_cast<int64_t>(x.size()), y.data());
+    for (const float value : y) EXPECT_TRUE(std::isnan(value));
+    EXPECT_TRUE(std::isnan(activate(form_of(activation), NAN)));
+    EXPECT_TRUE(std::isnan(reference::activate(activation, NAN)));
+  }
 }
 
 TEST_P(SimdElementwise, WritesNothingBehindTheEnd) {
   for (const int64_t count : {1, 7, 17}) {
     const Tensor a = random_tensor({count}, 1);
     Tensor output({count + 16}, 99.0f);
-    simd::relu6_forward(a.data(), count, output.data());
+    simd::activate(Activation::relu6, a.data(), count, output.data());
     for (int64_t i = count; i < output.count(); ++i) EXPECT_EQ(output.data()[i], 99.0f);
   }
 }

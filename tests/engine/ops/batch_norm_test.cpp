@@ -42,19 +42,21 @@ TEST_P(BatchNorm, GradientsMatchFiniteDifferences) {
     };
   };
   const Inputs in = random_inputs({2, 2, 3, 5});
-  EXPECT_TRUE(testing::gradients_match({.function = norm(activation),
-                                        .inputs = {in.x.value(), in.gamma.value(), in.beta.value()},
-                                        .pre_activation = activation == Activation::relu6
-                                                              ? norm(Activation::none)
-                                                              : testing::VariableFunction()}));
+  const float shift = form_of(activation).shift;
+  EXPECT_TRUE(testing::gradients_match(
+      {.function = norm(activation),
+       .inputs = {in.x.value(), in.gamma.value(), in.beta.value()},
+       .pre_activation = [&](const auto& inputs) {
+         return ops::add(norm(Activation::none)(inputs), Variable(Tensor({2, 2, 3, 5}, shift)));
+       }}));
 }
 
 INSTANTIATE_TEST_SUITE_P(, BatchNorm,
                          ::testing::Combine(::testing::Bool(),
-                                            ::testing::Values(Activation::none, Activation::relu6)),
+                                            ::testing::ValuesIn(values_in(kActivations))),
                          [](const auto& test) {
                            return std::string(std::get<0>(test.param) ? "Training" : "Evaluation") +
-                                  (std::get<1>(test.param) == Activation::relu6 ? "Relu6" : "");
+                                  "_" + name_of(kActivations, std::get<1>(test.param));
                          });
 
 TEST(BatchNormOp, TrainingNormalisesWithTheBatch) {
@@ -96,24 +98,23 @@ TEST(BatchNormOp, EvaluationUsesTheRunningStatisticsAndLeavesThemAlone) {
   EXPECT_TRUE(testing::identical(state.running_var, variance));
 }
 
-TEST(BatchNormOp, FusedRelu6EqualsTheComposition) {
-  for (const bool training : {false, true}) {
-    const Shape shape{3, 4, 4, 17};
-    const Inputs fused = random_inputs(shape, true), apart = random_inputs(shape, true);
-    ops::BatchNormState fused_state = fresh_state(17), apart_state = fresh_state(17);
-    Variable y =
-        ops::batch_norm(fused.x, fused.gamma, fused.beta, fused_state, training, Activation::relu6);
-    Variable z = ops::relu6(
-        ops::batch_norm(apart.x, apart.gamma, apart.beta, apart_state, training, Activation::none));
-    EXPECT_TRUE(testing::identical(y.value(), z.value()));
-    const Tensor grad = random_tensor(shape, 4);
-    y.backward(grad);
-    z.backward(grad);
-    EXPECT_LE(testing::relative_error(fused.x.grad(), apart.x.grad()), 1e-5);
-    EXPECT_LE(testing::relative_error(fused.gamma.grad(), apart.gamma.grad()), 1e-5);
-    EXPECT_LE(testing::relative_error(fused.beta.grad(), apart.beta.grad()), 1e-5);
-    EXPECT_TRUE(testing::identical(fused_state.running_mean, apart_state.running_mean));
-  }
+TEST_P(BatchNorm, EqualsTheComposition) {
+  const auto [training, activation] = GetParam();
+  const Shape shape{3, 4, 4, 17};
+  const Inputs fused = random_inputs(shape, true), apart = random_inputs(shape, true);
+  ops::BatchNormState fused_state = fresh_state(17), apart_state = fresh_state(17);
+  Variable y = ops::batch_norm(fused.x, fused.gamma, fused.beta, fused_state, training, activation);
+  Variable z = ops::activate(
+      ops::batch_norm(apart.x, apart.gamma, apart.beta, apart_state, training, Activation::none),
+      activation);
+  EXPECT_TRUE(testing::identical(y.value(), z.value()));
+  const Tensor grad = random_tensor(shape, 4);
+  y.backward(grad);
+  z.backward(grad);
+  EXPECT_LE(testing::relative_error(fused.x.grad(), apart.x.grad()), 1e-5);
+  EXPECT_LE(testing::relative_error(fused.gamma.grad(), apart.gamma.grad()), 1e-5);
+  EXPECT_LE(testing::relative_error(fused.beta.grad(), apart.beta.grad()), 1e-5);
+  EXPECT_TRUE(testing::identical(fused_state.running_mean, apart_state.running_mean));
 }
 
 TEST(BatchNormOp, TrainingGradientsMatchTheReference) {
@@ -160,11 +161,11 @@ TEST(BatchNormOp, TakesItsOwnSumsWhereSomethingWasAddedToTheGradient) {
       for (Variable v : {inputs.x, inputs.gamma, inputs.beta}) v.clear_grad();
     }
     const Variable y = ops::batch_norm(in.x, in.gamma, in.beta, state, true, Activation::relu6);
-    (sums_first ? ops::add(ops::relu6(y), leaves_sums(y)) : ops::add(leaves_sums(y), ops::relu6(y)))
-        .backward(grad);
+    const Variable other = ops::activate(y, Activation::relu6);
+    (sums_first ? ops::add(other, leaves_sums(y)) : ops::add(leaves_sums(y), other)).backward(grad);
     const Variable z = ops::batch_norm(expected.x, expected.gamma, expected.beta, expected_state,
                                        true, Activation::relu6);
-    ops::add(z, ops::relu6(z)).backward(grad);
+    ops::add(z, ops::activate(z, Activation::relu6)).backward(grad);
     EXPECT_LE(testing::relative_error(in.x.grad(), expected.x.grad()), 1e-6);
     EXPECT_LE(testing::relative_error(in.gamma.grad(), expected.gamma.grad()), 1e-6);
     EXPECT_LE(testing::relative_error(in.beta.grad(), expected.beta.grad()), 1e-6);

@@ -127,7 +127,7 @@ TEST_P(ConvBatchNormConv, GradientsMatchFiniteDifferences) {
 
 TEST_P(ConvBatchNormConv, IsWhatItIsWithTensors) {
   const auto& [first, second, training] = GetParam();
-  for (const Activation activation : {Activation::none, Activation::relu6}) {
+  for (const Activation activation : values_in(kActivations)) {
     expect_same_as_written_out(
         [=, first = first, second = second, training = training](const Variables& in, Link link) {
           return ops::conv2d(front(first, training, in, activation, link), in[4], second.params);

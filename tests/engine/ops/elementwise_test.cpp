@@ -14,15 +14,30 @@ namespace {
 using testing::gradients_match;
 using testing::random_tensor;
 
-TEST(Relu6, GradientsMatchFiniteDifferences) {
-  EXPECT_TRUE(gradients_match({.function = [](const auto& in) { return ops::relu6(in[0]); },
-                               .inputs = {random_tensor({3, 5, 7}, 1, -4, 10)},
-                               .pre_activation = [](const auto& in) { return in[0]; }}));
+TEST(Activate, GradientsMatchFiniteDifferences) {
+  for (const Activation activation : values_in(kActivations)) {
+    const float shift = form_of(activation).shift;
+    EXPECT_TRUE(gradients_match(
+        {.function = [=](const auto& in) { return ops::activate(in[0], activation); },
+         .inputs = {random_tensor({3, 5, 7}, 1, -6, 10)},
+         .pre_activation =
+             [=](const auto& in) {
+               return ops::add(in[0], Variable(Tensor(in[0].shape(), shift)));
+             }}))
+        << name_of(kActivations, activation);
+  }
 }
 
-TEST(Relu6, ClipsAtBothEnds) {
-  const Variable y = ops::relu6(Variable(Tensor({5}, std::vector<float>{-1, 0, 3, 6, 7})));
-  EXPECT_EQ(testing::values_of(y.value()), (std::vector<float>{0, 0, 3, 6, 6}));
+TEST(Activate, IsThatOfItsName) {
+  const Variable x(Tensor({5}, std::vector<float>{-4, 0, 1.5f, 6, 7}));
+  const auto of = [&](const char* name) {
+    return testing::values_of(ops::activate(x, value_of("activation", kActivations, name)).value());
+  };
+  EXPECT_EQ(of("none"), testing::values_of(x.value()));
+  EXPECT_EQ(of("relu"), (std::vector<float>{0, 0, 1.5f, 6, 7}));
+  EXPECT_EQ(of("relu6"), (std::vector<float>{0, 0, 1.5f, 6, 6}));
+  EXPECT_EQ(of("hard_swish"), (std::vector<float>{0, 0, 1.125f, 6, 7}));
+  EXPECT_EQ(of("hard_sigmoid"), (std::vector<float>{0, 0.5f, 0.75f, 1, 1}));
 }
 
 TEST(Add, GradientsMatchFiniteDifferences) {

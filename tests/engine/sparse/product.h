@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/kernels/reference/activation.h"
 #include "engine/kernels/reference/conv2d.h"
 #include "engine/sparse/spmm.h"
 #include "tests/support/layouts.h"
@@ -24,8 +25,7 @@ inline void spmm_scalar(const sparse::CsrMatrix& weights, int64_t columns, const
       }
       const int64_t at = out.offset(row, column);
       if (residual != nullptr) sum += residual[at];
-      if (activation == Activation::relu6) sum = std::clamp(sum, 0.0, 6.0);
-      output[at] = static_cast<float>(sum);
+      output[at] = static_cast<float>(reference::activate(activation, sum));
     }
   }
 }

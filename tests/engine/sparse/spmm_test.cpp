@@ -37,9 +37,12 @@ void expect_matches_scalar(const Product& product, const std::string& what) {
   EXPECT_LE(relative_error(product.run(false, Activation::none),
                            product.run_scalar(false, Activation::none)),
             kTolerance);
-  const Tensor expected = product.run_scalar(true, Activation::relu6);
-  EXPECT_LE(relative_error(product.run(true, Activation::relu6), expected), kTolerance);
-  EXPECT_LE(relative_error(product.run_in_place(Activation::relu6), expected), kTolerance);
+  for (const Activation activation : values_in(kActivations)) {
+    if (activation == Activation::none) continue;
+    const Tensor expected = product.run_scalar(true, activation);
+    EXPECT_LE(relative_error(product.run(true, activation), expected), kTolerance);
+    EXPECT_LE(relative_error(product.run_in_place(activation), expected), kTolerance);
+  }
 }
 
 TEST(ScalarSpmm, MatchesTheDenseReference) {
@@ -110,6 +113,17 @@ TEST_P(Spmm, AllZeroWeightsLeaveBiasAndResidual) {
     for (int64_t column = 0; column < 67; ++column) {
       const float sum = product.bias.data()[row] + product.residual.data()[row * 67 + column];
       ASSERT_EQ(output.data()[row * 67 + column], std::clamp(sum, 0.0f, 6.0f));
+    }
+  }
+}
+
+TEST_P(Spmm, NothingNotANumberVanishes) {
+  for (const int64_t columns : {4, 16, 65}) {
+    Product product(random_sparse_tensor({9, 20}, 1, 0.5), columns);
+    product.bias.fill(NAN);
+    for (const Activation activation : values_in(kActivations)) {
+      const Tensor output = product.run(true, activation);
+      for (const float value : output.values()) EXPECT_TRUE(std::isnan(value));
     }
   }
 }

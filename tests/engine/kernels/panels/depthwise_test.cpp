@@ -38,7 +38,7 @@ class PanelDepthwise : public testing::OnEveryTarget {
         random_tensor({batch, shape.in_height, shape.in_width, shape.in_channels}, 1, -4, 4);
     const Tensor filters = random_tensor({shape.in_channels, 1, 3, 3}, 2);
     const Tensor bias = random_tensor({shape.in_channels}, 3);
-    for (const Activation activation : {Activation::none, Activation::relu6}) {
+    for (const Activation activation : values_in(kActivations)) {
       Tensor expected({batch, shape.out_height(), shape.out_width(), shape.out_channels});
       reference::conv2d_forward(shape, images.data(), filters.data(), bias.data(), nullptr,
                                 activation, expected.data());
@@ -113,6 +113,18 @@ TEST_P(PanelDepthwise, ThreadsDoNotChangeResults) {
       for (const int threads : {2, 3, 4}) {
         EXPECT_TRUE(testing::identical(with_threads(threads), alone)) << threads << " threads";
       }
+    }
+  }
+}
+
+TEST_P(PanelDepthwise, NothingNotANumberVanishes) {
+  for (const int64_t size : {2, 4, 7, 8}) {
+    const Conv2dShape shape = testing::depthwise_shape(size, size, 17, 1);
+    const Tensor images = random_tensor({1, size, size, 17}, 1),
+                 filters = random_tensor({17, 1, 3, 3}, 2), bias({17}, NAN);
+    for (const Activation activation : values_in(kActivations)) {
+      const Tensor output = run(shape, images, filters, bias, activation);
+      for (const float value : output.values()) EXPECT_TRUE(std::isnan(value));
     }
   }
 }

@@ -79,10 +79,10 @@ class PanelPointwise : public testing::OnEveryTarget {
   static void compare(int64_t rows, int64_t channels, int64_t columns) {
     SCOPED_TRACE(fmt::format("[{},{}] x {}", rows, channels, columns));
     const Product product(rows, channels, columns);
-    for (const bool everything : {false, true}) {
-      const Activation activation = everything ? Activation::relu6 : Activation::none;
-      EXPECT_LE(relative_error(product.run(everything, activation),
-                               product.run_reference(everything, activation)),
+    for (const Activation activation : values_in(kActivations)) {
+      const bool add_residual = activation != Activation::none;
+      EXPECT_LE(relative_error(product.run(add_residual, activation),
+                               product.run_reference(add_residual, activation)),
                 kTolerance);
     }
   }
@@ -124,7 +124,7 @@ TEST_P(PanelPointwise, MatchesTheReferenceOnAnyNumberOfChannels) {
 TEST_P(PanelPointwise, TheResidualMayBeTheOutput) {
   for (const int64_t columns : {4, 8, 16, 200}) {
     for (const int64_t channels : {24, 400}) {
-      for (const Activation activation : {Activation::none, Activation::relu6}) {
+      for (const Activation activation : values_in(kActivations)) {
         const Product product(30, channels, columns);
         EXPECT_TRUE(
             testing::identical(product.run_in_place(activation), product.run(true, activation)));
@@ -136,15 +136,21 @@ TEST_P(PanelPointwise, TheResidualMayBeTheOutput) {
 TEST_P(PanelPointwise, OneColumnFollowsTheOtherWhateverItsNeighboursHold) {
   for (const int64_t columns : {3, 6, 20, 65}) {
     Product product(20, 40, columns);
-    const Tensor before = product.run(false, Activation::none);
+    std::vector<Tensor> before;
+    for (const Activation activation : values_in(kActivations)) {
+      before.push_back(product.run(false, activation));
+    }
     const PanelLayout in{40, columns};
     for (int64_t c = 0; c < 40; ++c) product.input_panels.data()[in.offset(c, 1)] = NAN;
-    const Tensor after = product.run(false, Activation::none);
-    for (int64_t i = 0; i < before.count(); ++i) {
-      if (i % columns == 1) {
-        ASSERT_TRUE(std::isnan(after.data()[i]));
-      } else {
-        ASSERT_EQ(after.data()[i], before.data()[i]);
+    for (const Activation activation : values_in(kActivations)) {
+      const Tensor& expected = before[static_cast<size_t>(activation)];
+      const Tensor after = product.run(false, activation);
+      for (int64_t i = 0; i < after.count(); ++i) {
+        if (i % columns == 1) {
+          ASSERT_TRUE(std::isnan(after.data()[i])) << name_of(kActivations, activation);
+        } else {
+          ASSERT_EQ(after.data()[i], expected.data()[i]);
+        }
       }
     }
   }

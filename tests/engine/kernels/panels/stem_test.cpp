@@ -28,18 +28,20 @@ Conv2dShape stem_shape(int64_t batch, int64_t height, int64_t width, int64_t in,
 class PanelStem : public testing::OnEveryTarget {
  protected:
   /// The kernel's output as [O,H'*W'*N]; its scratch holds NaN.
-  static Tensor run(const Conv2dShape& s, Activation activation) {
+  static Tensor run(const Conv2dShape& s, Activation activation, float add_to_bias = 0) {
     Tensor scratch({thread_count(), stem_scratch_size(s)}, NAN);
     const PanelLayout out{s.out_channels, s.out_height() * s.out_width() * s.batch};
     testing::Output output({out.size()});
-    stem_forward(s, images(s).data(), weights(s).data(), bias(s).data(), activation, scratch.data(),
-                 output.data());
+    Tensor bias_of_run = bias(s);
+    for (float& value : bias_of_run.values()) value += add_to_bias;
+    stem_forward(s, images(s).data(), weights(s).data(), bias_of_run.data(), activation,
+                 scratch.data(), output.data());
     return testing::from_panels(output.written(), out);
   }
   static void compare(const Conv2dShape& s) {
     SCOPED_TRACE(::testing::PrintToString(s));
     ASSERT_TRUE(stem_supported(s));
-    for (const Activation activation : {Activation::none, Activation::relu6}) {
+    for (const Activation activation : values_in(kActivations)) {
       Tensor expected({s.batch, s.out_height(), s.out_width(), s.out_channels});
       reference::conv2d_forward(s, images(s).data(), weights(s).data(), bias(s).data(), nullptr,
                                 activation, expected.data());
@@ -95,6 +97,14 @@ TEST_P(PanelStem, ThreadsDoNotChangeResults) {
 TEST_P(PanelStem, OtherConvolutionsAreNotSupported) {
   EXPECT_FALSE(stem_supported(testing::depthwise_shape(8, 8, 4, 2)));
   EXPECT_FALSE(stem_supported(testing::pointwise_shape(8, 3, 4)));
+}
+
+TEST_P(PanelStem, NothingNotANumberVanishes) {
+  const Conv2dShape shape = stem_shape(1, 9, 7, 3, 6);
+  for (const Activation activation : values_in(kActivations)) {
+    const Tensor output = run(shape, activation, NAN);
+    for (const float value : output.values()) EXPECT_TRUE(std::isnan(value));
+  }
 }
 
 EDGEPRUNE_INSTANTIATE_ON_EVERY_TARGET(PanelStem);
