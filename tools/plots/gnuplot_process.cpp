@@ -94,9 +94,10 @@ std::string run_gnuplot(const std::string& commands) {
   pid_t child = 0;
   const int failed = ::posix_spawnp(&child, name, &files, nullptr, arguments, environ);
   ::posix_spawn_file_actions_destroy(&files);
-  if (failed == ENOENT) {
+  const auto fail_missing = [] {
     throw PlotError("gnuplot is not installed (Debian: gnuplot-nox); no plot was drawn");
-  }
+  };
+  if (failed == ENOENT) fail_missing();
   if (failed != 0)
     throw PlotError(fmt::format("gnuplot does not start: {}", std::strerror(failed)));
 
@@ -106,6 +107,10 @@ std::string run_gnuplot(const std::string& commands) {
   if (WIFSIGNALED(status)) {
     throw PlotError(fmt::format("gnuplot was killed by signal {}", WTERMSIG(status)));
   }
+  // Where the child cannot tell its parent what kept it from starting (as under qemu-user), it exits
+  // so (POSIX, posix_spawn()).
+  constexpr int kNotStarted = 127;
+  if (WEXITSTATUS(status) == kNotStarted && errors.read().empty()) fail_missing();
   if (WEXITSTATUS(status) != 0) {
     throw PlotError(fmt::format("gnuplot failed with status {}: {}", WEXITSTATUS(status),
                                 last_line(errors.read())));

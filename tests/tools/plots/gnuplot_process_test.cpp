@@ -59,6 +59,14 @@ TEST(GnuplotProcess, MissingProgramIsNamed) {
             "gnuplot is not installed (Debian: gnuplot-nox); no plot was drawn");
 }
 
+TEST(GnuplotProcess, AChildThatCouldNotStartIsAMissingProgram) {
+  const FakeGnuplot silent("exit 127\n");
+  EXPECT_EQ(error_of("plot x\n"),
+            "gnuplot is not installed (Debian: gnuplot-nox); no plot was drawn");
+  const FakeGnuplot talking("echo 'libcairo.so.2: cannot open' >&2; exit 127\n");
+  EXPECT_EQ(error_of("plot x\n"), "gnuplot failed with status 127: libcairo.so.2: cannot open");
+}
+
 TEST(GnuplotProcess, FailureGivesStatusAndLastMessage) {
   const FakeGnuplot failing(
       "echo first >&2; echo 'line 3: no such terminal' >&2; echo half; exit 3\n");
