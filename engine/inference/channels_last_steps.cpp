@@ -33,10 +33,10 @@ class DepthwiseConvolution : public Step {
       : shape_(shape),
         activation_(layer.activation),
         bias_(layer.bias),
-        taps_({9, shape.in_channels}) {
+        taps_({shape.kernel * shape.kernel, shape.in_channels}) {
     require(layer.residual < 0, "onednn engine", "depthwise layer '{}' adds a residual",
             layer.name);
-    simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
+    simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data(), shape.kernel);
   }
   void run(const float* input, const float*, float* output, float*) override {
     simd::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_, output);

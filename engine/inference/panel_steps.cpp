@@ -143,7 +143,7 @@ Conv2dShape with_images(const Layer& layer, int64_t images) {
 
 bool panel_step_exists(const Layer& layer) {
   return layer.kind == Layer::Kind::global_average_pool || layer.shape.pointwise() ||
-         simd::depthwise_supported(layer.shape);
+         panels::depthwise_supported(layer.shape);
 }
 
 std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse) {
@@ -151,7 +151,7 @@ std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse
   if (layer.kind == Layer::Kind::global_average_pool) return std::make_unique<AveragePool>(shape);
   if (shape.pointwise() && sparse) return std::make_unique<SparsePointwise>(layer, shape);
   if (shape.pointwise()) return std::make_unique<Pointwise>(layer, shape);
-  require(simd::depthwise_supported(shape), "Plan",
+  require(panels::depthwise_supported(shape), "Plan",
           "no kernel for layer '{}' ({}x{} kernel, stride {}, {} groups) on panels", layer.name,
           shape.kernel, shape.kernel, shape.stride, shape.groups);
   Tensor taps({9, shape.in_channels});

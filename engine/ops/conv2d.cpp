@@ -87,8 +87,8 @@ Variable depthwise_conv2d(const Variable& input, const Variable& weight, const C
                           ChannelMoments* moments) {
   const Timed timed("depthwise", Phase::forward, cost(shape));
   const int64_t channels = shape.in_channels;
-  Tensor taps({9, channels});
-  simd::filters_to_taps(weight.value().data(), channels, taps.data());
+  Tensor taps({shape.kernel * shape.kernel, channels});
+  simd::filters_to_taps(weight.value().data(), channels, taps.data(), shape.kernel);
   Tensor output({shape.batch, shape.out_height(), shape.out_width(), channels});
   const Moments to = destination(moments, channels);
   simd::depthwise_forward(shape, input.lazy_value().view(), taps.data(), output.data(),
@@ -103,8 +103,9 @@ Variable depthwise_conv2d(const Variable& input, const Variable& weight, const C
         simd::depthwise_backward(shape, grad_output.view(), x.view(), taps.data(),
                                  {grad_input.data(), to_input.wanted_sums(), grad_taps.data()});
         if (inputs.wanted(1)) {
-          Tensor grad_weight({shape.in_channels, 1, 3, 3});
-          simd::taps_to_filters(grad_taps.data(), shape.in_channels, grad_weight.data());
+          Tensor grad_weight({shape.in_channels, 1, shape.kernel, shape.kernel});
+          simd::taps_to_filters(grad_taps.data(), shape.in_channels, grad_weight.data(),
+                                shape.kernel);
           inputs.add(1, grad_weight);
         }
         if (inputs.wanted(0)) inputs.add(0, grad_input);

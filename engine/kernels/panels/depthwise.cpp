@@ -79,6 +79,11 @@ namespace edgeprune::panels {
 HWY_EXPORT(depthwise);
 HWY_EXPORT(planes_scratch_size);
 
+bool depthwise_supported(const Conv2dShape& s) {
+  return s.groups == s.in_channels && s.groups == s.out_channels && s.kernel == 3 &&
+         s.padding == 1 && (s.stride == 1 || s.stride == 2);
+}
+
 int64_t depthwise_scratch_size(const Conv2dShape& shape) {
   const int64_t columns = shape.out_height() * shape.out_width() * shape.batch;
   return PlaneShape(shape).size() +

@@ -1,4 +1,4 @@
-// Depthwise 3x3 convolution row by row; included once per instruction set by Highway's
+// Depthwise convolution row by row: 3x3, and in depthwise_tiles-inl.h larger kernels. Included once per instruction set by Highway's
 // foreach_target.h.
 #if defined(EDGEPRUNE_DEPTHWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef EDGEPRUNE_DEPTHWISE_INL_H_
@@ -7,10 +7,25 @@
 #define EDGEPRUNE_DEPTHWISE_INL_H_
 #endif
 
+#include <type_traits>
+
 #include "engine/kernels/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
+
+/// body(kernel size, stride), as constants.
+template <typename Body>
+HWY_INLINE void with_window(const Conv2dShape& s, const Body& body) {
+  constexpr std::integral_constant<int, 1> kOne;
+  constexpr std::integral_constant<int, 2> kTwo;
+  const auto with_stride = [&](auto size) HWY_ATTR {
+    if (s.stride == 1) return body(size, kOne);
+    body(size, kTwo);
+  };
+  if (s.kernel == 3) return with_stride(std::integral_constant<int, 3>());
+  with_stride(std::integral_constant<int, 5>());
+}
 
 /// One column of a 3x3 window. (Not an array: compilers keep those in memory.)
 struct Column {
@@ -21,9 +36,10 @@ HWY_INLINE Column zero_column() {
   return {zero, zero, zero};
 }
 
-/// Three rows [width, channels] of an image, outside it rows of zeros.
+/// As many rows [width, channels] of an image as the kernel has, outside the image rows of zeros.
+template <int kSize>
 struct Rows {
-  const float* row[3];
+  const float* row[kSize];
   int64_t width, channels;
 
   /// Column w at channel c.
@@ -37,7 +53,7 @@ struct Rows {
 /// Walks along three rows at one vector of channels, keeping the 3x3 window in registers: body(o,
 /// left, middle, right) for output o. Stride 1 loads one new column an output, stride 2 two.
 template <int kStride, typename Access, typename Body>
-HWY_INLINE void slide(const Access& access, const Rows rows, int64_t c, const Body& body) {
+HWY_INLINE void slide(const Access& access, const Rows<3> rows, int64_t c, const Body& body) {
   Column left = zero_column(), middle = rows.load(access, 0, c);
   int64_t o = 0, next = 1;  // the column after `middle`
   while (next < rows.width) {
@@ -85,8 +101,8 @@ HWY_INLINE void add_scaled(const Column& a, Vec factor, Column& sum) {
 }
 
 template <int kStride, typename Activate>
-void forward_row(const Rows& rows, const float* taps, const float* bias, const Activate& activate,
-                 float* output) {
+void forward_row(const Rows<3>& rows, const float* taps, const float* bias,
+                 const Activate& activate, float* output) {
   const int64_t channels = rows.channels;
   for_each_vector(channels, [&](auto access, int64_t c) HWY_ATTR {
     const Taps w = load_taps(access, taps, channels, c);
@@ -101,13 +117,6 @@ void forward_row(const Rows& rows, const float* taps, const float* bias, const A
           access.store(activate(hn::Add(one, two)), output + o * channels + c);
         });
   });
-}
-
-template <typename Activate>
-void forward_row(int64_t stride, const Rows& rows, const float* taps, const float* bias,
-                 const Activate& activate, float* output) {
-  if (stride == 1) return forward_row<1>(rows, taps, bias, activate, output);
-  forward_row<2>(rows, taps, bias, activate, output);
 }
 
 /// Stride 2: the gradient of one input row from the one or two output rows that read it, grad[i]

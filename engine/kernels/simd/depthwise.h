@@ -1,5 +1,6 @@
 #pragma once
-// Depthwise 3x3 convolution, padding 1, stride 1 or 2, channels-last, vectors along the channels.
+// Depthwise 3x3 and 5x5 convolution, padding 1 and 2, stride 1 or 2, channels-last, vectors along
+// the channels.
 // oneDNN 2.6 has no fast channels-last path for all of these shapes (2x2 maps backward least of
 // all).
 
@@ -10,9 +11,9 @@ namespace edgeprune::simd {
 /// Whether the kernels below cover a shape.
 bool depthwise_supported(const Conv2dShape& shape);
 
-/// Weights [C,1,3,3] to the tap-major [9,C] that these kernels read, and back.
-void filters_to_taps(const float* filters, int64_t channels, float* taps);
-void taps_to_filters(const float* taps, int64_t channels, float* filters);
+/// Weights [C,1,k,k] to the tap-major [k*k,C] that these kernels read, and back.
+void filters_to_taps(const float* filters, int64_t channels, float* taps, int64_t kernel = 3);
+void taps_to_filters(const float* taps, int64_t channels, float* filters, int64_t kernel = 3);
 
 /// Inference: output = activation(depthwise(input) + bias); bias [C] may be null.
 void depthwise_forward(const Conv2dShape& shape, const float* input, const float* taps,
@@ -32,7 +33,7 @@ void depthwise_forward(const Conv2dShape& shape, const Normalized& input, const 
 struct DepthwiseGradients {
   float* grad_input = nullptr;
   const GradientSums* sums = nullptr;
-  float* grad_taps = nullptr;  ///< [9,C]
+  float* grad_taps = nullptr;  ///< [k*k,C]
 };
 void depthwise_backward(const Conv2dShape& shape, const NormalizedGradient& grad_output,
                         const Normalized& input, const float* taps,

@@ -12,16 +12,16 @@
 #define HWY_TARGET_INCLUDE "engine/kernels/simd/depthwise_training.cpp"
 #include <hwy/foreach_target.h>
 
-#include "engine/kernels/simd/depthwise-inl.h"
+#include "engine/kernels/simd/depthwise_tiles-inl.h"
 #include "engine/kernels/simd/reader-inl.h"
 #include "engine/kernels/simd/sums-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
-/// The rows of one image as their reader sees them, a few at a time: enough for the 3x3 windows
-/// around some output rows to stay in the first-level cache.
-template <typename Source>
+/// The rows of one image as their reader sees them, a few at a time: enough for the windows around
+/// some output rows to stay in the first-level cache.
+template <int kSize, typename Source>
 class RowRing {
  public:
   RowRing(const Source& source, int64_t height, int64_t width, int64_t channels, int64_t rows)
@@ -56,9 +56,11 @@ class RowRing {
     if (index < 0 || index >= height_) return zeros_.data();
     return buffer_.get() + index % capacity_ * width_ * channels_;
   }
-  /// Rows index - 1 to index + 1.
-  Rows around(int64_t index) const {
-    return {{row(index - 1), row(index), row(index + 1)}, width_, channels_};
+  /// The kSize rows of which `index` is in the middle.
+  Rows<kSize> around(int64_t index) const {
+    Rows<kSize> rows{{}, width_, channels_};
+    for (int k = 0; k < kSize; ++k) rows.row[k] = row(index - kSize / 2 + k);
+    return rows;
   }
 
  private:
@@ -70,18 +72,19 @@ class RowRing {
 };
 
 /// Images [begin, end).
-void training_forward_range(const Conv2dShape& s, const Normalized& input, const float* taps,
-                            float* output, PartMoments* moments, int64_t begin, int64_t end) {
+template <int kSize, int kStride>
+void forward_images(const Conv2dShape& s, const Normalized& input, const float* taps, float* output,
+                    PartMoments* moments, int64_t begin, int64_t end) {
   const int64_t out_height = s.out_height(), out_width = s.out_width();
-  RowRing rows(input, s.in_height, s.in_width, s.in_channels, 3);
+  RowRing<kSize, Normalized> rows(input, s.in_height, s.in_width, s.in_channels, kSize);
   const BlockOutput out(output, s.batch * out_height * out_width, s.in_channels, out_width);
   for (int64_t image = begin; image < end; ++image) {
     rows.start(image);
     for (int64_t o = 0; o < out_height; ++o) {
-      rows.read_to(s.stride * o + 1);
+      rows.read_to(kStride * o + kSize / 2);
       const int64_t first = (image * out_height + o) * out_width;
-      forward_row(s.stride, rows.around(s.stride * o), taps, nullptr, Identity<F32>(),
-                  out.block(first));
+      forward_row<kStride>(rows.around(kStride * o), taps, nullptr, Identity<F32>(),
+                           out.block(first));
       add_moments(out.block(first), out_width, s.in_channels, out.destination(first), moments);
     }
   }
@@ -89,65 +92,97 @@ void training_forward_range(const Conv2dShape& s, const Normalized& input, const
 }
 
 /// The gradient of input row `index` of an image.
-inline void input_gradient_row(const Conv2dShape& s, const RowRing<NormalizedGradient>& grads,
-                               const float* taps, const float* turned, int64_t index,
-                               float* grad_input) {
-  if (s.stride == 1) {  // the same convolution with the taps turned
+template <int kSize, int kStride>
+void input_gradient_row(const Conv2dShape& s, const RowRing<kSize, NormalizedGradient>& grads,
+                        const float* taps, const float* turned, int64_t index, float* grad_input) {
+  if constexpr (kStride == 1) {  // the same convolution with the taps turned
     forward_row<1>(grads.around(index), turned, nullptr, Identity<F32>(), grad_input);
-    return;
-  }
-  // An even row was read through the middle taps, an odd one through the lower and the upper ones.
-  const int64_t o = index / 2;
-  const float* rows[2] = {grads.row(o), grads.row(o + 1)};
-  const int middle[1] = {1}, outer[2] = {2, 0};
-  if (index % 2 == 0) {
-    backward_data_row<1>(rows, middle, taps, s.in_channels, s.out_width(), s.in_width, grad_input);
   } else {
-    backward_data_row<2>(rows, outer, taps, s.in_channels, s.out_width(), s.in_width, grad_input);
+    // Read by output row o through the taps of filter row index + kSize / 2 - 2 * o.
+    const auto backward = [&](auto first_tap_row) HWY_ATTR {
+      constexpr int kFirst = first_tap_row, kRows = (kSize - kFirst + 1) / 2;
+      const float* rows[kRows];
+      int tap_rows[kRows];
+      for (int r = 0; r < kRows; ++r) {
+        tap_rows[r] = kSize - 1 - (kSize - 1 - kFirst) % 2 - 2 * r;  // output rows from above
+        rows[r] = grads.row((index + kSize / 2 - tap_rows[r]) / 2);
+      }
+      if constexpr (kSize == 3) {
+        backward_data_row<kRows>(rows, tap_rows, taps, s.in_channels, s.out_width(), s.in_width,
+                                 grad_input);
+      } else {
+        backward_data_row<kSize, kRows>(rows, tap_rows, taps, s.in_channels, s.out_width(),
+                                        s.in_width, grad_input);
+      }
+    };
+    if ((index + kSize / 2) % 2 == 0) return backward(std::integral_constant<int, 0>());
+    backward(std::integral_constant<int, 1>());
   }
 }
 
 /// `turned` is taps turned by 180 degrees. `grad_taps` is added to.
-void training_backward_range(const Conv2dShape& s, const NormalizedGradient& grad_output,
-                             const Normalized& input, const float* taps, const float* turned,
-                             const float* mean, float* grad_input, PartSums* sums, float* grad_taps,
-                             int64_t begin, int64_t end) {
-  const int64_t channels = s.in_channels, out_height = s.out_height(), stride = s.stride;
+template <int kSize, int kStride>
+void backward_images(const Conv2dShape& s, const NormalizedGradient& grad_output,
+                     const Normalized& input, const float* taps, const float* turned,
+                     const float* mean, float* grad_input, PartSums* sums, float* grad_taps,
+                     int64_t begin, int64_t end) {
+  const int64_t channels = s.in_channels, out_height = s.out_height();
   // Output rows at a time: some 32 pixels, for which the taps' sums stay in registers.
   const int64_t band = std::clamp<int64_t>(32 / s.out_width(), 1, out_height);
-  RowRing grads(grad_output, out_height, s.out_width(), channels, band + 2);
+  RowRing<kSize, NormalizedGradient> grads(grad_output, out_height, s.out_width(), channels,
+                                           band + kSize - 1);
   const BlockOutput out(grad_input, s.batch * s.in_height * s.in_width, channels,
-                        stride * band * s.in_width);
-  RowRing values(input, s.in_height, s.in_width, channels, stride * (band - 1) + 3);
+                        kStride * band * s.in_width);
+  RowRing<kSize, Normalized> values(input, s.in_height, s.in_width, channels,
+                                    kStride * (band - 1) + kSize);
   for (int64_t image = begin; image < end; ++image) {
     grads.start(image);
     values.start(image);
     for (int64_t o = 0; o < out_height; o += band) {
       const int64_t count = std::min(band, out_height - o);
-      grads.read_to(o + count);
+      grads.read_to(o + count - 1 + kSize / 2);
       if (grad_taps != nullptr) {
-        values.read_to(stride * (o + count - 1) + 1);
-        const auto around = [&](int64_t i) { return values.around(stride * (o + i)); };
+        values.read_to(kStride * (o + count - 1) + kSize / 2);
+        const auto around = [&](int64_t i) { return values.around(kStride * (o + i)); };
         const auto grad = [&](int64_t i) { return grads.row(o + i); };
-        if (stride == 1) {
-          add_taps_gradient<1>(count, channels, around, grad, grad_taps);
+        if constexpr (kSize == 3) {
+          add_taps_gradient<kStride>(count, channels, around, grad, grad_taps);
         } else {
-          add_taps_gradient<2>(count, channels, around, grad, grad_taps);
+          add_taps_gradient_by_rows<kSize, kStride>(count, s.in_width, channels, around, grad,
+                                                    grad_taps);
         }
       }
       if (grad_input == nullptr) continue;
-      const int64_t first = stride * o, last = std::min(stride * (o + count), s.in_height);
+      const int64_t first = kStride * o, last = std::min(kStride * (o + count), s.in_height);
       const int64_t row = (image * s.in_height + first) * s.in_width;
       const int64_t pixels = (last - first) * s.in_width;
       float* block = out.block(row);
       for (int64_t i = first; i < last; ++i) {
-        input_gradient_row(s, grads, taps, turned, i, block + (i - first) * s.in_width * channels);
+        input_gradient_row<kSize, kStride>(s, grads, taps, turned, i,
+                                           block + (i - first) * s.in_width * channels);
       }
       add_gradient_sums(from_row(input, row, channels), mean, block, pixels, channels,
                         out.destination(row), sums);
     }
   }
   hwy::FlushStream();
+}
+
+void training_forward_range(const Conv2dShape& s, const Normalized& input, const float* taps,
+                            float* output, PartMoments* moments, int64_t begin, int64_t end) {
+  with_window(s, [&](auto size, auto stride) HWY_ATTR {
+    forward_images<size, stride>(s, input, taps, output, moments, begin, end);
+  });
+}
+
+void training_backward_range(const Conv2dShape& s, const NormalizedGradient& grad_output,
+                             const Normalized& input, const float* taps, const float* turned,
+                             const float* mean, float* grad_input, PartSums* sums, float* grad_taps,
+                             int64_t begin, int64_t end) {
+  with_window(s, [&](auto size, auto stride) HWY_ATTR {
+    backward_images<size, stride>(s, grad_output, input, taps, turned, mean, grad_input, sums,
+                                  grad_taps, begin, end);
+  });
 }
 
 }  // namespace edgeprune::simd::HWY_NAMESPACE
@@ -174,10 +209,10 @@ void depthwise_forward(const Conv2dShape& s, const Normalized& input, const floa
 void depthwise_backward(const Conv2dShape& s, const NormalizedGradient& grad_output,
                         const Normalized& input, const float* taps,
                         const DepthwiseGradients& gradients) {
-  const int64_t channels = s.in_channels, count = 9 * channels;
+  const int64_t channels = s.in_channels, window = s.kernel * s.kernel, count = window * channels;
   const auto turned = allocate_floats(static_cast<size_t>(count));
-  for (int64_t k = 0; k < 9; ++k) {
-    std::copy_n(taps + k * channels, channels, &turned[(8 - k) * channels]);
+  for (int64_t k = 0; k < window; ++k) {
+    std::copy_n(taps + k * channels, channels, &turned[(window - 1 - k) * channels]);
   }
   const Pieces pieces(s.batch, 1);
   const GradientSums* sums = gradients.sums;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "tests/support/simd_targets.h"
 #include "tests/support/training_kernels.h"
 
@@ -14,22 +16,22 @@ using testing::TrainingLayer;
 
 const testing::TrainingKernels kDepthwise{
     [](const TrainingLayer& layer, float* output, const Moments* moments) {
-      const int64_t channels = layer.shape.in_channels;
-      Tensor taps({9, channels});
-      simd::filters_to_taps(layer.weights.data(), channels, taps.data());
+      const int64_t channels = layer.shape.in_channels, kernel = layer.shape.kernel;
+      Tensor taps({kernel * kernel, channels});
+      simd::filters_to_taps(layer.weights.data(), channels, taps.data(), kernel);
       simd::depthwise_forward(layer.shape, layer.input.view(), taps.data(), output, moments);
     },
     [](const TrainingLayer& layer, float* grad_input, const GradientSums* sums,
        float* grad_weights) {
-      const int64_t channels = layer.shape.in_channels;
-      Tensor taps({9, channels});
-      simd::filters_to_taps(layer.weights.data(), channels, taps.data());
+      const int64_t channels = layer.shape.in_channels, kernel = layer.shape.kernel;
+      Tensor taps({kernel * kernel, channels});
+      simd::filters_to_taps(layer.weights.data(), channels, taps.data(), kernel);
       Output grad_taps(taps.shape());
       simd::depthwise_backward(
           layer.shape, layer.grad.view(), layer.input.view(), taps.data(),
           {grad_input, sums, grad_weights != nullptr ? grad_taps.data() : nullptr});
       if (grad_weights == nullptr) return;
-      simd::taps_to_filters(grad_taps.written().data(), channels, grad_weights);
+      simd::taps_to_filters(grad_taps.written().data(), channels, grad_weights, kernel);
     }};
 
 std::vector<Conv2dShape> mobilenet_v2_depthwise_shapes(int64_t batch) {
@@ -40,6 +42,11 @@ std::vector<Conv2dShape> mobilenet_v2_depthwise_shapes(int64_t batch) {
     shapes.push_back(shape);
   }
   return shapes;
+}
+
+Conv2dShape with_5x5(Conv2dShape shape) {
+  shape.kernel = 5, shape.padding = 2;
+  return shape;
 }
 
 /// Batches around the number of images that a block of rows takes.
@@ -59,6 +66,8 @@ std::vector<Conv2dShape> odd_depthwise_shapes() {
     shapes.push_back(testing::depthwise_shape(9, 11, 20, stride));
     shapes.back().batch = 2;
   }
+  const auto of_three = shapes;
+  for (const Conv2dShape& shape : of_three) shapes.push_back(with_5x5(shape));
   return shapes;
 }
 
@@ -73,8 +82,8 @@ TEST_P(SimdDepthwise, InferenceMatchesTheReference) {
     const TrainingLayer layer(shape, Read::as_it_is, Read::as_it_is);
     SCOPED_TRACE(layer.description);
     const Tensor random_bias = testing::random_tensor({shape.in_channels}, 3);
-    Tensor taps({9, shape.in_channels});
-    simd::filters_to_taps(layer.weights.data(), shape.in_channels, taps.data());
+    Tensor taps({shape.kernel * shape.kernel, shape.in_channels});
+    simd::filters_to_taps(layer.weights.data(), shape.in_channels, taps.data(), shape.kernel);
     for (const Activation activation : values_in(kActivations)) {
       for (const float* bias : {static_cast<const float*>(nullptr), random_bias.data()}) {
         Tensor expected(layer.grad.data.shape());
@@ -117,13 +126,33 @@ TEST_P(SimdDepthwise, BackwardMatchesTheReference) {
   }
 }
 
+// Those of MobileNetV3 and EfficientNet, and maps of every width around the tiles' of outputs.
+TEST_P(SimdDepthwise, LargerWindowsMatchTheReference) {
+  std::vector<Conv2dShape> shapes;
+  for (const auto& [size, channels, stride] :
+       {std::tuple{28, 72, 2}, {28, 120, 1}, {14, 672, 2}, {7, 96, 1}, {14, 96, 2}}) {
+    shapes.push_back(testing::depthwise_shape(size, size, channels, stride));
+  }
+  for (int64_t width = 1; width <= 21; ++width) {
+    for (const int64_t stride : {1, 2}) {
+      shapes.push_back(testing::depthwise_shape(6, width, 9, stride));
+    }
+  }
+  for (const Conv2dShape& shape : shapes) {
+    expect_forward_matches(kDepthwise, {with_5x5(shape), Read::gated, Read::as_it_is});
+    expect_backward_matches(kDepthwise, {with_5x5(shape), Read::gated, Read::clipped});
+  }
+}
+
 TEST_P(SimdDepthwise, TensorsTooLargeForTheCachesComeOutTheSame) {
   for (const int64_t stride : {1, 2}) {
-    Conv2dShape shape = testing::depthwise_shape(61, 60, 32, stride);
-    shape.batch = 19;
-    const TrainingLayer layer(shape, Read::clipped, Read::clipped);
-    expect_forward_matches(kDepthwise, layer);
-    expect_backward_matches(kDepthwise, layer, {{true, true, true}, {true, false, false}});
+    Conv2dShape three = testing::depthwise_shape(61, 60, 32, stride);
+    three.batch = 19;
+    for (const Conv2dShape& shape : {three, with_5x5(three)}) {
+      const TrainingLayer layer(shape, Read::clipped, Read::clipped);
+      expect_forward_matches(kDepthwise, layer);
+      expect_backward_matches(kDepthwise, layer, {{true, true, true}, {true, false, false}});
+    }
   }
 }
 
@@ -132,6 +161,7 @@ TEST_P(SimdDepthwise, EachGradientComesAlone) {
     Conv2dShape shape = testing::depthwise_shape(4, 5, 20, stride);
     shape.batch = 7;
     testing::expect_each_gradient_comes_alone(kDepthwise, shape);
+    testing::expect_each_gradient_comes_alone(kDepthwise, with_5x5(shape));
   }
 }
 
@@ -142,6 +172,9 @@ TEST_P(SimdDepthwise, RepeatsBitForBitAndHardlyDependsOnTheThreadCount) {
   Conv2dShape single_pixels = testing::depthwise_shape(1, 1, 20, 1);
   single_pixels.batch = 131;
   testing::expect_repeats_with_any_thread_count(kDepthwise, single_pixels);
+  Conv2dShape larger = with_5x5(testing::depthwise_shape(14, 14, 40, 2));
+  larger.batch = 3;
+  testing::expect_repeats_with_any_thread_count(kDepthwise, larger);
 }
 
 TEST_P(SimdDepthwise, AMeanFarFromZeroDoesNotSpoilTheVariance) {
@@ -167,6 +200,7 @@ TEST_P(SimdDepthwise, NothingIsLeftInRecycledMemory) {
       Conv2dShape shape = testing::depthwise_shape(4, 5, channels, stride);
       shape.batch = 7;
       testing::expect_nothing_left_in_recycled_memory(kDepthwise, shape);
+      testing::expect_nothing_left_in_recycled_memory(kDepthwise, with_5x5(shape));
     }
   }
 }
@@ -187,8 +221,11 @@ TEST(Depthwise, TapsAndFiltersAreTransposes) {
 TEST(Depthwise, KnowsWhatItSupports) {
   const Conv2dShape good = testing::depthwise_shape(4, 4, 8, 2);
   EXPECT_TRUE(simd::depthwise_supported(good));
+  EXPECT_TRUE(simd::depthwise_supported(with_5x5(good)));
   Conv2dShape bad = good;
-  bad.kernel = 5, bad.padding = 2;
+  bad.kernel = 5;
+  EXPECT_FALSE(simd::depthwise_supported(bad));
+  bad.kernel = 7, bad.padding = 3;
   EXPECT_FALSE(simd::depthwise_supported(bad));
   bad = good, bad.padding = 0;
   EXPECT_FALSE(simd::depthwise_supported(bad));
