@@ -175,12 +175,39 @@ void TrainingFlags::add(CLI::App& command) {
                   "pad so many pixels and crop at random")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  command
+      .add_option("--warm-up", options.warm_up,
+                  "epochs in which the learning rate rises in a line from nearly 0")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--label-smoothing", options.label_smoothing,
+                  "share of each label that is shared out among all classes")
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  command
+      .add_option("--class-weights", class_weights,
+                  "balanced: the fewer images a class has, the more each counts in the loss")
+      ->check(CLI::IsMember(kClassWeights))
+      ->capture_default_str();
+  command
+      .add_option("--colour", options.augmentation.colour,
+                  "change brightness, contrast and saturation at random, by a factor from 1 - this "
+                  "to 1 + this")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--rotation", options.augmentation.rotation,
+                  "turn at random by up to so many degrees either way")
+      ->check(CLI::Range(0.0, 180.0))
+      ->capture_default_str();
 }
 
 TrainOptions TrainingFlags::parse() const {
   TrainOptions result = options;
   result.schedule = optim::parse_schedule(schedule);
   result.augmentation.flip = !no_flip;
+  result.balanced_classes = parse_class_weights(class_weights);
   return result;
 }
 

@@ -68,10 +68,10 @@ class ThreadNotes {
   LoadWatch load_;
 };
 
-/// What `train` and `study` agree on: batch, learning rate, optimiser, seed ...
+/// What all commands that train agree on: batch, learning rate, optimiser, seed ...
 struct TrainingFlags {
   TrainOptions options;
-  std::string schedule = "constant";
+  std::string schedule = "constant", class_weights = "none";
   bool no_flip = false;
   void add(CLI::App& command);
   TrainOptions parse() const;

@@ -44,6 +44,11 @@ StudyPlan chosen_plan(const StudyArguments& o, const CLI::App& command) {
   if (given("--crop-padding")) {
     training.augmentation.crop_padding = flags.augmentation.crop_padding;
   }
+  if (given("--warm-up")) training.warm_up = flags.warm_up;
+  if (given("--label-smoothing")) training.label_smoothing = flags.label_smoothing;
+  if (given("--class-weights")) training.balanced_classes = flags.balanced_classes;
+  if (given("--colour")) training.augmentation.colour = flags.augmentation.colour;
+  if (given("--rotation")) training.augmentation.rotation = flags.augmentation.rotation;
   const Recovery recovery = o.recovery.parse();
   for (Experiment& experiment : plan.experiments) {
     if (experiment.recovery.to_string().empty()) experiment.recovery = recovery;

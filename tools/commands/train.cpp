@@ -34,7 +34,6 @@ struct TrainArguments {
   int threads = 1;
   bool resume = false, test_each_epoch = false, profile = false, strict = false;
   double width = 0;
-  std::string class_weights = "none";
   std::vector<float> mean, std;
   LoadingFlags loading;
 };
@@ -84,7 +83,6 @@ TrainOptions training_options(const TrainArguments& o, const ModelInfo& info) {
   if (recovery.distillation) recovery.teacher = load_teacher(o.teacher, info);
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
-  options.balanced_classes = o.class_weights == "balanced";
   options = with_recovery(options, recovery, info.history);
   if (options.rewinding) say(describe(*options.rewinding, options.epochs));
   return options;
@@ -213,40 +211,13 @@ void run(const TrainArguments& o) {
   print(epochs_table(result.epochs, test_accuracies), o.format);
 }
 
-/// What refines training; all off by default.
-void add_refinements(CLI::App& command, TrainArguments& o) {
-  TrainOptions& options = o.training.options;
+/// What `train` alone can do, with a validation set or a model of its own.
+void add_own_options(CLI::App& command, TrainArguments& o) {
   command
-      .add_option("--patience", options.patience,
+      .add_option("--patience", o.training.options.patience,
                   "stop once so many epochs in a row were no better on the --val-split images; 0: "
                   "never")
       ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command
-      .add_option("--warm-up", options.warm_up,
-                  "epochs in which the learning rate rises in a line from nearly 0")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command
-      .add_option("--label-smoothing", options.label_smoothing,
-                  "share of each label that is shared out among all classes")
-      ->check(CLI::Range(0.0, 0.99))
-      ->capture_default_str();
-  command
-      .add_option("--class-weights", o.class_weights,
-                  "balanced: the fewer images a class has, the more each counts in the loss")
-      ->check(CLI::IsMember({"none", "balanced"}))
-      ->capture_default_str();
-  command
-      .add_option("--colour", options.augmentation.colour,
-                  "change brightness, contrast and saturation at random, by a factor from 1 - this "
-                  "to 1 + this")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command
-      .add_option("--rotation", options.augmentation.rotation,
-                  "turn at random by up to so many degrees either way")
-      ->check(CLI::Range(0.0, 180.0))
       ->capture_default_str();
   command
       .add_option("--mean", o.mean,
@@ -286,7 +257,7 @@ void add_train(CLI::App& app) {
       ->capture_default_str();
   o->training.add(*command);
   o->recovery.add(*command);
-  add_refinements(*command, *o);
+  add_own_options(*command, *o);
   command->add_option("--teacher", o->teacher, "checkpoint for --distill: the dense baseline");
   command
       ->add_option(

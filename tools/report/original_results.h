@@ -19,8 +19,8 @@ struct OriginalFigure {
   std::string to_string() const;  ///< "91.7", "0.95–1.20"
 };
 
-/// A row of its table and which of ours it is: mode mask, no recovery. What it calls iterative is
-/// our schedule "compounding", with what it asked for, not what it got.
+/// A row of its table and which of ours it is: mode mask, no recovery, no limits. What it calls
+/// iterative is our schedule "compounding", with what it asked for, not what it got.
 struct OriginalRow {
   std::string method, schedule;
   double target = 0;

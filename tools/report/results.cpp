@@ -138,7 +138,7 @@ const RunRecord* Results::find(const std::string& method, const std::string& mod
                                const std::string& schedule, double target) const {
   const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const RunRecord& row) {
     return row.method == method && row.mode == mode && row.schedule == schedule &&
-           row.recovery.empty() && std::abs(row.target - target) < 1e-9;
+           row.recovery.empty() && row.limits.empty() && std::abs(row.target - target) < 1e-9;
   });
   return found == rows_.end() ? nullptr : &*found;
 }

@@ -53,7 +53,7 @@ class Results {
   const std::vector<RunRecord>& runs() const { return runs_; }
   /// The unpruned row (method "none"); null if there is none.
   const RunRecord* baseline() const;
-  /// The row without recovery that was asked for `target`; null if there is none.
+  /// The row without recovery or limits that was asked for `target`; null if there is none.
   const RunRecord* find(const std::string& method, const std::string& mode,
                         const std::string& schedule, double target) const;
   /// Of a row of rows().

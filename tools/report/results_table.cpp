@@ -31,6 +31,13 @@ RowColumn name_column() {
   return {{"row", "id", Align::left}, [](const RunRecord& row) { return row.id; }};
 }
 
+/// What pruning left alone; no column if nothing ever was.
+Columns limits_columns(const Results& results) {
+  const auto limited = [](const RunRecord& row) { return !row.limits.empty(); };
+  if (std::ranges::none_of(results.rows(), limited)) return {};
+  return {{{"limits", "limits", Align::left}, [](const RunRecord& row) { return row.limits; }}};
+}
+
 RowColumn sparsity_column() {
   return {{"sparsity %", "sparsity_percent"},
           [](const RunRecord& row) { return percent(row.sparsity()); }};
@@ -209,9 +216,11 @@ Table results_table(const Results& results) {
       {{"method", "method", Align::left}, [](const RunRecord& row) { return row.method; }},
       {{"mode", "mode", Align::left}, [](const RunRecord& row) { return row.mode; }},
       {{"schedule", "schedule", Align::left}, [](const RunRecord& row) { return row.schedule; }},
-      {{"recovery", "recovery", Align::left}, [](const RunRecord& row) { return row.recovery; }},
-      {{"asked %", "target_percent"}, [](const RunRecord& row) { return percent(row.target); }},
-      sparsity_column()};
+      {{"recovery", "recovery", Align::left}, [](const RunRecord& row) { return row.recovery; }}};
+  append(columns, limits_columns(results));
+  append(columns,
+         {{{"asked %", "target_percent"}, [](const RunRecord& row) { return percent(row.target); }},
+          sparsity_column()});
   append(columns, accuracy_columns(results));
   columns.push_back(difference_column(results));
   columns.push_back({{"p", "p_value"},
@@ -228,11 +237,13 @@ Table results_table(const Results& results) {
 }
 
 Table comparison_table(const Results& results) {
-  Columns columns = {
-      name_column(),
-      {{"asked %", "target_percent"},
-       [](const RunRecord& row) { return row.method == "none" ? Cell() : percent(row.target, 0); }},
-      sparsity_column()};
+  Columns columns = {name_column()};
+  append(columns, limits_columns(results));
+  append(columns, {{{"asked %", "target_percent"},
+                    [](const RunRecord& row) {
+                      return row.method == "none" ? Cell() : percent(row.target, 0);
+                    }},
+                   sparsity_column()});
   const bool original = results.follows_original();
   if (original) columns.push_back(original_sparsity());
   append(columns, accuracy_columns(results));
@@ -325,7 +336,8 @@ Table recovery_table(const Results& results) {
                {"gain", "gain_points"},
                {"p", "p_value", Align::left}});
   const auto pruning = [](const RunRecord& row) {
-    return std::tuple(row.method, row.mode, row.schedule, std::lround(1000 * row.target));
+    return std::tuple(row.method, row.mode, row.schedule, row.limits,
+                      std::lround(1000 * row.target));
   };
   for (const auto& key : distinct(results.rows(), pruning)) {
     std::vector<const RunRecord*> group;
@@ -335,18 +347,18 @@ Table recovery_table(const Results& results) {
     if (std::all_of(group.begin(), group.end(), [](auto* row) { return row->recovery.empty(); })) {
       continue;
     }
-    const RunRecord& first = *group.front();
-    const RunRecord* plain = results.find(first.method, first.mode, first.schedule, first.target);
+    const auto without = std::ranges::find(group, std::string(), &RunRecord::recovery);
+    const RunRecord* plain = without == group.end() ? nullptr : *without;
     std::stable_partition(group.begin(), group.end(), [&](auto* row) { return row == plain; });
     for (const RunRecord* row : group) {
       const bool compared = plain != nullptr && row != plain;
       const Comparison found = compared ? results.compare(*row, *plain) : Comparison();
-      table.add_row(
-          {fmt::format("{}, {} {:.0f} %", variant(*row), row->schedule, 100 * row->target),
-           row->recovery.empty() ? "none" : row->recovery, row->epochs_spent,
-           percent(row->accuracy_before), percent(row->accuracy),
-           compared ? percent(found.difference) : Cell(),
-           compared ? Cell(p_text(found.p)) : Cell()});
+      table.add_row({fmt::format("{}, {} {:.0f} %{}{}", variant(*row), row->schedule,
+                                 100 * row->target, row->limits.empty() ? "" : ", ", row->limits),
+                     row->recovery.empty() ? "none" : row->recovery, row->epochs_spent,
+                     percent(row->accuracy_before), percent(row->accuracy),
+                     compared ? percent(found.difference) : Cell(),
+                     compared ? Cell(p_text(found.p)) : Cell()});
     }
   }
   return table;

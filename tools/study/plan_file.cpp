@@ -25,13 +25,18 @@ const std::map<std::string, std::string> kEarlierNames = {{"document", "original
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+/// Above 0.
+void get_float(StrictObject& object, const char* key, float& value, double most = kInfinity) {
+  double read = value;
+  object.get(key, read, 0, kInfinity);
+  if (read > most) object.fail(key, fmt::format("expected {} at most, got {}", most, read));
+  value = static_cast<float>(read);
+}
+
 void read_training(StrictObject training, TrainOptions& options) {
   training.get("batch", options.batch, 1, kMost);
-  double rate = options.learning_rate, decay = options.weight_decay;
-  training.get("learning_rate", rate, 0, kInfinity);
-  training.get("weight_decay", decay, 0, kInfinity);
-  options.learning_rate = static_cast<float>(rate);
-  options.weight_decay = static_cast<float>(decay);
+  get_float(training, "learning_rate", options.learning_rate);
+  get_float(training, "weight_decay", options.weight_decay);
   training.get_parsed("optimizer", options.optimizer, [](const std::string& name) {
     value_of("optimizer", optim::kOptimizers, name);
     return name;
@@ -39,6 +44,11 @@ void read_training(StrictObject training, TrainOptions& options) {
   training.get_parsed("schedule", options.schedule, optim::parse_schedule);
   training.get("flip", options.augmentation.flip);
   training.get("crop_padding", options.augmentation.crop_padding, 0, 1024);
+  training.get("warm_up", options.warm_up, 0, kMost);
+  training.get_parsed("class_weights", options.balanced_classes, parse_class_weights);
+  get_float(training, "label_smoothing", options.label_smoothing, 0.99);
+  get_float(training, "colour", options.augmentation.colour, 1);
+  get_float(training, "rotation", options.augmentation.rotation, 180);
   training.finish();
 }
 
@@ -68,11 +78,9 @@ void read_recovery(StrictObject object, Recovery& recovery) {
   object.get("rewind", recovery.rewind);
   if (object.has("distill")) {
     StrictObject distill = object.object("distill");
-    double temperature = Distillation{}.temperature, alpha = Distillation{}.alpha;
-    distill.get("temperature", temperature, 0, kInfinity);
-    distill.get("alpha", alpha, 0, kInfinity);
-    if (alpha > 1) distill.fail("alpha", fmt::format("expected 1 at most, got {}", alpha));
-    recovery.distillation = {static_cast<float>(temperature), static_cast<float>(alpha)};
+    Distillation& distillation = recovery.distillation.emplace();
+    get_float(distill, "temperature", distillation.temperature);
+    get_float(distill, "alpha", distillation.alpha, 1);
     distill.finish();
   }
   object.finish();

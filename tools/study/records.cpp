@@ -100,10 +100,12 @@ void from_json(const nlohmann::json& json, ClassRecall& recall) {
 void to_json(nlohmann::json& json, const RunRecord& record) {
   fields::to_json(json, record);
   if (record.worst_class) json["worst_class"] = *record.worst_class;
+  if (!record.limits.empty()) json["limits"] = record.limits;
 }
 
 void from_json(const nlohmann::json& json, RunRecord& record) {
   fields::from_json(json, record);
+  record.limits = json.value("limits", "");
   record.worst_class.reset();
   if (json.contains("worst_class")) record.worst_class = json["worst_class"].get<ClassRecall>();
 }

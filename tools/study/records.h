@@ -41,6 +41,7 @@ struct RunRecord {
   std::string mode;      ///< "none", "mask", "group-mask", "compact"
   std::string schedule;  ///< "none", "one-shot", "exact", "compounding", "cubic"
   std::string recovery;  ///< what else helps accuracy, "bn-recalibrate 1000, rewind"; or nothing
+  std::string limits;    ///< what pruning left alone, "min-density 0.25"; or nothing
   double target = 0;     ///< the fraction asked for
   uint64_t seed = 0;
 

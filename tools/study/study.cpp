@@ -86,10 +86,11 @@ nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
       {"flip", training.augmentation.flip},
       {"crop padding", training.augmentation.crop_padding},
       {"seed", options.seeds.front()},
+      // Empty unless given: studies begun before there were these flags go on.
+      {"width", options.width != 0 ? nlohmann::json(options.width) : nullptr},
+      {"input size", options.input_size != 0 ? nlohmann::json(options.input_size) : nullptr},
+      {"refinements", refinements(training)},
   };
-  // Only if given: studies begun before there were these flags go on.
-  if (options.width != 0) settings["width"] = options.width;
-  if (options.input_size != 0) settings["input size"] = options.input_size;
   return settings;
 }
 
@@ -97,6 +98,13 @@ nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
 StudyAbout about(const StudyPlan& plan, const StudyOptions& options, const StudyData& data) {
   const TrainOptions& training = plan.training;
   const auto& augmentation = training.augmentation;
+  const nlohmann::json refining = refinements(training);
+  std::string refined;  // ", label smoothing 0.1, warm up 1"
+  for (const auto& [name, value] : refining.items()) {
+    refined +=
+        fmt::format(", {} {}", name, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  std::ranges::replace(refined, '_', ' ');
   return {.plan = plan.name,
           .description = plan.description,
           .data = options.data,
@@ -110,12 +118,13 @@ StudyAbout about(const StudyPlan& plan, const StudyOptions& options, const Study
           .of_test_images = data.of_test,
           .baseline_epochs = plan.baseline_epochs,
           .training = fmt::format(
-              "batch {}, {}, learning rate {:g} ({}), weight decay {:g}{}{}", training.batch,
+              "batch {}, {}, learning rate {:g} ({}), weight decay {:g}{}{}{}", training.batch,
               training.optimizer, training.learning_rate, optim::to_string(training.schedule),
               training.weight_decay, augmentation.flip ? ", flipped" : "",
               augmentation.crop_padding > 0
                   ? fmt::format(", cropped {} pixels off", augmentation.crop_padding)
-                  : ""),
+                  : "",
+              refined),
           .begun = date_and_time(),
           .command = command_line()};
 }
@@ -142,7 +151,12 @@ class Study {
         say_(label + ": finished before");
         continue;
       }
-      if (!folder_.has_model(step.id)) make_model(step, label);
+      if (!folder_.has_model(step.id)) {
+        if (finished_.contains(step.id)) {
+          say_(label + ": its checkpoint is gone and others need it: it is made again");
+        }
+        make_model(step, label);
+      }
       if (wants_row(step)) finish_row(step, label);
     }
   }
@@ -150,11 +164,14 @@ class Study {
  private:
   bool wants_row(const StudyStep& step) const { return step.row && !finished_.contains(step.id); }
 
-  /// Whether its model is: for its row, or to make another one from. (Who removes the models of
-  /// finished rows, to have room, does not get them again.)
+  /// Whether its model is: for its row, or to make another one from; the unpruned network's also to
+  /// teach others, and to be timed with them. (Who removes the models of finished rows, to have
+  /// room, does not get them again.)
   bool needs(const StudyStep& step) const {
     return wants_row(step) || std::any_of(steps_.begin(), steps_.end(), [&](const StudyStep& next) {
-             return next.parent == step.id && !folder_.has_model(next.id) && needs(next);
+             const bool made_from = next.parent == step.id && !folder_.has_model(next.id);
+             const bool beside = !step.prune && next.prune && next.seed == step.seed;
+             return (made_from || beside) && needs(next);
            });
   }
 
@@ -248,6 +265,7 @@ class Study {
     record.mode = step.prune ? to_string(step.prune->mode) : "none";
     record.schedule = step.prune ? to_string(step.schedule) : "none";
     record.recovery = step.recovery.to_string();
+    record.limits = step.prune ? limits_text(*step.prune) : "";
     record.target = step.target;
     record.seed = step.seed;
     record.accuracy_before = step.prune ? training.accuracy_before : record.accuracy;
@@ -276,6 +294,16 @@ class Study {
   std::map<std::string, std::shared_ptr<MobileNetV2>> baselines_;  ///< by id
 };
 
+/// The network of a finished row.
+Checkpoint load_row(const StudyFolder& folder, const RunRecord& record) {
+  const std::string path = folder.model_path(record.id);
+  require_file(std::filesystem::exists(path), path,
+               "is gone: without it row {} cannot be timed anew (it comes again if its line is "
+               "removed from runs.jsonl and the study goes on with --resume)",
+               record.id);
+  return load_checkpoint(path);
+}
+
 }  // namespace
 
 void run_study(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
@@ -291,7 +319,7 @@ void remeasure_study(const StudyPlan& plan, const StudyOptions& options, const S
   std::map<uint64_t, std::unique_ptr<MobileNetV2>> baselines;  // by seed
   for (const RunRecord& record : records) {
     if (record.method != "none") continue;
-    baselines[record.seed] = load_checkpoint(folder.model_path(record.id)).model;
+    baselines[record.seed] = load_row(folder, record).model;
   }
   for (size_t i = 0; i < records.size(); ++i) {
     RunRecord& record = records[i];
@@ -300,7 +328,7 @@ void remeasure_study(const StudyPlan& plan, const StudyOptions& options, const S
     const auto baseline = baselines.find(record.seed);
     require(baseline != baselines.end(), "study", "seed {} has no row of its unpruned network",
             record.seed);
-    const Checkpoint checkpoint = load_checkpoint(folder.model_path(record.id));
+    const Checkpoint checkpoint = load_row(folder, record);
     record.latency = measure_model(*checkpoint.model, *baseline->second, plan, options.threads);
     record.cpu = machine_description();
     record.build = build_description();

@@ -38,7 +38,8 @@ class StudyFolder {
   /// naming the setting that differs if another study lives here, or if any does and `resume` is
   /// false; FileError if study.json is damaged.
   void claim(const nlohmann::json& study, bool resume, const nlohmann::json& about = {});
-  /// Throws std::invalid_argument unless a study lives here of which so much is true.
+  /// Throws std::invalid_argument unless a study lives here of which so much is true; a setting that
+  /// it does not have counts as empty.
   void require_study(const nlohmann::json& part) const;
 
   std::string model_path(const std::string& id) const;

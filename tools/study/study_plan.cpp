@@ -1,6 +1,6 @@
 #include "tools/study/study_plan.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -129,19 +129,31 @@ class Trajectories {
   std::string where_;
 };
 
-bool has_limits(const PruneRequest& request) {
-  return !request.limits.keep.empty() || request.limits.min_density > 0 ||
-         request.groups.round_to > 1 || request.groups.min_channels > 1;
-}
-
 }  // namespace
+
+std::string limits_text(const PruneRequest& request) {
+  std::vector<std::string> parts;
+  if (!request.limits.keep.empty()) {
+    parts.push_back(fmt::format("keep {}", fmt::join(request.limits.keep, " ")));
+  }
+  if (request.limits.min_density > 0) {
+    parts.push_back(fmt::format("min-density {:g}", request.limits.min_density));
+  }
+  if (request.groups.round_to > 1) {
+    parts.push_back(fmt::format("round-to {}", request.groups.round_to));
+  }
+  if (request.groups.min_channels > 1) {
+    parts.push_back(fmt::format("min-channels {}", request.groups.min_channels));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
 
 void require_feasible(const std::vector<StudyStep>& steps) {
   std::map<std::string, std::unique_ptr<MobileNetV2>> models;  // that a later step starts from
   std::map<std::string, size_t> children;
   for (const StudyStep& step : steps) ++children[step.parent];
   for (const StudyStep& step : steps) {
-    if (step.prune && has_limits(*step.prune)) {
+    if (step.prune && !limits_text(*step.prune).empty()) {
       const auto parent = models.find(step.parent);
       auto model = parent == models.end()
                        ? std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(), 0)

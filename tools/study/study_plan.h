@@ -69,6 +69,10 @@ std::vector<StudyStep> study_steps(const StudyPlan& plan, const std::vector<uint
 /// std::invalid_argument naming the step.
 void require_feasible(const std::vector<StudyStep>& steps);
 
+/// What a pruning leaves alone, by the names of the options: "keep classifier.1, min-density 0.25";
+/// empty: nothing.
+std::string limits_text(const PruneRequest& request);
+
 /// What decides the model that a step makes from its parent's: for comparing steps, and studies.
 nlohmann::json identity_of(const StudyStep& step);
 

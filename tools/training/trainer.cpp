@@ -1,5 +1,7 @@
 #include "tools/training/trainer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -296,6 +298,12 @@ void require_valid(const TrainOptions& options, const Dataset* validation) {
 }
 
 }  // namespace
+
+bool parse_class_weights(const std::string& name) {
+  require(std::ranges::count(kClassWeights, name) == 1, "class weights", "expected {}, got '{}'",
+          fmt::join(kClassWeights, " or "), name);
+  return name == "balanced";
+}
 
 std::vector<float> balanced_weights(const std::vector<int>& labels, size_t classes) {
   std::vector<int64_t> counts(classes, 0);

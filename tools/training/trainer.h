@@ -81,6 +81,11 @@ struct TrainState {
   std::function<void(const std::vector<EpochResult>&)> log = {};
 };
 
+/// --class-weights.
+inline const std::vector<std::string> kClassWeights = {"none", "balanced"};
+/// TrainOptions::balanced_classes by its name; throws std::invalid_argument on another one.
+bool parse_class_weights(const std::string& name);
+
 /// Weights by which classes of these labels count alike: images / (classes * images of the class),
 /// 0 for a class without images.
 std::vector<float> balanced_weights(const std::vector<int>& labels, size_t classes);

@@ -1,5 +1,6 @@
 """Studies by plan files: what they come to, what is refused, and what happens when the disk is full or two meet."""
 
+import csv
 import json
 import os
 import resource
@@ -47,14 +48,17 @@ class Studies(CommandTest):
         self.assertEqual([path.name for path in self.folder.iterdir()], ["plan.json"])
 
     def test_a_plan_file_is_run_and_flags_go_before_it(self):
-        self.succeed(*self.arguments(self.plan(), "--batch", 16, "--bn-recalibrate", 8, "--seed", 5))
+        self.succeed(*self.arguments(self.plan(), "--batch", 16, "--bn-recalibrate", 8, "--seed", 5,
+                                     "--label-smoothing", 0.1, "--class-weights", "balanced"))
         study = json.loads((self.folder / "study" / "study.json").read_text())
         self.assertEqual((study["plan"], study["batch"]), ("plan", 16))
+        self.assertEqual(study["refinements"]["class_weights"], "balanced")
         about = study["about"]
         self.assertEqual([about[key] for key in ("train_images", "of_train_images", "test_images", "of_test_images")],
                          [32, 32, 8, 8])
         self.assertFalse(about["cifar10"])
         self.assertIn("study --plan", about["command"])
+        self.assertRegex(about["training"], "class weights balanced, label smoothing 0.1")
         report = (self.folder / "study" / "report.md").read_text()
         self.assertIn("tested on the whole test set, 8 images, seed 5", report)
         self.assertNotIn("original: ", report)
@@ -62,6 +66,12 @@ class Studies(CommandTest):
         self.assertEqual([baseline["id"], compact["id"]], ["baseline", "channel-compact-one-shot-50"])
         self.assertEqual([baseline["seed"], compact["seed"]], [5, 5])
         self.assertEqual(compact["recovery"], "bn-recalibrate 8")
+        with open(self.folder / "study" / "results.csv", newline="") as file:
+            listed = list(csv.DictReader(file))
+        for row, line in zip(self.rows(), listed, strict=True):
+            self.assertEqual((row["worst_class"]["name"], f"{100 * row['worst_class']['recall']:.2f}"),
+                             (line["worst_class"], line["worst_recall_percent"]))
+        self.assertIn("| least recall % |", report)
         self.assertEqual(compact["parameters"], baseline["stored_parameters"])
         self.assertLess(compact["stored_parameters"], 0.4 * baseline["stored_parameters"])
         self.assertEqual({(cell["engine"], cell["batch"], cell["threads"]) for cell in compact["latency"]},

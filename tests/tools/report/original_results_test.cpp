@@ -29,10 +29,14 @@ TEST(OriginalResults, ItsIterativeRowsAreOurCompoundingOnes) {
   EXPECT_EQ(find_original_row(sample_run("magnitude", "compounding", 0.3, 0.8)), nullptr);
 }
 
-TEST(OriginalResults, ItHadNeitherCompactRowsNorRecoveryNorLamp) {
+TEST(OriginalResults, ItHadNeitherCompactRowsNorRecoveryNorLimitsNorLamp) {
   RunRecord run = sample_run("channel", "one-shot", 0.5, 0.7);
   EXPECT_EQ(find_original_row(compact(run)), nullptr);
+  EXPECT_NE(find_original_row(run), nullptr);
   run.recovery = "rewind";
+  EXPECT_EQ(find_original_row(run), nullptr);
+  run.recovery.clear();
+  run.limits = "min-density 0.25";
   EXPECT_EQ(find_original_row(run), nullptr);
   EXPECT_EQ(find_original_row(sample_run("lamp", "one-shot", 0.5, 0.7)), nullptr);
 }

@@ -176,6 +176,29 @@ TEST(ResultsTable, RecoveryStandsBesideTheSamePruningWithout) {
   EXPECT_EQ(rows[1]["p_value"], "p < 0.001");
 }
 
+TEST(ResultsTable, RowsWithLimitsSaySoAndAreAPruningOfTheirOwn) {
+  std::vector<RunRecord> runs = sample_study();
+  EXPECT_FALSE(rows_of(results_table(Results(runs)))[1].contains("limits"));
+  EXPECT_FALSE(rows_of(comparison_table(Results(runs)))[1].contains("limits"));
+  for (const char* recovery : {"", "rewind"}) {
+    RunRecord run = sample_run("channel", "one-shot", 0.5, *recovery == 0 ? 0.69 : 0.7);
+    run.id = run.row = run.id + "-floor" + recovery;
+    run.limits = "min-density 0.45";
+    run.recovery = recovery;
+    runs.push_back(run);
+  }
+  const Results results(runs);
+  for (const auto& rows : {rows_of(results_table(results)), rows_of(comparison_table(results))}) {
+    EXPECT_EQ(rows[2]["limits"], "");
+    EXPECT_EQ(rows[13]["limits"], "min-density 0.45");
+  }
+  const nlohmann::json rows = rows_of(recovery_table(results));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[1]["pruning"], "channel, one-shot 50 %, min-density 0.45");
+  EXPECT_NEAR(rows[1]["gain_points"].get<double>(), 1, 1e-9) << "not the row without limits";
+  EXPECT_EQ(results.find("channel", "mask", "one-shot", 0.5)->limits, "");
+}
+
 TEST(ResultsTable, WithoutTheSamePruningThereIsNoGain) {
   RunRecord run = sample_run("channel", "one-shot", 0.5, 0.7);
   run.recovery = "rewind";

@@ -53,7 +53,8 @@ TEST(PlanFile, EverythingInItArrives) {
   const StudyPlan plan = parse_plan(R"({
     "name": "all", "description": "of it", "baseline": {"epochs": 4},
     "training": {"batch": 32, "learning_rate": 0.01, "optimizer": "sgd", "schedule": "cosine",
-                 "weight_decay": 0.001, "flip": false, "crop_padding": 4},
+                 "weight_decay": 0.001, "flip": false, "crop_padding": 4, "warm_up": 2,
+                 "label_smoothing": 0.1, "class_weights": "balanced", "colour": 1, "rotation": 180},
     "data": {"train_images": 300, "finetune_images": 200, "test_images": 100},
     "latency": {"engines": ["onednn", "auto"], "batches": [2, 8], "seconds": 0.5,
                 "min_samples": 7, "warmup_seconds": 0.25},
@@ -74,6 +75,11 @@ TEST(PlanFile, EverythingInItArrives) {
   EXPECT_EQ(plan.training.weight_decay, 0.001f);
   EXPECT_FALSE(plan.training.augmentation.flip);
   EXPECT_EQ(plan.training.augmentation.crop_padding, 4);
+  EXPECT_EQ(plan.training.warm_up, 2);
+  EXPECT_EQ(plan.training.label_smoothing, 0.1f);
+  EXPECT_TRUE(plan.training.balanced_classes);
+  EXPECT_EQ(plan.training.augmentation.colour, 1);
+  EXPECT_EQ(plan.training.augmentation.rotation, 180);
   EXPECT_EQ(plan.train_images, 300);
   EXPECT_EQ(plan.finetune_images, 200);
   EXPECT_EQ(plan.test_images, 100);
@@ -137,6 +143,14 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
       {plan_of(kMinimal, R"(, "training": {"schedule": "x"})"), {"training.schedule: ", "cosine"}},
       {plan_of(kMinimal, R"(, "training": {"flip": 1})"),
        {"training.flip: expected true or false"}},
+      {plan_of(kMinimal, R"(, "training": {"class_weights": "heavy"})"),
+       {"training.class_weights: ", "none or balanced", "heavy"}},
+      {plan_of(kMinimal, R"(, "training": {"colour": 1.5})"),
+       {"training.colour: expected 1 at most, got 1.5"}},
+      {plan_of(kMinimal, R"(, "training": {"rotation": 181})"), {"training.rotation: ", "181"}},
+      {plan_of(kMinimal, R"(, "training": {"label_smoothing": 1})"),
+       {"training.label_smoothing: ", "0.99"}},
+      {plan_of(kMinimal, R"(, "training": {"warm_up": -1})"), {"training.warm_up: ", "-1"}},
       {plan_of(kMinimal, R"(, "data": {"images": 1})"), {"data.images: unknown key"}},
       {plan_of(kMinimal, R"(, "data": {"test_images": "all"})"), {"data.test_images: ", "\"all\""}},
       {plan_of(kMinimal, R"(, "latency": {"engines": ["fast"]})"), {"latency.engines: ", "sparse"}},

@@ -86,6 +86,8 @@ TEST(StudyFolder, IsOneStudys) {
   folder.claim({{"plan", "a"}, {"seed", 3}}, false);
   EXPECT_NO_THROW(folder.claim({{"plan", "a"}, {"seed", 3}}, true));
   EXPECT_NO_THROW(folder.require_study({{"plan", "a"}}));
+  EXPECT_NO_THROW(folder.claim({{"plan", "a"}, {"new", nullptr}, {"more", {}}}, true))
+      << "begun before there was such a setting";
   const auto refusal = [&](const nlohmann::json& study, bool resume) {
     return message_of<std::invalid_argument>([&] { folder.claim(study, resume); });
   };

@@ -203,6 +203,22 @@ TEST_F(StudyTest, ARowCutOffByACrashIsMeasuredAgain) {
   EXPECT_EQ(records[1].train_seconds, expected[1].train_seconds) << "it was not trained again";
 }
 
+TEST_F(StudyTest, ABaselineThatOthersNeedIsMadeAgain) {
+  run();
+  const std::vector<RunRecord> expected = rows();
+  write_records(options_.folder + "/runs.jsonl",
+                {expected[0], expected[1]});  // the last one's row is to come
+  fs::remove(options_.folder + "/models/baseline.safetensors");
+  options_.resume = true;
+  Listener listener;
+  run(std::ref(listener));
+  EXPECT_THAT(listener.said, ::testing::Contains(HasSubstr("baseline: its checkpoint is gone")));
+  const std::vector<RunRecord> records = rows();
+  ASSERT_EQ(records.size(), expected.size());
+  for (size_t i = 0; i < records.size(); ++i) EXPECT_EQ(records[i].sha256, expected[i].sha256);
+  EXPECT_TRUE(fs::exists(options_.folder + "/models/baseline.safetensors"));
+}
+
 TEST_F(StudyTest, AFolderThatHoldsAStudyIsRefusedUnlessResumed) {
   Listener killed{1};
   EXPECT_THROW(run(std::ref(killed)), std::runtime_error);
@@ -221,6 +237,7 @@ TEST_F(StudyTest, OtherSettingsAreRefusedNamingWhatDiffers) {
   };
   expect_refused("seed", [](StudyOptions& o) { o.seeds = {9}; });
   expect_refused("test data", [](StudyOptions& o) { o.data = "synthetic:36"; });
+  expect_refused("width", [](StudyOptions& o) { o.width = 1; });
   options_ = same;
   const StudyPlan tiny = plan_;
   const auto expect_plan_refused = [&](const std::string& what, const auto& change) {
@@ -237,6 +254,8 @@ TEST_F(StudyTest, OtherSettingsAreRefusedNamingWhatDiffers) {
   expect_plan_refused("flip", [](StudyPlan& p) { p.training.augmentation.flip = false; });
   expect_plan_refused("crop padding",
                       [](StudyPlan& p) { p.training.augmentation.crop_padding = 2; });
+  expect_plan_refused("refinements", [](StudyPlan& p) { p.training.label_smoothing = 0.1f; });
+  expect_plan_refused("refinements", [](StudyPlan& p) { p.training.augmentation.rotation = 5; });
   expect_plan_refused("steps", [](StudyPlan& p) { p.experiments.back().epochs = 2; });
   expect_plan_refused("steps", [](StudyPlan& p) { p.experiments.back().recovery.rewind = true; });
   expect_plan_refused("latency", [](StudyPlan& p) { p.batches = {2}; });
@@ -300,6 +319,7 @@ TEST_F(StudyTest, RecoveryIsDoneAndRecorded) {
   plan_.experiments = {experiment(Method::magnitude, PruningSchedule::one_shot, 0.9)};
   plan_.experiments.push_back(plan_.experiments[0]);
   plan_.experiments[1].label = "helped";
+  plan_.experiments[1].limits = {.keep = {"classifier.1"}, .min_density = 0.01};
   plan_.experiments[1].recovery.bn_recalibrate = 16;
   plan_.experiments[1].recovery.distillation = Distillation{2, 0.9f};
   run();
@@ -308,8 +328,10 @@ TEST_F(StudyTest, RecoveryIsDoneAndRecorded) {
   EXPECT_EQ(records[1].recovery, "");
   EXPECT_EQ(records[2].id, "magnitude-one-shot-helped-90");
   EXPECT_EQ(records[2].recovery, "bn-recalibrate 16, distill 2,0.9");
+  EXPECT_EQ(records[1].limits, "");
+  EXPECT_EQ(records[2].limits, "keep classifier.1, min-density 0.01");
   EXPECT_NE(records[2].curve[0].loss, records[1].curve[0].loss) << "another loss";
-  EXPECT_EQ(records[2].nonzero_prunable, records[1].nonzero_prunable);
+  EXPECT_EQ(records[2].layers.back().nonzeros, records[2].layers.back().parameters) << "kept";
 }
 
 TEST_F(StudyTest, TwoAtOnceInOneFolderAreRefused) {
@@ -344,6 +366,9 @@ TEST_F(StudyTest, MeasuredAnewOnlyTheTimesChange) {
     EXPECT_TRUE(records[i].latency[1].factor);
     EXPECT_NE(records[i].latency[0].median, expected[i].latency[0].median);
   }
+  fs::remove(options_.folder + "/models/baseline.safetensors");
+  EXPECT_THAT(message_of<FileError>([&] { remeasure_study(plan_, options_, Listener{}); }),
+              HasSubstr("baseline.safetensors: is gone"));
   plan_.batches = {2};
   EXPECT_THROW(remeasure_study(plan_, options_, Listener{}), std::invalid_argument);
   options_.folder = folder_.file("nowhere");
