@@ -92,13 +92,16 @@ int64_t count_zeros(const MobileNetV2& model) {
 }
 
 /// The history of what others wrote, and what was assumed.
-void describe_foreign(const std::string& path, bool masked, Checkpoint& checkpoint) {
+void describe_foreign(const std::string& path, bool masked, const Wanted& wanted,
+                      Checkpoint& checkpoint) {
   const Architecture& a = checkpoint.model->architecture();
   checkpoint.notes.push_back(fmt::format(
       "{}: no checkpoint of edgeprune's, read as edgeprune import would: MobileNetV2 of width "
       "{:g}, "
-      "{}x{} images (else give --input-size), {} classes without names, normalised as ImageNet",
-      path, a.width, a.input_size, a.input_size, a.classes));
+      "{}x{} images{}{}, normalised as ImageNet",
+      path, a.width, a.input_size, a.input_size,
+      wanted.input_size == 0 ? " (else give --input-size)" : "",
+      wanted.classes == 0 ? fmt::format(", {} classes without names", a.classes) : ""));
   const auto whole = Architecture::mobilenet_v2(a.width, a.input_size, a.classes);
   if (nlohmann::json(a) != nlohmann::json(whole)) {
     checkpoint.notes.push_back(fmt::format(
@@ -198,7 +201,16 @@ std::vector<std::string> placeholder_names(int64_t classes) {
 }
 
 Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
+  return make_checkpoint(read_checkpoint(path), wanted);
+}
+
+StoredCheckpoint read_checkpoint(const std::string& path) {
   WeightsFile file = read_weights(path);
+  return {path, sha256_of_file(path), std::move(file)};
+}
+
+Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
+  auto& [path, sha256, file] = stored;
   auto& arrays = file.archive.arrays;
   const auto format = file.archive.metadata.find("format");
   const bool own = format != file.archive.metadata.end() && format->second.starts_with(kFamily);
@@ -208,7 +220,7 @@ Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
   for (const std::string& note : file.archive.notes) {
     checkpoint.notes.push_back(fmt::format("{}: {}", path, note));
   }
-  checkpoint.sha256 = sha256_of_file(path);
+  checkpoint.sha256 = sha256;
   try {
     const int64_t size = wanted.input_size != 0 ? wanted.input_size : kDefaultInputSize;
     Architecture architecture =
@@ -234,7 +246,7 @@ Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
   } catch (const std::invalid_argument& error) {
     throw FileError(fmt::format("{}: {}", path, error.what()));
   }
-  if (!own) describe_foreign(path, file.masked, checkpoint);
+  if (!own) describe_foreign(path, file.masked, wanted, checkpoint);
   return checkpoint;
 }
 

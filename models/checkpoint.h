@@ -12,6 +12,7 @@
 #include "engine/base/json.h"
 #include "models/mobilenet_v2.h"
 #include "models/resize.h"
+#include "models/weights_file.h"
 
 namespace edgeprune {
 
@@ -79,5 +80,14 @@ struct Wanted {
 /// (missing, truncated, damaged; tensors that do not fit the architecture: the first three, and a
 /// guess).
 Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted = {});
+
+/// The two halves of load_checkpoint(), for those who must know what a file is before they can say
+/// what they want of it.
+struct StoredCheckpoint {
+  std::string path, sha256;
+  WeightsFile file;
+};
+StoredCheckpoint read_checkpoint(const std::string& path);
+Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted);
 
 }  // namespace edgeprune

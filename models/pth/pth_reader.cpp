@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <span>
@@ -157,6 +158,8 @@ class StateDictReader {
 }  // namespace
 
 bool is_pth(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;  // a pipe would be waited for
   std::ifstream file(path, std::ios::binary);
   std::array<char, 16> start{};
   file.read(start.data(), start.size());

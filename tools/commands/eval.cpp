@@ -34,9 +34,7 @@ struct EvalArguments {
 
 std::optional<Threshold> threshold_of(const EvalArguments& o,
                                       const std::vector<std::string>& classes) {
-  const bool given = !std::isnan(o.threshold);
-  require(given == !o.positive.empty(), "eval", "--threshold and --positive go together");
-  if (!given) return std::nullopt;
+  if (o.positive.empty()) return std::nullopt;
   require(classes.size() == 2, "eval", "--threshold is for two classes, {} has {}", o.model,
           classes.size());
   const auto found = std::ranges::find(classes, o.positive);
@@ -113,6 +111,8 @@ void run(const EvalArguments& o) {
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
   require_usage(!o.data.location.empty(), "eval", "--data is missing");
+  require_usage(std::isnan(o.threshold) == o.positive.empty(), "eval",
+                "--threshold and --positive go together");
   const auto claim = claim_confusion(o.confusion);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset data =

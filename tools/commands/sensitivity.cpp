@@ -43,7 +43,15 @@ void draw_map(const HeatMap& map, const std::filesystem::path& folder) {
   }
 }
 
-void run(const SensitivityArguments& o) {
+/// By default half of a small set is tested on, and the others are for batch norm's statistics.
+void fit_to_data(SensitivityOptions& options, const Dataset& training, bool given) {
+  if (!given) options.images = std::min(options.images, training.size() / 2);
+  require(options.images < training.size(), "sensitivity",
+          "--limit: cannot hold {} of {} training images out", options.images, training.size());
+  options.bn_recalibrate = std::min(options.bn_recalibrate, training.size() - options.images);
+}
+
+void run(const SensitivityArguments& o, bool limit_given) {
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
@@ -53,6 +61,7 @@ void run(const SensitivityArguments& o) {
   options.method = value_of("method", kLayerMethods, o.method);
   Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset training = o.data.open("sensitivity", Split::train, sight_of(checkpoint));
+  fit_to_data(options, training, limit_given);
   require_valid(options, training);
   std::sort(options.levels.begin(), options.levels.end());
   options.levels.erase(std::unique(options.levels.begin(), options.levels.end()),
@@ -100,7 +109,7 @@ void add_sensitivity(CLI::App& app) {
   command
       ->add_option("--limit", o->scan.images,
                    "training images, held out from --bn-recalibrate, to measure accuracy on (not "
-                   "the test set, which must choose nothing)")
+                   "the test set, which must choose nothing); of a small set half by default")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command
@@ -130,7 +139,8 @@ void add_sensitivity(CLI::App& app) {
       "Prunes one layer at a time, recalibrates batch norm, does not fine-tune. Layers that lose "
       "much\nare candidates for edgeprune prune --keep. Times are of single images on one thread. "
       "A scan that\nwas stopped goes on when the same command is given again.");
-  command->callback([o] { run(*o); });
+  command->callback(
+      [o, command] { run(*o, command->count("--limit") + command->count("--images") > 0); });
 }
 
 }  // namespace edgeprune::commands

@@ -90,7 +90,7 @@ void run(const StudyArguments& o, const CLI::App& command) {
     study.weights = weights_or_default(study.weights);
     const Wanted wanted{.width = study.width, .input_size = study.input_size};
     study.resize =
-        o.resize.empty() ? images_of_weights(study.weights, wanted).second : parse_resize(o.resize);
+        o.resize.empty() ? StartingPoint(study.weights, wanted).resize() : parse_resize(o.resize);
     run_study(plan, study, say);
   }
   write_report(study.folder, o.format);

@@ -49,7 +49,7 @@ TrainingStart open_start(const TrainArguments& o) {
   const uint64_t seed = o.training.options.seed;
   Checkpoint model;
   const Wanted wanted{.width = o.width, .input_size = o.loading.input_size, .seed = seed};
-  const std::string weights = o.model.empty() ? weights_or_default(o.weights) : "";
+  std::optional<StartingPoint> weights;
   Sight sight;
   if (!o.model.empty()) {
     model = o.loading.load(o.model);
@@ -57,12 +57,13 @@ TrainingStart open_start(const TrainArguments& o) {
   } else {
     require(o.loading.class_names.empty(), "train",
             "--class-names is for --model: a network that starts from --weights has the data's");
-    std::tie(sight.input_size, sight.resize) = images_of_weights(weights, wanted);
+    weights.emplace(weights_or_default(o.weights), wanted);
+    sight = {weights->input_size(), weights->resize()};
   }
   if (!o.resize.empty()) sight.resize = parse_resize(o.resize);
   auto [training, validation] = o.data.open_training("train", sight, o.limit, o.validation, seed);
-  if (!model.model) {
-    model = start_from_weights(weights, training.classes, wanted, say);
+  if (weights) {
+    model = weights->start(training.classes, say);
   } else if (take_class_names(model.info, training)) {
     say(fmt::format("{} names no classes: they are the data's, {}", o.model,
                     fmt::join(training.classes, ", ")));
@@ -111,6 +112,16 @@ Table epochs_table(const std::vector<EpochResult>& epochs, const TestAccuracies&
   return table;
 }
 
+/// A log may be overwritten that a training wrote: one that begins with the same columns.
+void require_own_log(const std::string& path) {
+  if (!std::filesystem::exists(path)) return;
+  const std::string columns = epochs_table({}, {}).render(Format::csv);
+  const std::vector<char> content = read_file(path);
+  require_file(std::string_view(content.data(), content.size()).starts_with(columns), path,
+               "is where training logs its epochs, but no training wrote this file: move it away, "
+               "or choose another --out");
+}
+
 /// Of a log as epochs_table() makes it, the first and the fifth column; a line of anything else is
 /// passed over.
 TestAccuracies read_test_accuracies(const std::string& path) {
@@ -140,9 +151,12 @@ void run(const TrainArguments& o) {
   require_usage(!o.data.location.empty(), "train", "--data is missing");
   require_usage(o.width == 0 || o.model.empty(), "train",
                 "--width is for --weights: a --model has the width that it has");
+  require_usage(o.training.options.patience == 0 || o.validation > 0, "train",
+                "--patience needs images held out, by --val-split, to tell whether training gets "
+                "better");
   const auto claim = claim_output(o.out);
-  require(o.training.options.patience == 0 || o.validation > 0, "train",
-          "--patience needs images held out to tell whether training gets better: --val-split");
+  const std::string log = o.out + ".epochs.csv";
+  require_own_log(log);
   auto [start, training, validation] = open_start(o);
   MobileNetV2& model = *start.model;
   ModelInfo& info = start.info;
@@ -154,7 +168,6 @@ void run(const TrainArguments& o) {
   report_warning(dead_layers(model), o.strict, say);
   Profiler profiler;
   if (o.profile) options.profiler = &profiler;
-  const std::string log = o.out + ".epochs.csv";
   TestAccuracies test_accuracies;
   const std::string state = o.out + ".state";
   if (o.resume && !std::filesystem::exists(state) && std::filesystem::exists(o.out)) {

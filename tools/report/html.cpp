@@ -140,6 +140,17 @@ footer { margin: 3rem 0 2rem; color: var(--soft); font-size: .9rem; }
   header { padding: 1.3rem 0; } header h1 { font-size: 1.5rem; } header p { font-size: 1rem; }
   h2 { font-size: 1.2rem; margin-top: 2rem; }
   table { font-size: .8rem; } th, td { padding: .28rem .45rem; }
+  .cards thead { display: none; }
+  .cards tr { display: grid; grid-template-columns: 1fr 1fr; padding: .4rem .3rem;
+    border-bottom: 1px solid var(--line); }
+  .cards td, .cards td.left { text-align: left; white-space: normal; overflow-wrap: anywhere;
+    padding: .12rem .45rem; }
+  .cards td:empty { display: none; }
+  .cards td::before { content: attr(data-column); display: block; color: var(--soft);
+    font-size: .72rem; line-height: 1.2; }
+  .cards td:first-child, .cards td.remark { position: static; grid-column: 1 / -1; }
+  .cards td:first-child { font-weight: 600; font-size: .9rem; }
+  .cards td:first-child::before { content: none; }
   figure svg { min-width: 48rem; }
 }
 @media print { nav { display: none; } .scroll { overflow: visible; border: 0; }

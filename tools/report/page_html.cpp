@@ -45,9 +45,14 @@ class HtmlWriter {
     body_ += "</div>\n";
   }
 
+  /// On narrow screens a row of a wide table becomes a card, where each value stands below its
+  /// column's name.
   void operator()(const TableBlock& block) {
-    body_ += "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>";
+    constexpr size_t kNarrow = 4;  // columns, which fit on any screen
     const auto& columns = block.table.columns();
+    const bool cards = columns.size() > kNarrow;
+    body_ += fmt::format("<div class=\"scroll\" tabindex=\"0\"><table{}>\n<thead><tr>",
+                         cards ? " class=\"cards\"" : "");
     for (const Column& column : columns) {
       body_ += fmt::format("<th{}>{}</th>", classes(column, true), html_escaped(column.name));
     }
@@ -58,8 +63,10 @@ class HtmlWriter {
         // Remarks may break, so that they push no number out of sight; the rows' names do not.
         const std::string text = cell_text(row[c]);
         const bool remark = c > 0 && text_columns(text) > 24;
-        body_ += fmt::format("<td{}>{}</td>",
-                             remark ? " class=\"left remark\"" : classes(columns[c], false),
+        const std::string label =
+            cards ? fmt::format(" data-column=\"{}\"", html_escaped(columns[c].name)) : "";
+        body_ += fmt::format("<td{}{}>{}</td>",
+                             remark ? " class=\"left remark\"" : classes(columns[c], false), label,
                              html_escaped(text));
       }
       body_ += "</tr>\n";

@@ -30,7 +30,7 @@ StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Sa
   ReadOptions reading;
   reading.resize = options.resize;
   const Wanted wanted{.width = options.width, .input_size = options.input_size};
-  reading.input_size = images_of_weights(options.weights, wanted).first;
+  reading.input_size = StartingPoint(options.weights, wanted).input_size();
   reading.skip_bad = options.skip_bad_images;
   reading.say = say;
   const auto part = [&](const Dataset& dataset, int64_t images) {
@@ -177,13 +177,12 @@ class Study {
 
   /// Loads the parent, prunes, trains, saves.
   void make_model(const StudyStep& step, const std::string& label) {
-    Checkpoint model =
-        step.prune
-            ? load_checkpoint(folder_.model_path(step.parent))
-            : start_from_weights(
-                  options_.weights, data_.training.classes,
-                  {.width = options_.width, .input_size = options_.input_size, .seed = step.seed},
-                  say_);
+    Checkpoint model = step.prune
+                           ? load_checkpoint(folder_.model_path(step.parent))
+                           : StartingPoint(options_.weights, {.width = options_.width,
+                                                              .input_size = options_.input_size,
+                                                              .seed = step.seed})
+                                 .start(data_.training.classes, say_);
     if (!step.prune) model.info.resize = options_.resize;
     StepTraining done;
     if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);

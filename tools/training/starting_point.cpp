@@ -4,35 +4,37 @@
 
 namespace edgeprune {
 
-Checkpoint start_from_weights(const std::string& weights, const std::vector<std::string>& classes,
-                              Wanted wanted, const std::function<void(const std::string&)>& say) {
+StartingPoint::StartingPoint(const std::string& weights, const Wanted& wanted) : wanted_(wanted) {
+  if (weights == "random") {
+    if (wanted.input_size != 0) input_size_ = wanted.input_size;
+    return;
+  }
+  stored_ = read_checkpoint(weights);
+  wanted_.classes = 2;  // any, as long as they are not known: the file may have no head
+  const Checkpoint file = make_checkpoint(*stored_, wanted_);
+  input_size_ = file.model->architecture().input_size;
+  resize_ = file.info.resize;
+}
+
+Checkpoint StartingPoint::start(const std::vector<std::string>& classes,
+                                const std::function<void(const std::string&)>& say) const {
+  Wanted wanted = wanted_;
   wanted.classes = static_cast<int64_t>(classes.size());
   Checkpoint start;
-  if (weights == "random") {
-    const auto architecture =
-        Architecture::mobilenet_v2(wanted.width != 0 ? wanted.width : 1.0,
-                                   wanted.input_size != 0 ? wanted.input_size : 64, wanted.classes);
-    start.model = std::make_unique<MobileNetV2>(architecture, wanted.seed);
-    start.info.history.push_back({{"step", "random"}, {"seed", wanted.seed}});
-  } else {
-    start = load_checkpoint(weights, wanted);
+  if (stored_) {
+    start = make_checkpoint(*stored_, wanted);
     for (const std::string& note : start.notes) say(note);
     nlohmann::json step = {{"step", "import"}, {"sha256", start.sha256}};
     if (start.info.is_pruned()) step["pruned"] = true;
     start.info.history = nlohmann::json::array({step});
+  } else {
+    const auto architecture = Architecture::mobilenet_v2(wanted.width != 0 ? wanted.width : 1.0,
+                                                         input_size_, wanted.classes);
+    start.model = std::make_unique<MobileNetV2>(architecture, wanted.seed);
+    start.info.history.push_back({{"step", "random"}, {"seed", wanted.seed}});
   }
   start.info.classes = classes;
   return start;
-}
-
-std::pair<int64_t, Resize> images_of_weights(const std::string& weights, Wanted wanted) {
-  const ModelInfo unknown;
-  if (weights == "random") {
-    return {wanted.input_size != 0 ? wanted.input_size : 64, unknown.resize};
-  }
-  wanted.classes = 2;  // any: the file may have no head
-  const Checkpoint file = load_checkpoint(weights, wanted);
-  return {file.model->architecture().input_size, file.info.resize};
 }
 
 Masks zeros_to_keep(const Checkpoint& checkpoint,

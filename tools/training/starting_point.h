@@ -1,8 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "models/checkpoint.h"
@@ -10,16 +10,30 @@
 
 namespace edgeprune {
 
-/// A MobileNetV2 for these classes (wanted.classes does not count), from the weights of a file, with
-/// the file's width, input size, normalisation and zeros as far as `wanted` does not say otherwise;
-/// or, for "random", of width 1.0 at 64x64 from wanted.seed. Its history says so. `say` hears how
-/// the file was read and what became of the head. Throws what load_checkpoint() throws.
-Checkpoint start_from_weights(const std::string& weights, const std::vector<std::string>& classes,
-                              Wanted wanted, const std::function<void(const std::string&)>& say);
+/// The weights of a file, or "random" ones, that a training starts from. They say how images are
+/// brought to the network, which is asked for before the data are read, whose classes the network
+/// then gets; the file is read once.
+class StartingPoint {
+ public:
+  /// wanted.classes does not count. Throws what load_checkpoint() throws.
+  StartingPoint(const std::string& weights, const Wanted& wanted);
 
-/// Before the data are read, whose classes start_from_weights() wants: how many pixels a side they
-/// will be given to the network with, and how they are to be brought to that. Throws likewise.
-std::pair<int64_t, Resize> images_of_weights(const std::string& weights, Wanted wanted);
+  int64_t input_size() const { return input_size_; }
+  Resize resize() const { return resize_; }
+
+  /// A MobileNetV2 for these classes with the file's width, input size, normalisation and zeros as
+  /// far as `wanted` did not say otherwise; of random weights of width 1.0 at 64x64 from
+  /// wanted.seed. Its history says so. `say` hears how the file was read and what became of the
+  /// head. Throws likewise.
+  Checkpoint start(const std::vector<std::string>& classes,
+                   const std::function<void(const std::string&)>& say) const;
+
+ private:
+  Wanted wanted_;
+  std::optional<StoredCheckpoint> stored_;  ///< none: random weights
+  int64_t input_size_ = 64;
+  Resize resize_ = Resize::squash;
+};
 
 /// What stays zero when the model is trained: if it was pruned, its zeros, and `say` hears how many;
 /// else nothing.

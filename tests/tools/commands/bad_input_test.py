@@ -147,6 +147,16 @@ class BadInput(CommandTest):
             self.fail("import", self.base, self.out, *flags, says=flags[0], code=2)
         self.fail("import", self.base, self.out, "--width", "nan", says="expected a width in (0, 16], got nan")
 
+    def test_a_pipe_is_no_file_and_is_not_waited_for(self):
+        for name in ("pipe.safetensors", "pipe.pth", "pipe"):
+            pipe = self.folder / name
+            os.mkfifo(pipe)
+            self.fail("info", "--model", pipe, says="not a regular file")
+            self.fail("train", "--data", "synthetic:40", "--weights", pipe, "--out", self.folder / "m",
+                      says="not a regular file")
+            self.fail("predict", "--model", self.base, pipe, says=f"{pipe}")
+            pipe.unlink()
+
     def test_truncated_pth(self):
         for name in ("mobilenet_v2-imagenet.pth", "mobilenet_v2-imagenet-legacy.pth"):
             if not (SHARED / "weights" / name).exists():

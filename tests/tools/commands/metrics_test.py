@@ -52,7 +52,8 @@ class MetricsTest(CommandTest):
         self.assertEqual(called("--threshold", 0, "--positive", "ok"), [0, 8])
         self.assertEqual(called("--threshold", 1, "--positive", "defect"), [0, 8])
         both = ("eval", "--model", self.model, *self.data)
-        self.fail(*both, "--threshold", 0.5, says="--threshold and --positive go together")
+        for half in (("--threshold", 0.5), ("--positive", "ok")):
+            self.fail(*both, *half, says="--threshold and --positive go together", code=2)
         self.fail(*both, "--threshold", 0.5, "--positive", "odd", says="expected 'defect' or 'ok', got 'odd'")
         self.fail(*both, "--threshold", 1.5, "--positive", "ok", says="--threshold", code=2)
 
@@ -122,7 +123,15 @@ class MetricsTest(CommandTest):
         out = self.folder / "patient.safetensors"
         command = ("train", "--data", "synthetic:80", "--weights", "random", "--width", 0.25, "--input-size", 32,
                    "--out", out, "--threads", 1)
-        self.fail(*command, "--patience", 2, says="--val-split")
+        self.fail(*command, "--patience", 2, says="--patience needs images held out, by --val-split", code=2)
+        log = self.folder / "patient.safetensors.epochs.csv"
+        log.write_text("my own\n")
+        self.fail(*command, says=f"{log}: is where training logs its epochs, but no training wrote this file")
+        self.assertEqual(log.read_text(), "my own\n")
+        log.unlink()
+        self.json_of(*command, "--epochs", 1)
+        self.json_of(*command, "--epochs", 2)  # over its own
+        self.assertEqual(len(log.read_text().splitlines()), 3)
         self.fail(*command, "--mean", "0.5,0.5", says="--mean", code=2)
         rows = self.json_of(*command, "--val-split", 10, "--patience", 2, "--lr", 1e-20, "--epochs", 50, "--mean",
                             "0.5,0.25,0.5", "--std", "0.5,0.5,0.25", "--class-weights", "balanced", "--warm-up", 1,

@@ -71,6 +71,11 @@ class Sensitivity(CommandTest):
         channels = self.json_of(*self.arguments(method="channel", out=self.folder / "channels"))
         self.assertEqual(len(channels), 52)
 
+    def test_half_of_a_small_set_is_tested_on_by_default(self):
+        rows = self.json_of("sensitivity", "--model", self.base, "--data", "synthetic:24", "--levels", 0.5, "--threads", 1,
+                            "--seconds", 0, "--min-samples", 1, "--warmup", 0, "--out", self.folder / "scan")
+        self.assertEqual({(row["training_images"], row["bn_recalibrate"]) for row in rows}, {(12, 12)})
+
     def test_ctrl_c_keeps_what_was_measured(self):
         process = self.start(*self.arguments())
         log = self.folder / "scan" / "sensitivity.jsonl"
@@ -85,7 +90,7 @@ class Sensitivity(CommandTest):
 
     def test_what_cannot_be_is_one_line(self):
         self.fail(*self.arguments(levels=1.5), says="--levels: expected a fraction in [0, 1)", code=2)
-        self.fail(*self.arguments(images=48), says="cannot hold 48 of 48")
+        self.fail(*self.arguments(images=48), says="--limit: cannot hold 48 of 48")
         self.fail(*self.arguments(model=self.folder / "no.safetensors"), says="no.safetensors", code=1)
         self.fail(*self.arguments(data=self.folder / "no"), says="no")
 

@@ -54,6 +54,16 @@ TEST(Page, HtmlFitsNarrowWindows) {
   expect_contains(html, "<div class=\"scroll\" tabindex=\"0\"><svg");
 }
 
+TEST(Page, RowsOfWideTablesBecomeCardsInNarrowWindows) {
+  Table table({{"name", "name"}, {"a", "a"}, {"b", "b"}, {"c", "c"}, {"recall \"x\" %", "d"}});
+  table.add_row({"half", Number{1, 1}, Number{2, 1}, Number{3, 1}, Cell()});
+  const std::string html = to_html({.title = "T", .lead = "", .blocks = {TableBlock{table, ""}}});
+  expect_contains(html, "<table class=\"cards\">");
+  expect_contains(html, "<td data-column=\"b\">2.0</td>");
+  expect_contains(html, "<td data-column=\"recall &quot;x&quot; %\"></td>");
+  expect_contains(html, ".cards td::before { content: attr(data-column)");
+}
+
 TEST(Page, TextIsNeverMarkup) {
   const std::string attack = "<script>alert('1')</script> \" onload=\"x";
   const std::string html = to_html(sample_page(attack));

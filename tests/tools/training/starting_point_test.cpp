@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "models/summary.h"
@@ -22,7 +24,7 @@ using testing::TemporaryFolder;
 const std::vector<std::string> kClasses{"cat", "dog", "frog"};
 
 Checkpoint start(const std::string& weights, uint64_t seed, std::string* heard = nullptr) {
-  return start_from_weights(weights, kClasses, {.seed = seed}, [&](const std::string& line) {
+  return StartingPoint(weights, {.seed = seed}).start(kClasses, [&](const std::string& line) {
     if (heard != nullptr) *heard += line + "\n";
   });
 }
@@ -57,6 +59,20 @@ TEST(StartingPoint, FilesKeepTheBodyAndReplaceAHeadForOtherClasses) {
   const auto before = pretrained.state_dict(), after = checkpoint.model->state_dict();
   EXPECT_EQ(after.at("features.18.0.weight").bytes, before.at("features.18.0.weight").bytes);
   EXPECT_EQ(after.at("classifier.1.weight").shape.to_string(), "[3,1280]");
+}
+
+TEST(StartingPoint, TheFileIsReadOnceAndAskedHowItWantsImages) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("pretrained.safetensors");
+  ModelInfo info;
+  info.classes.assign(7, "x");
+  info.resize = Resize::pad;
+  save_checkpoint(path, MobileNetV2(Architecture::mobilenet_v2(0.25, 96, 7), 11), info);
+  const StartingPoint point(path, {});
+  EXPECT_EQ(point.input_size(), 96);
+  EXPECT_EQ(point.resize(), Resize::pad);
+  std::filesystem::remove(path);
+  EXPECT_EQ(point.start(kClasses, [](const std::string&) {}).model->architecture().classes, 3);
 }
 
 TEST(StartingPoint, FilesThatAreNoWeightsAreRejected) {
@@ -105,13 +121,12 @@ TEST(StartingPoint, AnotherWidthIsRefusedAndAnotherSizeTaken) {
   const TemporaryFolder folder;
   const std::string path = write_pruned(folder);
   const auto silent = [](const std::string&) {};
-  EXPECT_THAT(
-      message_of<FileError>([&] { start_from_weights(path, kClasses, {.width = 1.0}, silent); }),
-      HasSubstr("width 0.25? pass --width 0.25"));
-  const Checkpoint large = start_from_weights(path, kClasses, {.input_size = 96}, silent);
+  EXPECT_THAT(message_of<FileError>([&] { StartingPoint(path, {.width = 1.0}); }),
+              HasSubstr("width 0.25? pass --width 0.25"));
+  const Checkpoint large = StartingPoint(path, {.input_size = 96}).start(kClasses, silent);
   EXPECT_EQ(large.model->architecture().input_size, 96);
   const Checkpoint random =
-      start_from_weights("random", kClasses, {.width = 0.5, .input_size = 96}, silent);
+      StartingPoint("random", {.width = 0.5, .input_size = 96}).start(kClasses, silent);
   EXPECT_EQ(random.model->architecture().width, 0.5);
   EXPECT_EQ(random.model->architecture().input_size, 96);
 }
