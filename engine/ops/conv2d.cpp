@@ -1,6 +1,7 @@
 #include "engine/ops/conv2d.h"
 
 #include "engine/base/check.h"
+#include "engine/base/parallel.h"
 #include "engine/base/profiler.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/batch_norm.h"
@@ -44,7 +45,7 @@ Conv2dShape checked_shape(const Shape& input, const Shape& weight, const Conv2dP
 /// For the profiler. A backward pass computes the gradient of the input or of the weight at the
 /// same cost each.
 const char* family(const Conv2dShape& shape) {
-  return shape.depthwise() ? "depthwise" : shape.pointwise() ? "pointwise" : "stem";
+  return shape.depthwise() ? "depthwise" : shape.pointwise() ? "pointwise" : "convolution";
 }
 Cost cost(const Conv2dShape& shape) {
   return {
@@ -173,18 +174,9 @@ void convolution_backward(const char* name, const Conv2dShape& shape, const Tens
   }
 }
 
-}  // namespace
-
-Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParams& params,
-                ChannelMoments* moments) {
-  const Conv2dShape shape = checked_shape(input.shape(), weight.shape(), params);
-  if (simd::depthwise_supported(shape)) return depthwise_conv2d(input, weight, shape, moments);
-  if (shape.pointwise()) return pointwise_conv2d(input, weight, shape, moments);
-
-  if (shape.groups == 1 && !input.requires_grad()) {
-    return first_conv2d(input, weight, shape, moments);
-  }
-
+/// Everything else.
+Variable general_conv2d(const Variable& input, const Variable& weight, const Conv2dShape& shape,
+                        ChannelMoments* moments) {
   const Timed timed(family(shape), Phase::forward, cost(shape));
   Tensor output({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels});
   onednn::conv2d_forward(shape, input.value().data(), weight.value().data(), nullptr,
@@ -198,6 +190,57 @@ Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParam
                                                                          InputGrads& inputs) {
                             convolution_backward(family(shape), shape, x, w, grad_output, inputs);
                           });
+}
+
+Variable conv2d_without_bias(const Variable& input, const Variable& weight,
+                             const Conv2dShape& shape, ChannelMoments* moments) {
+  if (simd::depthwise_supported(shape)) return depthwise_conv2d(input, weight, shape, moments);
+  if (shape.pointwise()) return pointwise_conv2d(input, weight, shape, moments);
+  if (shape.groups == 1 && !input.requires_grad()) {
+    return first_conv2d(input, weight, shape, moments);
+  }
+  return general_conv2d(input, weight, shape, moments);
+}
+
+/// The sums of a tensor's last axis, as the gradient of a bias is.
+Tensor sum_rows(const Tensor& tensor) {
+  const int64_t channels = tensor.shape().back();
+  Tensor sums({channels}, 0.0f);
+  for (int64_t row = 0; row < tensor.count(); row += channels) {
+    for (int64_t c = 0; c < channels; ++c) sums.data()[c] += tensor.data()[row + c];
+  }
+  return sums;
+}
+
+/// In place: nothing else holds a convolution's result yet.
+Variable add_bias(Variable output, const Variable& bias, ChannelMoments* moments) {
+  Tensor sum = output.value();
+  const int64_t channels = bias.shape()[0];
+  const float* b = bias.value().data();
+  parallel_for(sum.count() / channels, 256, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* to = sum.data() + row * channels;
+      for (int64_t c = 0; c < channels; ++c) to[c] += b[c];
+    }
+  });
+  for (int64_t c = 0; moments != nullptr && c < channels; ++c) moments->mean.data()[c] += b[c];
+  return Variable::result(sum, {output, bias},
+                          [](const LazyGradient& grad_output, InputGrads& inputs) {
+                            inputs.add(0, grad_output);
+                            if (inputs.wanted(1)) inputs.add(1, sum_rows(grad_output));
+                          });
+}
+
+}  // namespace
+
+Variable conv2d(const Variable& input, const Variable& weight, const Conv2dParams& params,
+                ChannelMoments* moments, const Variable& bias) {
+  const Conv2dShape shape = checked_shape(input.shape(), weight.shape(), params);
+  require(!bias.defined() || bias.shape() == Shape{shape.out_channels}, "conv2d",
+          "expected a bias of [{}], got {} (input {}, weight {})", shape.out_channels, bias.shape(),
+          input.shape(), weight.shape());
+  const Variable output = conv2d_without_bias(input, weight, shape, moments);
+  return bias.defined() ? add_bias(output, bias, moments) : output;
 }
 
 Variable linear(const Variable& input, const Variable& weight, const Variable& bias) {
@@ -214,15 +257,7 @@ Variable linear(const Variable& input, const Variable& weight, const Variable& b
                           [shape, xv = input.value(), wv = weight.value()](
                               const Tensor& grad_output, InputGrads& inputs) {
                             convolution_backward("head", shape, xv, wv, grad_output, inputs);
-                            if (!inputs.wanted(2)) return;
-                            Tensor grad_bias({shape.out_channels}, 0.0f);
-                            for (int64_t n = 0; n < shape.batch; ++n) {
-                              for (int64_t o = 0; o < shape.out_channels; ++o) {
-                                grad_bias.data()[o] +=
-                                    grad_output.data()[n * shape.out_channels + o];
-                              }
-                            }
-                            inputs.add(2, grad_bias);
+                            if (inputs.wanted(2)) inputs.add(2, sum_rows(grad_output));
                           });
 }
 

@@ -43,6 +43,43 @@ Variable add(const Variable& a, const Variable& b) {
   });
 }
 
+Variable multiply(const Variable& input, const Variable& factors) {
+  const Shape &x = input.shape(), &f = factors.shape();
+  require(
+      x.rank() == 4 && x.count() > 0 && (f == Shape{x[0], x[3]} || f == Shape{x[0], 1, 1, x[3]}),
+      "multiply", "expected input [N,H,W,C] and factors [N,C] (input {}, factors {})", x, f);
+  const simd::ChannelMap map{x[0], x[1] * x[2], x[3]};
+  const Cost cost{0, 2.0 * sizeof(float) * double(x.count())};
+  const Timed timed("multiply", Phase::forward, cost);
+  Tensor output(x);
+  simd::scale_channels(map, input.value().data(), factors.value().data(), output.data());
+  return Variable::result(
+      output, {input, factors},
+      [map, cost, xv = input.value(), fv = factors.value()](const Tensor& grad_output,
+                                                            InputGrads& inputs) {
+        const Timed backward("multiply", Phase::backward, cost);
+        if (inputs.wanted(0)) {
+          Tensor grad_input(xv.shape());
+          simd::scale_channels(map, grad_output.data(), fv.data(), grad_input.data());
+          inputs.add(0, grad_input);
+        }
+        if (inputs.wanted(1)) {
+          Tensor grad_factors(fv.shape());
+          simd::scale_channels_gradient(map, xv.data(), grad_output.data(), grad_factors.data());
+          inputs.add(1, grad_factors);
+        }
+      });
+}
+
+Variable reshape(const Variable& input, const Shape& shape) {
+  require(input.shape().count() == shape.count(), "reshape", "{} values do not fit {} (from {})",
+          input.shape().count(), shape, input.shape());
+  return Variable::result(input.value().reshape(shape), {input},
+                          [from = input.shape()](const Tensor& grad_output, InputGrads& inputs) {
+                            inputs.add(0, grad_output.reshape(from));
+                          });
+}
+
 Variable dropout(const Variable& input, float rate, bool training, Rng& rng) {
   require(rate >= 0.0f && rate < 1.0f, "dropout", "expected a rate in [0,1), got {}", rate);
   if (!training || rate == 0.0f) return input;

@@ -1,5 +1,7 @@
 #include "engine/kernels/simd/elementwise.h"
 
+#include <algorithm>
+
 #include "engine/base/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -35,6 +37,42 @@ void activation_gradient_range(const ActivationForm& form, const float* input,
   });
 }
 
+/// Rows [begin, end) of pixels.
+void scale_rows(const ChannelMap& map, const float* input, const float* factors, float* output,
+                int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const float* from = input + row * map.channels;
+    const float* factor = factors + row / map.pixels * map.channels;
+    float* to = output + row * map.channels;
+    for_each_vector(map.channels, [&](auto access, int64_t c) HWY_ATTR {
+      access.store(hn::Mul(access.load(from + c), access.load(factor + c)), to + c);
+    });
+  }
+}
+
+/// Images [begin, end). Sums of 32 pixels each are added up, which loses fewer digits than one long
+/// sum.
+void scale_gradient_of_factors(const ChannelMap& map, const float* input, const float* grad_output,
+                               float* grad_factors, int64_t begin, int64_t end) {
+  constexpr int64_t kBlock = 32;
+  for (int64_t image = begin; image < end; ++image) {
+    float* to = grad_factors + image * map.channels;
+    for_each_vector(map.channels, [&](auto access, int64_t c)
+                                      HWY_ATTR { access.store(hn::Zero(F32()), to + c); });
+    for (int64_t first = 0; first < map.pixels; first += kBlock) {
+      const int64_t last = std::min(first + kBlock, map.pixels);
+      for_each_vector(map.channels, [&](auto access, int64_t c) HWY_ATTR {
+        Vec sum = hn::Zero(F32());
+        for (int64_t p = first; p < last; ++p) {
+          const int64_t at = (image * map.pixels + p) * map.channels + c;
+          sum = hn::MulAdd(access.load(input + at), access.load(grad_output + at), sum);
+        }
+        access.store(hn::Add(access.load(to + c), sum), to + c);
+      });
+    }
+  }
+}
+
 }  // namespace edgeprune::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -44,6 +82,8 @@ namespace edgeprune::simd {
 HWY_EXPORT(add_range);
 HWY_EXPORT(activate_range);
 HWY_EXPORT(activation_gradient_range);
+HWY_EXPORT(scale_rows);
+HWY_EXPORT(scale_gradient_of_factors);
 
 namespace {
 constexpr int64_t kGrain = 1 << 14;  // 64 KB: below that a second thread costs more than it brings
@@ -68,6 +108,22 @@ void activation_gradient(Activation activation, const float* input, const float*
   parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(activation_gradient_range)
     (form, input + begin, grad_output + begin, end - begin, grad_input + begin);
+  });
+}
+
+void scale_channels(const ChannelMap& map, const float* input, const float* factors,
+                    float* output) {
+  const int64_t grain = std::max<int64_t>(1, kGrain / map.channels);
+  parallel_for(map.images * map.pixels, grain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(scale_rows)(map, input, factors, output, begin, end);
+  });
+}
+
+void scale_channels_gradient(const ChannelMap& map, const float* input, const float* grad_output,
+                             float* grad_factors) {
+  parallel_for(map.images, 1, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(scale_gradient_of_factors)
+    (map, input, grad_output, grad_factors, begin, end);
   });
 }
 

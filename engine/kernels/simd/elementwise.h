@@ -17,4 +17,16 @@ void activate(Activation activation, const float* input, int64_t count, float* o
 void activation_gradient(Activation activation, const float* input, const float* grad_output,
                          int64_t count, float* grad_input);
 
+/// Images of as many pixels of as many channels, channels-last.
+struct ChannelMap {
+  int64_t images, pixels, channels;
+};
+
+/// output = input, each channel of each image times its own of factors [images,channels]; output may
+/// be input. By the gradient of the output instead of input: the gradient of input.
+void scale_channels(const ChannelMap& map, const float* input, const float* factors, float* output);
+/// grad_factors[image,channel] = sum(input * grad_output) over the pixels.
+void scale_channels_gradient(const ChannelMap& map, const float* input, const float* grad_output,
+                             float* grad_factors);
+
 }  // namespace edgeprune::simd

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "engine/base/parallel.h"
 #include "engine/kernels/reference/activation.h"
@@ -121,6 +122,34 @@ TEST_P(SimdElementwise, WritesNothingBehindTheEnd) {
     Tensor output({count + 16}, 99.0f);
     simd::activate(Activation::relu6, a.data(), count, output.data());
     for (int64_t i = count; i < output.count(); ++i) EXPECT_EQ(output.data()[i], 99.0f);
+  }
+}
+
+TEST_P(SimdElementwise, ChannelsAreScaledImageByImage) {
+  for (const auto& [images, pixels, channels] :
+       {std::tuple{1, 1, 1}, {2, 5, 3}, {3, 1, 17}, {2, 49, 40}, {1, 12544, 16}, {5, 70, 33}}) {
+    SCOPED_TRACE((Shape{images, pixels, channels}.to_string()));
+    const Tensor x = random_tensor({images, pixels, channels}, 1),
+                 g = random_tensor(x.shape(), 2, 0, 1), f = random_tensor({images, channels}, 3);
+    Tensor expected(x.shape()), expected_grad(f.shape());
+    std::vector<double> sums(static_cast<size_t>(f.count()));
+    for (int64_t i = 0; i < x.count(); ++i) {
+      const int64_t factor = i / channels / pixels * channels + i % channels;
+      expected.data()[i] = x.data()[i] * f.data()[factor];
+      sums[static_cast<size_t>(factor)] += double(x.data()[i]) * g.data()[i];
+    }
+    for (int64_t i = 0; i < f.count(); ++i) {
+      expected_grad.data()[i] = static_cast<float>(sums[static_cast<size_t>(i)]);
+    }
+    testing::Output y(x.shape()), grad(f.shape());
+    Tensor in_place = x.clone();
+    const simd::ChannelMap map{images, pixels, channels};
+    simd::scale_channels(map, x.data(), f.data(), y.data());
+    simd::scale_channels(map, in_place.data(), f.data(), in_place.data());
+    simd::scale_channels_gradient(map, x.data(), g.data(), grad.data());
+    EXPECT_TRUE(testing::identical(y.written(), expected));
+    EXPECT_TRUE(testing::identical(in_place, expected));
+    EXPECT_LE(testing::relative_error(grad.written(), expected_grad), 1e-5);
   }
 }
 

@@ -83,6 +83,19 @@ TEST(BatchNormOp, RunningStatisticsMoveByMomentumWithTheUnbiasedVariance) {
   }
 }
 
+TEST(BatchNormOp, MomentumAndEpsilonAreTheStates) {        // MobileNetV3's
+  const Tensor x({4, 1}, std::vector<float>{1, 3, 5, 7});  // mean 4, variance 5, unbiased 20 / 3
+  ops::BatchNormState state{.running_mean = Tensor({1}, 10.0f),
+                            .running_var = Tensor({1}, 1.0f),
+                            .momentum = 0.01f,
+                            .eps = 1e-3f};
+  const Variable one(Tensor({1}, 1.0f));
+  const Variable y = ops::batch_norm(Variable(x), one, one, state, true, Activation::none);
+  EXPECT_NEAR(state.running_mean.data()[0], 0.99 * 10 + 0.01 * 4, 1e-5);
+  EXPECT_NEAR(state.running_var.data()[0], 0.99 + 0.01 * 20 / 3, 1e-6);
+  EXPECT_NEAR(y.value().data()[3], 1 + 3 / std::sqrt(5 + 1e-3), 1e-6);
+}
+
 TEST(BatchNormOp, EvaluationUsesTheRunningStatisticsAndLeavesThemAlone) {
   ops::BatchNormState state = fresh_state(3);
   const Tensor mean = state.running_mean.clone(), variance = state.running_var.clone();

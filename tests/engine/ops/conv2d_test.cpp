@@ -7,6 +7,7 @@
 #include "engine/kernels/reference/conv2d.h"
 #include "tests/support/gradient_check.h"
 #include "tests/support/tensors.h"
+#include "tests/support/through_batch_norm.h"
 
 namespace edgeprune {
 namespace {
@@ -31,7 +32,12 @@ const Case kCases[] = {
      {17, 1, 3, 3},
      {.stride = 2, .padding = 1, .groups = 17}},
     {"Depthwise5x5", {1, 5, 5, 3}, {3, 1, 5, 5}, {.stride = 1, .padding = 2, .groups = 3}},
+    {"Depthwise5x5StrideTwo", {2, 6, 5, 7}, {7, 1, 5, 5}, {.stride = 2, .padding = 2, .groups = 7}},
     {"Grouped", {1, 4, 4, 4}, {6, 2, 3, 3}, {.stride = 1, .padding = 1, .groups = 2}},
+    {"Full3x3", {2, 5, 4, 6}, {5, 6, 3, 3}, {.padding = 1}},
+    {"Full3x3StrideTwo", {2, 6, 5, 6}, {5, 6, 3, 3}, {.stride = 2, .padding = 1}},
+    {"Full7x7StrideTwo", {1, 9, 8, 3}, {4, 3, 7, 7}, {.stride = 2, .padding = 3}},
+    {"StridedShortcut", {2, 5, 4, 6}, {8, 6, 1, 1}, {.stride = 2}},
 };
 
 class Conv2d : public ::testing::TestWithParam<Case> {};
@@ -78,6 +84,23 @@ TEST_P(Conv2d, GradientsOfTheWeightsAloneMatchFiniteDifferences) {
 INSTANTIATE_TEST_SUITE_P(, Conv2d, ::testing::ValuesIn(kCases),
                          [](const auto& test) { return test.param.name; });
 
+TEST_P(Conv2d, BiasIsAddedAndHasAGradient) {
+  const auto& [name, x, w, conv_params] = GetParam();
+  const Tensor bias = random_tensor({w[0]}, 3);
+  EXPECT_TRUE(gradients_match({.function =
+                                   [params = conv_params](const std::vector<Variable>& in) {
+                                     return ops::conv2d(in[0], in[1], params, nullptr, in[2]);
+                                   },
+                               .inputs = {random_tensor(x, 1), random_tensor(w, 2), bias}}));
+  const Variable input(random_tensor(x, 1)), weight(random_tensor(w, 2));
+  ops::ChannelMoments moments;
+  const Tensor biased = ops::conv2d(input, weight, conv_params, &moments, Variable(bias)).value();
+  Tensor expected = ops::conv2d(input, weight, conv_params).value().clone();
+  for (int64_t i = 0; i < expected.count(); ++i) expected.data()[i] += bias.data()[i % w[0]];
+  EXPECT_TRUE(testing::identical(biased, expected));
+  testing::expect_moments_of(biased, moments.mean, moments.variance);
+}
+
 /// Expects an error that names the op and both shapes.
 void expect_refused(const Shape& input, const Shape& weight, const ops::Conv2dParams& params) {
   try {
@@ -103,6 +126,17 @@ TEST(Conv2dErrors, NameBothShapes) {
   expect_refused({1, 4, 4, 4}, {4, 4, 1, 1}, {.stride = 0});
   expect_refused({1, 4, 4, 4}, {4, 4, 1, 1}, {.padding = -1});
   expect_refused({1, 4, 4, 4}, {4, 4, 1, 1}, {.groups = 0});
+}
+
+TEST(Conv2dErrors, NameTheBias) {
+  try {
+    ops::conv2d(Variable(Tensor({1, 4, 4, 4})), Variable(Tensor({8, 4, 1, 1})), {}, nullptr,
+                Variable(Tensor({4})));
+    FAIL() << "accepted";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(),
+                 "[conv2d] expected a bias of [8], got [4] (input [1,4,4,4], weight [8,4,1,1])");
+  }
 }
 
 TEST(Linear, IsTheProductPlusBias) {

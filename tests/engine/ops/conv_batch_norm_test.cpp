@@ -84,12 +84,17 @@ const Conv kFirst[] = {
     {"Pointwise", {kChannels, 5, 1, 1}, {}},
     {"Depthwise", {kChannels, 1, 3, 3}, {.padding = 1, .groups = kChannels}},
     {"DepthwiseStrideTwo", {kChannels, 1, 3, 3}, {.stride = 2, .padding = 1, .groups = kChannels}},
-    {"Full", {kChannels, 3, 3, 3}, {.padding = 1}}};
+    {"Full", {kChannels, 3, 3, 3}, {.padding = 1}},
+    {"StridedShortcut", {kChannels, 5, 1, 1}, {.stride = 2}}};
 const Conv kSecond[] = {
     {"Pointwise", {5, kChannels, 1, 1}, {}},
     {"Depthwise", {kChannels, 1, 3, 3}, {.padding = 1, .groups = kChannels}},
     {"DepthwiseStrideTwo", {kChannels, 1, 3, 3}, {.stride = 2, .padding = 1, .groups = kChannels}},
     {"Depthwise5x5", {kChannels, 1, 5, 5}, {.padding = 2, .groups = kChannels}},
+    {"Depthwise5x5StrideTwo",
+     {kChannels, 1, 5, 5},
+     {.stride = 2, .padding = 2, .groups = kChannels}},
+    {"StridedShortcut", {4, kChannels, 1, 1}, {.stride = 2}},
     {"FullStrideTwo", {4, kChannels, 3, 3}, {.stride = 2, .padding = 1}},
     {"Grouped", {4, 3, 1, 1}, {.groups = 2}}};
 

@@ -72,6 +72,45 @@ TEST(Add, WrongShapesAreNamed) {
   }
 }
 
+TEST(Multiply, GradientsMatchFiniteDifferences) {
+  for (const Shape& factors : {Shape{2, 5}, Shape{2, 1, 1, 5}}) {
+    EXPECT_TRUE(
+        gradients_match({.function = [](const auto& in) { return ops::multiply(in[0], in[1]); },
+                         .inputs = {random_tensor({2, 3, 4, 5}, 1), random_tensor(factors, 2)}}));
+  }
+}
+
+TEST(Multiply, ScalesEachChannelOfEachImage) {
+  const Variable x(Tensor({2, 1, 2, 2}, std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8})),
+      f(Tensor({2, 2}, std::vector<float>{10, 0, 1, -1}));
+  EXPECT_EQ(testing::values_of(ops::multiply(x, f).value()),
+            (std::vector<float>{10, 0, 30, 0, 5, -6, 7, -8}));
+}
+
+TEST(Multiply, WrongShapesAreNamed) {
+  for (const Shape& factors : {Shape{2, 4}, Shape{1, 5}, Shape{5}, Shape{2, 1, 5}}) {
+    try {
+      ops::multiply(Variable(Tensor({2, 3, 4, 5})), Variable(Tensor(factors)));
+      ADD_FAILURE() << "accepted " << factors.to_string();
+    } catch (const std::invalid_argument& error) {
+      const std::string message = error.what();
+      for (const std::string& part :
+           {std::string("[multiply]"), std::string("[2,3,4,5]"), factors.to_string()}) {
+        EXPECT_NE(message.find(part), std::string::npos) << message;
+      }
+    }
+  }
+}
+
+TEST(Reshape, KeepsValuesAndGradients) {
+  EXPECT_TRUE(gradients_match({.function =
+                                   [](const auto& in) {
+                                     return ops::reshape(in[0], {2, 1, 1, 6});
+                                   },
+                               .inputs = {random_tensor({2, 3, 2}, 1)}}));
+  EXPECT_THROW(ops::reshape(Variable(Tensor({2, 3}, 0.0f)), {5}), std::invalid_argument);
+}
+
 TEST(Dropout, GradientsMatchFiniteDifferences) {
   EXPECT_TRUE(gradients_match({.function =
                                    [](const auto& in) {
