@@ -150,7 +150,7 @@ footer { margin: 3rem 0 2rem; color: var(--soft); font-size: .9rem; }
     font-size: .72rem; line-height: 1.2; }
   .cards td:first-child, .cards td.remark { position: static; grid-column: 1 / -1; }
   .cards td:first-child { font-weight: 600; font-size: .9rem; }
-  .cards td:first-child::before { content: none; }
+  .cards td.left:first-child::before { content: none; }
   figure svg { min-width: 48rem; }
 }
 @media print { nav { display: none; } .scroll { overflow: visible; border: 0; }
