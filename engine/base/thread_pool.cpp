@@ -23,6 +23,10 @@ namespace {
 /// then. A thread that is stopped within a piece keeps all others waiting until its next turn.
 constexpr std::chrono::milliseconds kGiveWay{3};
 
+/// How long a thread that has left a processor to another one of the pool stays where it came to,
+/// at least: a move takes some ten microseconds.
+constexpr std::chrono::milliseconds kStay{1};
+
 thread_local int own_index = 0;
 thread_local bool within_a_piece = false;
 
@@ -58,12 +62,25 @@ int bind_to(const std::vector<int>& processors) {
   return pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
+/// Moves the calling thread to another processor than `taken`, if it may use any. Where it may run
+/// in general stays as it was.
+void leave(const cpu_set_t& taken) {
+  cpu_set_t all, free;
+  if (pthread_getaffinity_np(pthread_self(), sizeof(all), &all) != 0) return;
+  CPU_AND(&free, &all, &taken);
+  CPU_XOR(&free, &all, &free);
+  if (CPU_COUNT(&free) == 0) return;
+  if (pthread_setaffinity_np(pthread_self(), sizeof(free), &free) != 0) return;
+  pthread_setaffinity_np(pthread_self(), sizeof(all), &all);
+}
+
 /// A thread's place at the table: its first piece of the newest work lies here, until the thread,
 /// or another one that is free, takes it.
 struct alignas(kSeparate) Seat {
   static constexpr uint32_t kTaken = 1;
   std::atomic<uint32_t> offer{kTaken};  ///< the work's number * 2 + kTaken
   std::atomic<bool> asleep{false};      ///< and nobody has called it since
+  std::atomic<int> processor{-1};       ///< where the thread was seen last
 
   /// Returns once there is an offer other than `seen`.
   void wait(uint32_t seen) {
@@ -106,6 +123,7 @@ class ThreadPool {
     seated_.store(seated, std::memory_order_relaxed);
     unfinished_.store(work.pieces, std::memory_order_relaxed);
     next_.store(ticket(number, seated), std::memory_order_release);
+    seats_[0].processor.store(sched_getcpu(), std::memory_order_relaxed);
     for (int i = 1; i < seated; ++i) seats_[i].put(number);
     within_a_piece = true;
     finish(0);
@@ -162,14 +180,43 @@ class ThreadPool {
       sched_yield();
       last_offer = Clock::now();
     };
+    auto last_move = Clock::now();
     uint32_t seen = Seat::kTaken;
     while (true) {
       seat.wait(seen);
       seen = seat.offer.load(std::memory_order_acquire) | Seat::kTaken;
       give_way();
+      if (shares_processor(index) && Clock::now() - last_move >= kStay) {
+        part(index);
+        last_move = Clock::now();
+      }
       if (seat.take(seen / 2)) finish(index);
       help(seen / 2, give_way);
     }
+  }
+
+  /// Whether the thread, which is the calling one, runs where one of a lower number was seen last.
+  bool shares_processor(int index) {
+    const int here = sched_getcpu();
+    seats_[index].processor.store(here, std::memory_order_relaxed);
+    const auto* const end = seats_.data() + index;
+    return std::any_of(static_cast<const Seat*>(seats_.data()), end, [here](const Seat& other) {
+      return other.processor.load(std::memory_order_relaxed) == here;
+    });
+  }
+
+  /// Sends the calling thread to a processor that none of a lower number has. Linux may leave two
+  /// threads on one for seconds, with another one idle: each is awake too shortly to be moved. The
+  /// caller then does all the work, and is stopped for every thread that it calls.
+  void part(int index) {
+    cpu_set_t taken;
+    CPU_ZERO(&taken);
+    for (int i = 0; i < index; ++i) {
+      const int processor = seats_[i].processor.load(std::memory_order_relaxed);
+      if (processor >= 0 && processor < CPU_SETSIZE) CPU_SET(processor, &taken);
+    }
+    leave(taken);
+    seats_[index].processor.store(sched_getcpu(), std::memory_order_relaxed);
   }
 
   /// Takes pieces of that work until none is left that nobody has begun. A thread may come late,

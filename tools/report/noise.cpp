@@ -28,6 +28,23 @@ std::string crowding(const LatencyCell& cell) {
                      cell.threads == 1 ? "" : "s");
 }
 
+/// Nothing if it ran at one speed. One that waits for its threads in a better and a worse way may
+/// have a narrow interval around either.
+std::string two_speeds(const LatencyCell& cell) {
+  constexpr double kTolerated = 1.25;  // the median, of the best
+  if (cell.min <= 0 || cell.median <= kTolerated * cell.min) return {};
+  return fmt::format("noisy: {} took {:.3f} ms in the median and {:.3f} at best", cell.engine,
+                     cell.median, cell.min);
+}
+
+/// Nothing if its threads did not make it slower than one of them alone.
+std::string idle_threads(const RunRecord& row, const LatencyCell& cell) {
+  const LatencyCell* alone = find_latency(row, cell.engine, {cell.batch, 1});
+  if (alone == nullptr || cell.median <= (1 + kControlAllowance) * alone->median) return {};
+  return fmt::format("noisy: {} took {:.2f} times as long on {} threads as on one", cell.engine,
+                     cell.median / alone->median, cell.threads);
+}
+
 }  // namespace
 
 std::string doubt(const RunRecord& row, const Timing& timing) {
@@ -38,7 +55,9 @@ std::string doubt(const RunRecord& row, const Timing& timing) {
       return fmt::format("noisy: {} is known to {:.0f} % only", cell.engine,
                          100 * cell.factor->half_width());
     }
-    if (std::string crowded = crowding(cell); !crowded.empty()) return crowded;
+    for (std::string found : {crowding(cell), two_speeds(cell), idle_threads(row, cell)}) {
+      if (!found.empty()) return found;
+    }
   }
   const LatencyCell* dense = find_latency(row, "dense", timing);
   const LatencyCell* automatic = find_latency(row, "auto", timing);

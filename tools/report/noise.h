@@ -6,7 +6,8 @@
 // not. Where a control leaves 1 by more than 5 %, something else than the kernels made the times of
 // that row, batch and thread count, and they decide nothing. Nor do they if other programs had more
 // than half of a processor that the threads needed: then most rounds were disturbed, and with them
-// their median.
+// their median. Nor if a time's median is more than a quarter above its best, or several threads
+// took longer than one: then the threads did not work side by side for a part of the time.
 
 #include <optional>
 #include <string>

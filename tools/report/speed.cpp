@@ -172,7 +172,8 @@ std::string noise_sentence(const Results& results) {
   if (noisy == 0) return {};
   return fmt::format(
       "{} of {} timings are noisy and decide nothing: identical work differed by more than {:.0f} "
-      "%, a factor is not known to {:.0f} %, or other programs had the processors. study "
+      "%, a factor is not known to {:.0f} %, other programs had the processors, or threads did not "
+      "work side by side. study "
       "--remeasure takes them anew, on a quieter machine.",
       noisy, all, 100 * kControlAllowance, 100 * kControlAllowance);
 }

@@ -1,9 +1,12 @@
 #include "engine/base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
+#include <chrono>
 #include <ctime>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -51,6 +54,49 @@ TEST(ThreadPool, WhatThePiecesWroteIsThereAfterwards) {
       ASSERT_EQ(sums[static_cast<size_t>(piece)], int64_t{piece} * round);
     }
   }
+}
+
+void stay_on(const cpu_set_t& processors) {
+  ASSERT_EQ(sched_setaffinity(0, sizeof(processors), &processors), 0);
+}
+
+TEST(ThreadPool, AThreadLeavesTheCallersProcessorToTheCaller) {
+  if (usable_processors().size() < 2) GTEST_SKIP() << "there is one processor";
+  cpu_set_t all, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  CPU_ZERO(&one);
+  CPU_SET(usable_processors().front(), &one);
+  stay_on(one);
+  // The caller waits in its piece until the pool's thread has come for the other one.
+  const auto in_the_pool = [](const std::function<void()>& what) {
+    std::atomic<bool> done{false};
+    run(2, 2, [&](int piece) {
+      if (piece == 1) {
+        what();
+        done = true;
+      }
+      while (!done) sched_yield();
+    });
+  };
+  int met = 0;
+  constexpr int kTimes = 10;
+  for (int i = 0; i < kTimes; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    in_the_pool([&] {  // it comes to the caller's processor, and may run anywhere
+      stay_on(one);
+      stay_on(all);
+      EXPECT_EQ(sched_getcpu(), usable_processors().front());
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    in_the_pool([&] { met += sched_getcpu() == usable_processors().front(); });
+    in_the_pool([&] {
+      cpu_set_t now;
+      ASSERT_EQ(sched_getaffinity(0, sizeof(now), &now), 0);
+      EXPECT_TRUE(CPU_EQUAL(&now, &all)) << "it may still run anywhere";
+    });
+  }
+  stay_on(all);
+  EXPECT_LT(met, kTimes / 2) << "the system may put it back, but rarely";
 }
 
 TEST(ThreadPool, WorkWithinAPieceStaysOnItsThread) {

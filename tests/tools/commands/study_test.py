@@ -70,7 +70,7 @@ class Studies(CommandTest):
             listed = list(csv.DictReader(file))
         for row, line in zip(self.rows(), listed, strict=True):
             self.assertEqual((row["worst_class"]["name"], f"{100 * row['worst_class']['recall']:.2f}"),
-                             (line["worst_class"], line["worst_recall_percent"]))
+                             (line["of class"], line["least recall %"]))
         self.assertIn("| least recall % |", report)
         self.assertEqual(compact["parameters"], baseline["stored_parameters"])
         self.assertLess(compact["stored_parameters"], 0.4 * baseline["stored_parameters"])

@@ -69,6 +69,27 @@ TEST(Noise, ThreadsThatOthersTookTheProcessorsOfDecideNothing) {
   EXPECT_EQ(doubt_of(run), "") << "nobody knows";
 }
 
+TEST(Noise, TimesOfTwoSpeedsDecideNothing) {
+  RunRecord run = row("magnitude", "mask", 1, 1.49, 3);
+  run.latency[1].min = 0.143;
+  run.latency[1].median = 0.178;
+  EXPECT_EQ(doubt_of(run), "");
+  run.latency[1].median = 0.262;
+  EXPECT_EQ(doubt_of(run), "noisy: sparse took 0.262 ms in the median and 0.143 at best");
+}
+
+TEST(Noise, ThreadsThatMadeItSlowerDecideNothing) {
+  RunRecord run = row("none", "none", 1, 0.8, 1);
+  run.latency.push_back({"dense", 1, 1});
+  run.latency[0].median = 0.283;
+  run.latency[3].factor = within(1, 0.01);
+  run.latency[3].median = 0.275;
+  EXPECT_EQ(doubt_of(run), "") << "slower, but by next to nothing";
+  run.latency[3].median = 0.246;
+  EXPECT_EQ(doubt_of(run), "noisy: dense took 1.15 times as long on 2 threads as on one");
+  EXPECT_EQ(doubt(run, {1, 1}), "") << "one thread waits for nobody";
+}
+
 TEST(Noise, OneCellMakesAllThatTookTurnsWithItNoisyAndNoOthers) {
   RunRecord run = row("magnitude", "mask", 1.2, 3, 3);
   run.latency.push_back({"dense", 64, 2});

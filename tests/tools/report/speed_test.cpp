@@ -114,7 +114,9 @@ TEST(Speed, ANoisyCellCanBeNobodysLargest) {
   EXPECT_EQ(
       noise_sentence(results),
       "1 of 3 timings are noisy and decide nothing: identical work differed by more than 5 %, "
-      "a factor is not known to 5 %, or other programs had the processors. study --remeasure takes "
+      "a factor is not known to 5 %, other programs had the processors, or threads did not work "
+      "side "
+      "by side. study --remeasure takes "
       "them anew, on a quieter machine.");
 }
 

@@ -174,8 +174,8 @@ TEST(StudyPlan, AFirstStepThatIsARowBelongsToItsScheduleAlone) {
 TEST(StudyPlan, QuickPlanHasEveryKindOfRow) {
   const StudyPlan plan = load_plan("quick");
   expect_sound(plan);
-  for (const char* kind : {"magnitude-one-shot", "magnitude-exact", "channel-one-shot",
-                           "channel-exact", "channel-compact"}) {
+  for (const char* kind :
+       {"lamp-one-shot", "magnitude-one-shot", "channel-one-shot", "channel-compact"}) {
     const auto rows = rows_of(plan);
     EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const std::string& id) {
       return id.starts_with(kind);

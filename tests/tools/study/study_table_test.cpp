@@ -33,8 +33,9 @@ TEST(StudyTable, HasAllStepsAndWhatTheyCost) {
 
 TEST(StudyTable, CountsPartsOfTheData) {
   const nlohmann::json rows = rows_of(load_plan("quick"), 6000);
-  EXPECT_EQ(rows[0].at("images"), 2 * 6000) << "10,000 are not there";
+  EXPECT_EQ(rows[0].at("images"), 6000) << "20,000 are not there";
   EXPECT_EQ(rows[1].at("images"), 6000);
+  EXPECT_EQ(rows[3].at("images"), 2 * 6000);
   EXPECT_EQ(rows_of(load_plan("quick"), {})[0].at("images"), 20000);
 }
 
