@@ -170,14 +170,18 @@ void add_gather(int64_t pixels, int64_t channels, int64_t count) {
 }  // namespace
 
 void register_benchmarks() {
-  for (const LayerShape& entry : mobilenet_v2_shapes()) {
-    const Conv2dShape& s = entry.shape;
-    for (const bool on_panels : {true, false}) {
-      if (panels::stem_supported(s)) add_layer<Stem>("stem", entry, 1, on_panels);
-      if (!s.depthwise()) continue;
-      for (const int64_t batch : {1, 16, 32}) {
-        if (batch > 1 && s.in_height > 4) continue;
-        add_layer<Depthwise>("depthwise", entry, batch, on_panels);
+  for (const LayerShape& at_64 : mobilenet_v2_shapes()) {
+    for (const int64_t input_size : {64, 96, 224}) {
+      LayerShape entry = at_64;
+      Conv2dShape& s = entry.shape;
+      s.in_height = s.in_height * input_size / 64, s.in_width = s.in_width * input_size / 64;
+      for (const bool on_panels : {true, false}) {
+        if (panels::stem_supported(s)) add_layer<Stem>("stem", entry, 1, on_panels);
+        if (!s.depthwise()) continue;
+        for (const int64_t batch : {1, 16, 32}) {
+          if (batch > 1 && s.in_height * s.in_width >= PanelLayout::kWidth) continue;
+          add_layer<Depthwise>("depthwise", entry, batch, on_panels);
+        }
       }
     }
   }

@@ -19,45 +19,63 @@ int64_t columns_of(const Conv2dShape& map) {
   return map.in_height * map.in_width * map.batch;
 }
 
-PanelLayout output_panels(const Conv2dShape& s) {
-  return {s.out_channels, s.out_height() * s.out_width() * s.batch};
-}
-
-class Pointwise : public Step {
+class Product : public PointwiseStep {
  public:
-  Pointwise(const Layer& layer, const Conv2dShape& s)
-      : columns_(columns_of(s)),
-        weights_(layer.weight.data(), s.out_channels, s.in_channels, columns_),
+  Product(const Layer& layer, const Conv2dShape& s)
+      : PointwiseStep(output_panels(s)),
+        input_(input_panels(s)),
         bias_(layer.bias),
         activation_(layer.activation) {}
-  void run(const float* input, const float* residual, float* output, float*) override {
-    panels::pointwise(weights_, columns_, input, bias_.data(), residual, activation_, output);
+  void run_panels(const float* input, const float* residual, int64_t begin, int64_t end,
+                  const PanelTarget& to, float*) const override {
+    run_band(input + begin * input_.channels * input_.width(), residual, begin, end, to);
   }
-  int64_t output_size() const override { return PanelLayout{weights_.rows(), columns_}.size(); }
+  void run_band(const float* input, const float* residual, int64_t begin, int64_t end,
+                const PanelTarget& to) const override {
+    const int64_t width = input_.width();
+    int64_t columns = std::min(input_.columns, end * width) - begin * width;
+    if (input_.count() > 1) columns = std::max(columns, width);  // as wide alone as among others
+    if (residual != nullptr) residual += begin * output().channels * width;
+    multiply(columns, input, bias_.data(), residual, activation_, to);
+  }
+
+ protected:
+  int64_t columns() const { return input_.columns; }
+
+ private:
+  virtual void multiply(int64_t columns, const float* input, const float* bias,
+                        const float* residual, Activation activation,
+                        const PanelTarget& to) const = 0;
+
+  PanelLayout input_;
+  Tensor bias_;
+  Activation activation_;
+};
+
+class Pointwise : public Product {
+ public:
+  Pointwise(const Layer& layer, const Conv2dShape& s)
+      : Product(layer, s),
+        weights_(layer.weight.data(), s.out_channels, s.in_channels, columns()) {}
   int64_t weight_bytes() const override {
     return weights_.rows() * weights_.channels() * int64_t{sizeof(float)};
   }
   std::string kernel() const override { return "dense"; }
 
  private:
-  int64_t columns_;
+  void multiply(int64_t columns, const float* input, const float* bias, const float* residual,
+                Activation activation, const PanelTarget& to) const override {
+    panels::pointwise(weights_, columns, input, bias, residual, activation, to);
+  }
   panels::PointwiseWeights weights_;
-  Tensor bias_;
-  Activation activation_;
 };
 
-class SparsePointwise : public Step {
+class SparsePointwise : public Product {
  public:
   SparsePointwise(const Layer& layer, const Conv2dShape& s)
-      : columns_(columns_of(s)),
+      : Product(layer, s),
         weights_(sparse::CsrMatrix::from_dense(layer.weight.data(), s.out_channels, s.in_channels),
-                 columns_),
-        bias_(layer.bias),
-        activation_(layer.activation) {}
-  void run(const float* input, const float* residual, float* output, float*) override {
-    sparse::spmm(weights_, columns_, input, bias_.data(), residual, activation_, output);
-  }
-  int64_t output_size() const override { return PanelLayout{weights_.rows(), columns_}.size(); }
+                 columns()) {}
   int64_t weight_bytes() const override { return weights_.bytes(); }
   double density() const override {
     return double(weights_.nnz()) / double(weights_.rows() * weights_.channels());
@@ -65,41 +83,70 @@ class SparsePointwise : public Step {
   std::string kernel() const override { return "csr"; }
 
  private:
-  int64_t columns_;
+  void multiply(int64_t columns, const float* input, const float* bias, const float* residual,
+                Activation activation, const PanelTarget& to) const override {
+    sparse::spmm(weights_, columns, input, bias, residual, activation, to);
+  }
   sparse::SparseWeights weights_;
-  Tensor bias_;
+};
+
+class Depthwise : public DepthwiseStep {
+ public:
+  Depthwise(const Layer& layer, const Conv2dShape& shape)
+      : shape_(shape),
+        taps_({9, shape.in_channels}),
+        bias_(layer.bias),
+        activation_(layer.activation) {
+    require(layer.residual < 0, "Plan", "depthwise layer '{}' adds a residual", layer.name);
+    simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
+  }
+  void run(const float* input, const float*, float* output, float* scratch) override {
+    panels::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_, scratch,
+                              output);
+  }
+  void run_planes(const panels::DepthwisePlanes& planes, int64_t begin, int64_t end, float* scratch,
+                  float* output) const override {
+    panels::depthwise_from_planes(shape_, planes, taps_.data(), bias_.data(), activation_, begin,
+                                  end, scratch, output);
+  }
+  const Conv2dShape& shape() const override { return shape_; }
+  int64_t output_size() const override { return output_panels(shape_).size(); }
+  int64_t scratch_size() const override {
+    return thread_count() * panels::depthwise_scratch_size(shape_);
+  }
+  int64_t weight_bytes() const override { return taps_.count() * int64_t{sizeof(float)}; }
+  std::string kernel() const override { return "depthwise"; }
+
+ private:
+  Conv2dShape shape_;
+  Tensor taps_, bias_;
   Activation activation_;
 };
 
-/// A kernel over 3x3 windows; both have the same form.
-template <auto kForward, auto kScratchSize>
-class Windows : public Step {
+class Stem : public PanelStep {
  public:
-  Windows(const Layer& layer, const Conv2dShape& shape, const Tensor& weights, std::string name)
-      : shape_(shape),
-        weights_(weights),
+  Stem(const Layer& layer, const Conv2dShape& shape)
+      : PanelStep(output_panels(shape)),
+        shape_(shape),
+        weights_(layer.weight.clone()),
         bias_(layer.bias),
-        activation_(layer.activation),
-        name_(std::move(name)) {
-    require(layer.residual < 0, "Plan", "{} layer '{}' adds a residual", name_, layer.name);
+        activation_(layer.activation) {}
+  void run_panels(const float* images, const float*, int64_t begin, int64_t end,
+                  const PanelTarget& to, float* scratch) const override {
+    panels::stem_forward(shape_, images, weights_.data(), bias_.data(), activation_, begin, end,
+                         scratch, to);
   }
-  void run(const float* input, const float*, float* output, float* scratch) override {
-    kForward(shape_, input, weights_.data(), bias_.data(), activation_, scratch, output);
+  int64_t scratch_size() const override {
+    return thread_count() * panels::stem_scratch_size(shape_);
   }
-  int64_t output_size() const override { return output_panels(shape_).size(); }
-  int64_t scratch_size() const override { return thread_count() * kScratchSize(shape_); }
   int64_t weight_bytes() const override { return weights_.count() * int64_t{sizeof(float)}; }
-  std::string kernel() const override { return name_; }
+  std::string kernel() const override { return "stem"; }
 
  private:
   Conv2dShape shape_;
   Tensor weights_, bias_;
   Activation activation_;
-  std::string name_;
 };
-
-using Depthwise = Windows<&panels::depthwise_forward, &panels::depthwise_scratch_size>;
-using Stem = Windows<&panels::stem_forward, &panels::stem_scratch_size>;
 
 class AveragePool : public Step {
  public:
@@ -149,14 +196,21 @@ bool panel_step_exists(const Layer& layer) {
 std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse) {
   const Conv2dShape shape = with_images(layer, images);
   if (layer.kind == Layer::Kind::global_average_pool) return std::make_unique<AveragePool>(shape);
-  if (shape.pointwise() && sparse) return std::make_unique<SparsePointwise>(layer, shape);
-  if (shape.pointwise()) return std::make_unique<Pointwise>(layer, shape);
+  if (shape.pointwise()) return pointwise_step(layer, images, sparse);
   require(panels::depthwise_supported(shape), "Plan",
           "no kernel for layer '{}' ({}x{} kernel, stride {}, {} groups) on panels", layer.name,
           shape.kernel, shape.kernel, shape.stride, shape.groups);
-  Tensor taps({9, shape.in_channels});
-  simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps.data());
-  return std::make_unique<Depthwise>(layer, shape, taps, "depthwise");
+  return depthwise_step(layer, images);
+}
+
+std::unique_ptr<PointwiseStep> pointwise_step(const Layer& layer, int64_t images, bool sparse) {
+  const Conv2dShape shape = with_images(layer, images);
+  if (sparse) return std::make_unique<SparsePointwise>(layer, shape);
+  return std::make_unique<Pointwise>(layer, shape);
+}
+
+std::unique_ptr<DepthwiseStep> depthwise_step(const Layer& layer, int64_t images) {
+  return std::make_unique<Depthwise>(layer, with_images(layer, images));
 }
 
 bool panel_stem_exists(const Layer& layer) {
@@ -164,8 +218,8 @@ bool panel_stem_exists(const Layer& layer) {
          panels::stem_supported(layer.shape);
 }
 
-std::unique_ptr<Step> panel_stem_step(const Layer& layer, int64_t images) {
-  return std::make_unique<Stem>(layer, with_images(layer, images), layer.weight.clone(), "stem");
+std::unique_ptr<PanelStep> panel_stem_step(const Layer& layer, int64_t images) {
+  return std::make_unique<Stem>(layer, with_images(layer, images));
 }
 
 std::unique_ptr<Step> to_panels_step(const Conv2dShape& map) {

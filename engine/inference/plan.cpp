@@ -4,9 +4,11 @@
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/inference/band_step.h"
 #include "engine/inference/channels_last_steps.h"
 #include "engine/inference/kernel_choices.h"
 #include "engine/inference/panel_steps.h"
+#include "engine/kernels/panels/depthwise.h"
 #include "engine/kernels/panels/panel_layout.h"
 
 namespace edgeprune::inference {
@@ -71,19 +73,43 @@ Conv2dShape output_map(const Layer& layer, int64_t images) {
           .out_channels = s.out_channels};
 }
 
-StepInfo describe(const Stage::Entry& entry, int64_t images) {
-  StepInfo info{.layer = entry.name, .kernel = entry.step->kernel()};
-  const double output = sizeof(float) * double(entry.step->output_size()) / double(images);
+/// A part of an entry.
+StepInfo describe(const Stage::Entry& entry, int part, int64_t images) {
+  const Step& step = entry.step->part(part);
+  StepInfo info{.layer = entry.name, .kernel = step.kernel()};
+  const double output = sizeof(float) * double(step.output_size()) / double(images);
   info.bytes = 2 * output;
-  if (entry.layer == nullptr) return info;
-  const Conv2dShape& s = entry.layer->shape;
-  const double residual = entry.residual >= 0 ? output : 0;
+  if (entry.layers.empty()) return info;
+  const Layer& layer = *entry.layers[static_cast<size_t>(part)];
+  info.layer = layer.name;
+  const Conv2dShape& s = layer.shape;
+  const double residual = layer.residual >= 0 ? output : 0;
   info.bytes = sizeof(float) * double(s.input_count()) + output + residual +
-               double(entry.step->weight_bytes()) / double(images);
-  if (entry.layer->kind != Layer::Kind::convolution) return info;
+               double(step.weight_bytes()) / double(images);
+  if (layer.kind != Layer::Kind::convolution) return info;
   info.flops = 2.0 * double(s.multiply_adds());
-  info.kernel_flops = info.flops * entry.step->density();
+  info.kernel_flops = info.flops * step.density();
   return info;
+}
+
+/// Whether layers i to i + 2 are a block that can run in bands: a 1x1 convolution or the stem, a
+/// depthwise convolution and a 1x1 convolution, each read by the next one alone.
+bool is_block(const Graph& graph, size_t i) {
+  const auto& layers = graph.layers;
+  if (i + 3 > layers.size()) return false;
+  const auto pointwise = [](const Layer& layer) {
+    return layer.kind == Layer::Kind::convolution && layer.shape.pointwise();
+  };
+  const bool widens = pointwise(layers[i]) || (i == 0 && panel_stem_exists(layers[i]));
+  if (!widens || layers[i].residual >= 0) return false;
+  const Layer& middle = layers[i + 1];
+  if (middle.kind != Layer::Kind::convolution || !panels::depthwise_supported(middle.shape) ||
+      middle.residual >= 0 || !pointwise(layers[i + 2])) {
+    return false;
+  }
+  return std::none_of(layers.begin(), layers.end(), [&](const Layer& layer) {
+    return layer.residual == static_cast<int>(i) || layer.residual == static_cast<int>(i) + 1;
+  });
 }
 
 }  // namespace
@@ -116,7 +142,7 @@ void Plan::plan_channels_last(const Graph& graph) {
   Stage& stage = stages_.emplace_back(batch_);
   for (const Layer& layer : graph.layers) {
     const int index = static_cast<int>(stage.entries().size());
-    stage.append({.layer = &layer,
+    stage.append({.layers = {&layer},
                   .name = layer.name,
                   .step = channels_last_step(layer, batch_),
                   .input = index - 1,
@@ -164,10 +190,25 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
       }
       const int residual =
           layer.residual < 0 ? -1 : output_of(static_cast<size_t>(layer.residual), panels);
-      auto step = !panels          ? channels_last_step(layer, images)
-                  : i == 0 && stem ? panel_stem_step(layer, images)
-                                   : panel_step(layer, images, sparse[i]);
-      entry[i] = stage.append({&layer, layer.name, std::move(step), input, residual});
+      const bool from_stem = i == 0 && stem;
+      if (panels && i + 3 <= end && is_block(graph, i) && band_pays(layers[i + 1].shape, images)) {
+        const Layer& last = layers[i + 2];
+        entry[i + 2] = stage.append(
+            {.layers = {&layer, &layers[i + 1], &last},
+             .name = layer.name,
+             .step = band_step(from_stem ? panel_stem_step(layer, images)
+                                         : pointwise_step(layer, images, sparse[i]),
+                               layers[i + 1], pointwise_step(last, images, sparse[i + 2]), images),
+             .input = input,
+             .residual =
+                 last.residual < 0 ? -1 : output_of(static_cast<size_t>(last.residual), panels)});
+        i += 2;
+        continue;
+      }
+      auto step = !panels     ? channels_last_step(layer, images)
+                  : from_stem ? panel_stem_step(layer, images)
+                              : panel_step(layer, images, sparse[i]);
+      entry[i] = stage.append({{&layer}, layer.name, std::move(step), input, residual});
     }
     if (end == layers.size() && first < layers.size()) {
       stage.append({.name = "logits",
@@ -185,8 +226,11 @@ void Plan::finish(const Graph& graph) {
   for (Stage& stage : stages_) {
     stage.assign_buffers();
     arena = std::max(arena, stage.arena_size());
-    for (const Stage::Entry& entry : stage.entries())
-      steps_.push_back(describe(entry, stage.images()));
+    for (const Stage::Entry& entry : stage.entries()) {
+      for (int part = 0; part < entry.step->parts(); ++part) {
+        steps_.push_back(describe(entry, part, stage.images()));
+      }
+    }
   }
   const int64_t arenas = std::min<int64_t>(threads_, batch_);
   arenas_ = Tensor({arenas, arena}, 0.0f);
@@ -196,7 +240,7 @@ void Plan::finish(const Graph& graph) {
 
 void Plan::run_stage(const Stage& stage, const float* input, int64_t image_size, float* output,
                      double* seconds) {
-  const int64_t groups = batch_ / stage.images(), steps = std::ssize(stage.entries());
+  const int64_t groups = batch_ / stage.images(), steps = stage.parts();
   if (seconds != nullptr) std::fill(seconds_.begin(), seconds_.end(), 0.0);
   const auto run_groups = [&](int64_t begin, int64_t end, int part) {
     for (int64_t i = begin; i < end; ++i) {
@@ -224,7 +268,7 @@ void Plan::run(const float* images, float* logits, std::vector<double>* seconds)
   double* times = seconds == nullptr ? nullptr : seconds->data();
   if (stages_.size() == 1) return run_stage(stages_.front(), images, image_size_, logits, times);
   run_stage(stages_[0], images, image_size_, handed_on_.data(), times);
-  if (times != nullptr) times += stages_[0].entries().size();
+  if (times != nullptr) times += stages_[0].parts();
   run_stage(stages_[1], handed_on_.data(), handed_on_.dim(1), logits, times);
 }
 

@@ -1,9 +1,6 @@
 #include "engine/inference/stage.h"
 
 #include <algorithm>
-#include <optional>
-
-#include "engine/base/timer.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -15,6 +12,7 @@ int64_t whole_cache_lines(int64_t floats) {
 }  // namespace
 
 int Stage::append(Entry entry) {
+  parts_ += entry.step->parts();
   entries_.push_back(std::move(entry));
   return static_cast<int>(entries_.size()) - 1;
 }
@@ -58,13 +56,16 @@ void Stage::run(const float* input, float* output, float* arena, double* seconds
     return arena + entries_[static_cast<size_t>(entry)].offset;
   };
   for (const Entry& entry : entries_) {
-    std::optional<Stopwatch> watch;  // a clock reading costs as much as a small step
-    if (seconds != nullptr) watch.emplace();
-    entry.step->run(entry.input < 0 ? input : output_of(entry.input),
-                    entry.residual < 0 ? nullptr : output_of(entry.residual),
-                    &entry == &entries_.back() ? output : arena + entry.offset,
-                    arena + entry.scratch_offset);
-    if (watch) *seconds++ += watch->seconds();
+    const float* from = entry.input < 0 ? input : output_of(entry.input);
+    const float* residual = entry.residual < 0 ? nullptr : output_of(entry.residual);
+    float* to = &entry == &entries_.back() ? output : arena + entry.offset;
+    float* scratch = arena + entry.scratch_offset;
+    if (seconds == nullptr) {  // a clock reading costs as much as a small step
+      entry.step->run(from, residual, to, scratch);
+    } else {
+      entry.step->run_timed(from, residual, to, scratch, seconds);
+      seconds += entry.step->parts();
+    }
   }
 }
 

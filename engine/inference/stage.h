@@ -14,7 +14,8 @@ namespace edgeprune::inference {
 class Stage {
  public:
   struct Entry {
-    const Layer* layer = nullptr;  ///< null: a change of layout; only read while a plan is made
+    /// What its parts are of, none: a change of layout; only read while a plan is made.
+    std::vector<const Layer*> layers = {};
     std::string name;
     std::unique_ptr<Step> step;
     int input = -1;     ///< index of the entry whose output it reads; -1: the stage's input
@@ -31,16 +32,17 @@ class Stage {
   void assign_buffers();
 
   /// Images [images,...] at `input` to `output`. `arena`: arena_size() floats. `seconds` (may be
-  /// null): every entry's time is added to it.
+  /// null): the time of every part of every entry is added to it.
   void run(const float* input, float* output, float* arena, double* seconds) const;
 
   int64_t images() const { return images_; }
+  int64_t parts() const { return parts_; }            ///< of all entries
   int64_t arena_size() const { return arena_size_; }  ///< in floats
   int64_t output_size() const { return entries_.back().step->output_size(); }
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:
-  int64_t images_, arena_size_ = 0;
+  int64_t images_, parts_ = 0, arena_size_ = 0;
   std::vector<Entry> entries_;
 };
 

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/base/timer.h"
+
 namespace edgeprune::inference {
 
 /// One kernel call of a plan. Sizes and weights are fixed when it is made; run() allocates nothing
@@ -22,6 +24,17 @@ class Step {
   virtual double density() const { return 1; }
   /// "onednn", "dense", "csr", ...
   virtual std::string kernel() const = 0;
+
+  /// A step may be made of several, layers that it runs interlocked.
+  virtual int parts() const { return 1; }
+  virtual const Step& part(int) const { return *this; }
+  /// run(); adds each part's time to its entry of `seconds`, the mean over the threads.
+  virtual void run_timed(const float* input, const float* residual, float* output, float* scratch,
+                         double* seconds) {
+    const Stopwatch watch;
+    run(input, residual, output, scratch);
+    *seconds += watch.seconds();
+  }
 };
 
 }  // namespace edgeprune::inference

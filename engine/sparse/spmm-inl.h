@@ -30,8 +30,8 @@ struct Block {
   const float* bias;    ///< null: not the first block
   const float* addend;  ///< the residual or null; from the second block on the output
   float* output;
-  int64_t width;              ///< of the panel
-  ActivationForm activation;  ///< of the last block
+  int64_t addend_row, output_row;  ///< floats from one row to the next
+  ActivationForm activation;       ///< of the last block
 };
 
 /// Four weights by one load, each then spread over a vector by a shuffle.
@@ -125,12 +125,13 @@ struct Sums {
   }
 };
 
-/// The vector at `at` of bias and addend of a row.
+/// The vector at `column` of bias and addend of a row.
 template <class D>
-HWY_INLINE hn::Vec<D> start(const Block& block, int64_t row, int64_t at) {
+HWY_INLINE hn::Vec<D> start(const Block& block, int64_t row, int64_t column) {
   const D d;
   const auto bias = hn::Set(d, block.bias == nullptr ? 0.0f : block.bias[row]);
-  return block.addend == nullptr ? bias : hn::Add(bias, hn::LoadU(d, block.addend + at));
+  if (block.addend == nullptr) return bias;
+  return hn::Add(bias, hn::LoadU(d, block.addend + row * block.addend_row + column));
 }
 
 template <class D>
@@ -144,11 +145,11 @@ template <class D, int kVectors>
 HWY_INLINE void multiply_row(const Block& block, int64_t row, int64_t nnz, const float* values,
                              const uint16_t* offsets) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
-  const int64_t out = row * block.width;
+  const int64_t out = row * block.output_row;
   const float* x = block.input;
   Sums<D, kVectors> sums;
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) sums.sum[0][v] = start<D>(block, row, out + v * lanes);
+  for (int v = 0; v < kVectors; ++v) sums.sum[0][v] = start<D>(block, row, v * lanes);
   if constexpr (sums.kChains == 8) {
     for (; nnz >= 8; nnz -= 8, values += 8, offsets += 8) {
       sums.template add_four<0>(x, values, offsets);
@@ -169,7 +170,7 @@ HWY_INLINE void multiply_row(const Block& block, int64_t row, int64_t nnz, const
 template <class D, int kVectors>
 HWY_INLINE void multiply_row_by_fours(const Block& block, int64_t row, int64_t units,
                                       const float* values, const uint16_t* offsets) {
-  const int64_t out = row * block.width;
+  const int64_t out = row * block.output_row;
   const float* x = block.input;
 #if HWY_CAP_GE512
   // Lane 4 * c + column of a vector belongs to channel c.
@@ -202,7 +203,7 @@ HWY_INLINE void multiply_row_by_fours(const Block& block, int64_t row, int64_t u
   const auto all = sums.total(0);
   const auto eight = hn::Add(hn::LowerHalf(d8, all), hn::UpperHalf(d8, all));
   const auto four = hn::Add(hn::LowerHalf(d4, eight), hn::UpperHalf(d4, eight));
-  finish<D>(block, hn::Add(four, start<D>(block, row, out)), out);
+  finish<D>(block, hn::Add(four, start<D>(block, row, 0)), out);
 #else
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   Sums<D, kVectors> sums;
@@ -211,8 +212,7 @@ HWY_INLINE void multiply_row_by_fours(const Block& block, int64_t row, int64_t u
     sums.template add_four<0>(x + *offsets, values, kNext);
   }
   for (int v = 0; v < kVectors; ++v) {
-    const int64_t at = out + v * lanes;
-    finish<D>(block, hn::Add(sums.total(v), start<D>(block, row, at)), at);
+    finish<D>(block, hn::Add(sums.total(v), start<D>(block, row, v * lanes)), out + v * lanes);
   }
 #endif
 }

@@ -17,8 +17,8 @@ namespace edgeprune::sparse::HWY_NAMESPACE {
 /// Groups [begin, end) of rows, kVectors vectors of one panel's columns.
 template <class D, int kVectors, bool kByFours>
 void multiply_groups(const SparseWeights& weights, const float* input, const float* bias,
-                     const float* residual, Activation activation, float* output, int64_t begin,
-                     int64_t end) {
+                     const float* residual, Activation activation, float* output,
+                     int64_t output_row, int64_t begin, int64_t end) {
   const int64_t first_row = begin * SparseWeights::kGroup;
   const int64_t last_row = std::min(weights.rows(), end * SparseWeights::kGroup);
   for (int64_t b = 0; b < weights.blocks(); ++b) {
@@ -27,7 +27,8 @@ void multiply_groups(const SparseWeights& weights, const float* input, const flo
         .bias = b == 0 ? bias : nullptr,
         .addend = b == 0 ? residual : output,
         .output = output,
-        .width = weights.width(),
+        .addend_row = b == 0 ? weights.width() : output_row,
+        .output_row = output_row,
         .activation = b == weights.blocks() - 1 ? form_of(activation) : ActivationForm{},
     };
     const float* values = weights.values(b, begin);
@@ -86,8 +87,8 @@ Tile widest_tile(int64_t columns, bool by_fours) {
 /// All groups of all panels, one panel after another, are so much work: those that start within
 /// [begin, end) of it.
 void multiply_share(const SparseWeights& weights, int64_t columns, const float* input,
-                    const float* bias, const float* residual, Activation activation, float* output,
-                    int64_t begin, int64_t end) {
+                    const float* bias, const float* residual, Activation activation,
+                    const PanelTarget& output, int64_t begin, int64_t end) {
   const std::vector<int64_t>& cost = weights.cost();
   const PanelLayout in_panels{weights.channels(), columns};
   const auto group_at = [&](int64_t c) {
@@ -105,7 +106,7 @@ void multiply_share(const SparseWeights& weights, int64_t columns, const float* 
     for (int64_t column = 0; column < used; column += tile.columns) {
       tile.multiply(weights, input + in + column, bias,
                     residual == nullptr ? nullptr : residual + out + column, activation,
-                    output + out + column, first, last);
+                    output.at(panel, 0) + column, output.channel, first, last);
     }
   }
 }
@@ -119,7 +120,7 @@ namespace edgeprune::sparse {
 HWY_EXPORT(multiply_share);
 
 void spmm(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
-          const float* residual, Activation activation, float* output) {
+          const float* residual, Activation activation, const PanelTarget& output) {
   const PanelLayout in{weights.channels(), columns};
   require(in.width() == weights.width(), "spmm",
           "weights prepared for panels of {} columns, got {} columns in panels of {}",

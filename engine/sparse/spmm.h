@@ -9,12 +9,17 @@ namespace edgeprune::sparse {
 
 /// output[o] = activation(sum_i weights[o,i] * input[i] + bias[o] + residual[o]) for every column.
 /// input: PanelLayout{weights.channels(), columns}; output and residual (may be null, may be
-/// output itself): PanelLayout{weights.rows(), columns}, input on cache lines for speed; bias
+/// output itself): PanelLayout{weights.rows(), columns}, or the output wherever its target says; input on cache lines for speed; bias
 /// [weights.rows()]. Inputs are taken to be finite: a zero weight may be multiplied or left out.
 /// Threads share the work by nonzeros; the result does not depend on their number. Vectorised for
 /// the target in use (engine/kernels/simd/target.h). Throws std::invalid_argument if the weights
 /// were prepared for panels of another width.
 void spmm(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
-          const float* residual, Activation activation, float* output);
+          const float* residual, Activation activation, const PanelTarget& output);
+inline void spmm(const SparseWeights& weights, int64_t columns, const float* input,
+                 const float* bias, const float* residual, Activation activation, float* output) {
+  spmm(weights, columns, input, bias, residual, activation,
+       PanelLayout{weights.rows(), columns}.target(output));
+}
 
 }  // namespace edgeprune::sparse

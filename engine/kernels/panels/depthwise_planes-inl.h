@@ -13,6 +13,7 @@
 
 #include "engine/kernels/panels/depthwise-inl.h"
 #include "engine/kernels/panels/planes.h"
+#include "engine/kernels/panels/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
@@ -21,8 +22,7 @@ namespace edgeprune::panels::HWY_NAMESPACE {
 /// vector.
 class BorderBits {
  public:
-  static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32()));
-  static constexpr int64_t kBytes = std::max<int64_t>(1, kLanes / 8);
+  static constexpr int64_t kBytes = std::max(1, kLanes / 8);
 
   /// Of a map of that many columns in rows of `row`, of whose pixels each has `pixel` columns, from
   /// column `begin`, a multiple of the panels' width, to `end`. `bits`: size() bytes.
@@ -79,130 +79,258 @@ HWY_INLINE WindowSums sum_window(const Filter& filter, const Load& load) {
   return sums;
 }
 
-/// Stride 1: outputs [begin, end) from the plane whose column 0 is at `x`.
-template <Activation kActivation>
-HWY_INLINE void convolve_flat(const DepthwiseLayer& layer, const Filter& filter,
-                              const BorderBits& borders, const float* x, int64_t begin, int64_t end,
-                              const Columns<float>& output) {
-  const int64_t pixel = layer.shape.batch, row = layer.shape.in_width * pixel;
-  const int64_t width = layer.out().width();
-  const auto convolve = [&](auto access, int64_t column, float* to) HWY_ATTR {
-    const WindowSums sums = sum_window(filter, [&](int dy) HWY_ATTR {
-      const F32 d;
-      const float* at = x + column + (dy - 1) * row;
-      return WindowSums{hn::LoadU(d, at - pixel), hn::LoadU(d, at), hn::LoadU(d, at + pixel)};
-    });
-    const Vec inner = hn::Add(hn::IfThenZeroElse(borders.left(column), sums.left), sums.middle);
-    const Vec sum = hn::Add(hn::IfThenZeroElse(borders.right(column), sums.right), inner);
-    access.store(activate<kActivation>(sum), to);
-  };
+/// What the loops want to know of a layer, without divisions: Conv2dShape's would cost more than a
+/// small map.
+struct Map {
+  explicit Map(const DepthwiseLayer& layer)
+      : pixel(layer.shape.batch),
+        width(layer.shape.in_width),
+        out_width(layer.shape.out_width()),
+        row(width * pixel),
+        stride(layer.shape.stride),
+        panel(layer.out().width()) {}
+  int64_t pixel;             ///< columns of one: the batch
+  int64_t width, out_width;  ///< pixels
+  int64_t row;               ///< columns of one
+  int64_t stride, panel;     ///< columns of an output panel
+};
+
+/// body(access, column, where to) for every vector of the outputs [begin, end), which begin a panel.
+template <typename Body>
+HWY_INLINE void for_each_vector_of_panels(int64_t begin, int64_t end, int64_t width,
+                                          const Columns<float>& output, const Body& body) {
+  if (width < kLanes) {  // one panel, narrower than a vector
+    return body(simd::HWY_NAMESPACE::Partial(static_cast<size_t>(width)), begin, output.data);
+  }
   for (int64_t panel = begin; panel < end; panel += width) {
     float* to = output.data + (panel - begin) / width * output.panel;
     const int64_t count = std::min(end - panel, width);
-    for (int64_t i = 0; i < count; i += BorderBits::kLanes) {
-      if (i + BorderBits::kLanes <= width) {
-        convolve(simd::HWY_NAMESPACE::Full{}, panel + i, to + i);
-      } else {
-        convolve(simd::HWY_NAMESPACE::Partial(static_cast<size_t>(width)), panel + i, to + i);
-      }
+    for (int64_t i = 0; i < count; i += kLanes) {
+      body(simd::HWY_NAMESPACE::Full{}, panel + i, to + i);
     }
   }
+}
+
+#if HWY_TARGET != HWY_SCALAR
+
+/// Vectors moved by a lane, what is moved in taken from the neighbouring vector.
+class Neighbours {
+  using I32 = hn::RebindToSigned<F32>;
+
+ public:
+  Neighbours()
+      : before_(rotation(-1)),
+        behind_(rotation(1)),
+        first_(hn::FirstN(F32(), 1)),
+        all_but_last_(hn::FirstN(F32(), kLanes - 1)) {}
+  HWY_INLINE Vec to_right(Vec v) const { return hn::TableLookupLanes(v, before_); }
+  HWY_INLINE Vec to_left(Vec v) const { return hn::TableLookupLanes(v, behind_); }
+  /// Of vectors moved by to_right(), the first lane by the one before.
+  HWY_INLINE Vec with_before(Vec moved, Vec before) const {
+    return hn::IfThenElse(first_, before, moved);
+  }
+  /// Of vectors moved by to_left(), the last lane by the one behind.
+  HWY_INLINE Vec with_behind(Vec moved, Vec behind) const {
+    return hn::IfThenElse(all_but_last_, moved, behind);
+  }
+
+ private:
+  using Indices = decltype(hn::IndicesFromVec(F32(), hn::Zero(I32())));
+  static Indices rotation(int by) {
+    const auto lanes = hn::And(hn::Iota(I32(), by), hn::Set(I32(), hn::MaxLanes(F32()) - 1));
+    return hn::IndicesFromVec(F32(), lanes);
+  }
+  Indices before_, behind_;
+  hn::Mask<F32> first_, all_but_last_;
+};
+
+/// One image, stride 1: outputs [begin, end) from the plane whose column 0 is at `x`. All sums are
+/// taken of the inputs above, at and below the outputs' own places, and those of the left and right
+/// taps are moved by a lane then: a third of the loads, which would straddle cache lines.
+template <Activation kActivation>
+HWY_INLINE void convolve_moving(const Map& map, const Filter& filter, const BorderBits& borders,
+                                const float* x, int64_t begin, int64_t end,
+                                const Columns<float>& output) {
+  const int64_t row = map.row;
+  const Neighbours neighbours;
+  const auto sums_at = [&](int64_t column) HWY_ATTR {
+    WindowSums sums = sum_window(filter, [&](int dy) HWY_ATTR {
+      const Vec v = hn::LoadU(F32(), x + column + (dy - 1) * row);
+      return WindowSums{v, v, v};
+    });
+    sums.left = neighbours.to_right(sums.left);
+    sums.right = neighbours.to_left(sums.right);
+    return sums;
+  };
+  Vec before = sums_at(begin - kLanes).left;
+  WindowSums sums = sums_at(begin);
+  const auto convolve = [&](auto access, int64_t column, float* to) HWY_ATTR {
+    const WindowSums next = sums_at(column + kLanes);
+    const Vec left = neighbours.with_before(sums.left, before);
+    const Vec right = neighbours.with_behind(sums.right, next.right);
+    const Vec inner = hn::Add(hn::IfThenZeroElse(borders.left(column), left), sums.middle);
+    const Vec sum = hn::Add(hn::IfThenZeroElse(borders.right(column), right), inner);
+    access.store(activate<kActivation>(sum), to);
+    before = sums.left;
+    sums = next;
+  };
+  for_each_vector_of_panels(begin, end, map.panel, output, convolve);
+}
+
+#endif
+
+/// Stride 1, any number of images.
+template <Activation kActivation>
+HWY_INLINE void convolve_flat(const Map& map, const Filter& filter, const BorderBits& borders,
+                              const float* x, int64_t begin, int64_t end,
+                              const Columns<float>& output) {
+#if HWY_TARGET != HWY_SCALAR
+  if (map.pixel == 1) {
+    return convolve_moving<kActivation>(map, filter, borders, x, begin, end, output);
+  }
+#endif
+  const int64_t pixel = map.pixel, row = map.row;
+  for_each_vector_of_panels(
+      begin, end, map.panel, output, [&](auto access, int64_t column, float* to) HWY_ATTR {
+        const WindowSums sums = sum_window(filter, [&](int dy) HWY_ATTR {
+          const F32 d;
+          const float* at = x + column + (dy - 1) * row;
+          return WindowSums{hn::LoadU(d, at - pixel), hn::LoadU(d, at), hn::LoadU(d, at + pixel)};
+        });
+        const Vec inner = hn::Add(hn::IfThenZeroElse(borders.left(column), sums.left), sums.middle);
+        const Vec sum = hn::Add(hn::IfThenZeroElse(borders.right(column), sums.right), inner);
+        access.store(activate<kActivation>(sum), to);
+      });
 }
 
 /// Stride 2, one row of outputs, pixels [begin, end) of it, to `to`; may write a vector too much.
 /// `x`: the first pixel of the row of inputs that the middle row of taps meets.
 template <Activation kActivation>
-HWY_INLINE void convolve_every_other(const Conv2dShape& s, const Filter& filter, const float* x,
+HWY_INLINE void convolve_every_other(const Map& map, const Filter& filter, const float* x,
                                      int64_t begin, int64_t end, float* to) {
-  const int64_t row = s.in_width * s.batch;
+  const int64_t row = map.row, width = map.width, pixel = map.pixel;
 #if HWY_TARGET != HWY_SCALAR
-  if (s.batch == 1) {
+  if (pixel == 1) {
     const F32 d;
-    using I32 = hn::RebindToSigned<F32>;
-    constexpr int64_t kLanes = BorderBits::kLanes;
-    for (int64_t w = begin; w < end; w += kLanes) {
-      const WindowSums sums = sum_window(filter, [&](int dy) HWY_ATTR {
+    const Neighbours neighbours;
+    const auto sums_at = [&](int64_t w) HWY_ATTR {
+      WindowSums sums = sum_window(filter, [&](int dy) HWY_ATTR {
         const float* at = x + 2 * w + (dy - 1) * row;
         const Vec low = hn::LoadU(d, at), high = hn::LoadU(d, at + kLanes);
-        const Vec before = hn::LoadU(d, at - 1), behind = hn::LoadU(d, at + kLanes - 1);
-        return WindowSums{hn::ConcatEven(d, behind, before), hn::ConcatEven(d, high, low),
-                          hn::ConcatOdd(d, high, low)};
+        const Vec odd = hn::ConcatOdd(d, high, low);
+        return WindowSums{odd, hn::ConcatEven(d, high, low), odd};
       });
-      const auto lane = hn::Iota(I32(), 0);
-      const auto place = hn::Add(hn::Set(I32(), static_cast<int32_t>(2 * w)), hn::Add(lane, lane));
-      const auto left = hn::RebindMask(d, hn::Gt(place, hn::Zero(I32())));
-      const auto right =
-          hn::RebindMask(d, hn::Lt(place, hn::Set(I32(), static_cast<int32_t>(s.in_width - 1))));
-      const Vec inner = hn::Add(hn::IfThenElseZero(left, sums.left), sums.middle);
-      const Vec sum = hn::Add(hn::IfThenElseZero(right, sums.right), inner);
+      sums.left = neighbours.to_right(sums.left);
+      return sums;
+    };
+    // Left taps of an output are odd inputs as the right ones of the output before.
+    Vec before = begin == 0 ? hn::Zero(d) : sums_at(begin - kLanes).left;
+    for (int64_t w = begin; w < end; w += kLanes) {
+      WindowSums sums = sums_at(w);
+      if (width < 2 * (w + kLanes)) {  // an odd width's last right tap is beside the map
+        sums.right =
+            hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(width / 2 - w)), sums.right);
+      }
+      const Vec left = neighbours.with_before(sums.left, before);
+      const Vec sum = hn::Add(hn::Add(left, sums.middle), sums.right);
       hn::StoreU(activate<kActivation>(sum), d, to + w - begin);
+      before = sums.left;
     }
     return;
   }
 #endif
   for (int64_t w = begin; w < end; ++w) {
-    simd::HWY_NAMESPACE::for_each_vector(s.batch, [&](auto access, int64_t n) HWY_ATTR {
+    simd::HWY_NAMESPACE::for_each_vector(pixel, [&](auto access, int64_t n) HWY_ATTR {
       const WindowSums sums = sum_window(filter, [&](int dy) HWY_ATTR {
-        const float* at = x + 2 * w * s.batch + n + (dy - 1) * row;
-        return WindowSums{access.load(at - s.batch), access.load(at), access.load(at + s.batch)};
+        const float* at = x + 2 * w * pixel + n + (dy - 1) * row;
+        return WindowSums{access.load(at - pixel), access.load(at), access.load(at + pixel)};
       });
       const Vec inner = w == 0 ? sums.middle : hn::Add(sums.left, sums.middle);
-      const Vec sum = 2 * w + 1 < s.in_width ? hn::Add(sums.right, inner) : inner;
-      access.store(activate<kActivation>(sum), to + (w - begin) * s.batch + n);
+      const Vec sum = 2 * w + 1 < width ? hn::Add(sums.right, inner) : inner;
+      access.store(activate<kActivation>(sum), to + (w - begin) * pixel + n);
     });
   }
 }
 
-/// Stride 2: outputs [begin, end), put together in `together`.
+/// Stride 2: outputs [begin, end) in one piece from `to` on.
 template <Activation kActivation>
-HWY_INLINE void convolve_halved(const DepthwiseLayer& layer, const Filter& filter, const float* x,
-                                int64_t begin, int64_t end, float* together,
-                                const Columns<float>& output) {
-  const Conv2dShape& s = layer.shape;
-  const int64_t row = s.in_width * s.batch;
-  const int64_t width = layer.out().width();
-  // Whole pixels, from the first that has a column in here to the last.
-  const int64_t first = begin / s.batch, last = (end + s.batch - 1) / s.batch;
-  for (int64_t pixel = first; pixel < last;) {
-    const int64_t oh = pixel / s.out_width(), stop = std::min(last, (oh + 1) * s.out_width());
-    convolve_every_other<kActivation>(s, filter, x + 2 * oh * row, pixel - oh * s.out_width(),
-                                      stop - oh * s.out_width(),
-                                      together + pixel * s.batch - first * s.batch);
-    pixel = stop;
-  }
-  const float* from = together + (begin - first * s.batch);
-  for (int64_t panel = begin; panel < end; panel += width) {
-    float* to = output.data + (panel - begin) / width * output.panel;
-    simd::HWY_NAMESPACE::for_each_vector(
-        std::min(end - panel, width), [&](auto access, int64_t i) HWY_ATTR {
-          access.store(access.load(from + panel - begin + i), to + i);
-        });
+HWY_INLINE void convolve_halved(const Map& map, const Filter& filter, const float* x, int64_t begin,
+                                int64_t end, float* to) {
+  int64_t oh = begin / map.out_width, w = begin - oh * map.out_width;
+  for (int64_t done = begin; done < end; ++oh, w = 0) {
+    const int64_t count = std::min(end - done, map.out_width - w);
+    convolve_every_other<kActivation>(map, filter, x + 2 * oh * map.row, w, w + count,
+                                      to + (done - begin) * map.pixel);
+    done += count;
   }
 }
 
-/// Panels [first, last) of the outputs of the layer's channels; plane(c): where channel c's column
-/// 0 is. `output`: the first of those panels.
-template <Activation kActivation, typename GetPlane>
-void convolve_planes(const DepthwiseLayer& layer, int64_t first, int64_t last,
-                     const GetPlane& plane, float* scratch, float* output) {
-  const Conv2dShape& s = layer.shape;
-  const PanelLayout out = layer.out();
-  const int64_t begin = first * out.width(), end = std::min(out.columns, last * out.width());
-  const Filters filters(layer);
-  const BorderBits borders(s.out_width() * s.batch, s.batch, begin, end,
-                           reinterpret_cast<uint8_t*>(scratch));
-  float* together = scratch + (BorderBits::size(end - begin) + 3) / 4;
-  for (int64_t c = layer.begin; c < layer.end; ++c) {
-    const Filter filter = filters.of_channel(c);
-    const Columns<float> to{output + c * out.width(), out.channels * out.width()};
-    const float* x = plane(c);
-    if (s.stride == 1) {
-      convolve_flat<kActivation>(layer, filter, borders, x, begin, end, to);
-    } else {
-      convolve_halved<kActivation>(layer, filter, x, begin, end, together, to);
+/// Panels of the outputs of a layer, from planes. Channels are taken a few at a time, one step after
+/// the other, so that no vector is read right behind the stores that wrote its pieces.
+template <Activation kActivation>
+class PlanesKernel {
+ public:
+  static constexpr int64_t kChannels = 8;
+
+  /// Panels [first, last). scratch: scratch_size().
+  PlanesKernel(const DepthwiseLayer& layer, int64_t first, int64_t last, float* scratch)
+      : map_(layer),
+        out_(layer.out()),
+        begin_(first * out_.width()),
+        end_(std::min(out_.columns, last * out_.width())),
+        filters_(layer),
+        borders_(layer.shape.out_width() * layer.shape.batch, layer.shape.batch, begin_, end_,
+                 reinterpret_cast<uint8_t*>(scratch)),
+        together_(scratch + border_floats(end_ - begin_)) {}
+  static int64_t scratch_size(const Conv2dShape& s, int64_t columns) {
+    return border_floats(columns) + (s.stride == 1 ? 0 : kChannels * pieces_size(s.batch, columns));
+  }
+
+  /// Channels [c, stop), at most kChannels; the first one's column 0 is at x, the others' planes
+  /// `plane` floats apart. `output`: the first panel.
+  void convolve(int64_t c, int64_t stop, const float* x, int64_t plane, float* output) const {
+    const auto columns_of = [&](int64_t channel) {
+      return Columns<float>{output + channel * map_.panel, out_.channels * map_.panel};
+    };
+    if (map_.stride == 1) {
+      for (int64_t i = c; i < stop; ++i, x += plane) {
+        convolve_flat<kActivation>(map_, filters_.of_channel(i), borders_, x, begin_, end_,
+                                   columns_of(i));
+      }
+      return;
+    }
+    // Whole pixels, from the first that has a column in here to the last.
+    const int64_t first = begin_ / map_.pixel, last = (end_ + map_.pixel - 1) / map_.pixel;
+    const int64_t piece = pieces_size(map_.pixel, end_ - begin_);
+    for (int64_t i = c; i < stop; ++i, x += plane) {
+      convolve_halved<kActivation>(map_, filters_.of_channel(i), x, first, last,
+                                   together_ + (i - c) * piece);
+    }
+    const float* from = together_ + (begin_ - first * map_.pixel);
+    for (int64_t i = c; i < stop; ++i, from += piece) {
+      for_each_vector_of_panels(begin_, end_, map_.panel, columns_of(i),
+                                [&](auto access, int64_t column, float* to) HWY_ATTR {
+                                  access.store(access.load(from + (column - begin_)), to);
+                                });
     }
   }
-}
+
+ private:
+  static int64_t border_floats(int64_t columns) {
+    return (BorderBits::size(columns) / 4 + 16) / 16 * 16;
+  }
+  /// With the pixels that overlap the ends and a vector too much.
+  static int64_t pieces_size(int64_t pixel, int64_t columns) {
+    return (columns + 2 * pixel + 2 * kLanes) / 16 * 16 + 16;
+  }
+
+  Map map_;
+  PanelLayout out_;
+  int64_t begin_, end_;  ///< columns
+  Filters filters_;
+  BorderBits borders_;
+  float* together_;
+};
 
 }  // namespace edgeprune::panels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

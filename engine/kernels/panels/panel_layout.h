@@ -5,6 +5,15 @@
 
 namespace edgeprune {
 
+/// Where a kernel writes panels: channel c of the i-th one from at(i, c) on. In a matrix of panels
+/// as PanelLayout says, or each channel's columns in one piece.
+struct PanelTarget {
+  float* data;
+  int64_t panel, channel;  ///< floats from one to the next
+
+  float* at(int64_t i, int64_t c) const { return data + i * panel + c * channel; }
+};
+
 /// How inference stores activations: a matrix of channels x columns, cut into panels of
 /// `width` columns; inside a panel each channel's columns are contiguous: [panel][channel][width].
 /// A column is a pixel of an image, images innermost: column = (h * W + w) * N + n. Panels rather
@@ -26,6 +35,7 @@ struct PanelLayout {
   }
   /// Floats to allocate: the last panel is padded to full width, with values nobody reads.
   int64_t size() const { return count() * channels * width(); }
+  PanelTarget target(float* data) const { return {data, channels * width(), width()}; }
   int64_t offset(int64_t channel, int64_t column) const {
     return (column / width() * channels + channel) * width() + column % width();
   }

@@ -32,8 +32,8 @@ constexpr int kMostVectors = kSums / 6;  // of columns
 constexpr int kWideAhead = 64;
 constexpr int kNarrowAhead = 24;
 
-/// What a tile works on. Pointers at its first row, channel and column; rows of input, residual and
-/// output are `width` floats apart. residual may be null.
+/// What a tile works on. Pointers at its first row, channel and column; rows of input and residual
+/// are `width` floats apart, those of the output `output_row`. residual may be null.
 struct Tile {
   const float* weights;
   const float* input;
@@ -41,6 +41,7 @@ struct Tile {
   const float *bias, *residual;
   ActivationForm activation;
   float* output;
+  int64_t output_row;
   int64_t rows;  ///< of the output
 };
 
@@ -70,6 +71,7 @@ void wide_tile(const Tile& tile) {
   const float* w = tile.weights;
   const float* x = tile.input;
   float* to = tile.output;
+  const int64_t output_row = tile.output_row;
   for (const float* end = w + tile.channels * kRows; w != end; w += kRows, x += width) {
     Vec right[kVectors];
 #pragma GCC unroll 4
@@ -88,7 +90,7 @@ void wide_tile(const Tile& tile) {
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        hn::StoreU(activate(sum[r][v]), d, to + r * width + v * kLanes);
+        hn::StoreU(activate(sum[r][v]), d, to + r * output_row + v * kLanes);
       }
     }
   });

@@ -39,7 +39,8 @@ void wide_items(const PointwiseCall& call, int64_t begin, int64_t end) {
           .bias = call.bias + row,
           .residual = call.residual == nullptr ? nullptr : call.residual + at,
           .activation = activation,
-          .output = call.output + at,
+          .output = call.output.at(panel, row) + column,
+          .output_row = call.output.channel,
           .rows = rows,
       });
     }
@@ -63,7 +64,8 @@ void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
         .bias = call.bias + row,
         .residual = call.residual == nullptr ? nullptr : call.residual + at,
         .activation = form_of(call.activation),
-        .output = call.output + at,
+        .output = call.output.data + at,
+        .output_row = kColumns,
         .rows = blocks.rows - row,
     });
   }
@@ -124,7 +126,8 @@ int64_t PointwiseWeights::channels() const {
 }
 
 void pointwise(const PointwiseWeights& weights, int64_t columns, const float* input,
-               const float* bias, const float* residual, Activation activation, float* output) {
+               const float* bias, const float* residual, Activation activation,
+               const PanelTarget& output) {
   constexpr int64_t kGrain = 1 << 16;  // multiply-adds that are worth a thread
   const PackedPointwise& packed = *weights.packed_;
   const PanelLayout in{packed.input.channels, columns};

@@ -26,17 +26,25 @@ class PointwiseWeights {
 
  private:
   friend void pointwise(const PointwiseWeights&, int64_t, const float*, const float*, const float*,
-                        Activation, float*);
+                        Activation, const PanelTarget&);
   std::shared_ptr<const PackedPointwise> packed_;
 };
 
 /// output = activation(weights * input + bias + residual). input: PanelLayout{weights.channels(),
 /// columns}; output and residual (may be null, may be output): PanelLayout{weights.rows(),
-/// columns}; bias [weights.rows()]. The same bits for any number of threads. Fastest with the
+/// columns} (output with more than eight columns: wherever its target says); bias
+/// [weights.rows()]. The same bits for any number of threads. Fastest with the
 /// number of columns that the weights were packed for; those packed for more than eight work with
 /// any other such number. Throws std::invalid_argument if they were packed for panels of four or
 /// eight columns and input's are not, or the reverse.
 void pointwise(const PointwiseWeights& weights, int64_t columns, const float* input,
-               const float* bias, const float* residual, Activation activation, float* output);
+               const float* bias, const float* residual, Activation activation,
+               const PanelTarget& output);
+inline void pointwise(const PointwiseWeights& weights, int64_t columns, const float* input,
+                      const float* bias, const float* residual, Activation activation,
+                      float* output) {
+  pointwise(weights, columns, input, bias, residual, activation,
+            PanelLayout{weights.rows(), columns}.target(output));
+}
 
 }  // namespace edgeprune::panels

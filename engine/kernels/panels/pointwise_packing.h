@@ -50,7 +50,7 @@ struct PointwiseCall {
   int64_t columns;
   const float *input, *bias, *residual;
   Activation activation;
-  float* output;
+  PanelTarget output;
 };
 
 }  // namespace edgeprune::panels

@@ -137,7 +137,7 @@ template <int kRows, int kVectors, typename Access, typename Activate>
 HWY_INLINE void multiply_tile(const StemPanel& panel, const Activate& activate,
                               const Access& access, int64_t channel, int64_t column) {
   const F32 d;
-  const int64_t taps = panel.taps(), width = panel.width, stride = StemPanel::kPatchStride;
+  const int64_t taps = panel.taps(), stride = StemPanel::kPatchStride;
   const float* weights = panel.weights + channel * taps;
   const float* patches = panel.patches + column;
   Vec sums[kRows][kVectors];
@@ -159,7 +159,7 @@ HWY_INLINE void multiply_tile(const StemPanel& panel, const Activate& activate,
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-    float* to = panel.output + (channel + r) * width + column;
+    float* to = panel.output + (channel + r) * panel.output_row + column;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       access.store(activate(sums[r][v]), to + v * kLanes);
@@ -214,13 +214,14 @@ int64_t stem_scratch_size(const Conv2dShape& shape) {
 }
 
 void stem_forward(const Conv2dShape& shape, const float* images, const float* weights,
-                  const float* bias, Activation activation, float* scratch, float* output) {
+                  const float* bias, Activation activation, int64_t first_panel, int64_t last_panel,
+                  float* scratch, const PanelTarget& output) {
   const PanelLayout out{shape.out_channels, shape.out_height() * shape.out_width() * shape.batch};
-  parallel_for(out.count(), 1, [&](int64_t begin, int64_t end, int part) {
-    for (int64_t p = begin; p < end; ++p) {
+  parallel_for(last_panel - first_panel, 1, [&](int64_t begin, int64_t end, int part) {
+    for (int64_t i = begin; i < end; ++i) {
       HWY_DYNAMIC_DISPATCH(compute_stem_panel)
-      ({shape, images, weights, bias, scratch + part * stem_scratch_size(shape), p * out.width(),
-        out.width(), output + p * out.channels * out.width()},
+      ({shape, images, weights, bias, scratch + part * stem_scratch_size(shape),
+        (first_panel + i) * out.width(), out.width(), output.at(i, 0), output.channel},
        activation);
     }
   });

@@ -12,7 +12,8 @@ struct StemPanel {
   /// [I*9][kPatchStride]: what each weight of an output channel meets, column by column
   float* patches;
   int64_t first, width;  ///< columns
-  float* output;         ///< [O][width]
+  float* output;         ///< of the first channel
+  int64_t output_row;    ///< floats from a channel to the next
 
   /// Beyond a panel's width, so that a vector may end behind it.
   static constexpr int64_t kPatchStride = PanelLayout::kWidth + 32;

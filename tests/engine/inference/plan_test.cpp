@@ -11,8 +11,8 @@
 #include "engine/base/parallel.h"
 #include "engine/base/timer.h"
 #include "engine/kernels/panels/panel_layout.h"
-#include "engine/kernels/reference/conv2d.h"
 #include "tests/engine/inference/graphs.h"
+#include "tests/engine/inference/reference_outputs.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune::inference {
@@ -25,32 +25,7 @@ using testing::network_of_two_stages;
 using testing::small_network;
 using Builder = testing::GraphBuilder;
 
-/// All layers' outputs by the reference kernels.
-std::vector<Tensor> reference_outputs(const Graph& graph, const Tensor& images) {
-  std::vector<Tensor> outputs;
-  Tensor x = images;
-  for (const Layer& layer : graph.layers) {
-    Conv2dShape s = layer.shape;
-    s.batch = images.dim(0);
-    Tensor y({s.batch, s.out_height(), s.out_width(), s.out_channels});
-    if (layer.kind == Layer::Kind::global_average_pool) {
-      y = Tensor({s.batch, 1, 1, s.in_channels}, 0.0f);
-      const int64_t pixels = s.in_height * s.in_width;
-      for (int64_t i = 0; i < x.count(); ++i) {
-        y.data()[i / (pixels * s.in_channels) * s.in_channels + i % s.in_channels] +=
-            x.data()[i] / static_cast<float>(pixels);
-      }
-    } else {
-      reference::conv2d_forward(
-          s, x.data(), layer.weight.data(), layer.bias.data(),
-          layer.residual < 0 ? nullptr : outputs[static_cast<size_t>(layer.residual)].data(),
-          layer.activation, y.data());
-    }
-    outputs.push_back(y);
-    x = y;
-  }
-  return outputs;
-}
+using testing::reference_outputs;
 
 Tensor run(Plan& plan, const Graph& graph, const Tensor& images) {
   Tensor logits({images.dim(0), graph.layers.back().shape.out_channels}, NAN);
