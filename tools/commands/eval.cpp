@@ -188,10 +188,10 @@ void add_eval(CLI::App& app) {
       ->check(choices(kSplits))
       ->capture_default_str();
   command->add_option("--limit", o->limit, "so many images, of each class in proportion; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command->add_option("--batch", o->batch, "images at a time")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command->add_flag("--per-class", o->per_class,
                     "print images, recall, precision and F1 of each class instead, by the first "

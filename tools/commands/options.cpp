@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -41,8 +42,32 @@ CLI::Validator fraction(bool whole) {
       "");
 }
 
+namespace {
+
+CLI::Validator number(const char* name, const char* expected, bool zero) {
+  return CLI::Validator(
+      [=](std::string& text) -> std::string {
+        double value = 0;
+        const bool is_number = CLI::detail::lexical_cast(text, value);
+        const bool inside =
+            (value > 0 || (zero && value == 0)) && std::isfinite(value);  // no NaN is
+        return is_number && inside ? "" : fmt::format("expected {}, got {}", expected, text);
+      },
+      name);
+}
+
+}  // namespace
+
+CLI::Validator positive() {
+  return number("POSITIVE", "a finite number above 0", false);
+}
+
+CLI::Validator not_negative() {
+  return number("NONNEGATIVE", "a finite number of 0 or more", true);
+}
+
 void add_former_name(CLI::App& command, const std::string& name, int64_t& count) {
-  command.add_option(name, count)->check(CLI::PositiveNumber)->group("");
+  command.add_option(name, count)->check(positive())->group("");
 }
 
 CLI::Option* add_weights(CLI::App& command, std::string& weights) {
@@ -92,17 +117,17 @@ void add_measurement(CLI::App& command, LatencyOptions& measurement, bool& pin) 
           "--seconds", measurement.seconds,
           "of measuring, a model on an engine; up to four times that until speed-ups are known "
           "to 3 %")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command
       .add_option("--min-samples", measurement.min_samples,
                   "at least so many, a model on an engine")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command
       .add_option("--warmup", measurement.warmup_seconds,
                   "seconds of runs before the first sample, a model on an engine")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command.add_flag("--pin", pin, "bind every thread to a core of its own");
 }
@@ -152,10 +177,10 @@ ThreadNotes::~ThreadNotes() {
 
 void TrainingFlags::add(CLI::App& command) {
   command.add_option("--batch", options.batch, "images a step")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command.add_option("--lr", options.learning_rate, "learning rate")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command.add_option("--optimizer", options.optimizer, explained(optim::kOptimizers))
       ->check(choices(optim::kOptimizers))
@@ -164,10 +189,10 @@ void TrainingFlags::add(CLI::App& command) {
       ->check(choices(optim::kScheduleNames))
       ->capture_default_str();
   command.add_option("--weight-decay", options.weight_decay, "L2, added to the gradient")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command.add_option("--seed", options.seed, "of order, augmentation, dropout and new weights")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command.add_flag("--no-flip", no_flip, "no random left-right flips");
   command
@@ -178,7 +203,7 @@ void TrainingFlags::add(CLI::App& command) {
   command
       .add_option("--warm-up", options.warm_up,
                   "epochs in which the learning rate rises in a line from nearly 0")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command
       .add_option("--label-smoothing", options.label_smoothing,
@@ -216,7 +241,7 @@ void RecoveryFlags::add(CLI::App& command) {
       .add_option("--bn-recalibrate", bn_recalibrate,
                   "take batch norm's statistics anew from so many training images, after pruning "
                   "and at the end of training; 0: off")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command.add_flag("--rewind", rewind,
                    "replay the learning rates of the baseline's last epochs (Renda et al. 2020) "

@@ -36,6 +36,11 @@ CLI::Validator choices(const Table& table) {
 /// For transform(): "0.5" and "50%" are both 0.5, and "50" is neither. In [0, 1), or [0, 1] if `whole`.
 CLI::Validator fraction(bool whole = false);
 
+/// For check(), in place of CLI11's own, which let NaN through and name the largest double, with its
+/// 309 digits, as the upper end.
+CLI::Validator positive();
+CLI::Validator not_negative();
+
 /// A count under the name that its option had before version 0.2: still taken, not shown.
 void add_former_name(CLI::App& command, const std::string& name, int64_t& count);
 

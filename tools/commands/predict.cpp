@@ -65,7 +65,8 @@ std::vector<Cell> top_row(const std::string& image, std::span<const float> logit
 void add_list(const std::string& path, std::vector<std::string>& images) {
   std::ifstream file;
   if (path != "-") {
-    require_file(fs::is_regular_file(path), path, "there is no such list of images");
+    require_file(fs::exists(path) && !fs::is_directory(path), path,
+                 "there is no such list of images");
     file.open(path);
     require_file(file.good(), path, "cannot be read");
   }
@@ -91,6 +92,8 @@ void add_folder(const std::string& folder, std::vector<std::string>& images) {
 }
 
 std::vector<std::string> images_of(const PredictArguments& o) {
+  require_usage(!o.images.empty() || !o.list.empty(), "predict",
+                "there are no images: name files or folders, or --list");
   std::vector<std::string> named = o.images, images;
   if (!o.list.empty()) add_list(o.list, named);
   for (const std::string& path : named) {
@@ -102,7 +105,7 @@ std::vector<std::string> images_of(const PredictArguments& o) {
     add_folder(path, images);
     if (images.size() == before) say(fmt::format("note: no images in {}", printable(path)));
   }
-  require(!images.empty(), "predict", "there are no images: name files or folders, or --list");
+  require(!images.empty(), "predict", "there are no images in what was named");
   return images;
 }
 

@@ -65,7 +65,7 @@ void add_fine_tuning(CLI::App& command, PruneOptions& o) {
   command
       .add_option("--limit", o.limit,
                   "train on so many images, of each class in proportion; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   o.recovery.add(command);
   command.add_option("--teacher", o.teacher,
@@ -80,7 +80,7 @@ void add_fine_tuning(CLI::App& command, PruneOptions& o) {
       .add_option("--val-split", o.validation,
                   "training images held out, on which accuracy is taken; 0: it is taken on the "
                   "test set (default: with --min-accuracy a tenth, 5000 at most, else 0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   command.add_flag("--resume", o.resume, "go on from OUT.steps, if there is one");
   add_threads(command, o.threads);
 }

@@ -110,17 +110,17 @@ void add_sensitivity(CLI::App& app) {
       ->add_option("--limit", o->scan.images,
                    "training images, held out from --bn-recalibrate, to measure accuracy on (not "
                    "the test set, which must choose nothing); of a small set half by default")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command
       ->add_option("--bn-recalibrate", o->scan.bn_recalibrate,
                    "other training images, for batch norm's statistics after each pruning; 0: "
                    "they stay as they are")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   add_former_name(*command, "--images", o->scan.images);
   command->add_option("--seed", o->scan.seed, "which images are held out")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command
       ->add_option("--out", o->folder,

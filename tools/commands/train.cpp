@@ -230,7 +230,7 @@ void add_own_options(CLI::App& command, TrainArguments& o) {
       .add_option("--patience", o.training.options.patience,
                   "stop once so many epochs in a row were no better on the --val-split images; 0: "
                   "never")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command
       .add_option("--mean", o.mean,
@@ -277,12 +277,12 @@ void add_train(CLI::App& app) {
           "--val-split", o->validation,
           "training images held out, of each class in proportion, on which the best epoch is "
           "chosen; 0: the last epoch")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command
       ->add_option("--limit", o->limit,
                    "train on so many images, of each class in proportion; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   command->add_flag("--test-each-epoch", o->test_each_epoch,
                     "report accuracy on the test set, too");

@@ -49,7 +49,16 @@ class BadInput(CommandTest):
         for flag, value in (("--batch", "1,0"), ("--batch", "1,x"), ("--threads", 0), ("--seconds", -1),
                             ("--min-samples", 0), ("--warmup", -1), ("--engine", "dense,fast")):
             self.fail("latency", "--model", self.base, flag, value, says=flag, code=2)
-        self.fail("latency", "--model", self.base, "--seconds", "nan")
+        self.fail("latency", "--model", self.base, "--seconds", "nan",
+                  says="--seconds: expected a finite number of 0 or more, got nan", code=2)
+        # The whole message: not the largest double's 309 digits as well.
+        self.train("--data", "synthetic:40", "--weights", "random", "--batch", 0,
+                   says="--batch: expected a finite number above 0, got 0\n", code=2)
+
+    def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        self.fail("info", "--model", pipe, says="pipe: not a regular file")
 
     def test_what_is_missing(self):
         self.train("--weights", "random", says="--data is missing", code=2)
@@ -193,7 +202,7 @@ class BadInput(CommandTest):
             error = self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, "--lr", rate, "--epochs", 1)
             self.assertIn("learning rate", error)
         for flag in ("--lr", "--weight-decay"):
-            self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, flag, "nan", says="got nan")
+            self.train("--data", "synthetic:40", "--weights", "random", "--batch", 10, flag, "nan", says="got nan", code=2)
 
     def test_unwritable_output(self):
         self.file("file", b"")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -74,6 +75,14 @@ class MetricsTest(CommandTest):
                                    "csv"], stdin=file, capture_output=True, text=True, check=True)
         rows = list(csv.DictReader(done.stdout.splitlines()))
         self.assertEqual(len(rows), 5)
+        # As a shell's <(find ...) comes: a pipe by name.
+        reading, writing = os.pipe()
+        os.write(writing, f"{names[5]}\n".encode())
+        os.close(writing)
+        done = subprocess.run([BINARY, "predict", "--model", self.model, "--list", f"/dev/fd/{reading}", "--format", "json"],
+                              pass_fds=[reading], capture_output=True, text=True, check=True)
+        os.close(reading)
+        self.assertEqual([row["image"] for row in json.loads(done.stdout)], [str(names[5])])
         self.assertEqual(list(rows[0]), ["image", "class", "defect", "ok"])
 
     def test_one_bad_image_discards_no_other(self):
@@ -89,7 +98,7 @@ class MetricsTest(CommandTest):
         self.assertIn("2 of 3 images could not be read", errors)
 
     def test_predict_without_images_is_an_error(self):
-        self.fail("predict", "--model", self.model, says="there are no images")
+        self.fail("predict", "--model", self.model, says="there are no images", code=2)
         self.fail("predict", "--model", self.model, "--list", self.folder / "none.txt", says="none.txt")
 
     def test_epochs_are_logged_while_training_runs_and_through_a_resume(self):
