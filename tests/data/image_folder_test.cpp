@@ -151,19 +151,18 @@ TEST_F(ImageFolder, WhatIsPassedOverIsCounted) {
   add("train/a/0.bmp", 0);
   add("train/a/more/1.bmp", 1);
   add("train/a/more/deep/2.bmp", 2);
-  for (const char* name : {"train/a/3.gif", "train/a/4.GIF", "train/a/Makefile",
-                           "train/stray.bmp", "train/a/.hidden"}) {
+  for (const char* name : {"train/a/3.gif", "train/a/4.GIF", "train/a/Makefile", "train/stray.bmp",
+                           "train/a/.hidden"}) {
     write_bytes(folder_.file(name), "x");
   }
   std::filesystem::create_symlink("nowhere.bmp", folder_.file("train/a/5.bmp"));
   EXPECT_THAT(first_pixels(read_image_folder(folder_.path(), Split::train, saying())),
               ElementsAre(0));
   EXPECT_THAT(
-      said_,
-      ElementsAre("warning: " + folder_.file("train") +
-                  ": passed over 1 file without extension, 2 files ending in .gif, 1 folder "
-                  "inside of class folders, with 2 images, 1 broken link, 1 file beside the "
-                  "class folders"));
+      said_, ElementsAre("warning: " + folder_.file("train") +
+                         ": passed over 1 file without extension, 2 files ending in .gif, 1 folder "
+                         "inside of class folders, with 2 images, 1 broken link, 1 file beside the "
+                         "class folders"));
 }
 
 TEST_F(ImageFolder, ALimitDecodesNoMoreThanItTakes) {
