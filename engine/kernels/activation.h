@@ -20,10 +20,10 @@ inline constexpr Named<Activation> kActivations[] = {
 };
 static_assert(in_order(kActivations));
 
-/// scale * min(max(x + shift, low), high), times x if it is a gate on x itself. The more of it there
-/// is to compute, the larger the kind.
+/// scale * min(max(x + shift, low), high), times x if it is a gate on x itself. Kernels are compiled
+/// once a kind: the first three are the form at constants known to the compiler.
 struct ActivationForm {
-  enum class Kind { identity, clamp, gate };
+  enum class Kind { identity, relu, relu6, gate };
   Kind kind = Kind::identity;
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
@@ -39,9 +39,9 @@ constexpr ActivationForm form_of(Activation activation) {
     case Activation::none:
       return {};
     case Activation::relu:
-      return {Kind::clamp, 0.0f, kNoLimit};
+      return {Kind::relu, 0.0f, kNoLimit};
     case Activation::relu6:
-      return {Kind::clamp, 0.0f, 6.0f};
+      return {Kind::relu6, 0.0f, 6.0f};
     case Activation::hard_swish:
       return {Kind::gate, 0.0f, 6.0f, 3.0f, 1.0f / 6.0f, true};
     case Activation::hard_sigmoid:

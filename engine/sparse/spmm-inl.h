@@ -162,8 +162,12 @@ HWY_INLINE void multiply_row(const Block& block, int64_t row, int64_t nnz, const
   for (; nnz > 0; --nnz) {
     sums.template add_product<0>(hn::Set(D(), *values++), x + *offsets++);
   }
+  simd::HWY_NAMESPACE::with_activation<D>(block.activation, [&](const auto& activate) HWY_ATTR {
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) finish<D>(block, sums.total(v), out + v * lanes);
+    for (int v = 0; v < kVectors; ++v) {
+      hn::StoreU(activate(sums.total(v)), D(), block.output + out + v * lanes);
+    }
+  });
 }
 
 /// The same for a panel of four columns and units of four channels, a multiple of four of them.

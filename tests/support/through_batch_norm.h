@@ -12,7 +12,7 @@
 
 namespace edgeprune::testing {
 
-/// As it is; normalised; normalised, then ReLU6 or hard swish: each kind of ActivationForm.
+/// As it is; normalised; normalised, then ReLU6 or hard swish.
 enum class Read { as_it_is, normalized, clipped, gated };
 inline constexpr Read kReads[] = {Read::as_it_is, Read::normalized, Read::clipped, Read::gated};
 

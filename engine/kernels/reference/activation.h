@@ -25,7 +25,7 @@ inline double activate(Activation activation, double x) {
   throw std::invalid_argument("[activate] expected an activation");
 }
 
-/// At corners PyTorch's choice.
+/// At corners PyTorch's choice, for hard swish that of its newer versions.
 inline double slope(Activation activation, double x) {
   switch (activation) {
     case Activation::none:

@@ -8,6 +8,8 @@
 
 #include <hwy/highway.h>
 
+#include <limits>
+
 #include "engine/kernels/activation.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,23 +39,27 @@ class Identity {
   HWY_INLINE V gradient(V grad, V) const { return grad; }
 };
 
-template <class D>
-class Clamp {
+/// min(max(v, 0), kHigh), without an upper limit if that is zero. The limits are constants, which
+/// compilers keep in registers, where members would be read from memory again and again.
+template <class D, int kHigh>
+class Relu {
   using V = hn::Vec<D>;
 
  public:
-  HWY_INLINE explicit Clamp(const ActivationForm& form)
-      : low_(hn::Set(D(), form.low)), high_(hn::Set(D(), form.high)) {}
-  HWY_INLINE V operator()(V v) const { return clamp(v, low_, high_); }
+  HWY_INLINE V operator()(V v) const { return clamp(v, low(), high()); }
   HWY_INLINE V gradient(V grad, V z) const {
-    const auto inside = hn::And(hn::Gt(z, low_), hn::Lt(z, high_));
+    const auto inside = hn::And(hn::Gt(z, low()), hn::Lt(z, high()));
     // A product, not IfThenElseZero(inside, grad): compilers make a masked load of that, which
     // waits for z to arrive from memory and halves the bandwidth.
     return hn::Mul(grad, hn::IfThenElseZero(inside, hn::Set(D(), 1.0f)));
   }
 
  private:
-  V low_, high_;
+  static HWY_INLINE V low() { return hn::Zero(D()); }
+  static HWY_INLINE V high() {
+    return hn::Set(D(),
+                   kHigh > 0 ? static_cast<float>(kHigh) : std::numeric_limits<float>::infinity());
+  }
 };
 
 template <class D>
@@ -95,8 +101,10 @@ HWY_INLINE void with_activation(const ActivationForm& form, const Body& body) {
   switch (form.kind) {
     case ActivationForm::Kind::identity:
       return body(Identity<D>());
-    case ActivationForm::Kind::clamp:
-      return body(Clamp<D>(form));
+    case ActivationForm::Kind::relu:
+      return body(Relu<D, 0>());
+    case ActivationForm::Kind::relu6:
+      return body(Relu<D, 6>());
     case ActivationForm::Kind::gate:
       return body(Gate<D>(form));
   }
