@@ -31,7 +31,9 @@ CONFIGURATIONS = ("1x1", "1x2", "64x1", "64x2")
 TOLERANCE = 1e-3  # some hundred times what float32 sums in another order differ by
 EXAMPLES = """examples:
   compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --onnxruntime libonnxruntime.so.1
-  compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --config 1x1 64x2 --rounds 9"""
+  compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --config 1x1 64x2 --rounds 9
+  for size in 64 96 224; do edgeprune import mobilenet_v2.pth $size.safetensors --classes 10 --input-size $size; done
+  compare_inference.py --edgeprune build/release/edgeprune --model 64.safetensors 96.safetensors 224.safetensors"""
 
 
 def read_floats(path):
@@ -53,10 +55,10 @@ def difference(logits, expected):
 class Comparison:
     """The systems on one checkpoint; files between them are in `folder`."""
 
-    def __init__(self, options, folder):
-        self.options, self.folder = options, pathlib.Path(folder)
+    def __init__(self, options, model, folder):
+        self.options, self.model, self.folder = options, model, pathlib.Path(folder)
         self.images = self.folder / "images"
-        architecture, _, _ = checkpoint.read_header(options.model)
+        architecture, _, _ = checkpoint.read_header(model)
         self.side, self.classes = architecture["input_size"], architecture["classes"]
         self.expected = {}  # edgeprune's logits by (batch, threads)
         self.differences = {}  # the largest so far, by system
@@ -81,17 +83,17 @@ class Comparison:
 
     def prepare(self, batch, threads, peers):
         """What the peers need besides the checkpoint: edgeprune's logits, the ONNX model."""
-        rounds.execute([logits_program(self.options), "--model", self.options.model, *self.common(batch),
+        rounds.execute([logits_program(self.options), "--model", self.model, *self.common(batch),
                         "--threads", threads], threads)
         self.expected[batch, threads] = read_floats(self.folder / "logits")
         if "onnxruntime" in peers:
-            rounds.execute([sys.executable, HERE / "onnx_model.py", "--model", self.options.model, *self.common(batch),
+            rounds.execute([sys.executable, HERE / "onnx_model.py", "--model", self.model, *self.common(batch),
                             "--onnx", self.folder / "onnx"], threads)
             self.compare_logits("pytorch", batch, threads)
 
     def edgeprune(self, batch, threads):
         """Milliseconds an image, as those below."""
-        result = rounds.run([self.options.edgeprune, "latency", "--model", self.options.model, "--engine", "dense",
+        result = rounds.run([self.options.edgeprune, "latency", "--model", self.model, "--engine", "dense",
                              "--batch", batch, "--threads", threads, "--seconds", self.options.seconds,
                              "--format", "json"], threads)
         return result.output[0]["median_ms"]
@@ -102,7 +104,7 @@ class Comparison:
                                          "--side", self.side, "--classes", self.classes], batch, threads)
 
     def xnnpack(self, batch, threads):
-        return self.peer("xnnpack", [xnnpack_program(self.options), "--model", self.options.model], batch, threads)
+        return self.peer("xnnpack", [xnnpack_program(self.options), "--model", self.model], batch, threads)
 
     def peer(self, system, command, batch, threads):
         result = rounds.run([*command, *self.common(batch), "--threads", threads,
@@ -111,14 +113,14 @@ class Comparison:
         return result.output["median_ms"]
 
 
-def compare(contenders, count, batch, threads):
-    """A row of the table. `contenders` are functions that give milliseconds an image."""
+def compare(contenders, count, side, batch, threads):
+    """A row of the table. `contenders` are functions that give milliseconds an image of `side` pixels a side."""
     def say(number, results):
         times = ", ".join(f"{NAMES[name]} {time:.4f}" for name, time in results.items())
-        print(f"batch {batch}, {threads} threads, round {number}/{count}: {times} ms/image", file=sys.stderr)
+        print(f"{side}x{side}, batch {batch}, {threads} threads, round {number}/{count}: {times} ms/image", file=sys.stderr)
 
     results = rounds.interleave(contenders, count, say)
-    row = {"batch": batch, "threads": threads, "edgeprune_ms": statistics.median(results["edgeprune"])}
+    row = {"input": side, "batch": batch, "threads": threads, "edgeprune_ms": statistics.median(results["edgeprune"])}
     for name in contenders.keys() - {"edgeprune"}:
         row[f"{name}_ms"] = statistics.median(results[name])
         row[f"{name}_ratio"], row[f"{name}_lowest_ratio"], row[f"{name}_highest_ratio"] = rounds.ratio(
@@ -127,7 +129,7 @@ def compare(contenders, count, batch, threads):
 
 
 def columns(peers):
-    result = [table.Column("batch", "batch"), table.Column("threads", "threads"),
+    result = [table.Column("input", "input"), table.Column("batch", "batch"), table.Column("threads", "threads"),
               table.Column("edgeprune ms/image", "edgeprune_ms", 4)]
     for name in peers:
         result += [table.Column(f"{NAMES[name]} ms/image", f"{name}_ms", 4), table.Column("ratio", f"{name}_ratio", 2),
@@ -173,7 +175,7 @@ def arguments(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     command_line.add_comparison(parser, CONFIGURATIONS)
-    parser.add_argument("--model", required=True, help="checkpoint of edgeprune")
+    parser.add_argument("--model", required=True, nargs="+", help="checkpoints of edgeprune, for example one a size")
     parser.add_argument("--onnxruntime", metavar="LIBRARY", help="libonnxruntime.so (default: the system's, if any)")
     parser.add_argument("--seconds", type=command_line.positive, default=3, help="of measuring, a run (default: 3)")
     return parser.parse_args(words)
@@ -198,19 +200,22 @@ def main():
     peers = [name for name in ("onnxruntime", "xnnpack") if name not in reasons]
     if not peers:
         raise ValueError("no peer to compare with")
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="edgeprune-peers-") as folder:
-        comparison = Comparison(options, folder)
-        comparison.write_images(max(batch for batch, _ in configurations))
-        for batch, threads in configurations:
-            comparison.prepare(batch, threads, peers)
-            contenders = {name: lambda name=name: getattr(comparison, name)(batch, threads)
-                          for name in ("edgeprune", *peers)}
-            rows.append(compare(contenders, options.rounds, batch, threads))
+    rows, differences = [], {}
+    for model in options.model:
+        with tempfile.TemporaryDirectory(prefix="edgeprune-peers-") as folder:
+            comparison = Comparison(options, model, folder)
+            comparison.write_images(max(batch for batch, _ in configurations))
+            for batch, threads in configurations:
+                comparison.prepare(batch, threads, peers)
+                contenders = {name: lambda name=name: getattr(comparison, name)(batch, threads)
+                              for name in ("edgeprune", *peers)}
+                rows.append(compare(contenders, options.rounds, comparison.side, batch, threads))
+        for system, found in comparison.differences.items():
+            differences[system] = max(found, differences.get(system, 0))
     print(table.render(columns(peers), rows, options.format), end="")
     if options.format == "md":
         print()
-    print(footer(comparison.differences), file=sys.stdout if options.format == "md" else sys.stderr)
+    print(footer(differences), file=sys.stdout if options.format == "md" else sys.stderr)
 
 
 if __name__ == "__main__":

@@ -158,13 +158,13 @@ class CompareInference(InFolder):
 
     def test_table_of_both_peers(self):
         options = compare_inference.arguments(self.words(onnxruntime=self.library))
-        comparison = compare_inference.Comparison(options, self.folder)
+        comparison = compare_inference.Comparison(options, self.model, self.folder)
         comparison.write_images(4)
         with mock.patch.object(compare_inference, "HERE", self.folder), mock.patch("sys.stderr"):
             comparison.prepare(4, 1, ["onnxruntime", "xnnpack"])
             contenders = {name: lambda name=name: getattr(comparison, name)(4, 1)
                           for name in ("edgeprune", "onnxruntime", "xnnpack")}
-            row = compare_inference.compare(contenders, 2, 4, 1)
+            row = compare_inference.compare(contenders, 2, 64, 4, 1)
         self.assertEqual({column.key for column in compare_inference.columns(["onnxruntime", "xnnpack"])}, row.keys())
         self.assertEqual((row["edgeprune_ms"], row["onnxruntime_ratio"], row["xnnpack_ratio"]), (0.5, 1.5, 2))
         self.assertEqual((row["xnnpack_lowest_ratio"], row["xnnpack_highest_ratio"]), (2, 2))
@@ -176,7 +176,7 @@ class CompareInference(InFolder):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertRegex(result.stderr, r"^ONNX Runtime is left out: Python has no torch .*python3-torch\)\n")
         self.assertNotIn("ONNX Runtime", result.stdout)
-        self.assertRegex(result.stdout, r"\n\| +2 \| +1 \| +0.5000 \| +1.0000 \|  2.00 \|")
+        self.assertRegex(result.stdout, r"\n\| +2 \| +2 \| +1 \| +0.5000 \| +1.0000 \|  2.00 \|")
         self.assertTrue(result.stdout.endswith("logit: XNNPACK 1.0e-05.\n"), result.stdout)
 
     def test_footer_keeps_out_of_json(self):

@@ -144,6 +144,16 @@ class Neighbours {
   hn::Mask<F32> first_, all_but_last_;
 };
 
+/// Compilers make a load of its own for every use of a vector that is only read, and each would
+/// straddle cache lines.
+HWY_INLINE Vec loaded_once(const float* from) {
+  Vec v = hn::LoadU(F32(), from);
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128  // whose vectors are arrays
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
 /// One image, stride 1: outputs [begin, end) from the plane whose column 0 is at `x`. All sums are
 /// taken of the inputs above, at and below the outputs' own places, and those of the left and right
 /// taps are moved by a lane then: a third of the loads, which would straddle cache lines.
@@ -155,7 +165,7 @@ HWY_INLINE void convolve_moving(const Map& map, const Filter& filter, const Bord
   const Neighbours neighbours;
   const auto sums_at = [&](int64_t column) HWY_ATTR {
     WindowSums sums = sum_window(filter, [&](int dy) HWY_ATTR {
-      const Vec v = hn::LoadU(F32(), x + column + (dy - 1) * row);
+      const Vec v = loaded_once(x + column + (dy - 1) * row);
       return WindowSums{v, v, v};
     });
     sums.left = neighbours.to_right(sums.left);
@@ -227,7 +237,7 @@ HWY_INLINE void convolve_every_other(const Map& map, const Filter& filter, const
     Vec before = begin == 0 ? hn::Zero(d) : sums_at(begin - kLanes).left;
     for (int64_t w = begin; w < end; w += kLanes) {
       WindowSums sums = sums_at(w);
-      if (width < 2 * (w + kLanes)) {  // an odd width's last right tap is beside the map
+      if (width % 2 != 0 && width < 2 * (w + kLanes)) {  // the last right tap is beside the map
         sums.right =
             hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(width / 2 - w)), sums.right);
       }
