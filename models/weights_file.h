@@ -20,8 +20,8 @@ struct WeightsFile {
 
 /// Every value is checked: throws FileError, naming the tensor and the first bad index, on NaN,
 /// infinity and negative variances, which evaluation need not show (zero weights, oneDNN's ReLU6),
-/// and whatever the readers throw. Subnormal values become zero (they weigh nothing, take many times as
-/// long to compute with, and would count as nonzero), and their number is a note.
+/// and whatever the readers throw. Subnormal values become zero (they weigh nothing, take many
+/// times as long to compute with, and would count as nonzero), and their number is a note.
 WeightsFile read_weights(const std::string& path);
 
 /// Whether a value is not zero and smaller than 1.2e-38.
