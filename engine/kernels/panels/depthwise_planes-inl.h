@@ -87,11 +87,13 @@ struct Map {
         width(layer.shape.in_width),
         out_width(layer.shape.out_width()),
         row(width * pixel),
+        columns(layer.out().columns),
         stride(layer.shape.stride),
         panel(layer.out().width()) {}
   int64_t pixel;             ///< columns of one: the batch
   int64_t width, out_width;  ///< pixels
   int64_t row;               ///< columns of one
+  int64_t columns;           ///< of the output
   int64_t stride, panel;     ///< columns of an output panel
 };
 
@@ -172,10 +174,12 @@ HWY_INLINE void convolve_moving(const Map& map, const Filter& filter, const Bord
     sums.right = neighbours.to_left(sums.right);
     return sums;
   };
-  Vec before = sums_at(begin - kLanes).left;
+  // Neither the map's first output nor its last has a neighbour beyond.
+  Vec before = begin == 0 ? hn::Zero(F32()) : sums_at(begin - kLanes).left;
+  const int64_t stop = end == map.columns ? end : end + 1;
   WindowSums sums = sums_at(begin);
   const auto convolve = [&](auto access, int64_t column, float* to) HWY_ATTR {
-    const WindowSums next = sums_at(column + kLanes);
+    const WindowSums next = column + kLanes < stop ? sums_at(column + kLanes) : sums;
     const Vec left = neighbours.with_before(sums.left, before);
     const Vec right = neighbours.with_behind(sums.right, next.right);
     const Vec inner = hn::Add(hn::IfThenZeroElse(borders.left(column), left), sums.middle);
@@ -262,11 +266,54 @@ HWY_INLINE void convolve_every_other(const Map& map, const Filter& filter, const
   }
 }
 
-/// Stride 2: outputs [begin, end) in one piece from `to` on.
+#if HWY_TARGET != HWY_SCALAR
+
+/// One image, stride 2, rows of outputs that fit a vector: those from `oh` on in which outputs up to
+/// `end` lie. Of three rows of inputs, one is that of the output above. May write a vector too much.
+template <Activation kActivation>
+HWY_INLINE void convolve_narrow(const Map& map, const Filter& filter, const float* x, int64_t oh,
+                                int64_t end, float* to) {
+  const F32 d;
+  const Vec* taps = filter.taps;
+  const Neighbours neighbours;
+  const auto inside = hn::FirstN(d, static_cast<size_t>(map.width / 2));  // of the right taps
+  const auto row = [&](int64_t h) HWY_ATTR {
+    const Vec low = hn::LoadU(d, x + h * map.row), high = hn::LoadU(d, x + h * map.row + kLanes);
+    const Vec odd = hn::ConcatOdd(d, high, low);
+    return WindowSums{odd, hn::ConcatEven(d, high, low), odd};
+  };
+  WindowSums above = row(2 * oh - 1);
+  for (; oh * map.out_width < end; ++oh, to += map.out_width) {
+    const WindowSums at = row(2 * oh), below = row(2 * oh + 1);
+    const WindowSums rows[] = {above, at, below};
+    WindowSums sums{hn::Zero(d), filter.bias, hn::Zero(d)};
+#pragma GCC unroll 3
+    for (int dy = 0; dy < 3; ++dy) {
+      sums.left = hn::MulAdd(rows[dy].left, taps[3 * dy], sums.left);
+      sums.middle = hn::MulAdd(rows[dy].middle, taps[3 * dy + 1], sums.middle);
+      sums.right = hn::MulAdd(rows[dy].right, taps[3 * dy + 2], sums.right);
+    }
+    const Vec left = neighbours.with_before(neighbours.to_right(sums.left), hn::Zero(d));
+    const Vec inner = hn::Add(left, sums.middle);
+    const Vec sum = hn::Add(inner, hn::IfThenElseZero(inside, sums.right));
+    hn::StoreU(activate<kActivation>(sum), d, to);
+    above = below;
+  }
+}
+
+#endif
+
+/// Stride 2: outputs [begin, end) in one piece from `to` on. May write less than a vector in front
+/// of it.
 template <Activation kActivation>
 HWY_INLINE void convolve_halved(const Map& map, const Filter& filter, const float* x, int64_t begin,
                                 int64_t end, float* to) {
   int64_t oh = begin / map.out_width, w = begin - oh * map.out_width;
+#if HWY_TARGET != HWY_SCALAR
+  if (map.pixel == 1 && map.out_width <= kLanes) {
+    return convolve_narrow<kActivation>(map, filter, x, oh, end, to - w);
+  }
+#endif
   for (int64_t done = begin; done < end; ++oh, w = 0) {
     const int64_t count = std::min(end - done, map.out_width - w);
     convolve_every_other<kActivation>(map, filter, x + 2 * oh * map.row, w, w + count,
@@ -291,9 +338,10 @@ class PlanesKernel {
         filters_(layer),
         borders_(layer.shape.out_width() * layer.shape.batch, layer.shape.batch, begin_, end_,
                  reinterpret_cast<uint8_t*>(scratch)),
-        together_(scratch + border_floats(end_ - begin_)) {}
+        together_(scratch + border_floats(end_ - begin_) + kLanes) {}
   static int64_t scratch_size(const Conv2dShape& s, int64_t columns) {
-    return border_floats(columns) + (s.stride == 1 ? 0 : kChannels * pieces_size(s.batch, columns));
+    return border_floats(columns) +
+           (s.stride == 1 ? 0 : kLanes + kChannels * pieces_size(s.batch, columns));
   }
 
   /// Channels [c, stop), at most kChannels; the first one's column 0 is at x, the others' planes
