@@ -8,7 +8,9 @@
 #include "bench/support.h"
 #include "engine/base/random.h"
 #include "engine/inference/plan.h"
+#include "engine/nn/network.h"
 #include "models/fold.h"
+#include "models/mobilenet_v2.h"
 #include "models/summary.h"
 #include "pruning/masks.h"
 
@@ -25,13 +27,13 @@ struct Network {
 /// A network whose logits depend on its input at any sparsity: all weights of one scale, so that
 /// magnitude pruning empties no layer, and batch norm set to what it sees.
 Network pruned_network(double sparsity) {
-  MobileNetV2 model(Architecture::mobilenet_v2(1.0, 64, 10), 1);
+  nn::Network model(mobilenet_v2(1.0, 64, 10), 1);
   Rng rng(2);
   for (PrunableWeight& weight : prunable_weights(model)) {
     for (float& w : weight.variable.value().values()) w = rng.normal();
   }
   apply_masks(make_masks(model, Method::magnitude, sparsity), model);
-  for (const auto& unit : model.units()) unit->norm.state.momentum = 1.0f;
+  for (const auto& norm : model.norms()) norm->state.momentum = 1.0f;
   const NoGrad no_grad;
   model.forward(Variable(random_tensor({16, 64, 64, 3}, 3)), rng);
   return {fold_batch_norm(model), summarize(model)};

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "models/architecture.h"
+#include "engine/graph/graph.h"
+#include "models/mobilenet_v2.h"
 
 namespace edgeprune::bench {
 
@@ -18,18 +19,20 @@ struct LayerShape {
 
 /// In the order of their first layers, the head (a 1x1 convolution of a 1x1 map) last.
 inline std::vector<LayerShape> mobilenet_v2_shapes() {
-  const Architecture architecture = Architecture::mobilenet_v2(1.0, 64, 10);
+  const Graph graph = mobilenet_v2(1.0, 64, 10);
+  const std::vector<MapShape> maps = infer_shapes(graph);
   std::vector<LayerShape> shapes;
-  for (const ConvSpec& spec : unroll(architecture)) {
+  for (size_t i = 1; i < graph.nodes.size(); ++i) {
+    const auto shape = conv2d_shape(graph.nodes[i].kind, maps[graph.nodes[i].inputs[0]]);
+    if (!shape) continue;
     const auto known = std::find_if(shapes.begin(), shapes.end(),
-                                    [&](const auto& entry) { return entry.shape == spec.shape; });
+                                    [&](const auto& entry) { return entry.shape == *shape; });
     if (known == shapes.end()) {
-      shapes.push_back({spec.shape, 1});
+      shapes.push_back({*shape, 1});
     } else {
       ++known->layers;
     }
   }
-  shapes.push_back({{.in_channels = architecture.last, .out_channels = architecture.classes}, 1});
   return shapes;
 }
 

@@ -13,6 +13,7 @@
 #include "engine/base/parallel.h"
 #include "engine/base/profiler.h"
 #include "engine/base/random.h"
+#include "engine/nn/network.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/optim/optimizer.h"
 #include "models/mobilenet_v2.h"
@@ -25,7 +26,7 @@ constexpr float kLearningRate = 1e-6f;
 
 struct Training {
   explicit Training(int64_t batch)
-      : model(Architecture::mobilenet_v2(1.0, 64, 10), 1),
+      : model(mobilenet_v2(1.0, 64, 10), 1),
         adam(model.parameters()),
         images(random_tensor({batch, 64, 64, 3}, 2)) {
     Rng rng(3);
@@ -48,7 +49,7 @@ struct Training {
     adam.step(kLearningRate);
   }
 
-  MobileNetV2 model;
+  nn::Network model;
   optim::Adam adam;
   Tensor images;
   std::vector<int> labels;

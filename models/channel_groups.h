@@ -1,10 +1,10 @@
 #pragma once
-// Which channels of a MobileNetV2 are one and the same: they get narrower together or not at all.
+// Which channels of a network are one and the same: they get narrower together or not at all.
 
 #include <string>
 #include <vector>
 
-#include "models/architecture.h"
+#include "engine/graph/graph.h"
 
 namespace edgeprune {
 
@@ -14,27 +14,30 @@ struct ChannelSlice {
   size_t axis;         ///< 0: what writes the channel (filter, batch norm); 1: what reads it
 };
 
-/// Channels that several layers share. Either an expansion: a block's expanded channels, that is
+/// Channels that several layers share: a convolution or a linear layer makes new ones; a depthwise
+/// convolution, batch norm, activations and pools pass them on; sums and products make their inputs'
+/// channels one. Either inner ones, which one block makes and reads (an inverted residual's expansion:
 /// the expanding convolution's filters, the depthwise ones, the batch norm behind each, and the
-/// projection's input. Or a stream: what one layer puts out, every block of the same resolution
-/// adds to, and the layers behind them read. A block that does not expand has its depthwise filters
-/// in the stream that it reads.
+/// projection's input); or a stream: what one layer puts out, every block of the same resolution adds
+/// to, and the layers behind them read.
 struct ChannelGroup {
-  std::string name;  ///< "features.2 expansion", "features.2-3 stream"
+  /// "features.2 expansion" (inner ones with a depthwise convolution), "layer1.0.conv1 channels" (other
+  /// inner ones), "features.2-3 stream".
+  std::string name;
   int64_t channels = 0;
   std::vector<ChannelSlice> slices;
 };
 
-/// In the order in which the network makes the channels. Every convolution's output belongs to
-/// exactly one group; the images' colours and the classes belong to none.
-std::vector<ChannelGroup> channel_groups(const Architecture& architecture);
+/// In the order in which the network makes the channels. Every convolution's output belongs to at most
+/// one group; the images' colours and the classes, and what is added to them, belong to none.
+std::vector<ChannelGroup> channel_groups(const Graph& graph);
 
-/// The network before any channels were removed: the paper's of the same width, input size and
-/// classes; or the network as it is, if its blocks are others or wider than those.
-Architecture unpruned(const Architecture& architecture);
+/// The network before any channels were removed: the one of the same name, width, input size and
+/// classes as it is built; or the network as it is, if it has other groups, or wider ones, than that.
+Graph unpruned(const Graph& graph);
 
 /// The same network with `channels[i]` channels in group i. Throws std::invalid_argument unless
 /// there is a positive count for every group.
-Architecture with_channels(Architecture architecture, const std::vector<int64_t>& channels);
+Graph with_channels(Graph graph, const std::vector<int64_t>& channels);
 
 }  // namespace edgeprune

@@ -7,6 +7,9 @@
 #include "engine/base/json.h"
 #include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
+#include "models/blocks.h"
+#include "models/mobilenet_v2.h"
+#include "models/networks.h"
 #include "models/recognise.h"
 #include "models/sparse_storage.h"
 #include "models/summary.h"
@@ -28,12 +31,23 @@ const std::string& metadata_at(const Archive& archive, const std::string& path, 
   return found->second;
 }
 
-Architecture parse_metadata(const Archive& archive, const std::string& path, ModelInfo& info) {
+/// What images a network may have here: squares of three colours, of a size that options allow.
+void require_images(const Graph& graph) {
+  const auto& images = std::get<kind::Input>(graph.nodes.front().kind);
+  require(images.channels == 3 && images.height == images.width, "metadata",
+          "expected square images of 3 channels, got {} of {}x{}", images.channels, images.height,
+          images.width);
+  require_sensible("metadata", graph.width, graph.input_size(), graph.classes());
+}
+
+Graph parse_metadata(const Archive& archive, const std::string& path, ModelInfo& info) {
   const auto parsed = [&](const char* key) {
     return parse_json(metadata_at(archive, path, key),
                       fmt::format("{}: damaged metadata '{}'", path, key));
   };
-  const auto architecture = parsed("architecture").get<Architecture>();
+  const bool old = !archive.metadata.contains("graph") && archive.metadata.contains("architecture");
+  const Graph graph = old ? mobilenet_v2_of(parsed("architecture")) : parsed("graph").get<Graph>();
+  require_images(graph);
   const auto normalisation = parsed("normalisation");
   normalisation.at("mean").get_to(info.mean);
   normalisation.at("std").get_to(info.std);
@@ -47,20 +61,17 @@ Architecture parse_metadata(const Archive& archive, const std::string& path, Mod
   info.history = parsed("history").get<std::vector<nlohmann::json::object_t>>();
   info.pruned_by(), info.is_pruned();  // throw on steps that are none
   const auto classes = static_cast<int64_t>(info.classes.size());
-  require(classes == architecture.classes, "metadata", "{} class names for {} classes", classes,
-          architecture.classes);
-  return architecture;
+  require(classes == graph.classes(), "metadata", "{} class names for {} classes", classes,
+          graph.classes());
+  return graph;
 }
 
 /// Damaged metadata may describe a network of terabytes: refuses one far larger than the file
 /// before memory is asked for. (What is missing otherwise is for load_state_dict() to list.)
-void require_plausible(const Architecture& architecture, const Archive& archive) {
-  constexpr int64_t kNormParameters = 4;  // of a channel
-  constexpr int64_t kMostMissing = 4;     // times as many as there are
-  int64_t expected = architecture.classes * (architecture.last + 1), present = 0;
-  for (const ConvSpec& spec : unroll(architecture)) {
-    expected += spec.shape.weight_count() + kNormParameters * spec.shape.out_channels;
-  }
+void require_plausible(const Graph& graph, const Archive& archive) {
+  constexpr int64_t kMostMissing = 4;  // times as many as there are
+  const int64_t expected = count_values(graph);
+  int64_t present = 0;
   for (const auto& [name, array] : archive.arrays) {
     present += static_cast<int64_t>(array.bytes.size() / sizeof(float));
   }
@@ -68,25 +79,24 @@ void require_plausible(const Architecture& architecture, const Archive& archive)
           "it describes {} weights, the file has {} values", expected, present);
 }
 
-/// The architecture of a file without metadata. One that is no MobileNetV2 at all is compared with
-/// the paper's.
-Architecture from_shapes(const Archive& archive, int64_t input_size) {
+/// The graph of a file without metadata. One that is of no network at all is compared with the paper's.
+Graph from_shapes(const Archive& archive, int64_t input_size, const std::string& network) {
   try {
-    const Architecture found = recognise(archive.arrays, input_size);
-    validate(found);
+    Graph found = recognise(archive.arrays, input_size, network);
     require_plausible(found, archive);
     return found;
   } catch (const std::invalid_argument&) {
-    return Architecture::mobilenet_v2(1.0, input_size);
+    return build_network(
+        {.name = network.empty() ? kDefaultNetwork : network, .input_size = input_size});
   }
 }
 
 /// Zeros of the prunable weights. A head of nothing else was not pruned but is new: some begin so.
-int64_t count_zeros(const MobileNetV2& model) {
+int64_t count_zeros(const nn::Network& model) {
   int64_t zeros = 0;
   for (const LayerSummary& layer : summarize(model).layers) {
     const int64_t own = layer.parameters - layer.nonzeros;
-    if (layer.name != kHeadName || layer.nonzeros > 0) zeros += own;
+    if (layer.name != model.head().name || layer.nonzeros > 0) zeros += own;
   }
   return zeros;
 }
@@ -94,20 +104,18 @@ int64_t count_zeros(const MobileNetV2& model) {
 /// The history of what others wrote, and what was assumed.
 void describe_foreign(const std::string& path, bool masked, const Wanted& wanted,
                       Checkpoint& checkpoint) {
-  const Architecture& a = checkpoint.model->architecture();
+  const Graph& graph = checkpoint.model->graph();
   checkpoint.notes.push_back(fmt::format(
-      "{}: no checkpoint of edgeprune's, read as edgeprune import would: MobileNetV2 of width "
-      "{:g}, "
-      "{}x{} images{}{}, normalised as ImageNet",
-      path, a.width, a.input_size, a.input_size,
+      "{0}: no checkpoint of edgeprune's, read as edgeprune import would: {1} of width {2:g}, "
+      "{3}x{3} images{4}{5}, normalised as ImageNet",
+      path, graph.network, graph.width, graph.input_size(),
       wanted.input_size == 0 ? " (else give --input-size)" : "",
-      wanted.classes == 0 ? fmt::format(", {} classes without names", a.classes) : ""));
-  const auto whole = Architecture::mobilenet_v2(a.width, a.input_size, a.classes);
-  if (nlohmann::json(a) != nlohmann::json(whole)) {
+      wanted.classes == 0 ? fmt::format(", {} classes without names", graph.classes()) : ""));
+  if (nlohmann::json(graph) != nlohmann::json(build_network(spec_of(graph)))) {
     checkpoint.notes.push_back(fmt::format(
         "{}: its channels are those of no width multiplier: taken as of width {:g} with "
         "some removed",
-        path, a.width));
+        path, graph.width));
   }
   nlohmann::json step = {{"step", "import"}, {"sha256", checkpoint.sha256}};
   const int64_t zeros = count_zeros(*checkpoint.model);
@@ -124,15 +132,14 @@ void describe_foreign(const std::string& path, bool masked, const Wanted& wanted
 }
 
 /// Gives the arrays a head for so many classes.
-void fit_head(std::map<std::string, Array>& arrays, const Architecture& architecture,
-              const std::string& path, const Wanted& wanted, Checkpoint& checkpoint) {
-  const std::string weight = std::string(kHeadName) + ".weight",
-                    bias = std::string(kHeadName) + ".bias";
+void fit_head(std::map<std::string, Array>& arrays, const Graph& graph, const std::string& path,
+              const Wanted& wanted, Checkpoint& checkpoint) {
+  const std::string &head = graph.head(), weight = head + ".weight", bias = head + ".bias";
   const auto found = arrays.find(weight);
   if (found != arrays.end() && found->second.shape.rank() > 0 &&
       found->second.shape[0] == wanted.classes) {
     checkpoint.notes.push_back(
-        fmt::format("{}: {} taken over ({} classes)", path, kHeadName, wanted.classes));
+        fmt::format("{}: {} taken over ({} classes)", path, head, wanted.classes));
     return;
   }
   const std::string before =
@@ -142,18 +149,34 @@ void fit_head(std::map<std::string, Array>& arrays, const Architecture& architec
                         found->second.shape.rank() == 0 ? 0 : found->second.shape[0]);
   checkpoint.notes.push_back(
       fmt::format("{}: {} is {} in the file: replaced by a new one for {} classes (seed {})", path,
-                  kHeadName, before, wanted.classes, wanted.seed));
-  const auto own = MobileNetV2(architecture, wanted.seed).state_dict();
+                  head, before, wanted.classes, wanted.seed));
+  const auto own = nn::Network(graph, wanted.seed).state_dict();
   arrays[weight] = own.at(weight);
   arrays[bias] = own.at(bias);
   checkpoint.info.classes = placeholder_names(wanted.classes);
 }
 
-Archive to_archive(const MobileNetV2& model, const ModelInfo& info, Storage storage) {
+/// The graph that the file has, changed to what is wanted.
+Graph fit_graph(Graph graph, const Wanted& wanted) {
+  require(wanted.network.empty() || wanted.network == graph.network, "network",
+          "it is of a {}, expected {}", printable(graph.network), wanted.network);
+  if (wanted.input_size != 0) graph.set_input_size(wanted.input_size);
+  if (wanted.classes > 0) graph.set_classes(wanted.classes);
+  if (wanted.width != 0) {
+    NetworkSpec spec = spec_of(graph);
+    spec.width = wanted.width;
+    graph = build_network(spec);
+  }
+  infer_shapes(graph);
+  require_images(graph);
+  return graph;
+}
+
+Archive to_archive(const nn::Network& model, const ModelInfo& info, Storage storage) {
   Archive archive{model.state_dict(), {}};
   archive.metadata = {
       {"format", kFormat},
-      {"architecture", nlohmann::json(model.architecture()).dump()},
+      {"graph", nlohmann::json(model.graph()).dump()},
       {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
       {"resize", nlohmann::json(to_string(info.resize)).dump()},
       {"classes", nlohmann::json(info.classes).dump()},
@@ -175,12 +198,12 @@ std::string ModelInfo::pruned_by() const {
   return method;
 }
 
-void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info,
+void save_checkpoint(const std::string& path, const nn::Network& model, const ModelInfo& info,
                      Storage storage) {
   write_safetensors(path, to_archive(model, info, storage));
 }
 
-int64_t checkpoint_bytes(const MobileNetV2& model, const ModelInfo& info, Storage storage) {
+int64_t checkpoint_bytes(const nn::Network& model, const ModelInfo& info, Storage storage) {
   return safetensors_bytes(to_archive(model, info, storage));
 }
 
@@ -223,23 +246,17 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
   checkpoint.sha256 = sha256;
   try {
     const int64_t size = wanted.input_size != 0 ? wanted.input_size : kDefaultInputSize;
-    Architecture architecture =
-        own ? parse_metadata(file.archive, path, checkpoint.info) : from_shapes(file.archive, size);
-    if (!own) checkpoint.info.classes = placeholder_names(architecture.classes);
-    if (wanted.input_size != 0) architecture.input_size = wanted.input_size;
-    if (wanted.classes > 0) architecture.classes = wanted.classes;
-    if (wanted.width != 0) {
-      architecture =
-          Architecture::mobilenet_v2(wanted.width, architecture.input_size, architecture.classes);
-    }
-    validate(architecture);
+    const Graph found = own ? parse_metadata(file.archive, path, checkpoint.info)
+                            : from_shapes(file.archive, size, wanted.network);
+    if (!own) checkpoint.info.classes = placeholder_names(found.classes());
+    const Graph graph = fit_graph(found, wanted);
     try {
-      if (own || wanted.width != 0) require_plausible(architecture, file.archive);
-      if (wanted.classes > 0) fit_head(arrays, architecture, path, wanted, checkpoint);
-      checkpoint.model = std::make_unique<MobileNetV2>(architecture);
+      if (own || wanted.width != 0) require_plausible(graph, file.archive);
+      if (wanted.classes > 0) fit_head(arrays, graph, path, wanted, checkpoint);
+      checkpoint.model = std::make_unique<nn::Network>(graph);
       checkpoint.model->load_state_dict(arrays);
     } catch (const std::invalid_argument& error) {
-      throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, architecture)));
+      throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, graph)));
     }
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));

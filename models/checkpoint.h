@@ -1,8 +1,9 @@
 #pragma once
 // Native checkpoints: safetensors with torchvision's keys, readable by two lines of Python, and
 // what the model is and how it came to be in the metadata:
-//   format = "edgeprune/1", architecture, normalisation, resize, classes, history (JSON each; files
-//   of before version 0.2 have no resize and mean Resize::plain, which is what they were trained with).
+//   format = "edgeprune/1", graph, normalisation, resize, classes, history (JSON each; files of before
+//   version 0.2 have no resize and mean Resize::plain, which is what they were trained with, and
+//   instead of the graph an architecture, MobileNetV2's table of blocks).
 
 #include <array>
 #include <memory>
@@ -10,7 +11,7 @@
 #include <vector>
 
 #include "engine/base/json.h"
-#include "models/mobilenet_v2.h"
+#include "engine/nn/network.h"
 #include "models/resize.h"
 #include "models/weights_file.h"
 
@@ -38,7 +39,7 @@ struct ModelInfo {
 std::vector<std::string> placeholder_names(int64_t classes);
 
 struct Checkpoint {
-  std::unique_ptr<MobileNetV2> model;
+  std::unique_ptr<nn::Network> model;
   ModelInfo info;
   std::string sha256;                   ///< of the file
   std::vector<std::string> notes = {};  ///< what people should know about how it was read
@@ -58,13 +59,14 @@ inline Storage parse_storage(const std::string& name) {
 }
 
 /// Written atomically. Throws FileError.
-void save_checkpoint(const std::string& path, const MobileNetV2& model, const ModelInfo& info,
+void save_checkpoint(const std::string& path, const nn::Network& model, const ModelInfo& info,
                      Storage storage = Storage::dense);
 /// The size of that file.
-int64_t checkpoint_bytes(const MobileNetV2& model, const ModelInfo& info, Storage storage);
+int64_t checkpoint_bytes(const nn::Network& model, const ModelInfo& info, Storage storage);
 
 /// What to make of a file; what is 0 is as the file has it.
 struct Wanted {
+  std::string network = "";  ///< a file of another one is refused
   double width = 0;
   int64_t input_size = 0;
   /// Another number than the file's replaces the head, by one drawn from `seed`, and the names.
@@ -73,12 +75,11 @@ struct Wanted {
 };
 
 /// Reads checkpoints of ours, both kinds, bit for bit (but for subnormal values: read_weights()),
-/// and what others wrote: any safetensors or PyTorch checkpoint of a MobileNetV2 with torchvision's
-/// names. Those get the architecture from their shapes (recognise()), 64x64 images unless another
-/// size is wanted, ImageNet's normalisation, placeholder names, and a history that begins with
+/// and what others wrote: any safetensors or PyTorch checkpoint of a network of models/networks.h with
+/// torchvision's names. Those get the graph from their shapes (recognise()), 64x64 images unless
+/// another size is wanted, ImageNet's normalisation, placeholder names, and a history that begins with
 /// their import; zeros, if there are more than chance would leave, are to stay. Throws FileError
-/// (missing, truncated, damaged; tensors that do not fit the architecture: the first three, and a
-/// guess).
+/// (missing, truncated, damaged; tensors that do not fit the graph: the first three, and a guess).
 Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted = {});
 
 /// The two halves of load_checkpoint(), for those who must know what a file is before they can say

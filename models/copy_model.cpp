@@ -2,10 +2,9 @@
 
 namespace edgeprune {
 
-std::unique_ptr<MobileNetV2> copy_of(const MobileNetV2& model) {
-  auto copy = std::make_unique<MobileNetV2>(model.architecture());
+std::unique_ptr<nn::Network> copy_of(const nn::Network& model) {
+  auto copy = std::make_unique<nn::Network>(model.graph());
   copy->load_state_dict(model.state_dict());
-  copy->dropout_rate = model.dropout_rate;
   copy->train(model.training());
   return copy;
 }

@@ -2,11 +2,11 @@
 
 #include <memory>
 
-#include "models/mobilenet_v2.h"
+#include "engine/nn/network.h"
 
 namespace edgeprune {
 
 /// The same network with weights, statistics and mode of its own.
-std::unique_ptr<MobileNetV2> copy_of(const MobileNetV2& model);
+std::unique_ptr<nn::Network> copy_of(const nn::Network& model);
 
 }  // namespace edgeprune

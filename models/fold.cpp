@@ -1,60 +1,157 @@
 #include "models/fold.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "engine/base/check.h"
 
 namespace edgeprune {
 namespace {
 
-inference::Layer fold(const MobileNetV2::Unit& unit) {
-  inference::Layer layer;
-  layer.name = unit.spec.conv;
-  layer.shape = unit.spec.shape;
-  layer.activation = unit.spec.activation;
-  layer.weight = unit.conv.weight.value().clone();
-  layer.bias = Tensor({layer.shape.out_channels});
-  const auto& norm = unit.norm;
-  const int64_t per_channel = layer.weight.count() / layer.shape.out_channels;
-  for (int64_t o = 0; o < layer.shape.out_channels; ++o) {
-    const double scale = norm.weight.value().data()[o] /
-                         std::sqrt(double(norm.state.running_var.data()[o]) + norm.state.eps);
-    for (int64_t i = 0; i < per_channel; ++i) {
-      float& w = layer.weight.data()[o * per_channel + i];
-      w = static_cast<float>(w * scale);
+using inference::Layer;
+
+/// Puts one layer after the other. A node that becomes part of a layer before it has that layer's
+/// output.
+class Folding {
+ public:
+  explicit Folding(const nn::Network& model)
+      : model_(model), nodes_(model.graph().nodes), readers_(readers_of(model.graph())) {}
+
+  inference::Graph run() {
+    layer_of_.assign(nodes_.size(), kImages);
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      layer_of_[i] =
+          std::visit(overloaded{
+                         [&](const kind::Input&) { return kImages; },
+                         [&](const kind::Convolution&) { return convolution(i); },
+                         [&](const kind::Depthwise&) { return convolution(i); },
+                         [&](const kind::BatchNorm&) { return fold_norm(i); },
+                         [&](const kind::Activate& k) { return fuse_activation(i, k.activation); },
+                         [&](const kind::Add&) { return fuse_sum(i); },
+                         [&](const kind::Multiply&) { return refuse(i); },
+                         [&](const kind::MaxPool&) { return refuse(i); },
+                         [&](const kind::GlobalAveragePool&) { return pool(i); },
+                         [&](const kind::Dropout&) { return layer_of_[nodes_[i].inputs[0]]; },
+                         [&](const kind::Linear&) { return linear(i); },
+                     },
+                     nodes_[i].kind);
     }
-    layer.bias.data()[o] =
-        static_cast<float>(norm.bias.value().data()[o] - norm.state.running_mean.data()[o] * scale);
+    return std::move(graph_);
   }
-  return layer;
-}
+
+ private:
+  static constexpr int kImages = -1;
+
+  template <typename Module>
+  static const nn::Placed<Module>& find(const nn::Network::Layers<Module>& layers, size_t node) {
+    return **std::find_if(layers.begin(), layers.end(),
+                          [&](const auto& layer) { return layer->node == node; });
+  }
+
+  int append(size_t node, Layer layer) {
+    layer.input = layer_of_[nodes_[node].inputs[0]];
+    graph_.layers.push_back(std::move(layer));
+    return static_cast<int>(graph_.layers.size()) - 1;
+  }
+
+  int refuse(size_t node) const {
+    require(false, "fold", "node '{}' ({}): expected behind a convolution that nothing else reads",
+            nodes_[node].name, name_of(nodes_[node].kind));
+    return kImages;
+  }
+
+  /// The layer that puts out what `node` does, if it is a convolution that has no activation yet and
+  /// nobody but one node reads it: then that one can become part of it.
+  Layer* open_layer(size_t node) {
+    if (layer_of_[node] == kImages || readers_[node].size() != 1) return nullptr;
+    Layer& layer = graph_.layers[static_cast<size_t>(layer_of_[node])];
+    const bool open =
+        layer.kind == Layer::Kind::convolution && layer.activation == Activation::none;
+    return open ? &layer : nullptr;
+  }
+
+  int convolution(size_t i) {
+    const auto& conv = find<nn::Conv2d>(model_.convolutions(), i);
+    return append(i, {.name = conv.name,
+                      .shape = conv.shape,
+                      .weight = conv.weight.value().clone(),
+                      .bias = Tensor({conv.shape.out_channels}, 0.0f)});
+  }
+
+  int fold_norm(size_t i) {
+    const size_t input = nodes_[i].inputs[0];
+    Layer* const layer = open_layer(input);
+    if (layer == nullptr || layer->residual >= 0) return refuse(i);
+    const auto& norm = find<nn::BatchNorm2d>(model_.norms(), i);
+    const int64_t channels = layer->shape.out_channels,
+                  per_channel = layer->weight.count() / channels;
+    for (int64_t o = 0; o < channels; ++o) {
+      const double scale = norm.weight.value().data()[o] /
+                           std::sqrt(double(norm.state.running_var.data()[o]) + norm.state.eps);
+      for (int64_t k = 0; k < per_channel; ++k) {
+        float& w = layer->weight.data()[o * per_channel + k];
+        w = static_cast<float>(w * scale);
+      }
+      const double mean = double(norm.state.running_mean.data()[o]) - layer->bias.data()[o];
+      layer->bias.data()[o] = static_cast<float>(norm.bias.value().data()[o] - mean * scale);
+    }
+    return layer_of_[input];
+  }
+
+  int fuse_activation(size_t i, Activation activation) {
+    const size_t input = nodes_[i].inputs[0];
+    Layer* const layer = open_layer(input);
+    if (layer == nullptr) return refuse(i);
+    layer->activation = activation;
+    return layer_of_[input];
+  }
+
+  /// The later one of two convolutions adds the other's output.
+  int fuse_sum(size_t i) {
+    const auto [low, high] =
+        std::minmax({nodes_[i].inputs[0], nodes_[i].inputs[1]},
+                    [&](size_t a, size_t b) { return layer_of_[a] < layer_of_[b]; });
+    Layer* const layer = open_layer(high);
+    const bool fits = layer != nullptr && layer->residual < 0 && layer->shape.groups == 1 &&
+                      layer_of_[low] != kImages && layer_of_[low] != layer_of_[high];
+    if (!fits) return refuse(i);
+    layer->residual = layer_of_[low];
+    return layer_of_[high];
+  }
+
+  int pool(size_t i) {
+    const auto& [channels, height, width] = model_.shapes()[nodes_[i].inputs[0]];
+    return append(i, {.kind = Layer::Kind::global_average_pool,
+                      .name = nodes_[i].name,
+                      .shape = {.in_height = height,
+                                .in_width = width,
+                                .in_channels = channels,
+                                .out_channels = channels},
+                      .weight = {},
+                      .bias = {}});
+  }
+
+  int linear(size_t i) {
+    const auto& linear = find<nn::Linear>(model_.linears(), i);
+    const Conv2dShape& shape = linear.shape;
+    return append(i, {.name = linear.name,
+                      .shape = shape,
+                      .weight = linear.weight.value().clone().reshape(
+                          {shape.out_channels, shape.in_channels, 1, 1}),
+                      .bias = linear.bias.value().clone()});
+  }
+
+  const nn::Network& model_;
+  const std::vector<Node>& nodes_;
+  const std::vector<std::vector<size_t>> readers_;
+  std::vector<int> layer_of_;  ///< by node
+  inference::Graph graph_;
+};
 
 }  // namespace
 
-inference::Graph fold_batch_norm(const MobileNetV2& model) {
-  inference::Graph graph;
-  int block_input = -1;
-  for (const auto& unit : model.units()) {
-    const int index = static_cast<int>(graph.layers.size());
-    if (unit->spec.opens_block) block_input = index - 1;
-    inference::Layer layer = fold(*unit);
-    if (unit->spec.adds_residual) layer.residual = block_input;
-    graph.layers.push_back(std::move(layer));
-  }
-  const Conv2dShape& last = model.units().back()->spec.shape;
-  graph.layers.push_back({.kind = inference::Layer::Kind::global_average_pool,
-                          .name = "pool",
-                          .shape = {.in_height = last.out_height(),
-                                    .in_width = last.out_width(),
-                                    .in_channels = last.out_channels,
-                                    .out_channels = last.out_channels},
-                          .weight = {},
-                          .bias = {}});
-  const auto& head = model.head();
-  const Shape& shape = head.weight.shape();
-  graph.layers.push_back({.name = kHeadName,
-                          .shape = {.in_channels = shape[1], .out_channels = shape[0]},
-                          .weight = head.weight.value().clone().reshape({shape[0], shape[1], 1, 1}),
-                          .bias = head.bias.value().clone()});
-  return graph;
+inference::Graph fold_batch_norm(const nn::Network& model) {
+  return Folding(model).run();
 }
 
 }  // namespace edgeprune

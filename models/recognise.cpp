@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include "engine/base/printable.h"
+#include "models/networks.h"
 
 namespace edgeprune {
 namespace {
 
 using Arrays = std::map<std::string, Array>;
+using Counts = std::vector<int64_t>;
 
 /// The first dimension of the tensor: its output channels. None if there is no such tensor.
 std::optional<int64_t> outputs(const Arrays& arrays, const std::string& name) {
@@ -19,35 +22,86 @@ std::optional<int64_t> outputs(const Arrays& arrays, const std::string& name) {
   return found->second.shape[0];
 }
 
-bool same_channels(const Architecture& a, const Architecture& b) {
-  return a.stem == b.stem && a.last == b.last &&
-         std::equal(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end(),
-                    [](const BlockSpec& x, const BlockSpec& y) {
-                      return x.hidden == y.hidden && x.out == y.out && x.expand == y.expand;
-                    });
+/// Where a node says how many channels it puts out; null if that follows from its input.
+int64_t* own_channels(Kind& kind) {
+  if (auto* convolution = std::get_if<kind::Convolution>(&kind)) return &convolution->out_channels;
+  if (auto* linear = std::get_if<kind::Linear>(&kind)) return &linear->out_features;
+  return nullptr;
 }
 
-bool fits_within(const Architecture& a, const Architecture& whole) {
-  return a.stem <= whole.stem && a.last <= whole.last &&
-         std::equal(a.blocks.begin(), a.blocks.end(), whole.blocks.begin(), whole.blocks.end(),
-                    [](const BlockSpec& x, const BlockSpec& y) {
-                      return x.hidden <= y.hidden && x.out <= y.out;
-                    });
+/// Output channels of all convolutions and linear layers but the head, whose are the classes.
+Counts counts_of(Graph graph) {
+  Counts counts;
+  for (size_t i = 0; i + 1 < graph.nodes.size(); ++i) {
+    if (const int64_t* own = own_channels(graph.nodes[i].kind)) counts.push_back(*own);
+  }
+  return counts;
 }
 
-/// The roundest width whose network passes. Widths that differ by less than a channel's multiple of
-/// 8 are the same network.
-template <typename Test>
-std::optional<Architecture> of_width(const Architecture& found, const Test& test) {
+/// The graph with the output channels that the tensors have, as far as they are there.
+Graph with_counts_of(Graph graph, const Arrays& arrays) {
+  for (Node& node : graph.nodes) {
+    int64_t* const own = own_channels(node.kind);
+    if (own != nullptr) *own = outputs(arrays, node.name).value_or(*own);
+  }
+  return graph;
+}
+
+struct Width {
+  double width;
+  Counts counts;
+};
+
+/// The channels of a network at every width that is at all round, the roundest first. Widths that
+/// differ by less than a channel's multiple of 8 are the same network.
+const std::vector<Width>& widths_of(const std::string& network) {
+  static std::mutex mutex;
+  static std::map<std::string, std::vector<Width>> known;  // building them takes milliseconds
+  const std::scoped_lock lock(mutex);
+  std::vector<Width>& widths = known[network];
   constexpr double kWidest = 4;
+  if (!widths.empty()) return widths;
   for (const int parts : {1, 4, 10, 20, 100}) {
     for (int i = 1; i <= kWidest * parts; ++i) {
-      const auto candidate =
-          Architecture::mobilenet_v2(double(i) / parts, found.input_size, found.classes);
-      if (test(candidate)) return candidate;
+      const double width = double(i) / parts;
+      widths.push_back({width, counts_of(build_network({.name = network, .width = width}))});
     }
   }
+  return widths;
+}
+
+/// The roundest width at which the network's channels pass.
+template <typename Test>
+std::optional<double> find_width(const std::string& network, const Test& test) {
+  for (const Width& candidate : widths_of(network)) {
+    if (test(candidate.counts)) return candidate.width;
+  }
   return {};
+}
+
+/// How many of the network's weights are there by name, and how many it has.
+std::pair<size_t, size_t> present(const Arrays& arrays, const std::string& network) {
+  size_t found = 0, all = 0;
+  for (const Node& node : build_network({.name = network}).nodes) {
+    if (!conv2d_shape(node.kind, {})) continue;
+    ++all;
+    found += arrays.contains(node.name + ".weight");
+  }
+  return {found, all};
+}
+
+/// The network most of whose weights are there, and whether most of them are.
+std::pair<std::string, bool> most_alike(const Arrays& arrays) {
+  std::string best = kDefaultNetwork;
+  std::pair<size_t, size_t> most{0, 1};
+  for (const std::string& name : network_names()) {
+    const auto here = present(arrays, name);
+    // By the share of its own: of a larger network, more may be there by chance.
+    if (here.first * most.second <= most.first * here.second) continue;
+    best = name;
+    most = here;
+  }
+  return {best, 2 * most.first > most.second};
 }
 
 /// The names that tell other networks, as their libraries have them.
@@ -64,40 +118,39 @@ constexpr std::pair<const char*, const char*> kTellTales[] = {
 
 }  // namespace
 
-Architecture recognise(const Arrays& arrays, int64_t input_size) {
-  const auto paper = Architecture::mobilenet_v2(1.0, input_size);
-  Architecture found = paper;
-  found.classes = outputs(arrays, kHeadName).value_or(paper.classes);
-  found.stem = outputs(arrays, "features.0.0").value_or(paper.stem);
-  int64_t in = found.stem;
-  for (size_t i = 0; i < found.blocks.size(); ++i) {
-    BlockSpec& block = found.blocks[i];
-    const std::string prefix = fmt::format("features.{}.conv.", i + 1);
-    const int depthwise = block.expand ? 1 : 0;
-    block.hidden = outputs(arrays, fmt::format("{}{}.0", prefix, depthwise)).value_or(block.hidden);
-    block.out = outputs(arrays, fmt::format("{}{}", prefix, depthwise + 1)).value_or(block.out);
-    block.residual = block.residual && block.out == in;
-    in = block.out;
+Graph recognise(const Arrays& arrays, int64_t input_size, const std::string& network) {
+  NetworkSpec spec{.name = network.empty() ? most_alike(arrays).first : network,
+                   .input_size = input_size};
+  const Graph paper = build_network(spec);
+  const int64_t classes = outputs(arrays, paper.head()).value_or(paper.classes());
+  if (classes < 2 || classes >= 1 << 20) return paper;
+  spec.classes = classes;
+  const Counts found = counts_of(with_counts_of(paper, arrays));
+  const auto exact = find_width(spec.name, [&](const Counts& counts) { return counts == found; });
+  if (exact) {  // with its sums: at small widths more blocks have one
+    spec.width = *exact;
+    return build_network(spec);
   }
-  const std::string last = fmt::format("features.{}.0", found.blocks.size() + 1);
-  found.last = outputs(arrays, last).value_or(paper.last);
-  const bool sensible = found.classes >= 2 && found.classes < 1 << 20;
-  if (!sensible) return paper;
-  const auto exact = of_width(found, [&](const auto& a) { return same_channels(found, a); });
-  if (exact) return *exact;  // with its residuals: at small widths more blocks have one
-  const auto whole = of_width(found, [&](const auto& a) { return fits_within(found, a); });
+  const auto whole = find_width(spec.name, [&](const Counts& counts) {
+    return std::equal(found.begin(), found.end(), counts.begin(), counts.end(),
+                      [](int64_t part, int64_t all) { return part <= all; });
+  });
   if (!whole) return paper;
-  found.width = whole->width;
-  return found;
+  spec.width = *whole;
+  return with_counts_of(build_network(spec), arrays);
 }
 
-std::string guess(const Arrays& arrays, const Architecture& architecture) {
-  if (outputs(arrays, "features.0.0") && outputs(arrays, "features.1.conv.1")) {
-    const Architecture found = recognise(arrays, architecture.input_size);
-    if (!outputs(arrays, kHeadName)) {
+std::string guess(const Arrays& arrays, const Graph& graph) {
+  if (const auto [network, alike] = most_alike(arrays); alike) {
+    if (network != graph.network) {
+      return fmt::format(" (another network: it looks like {}, not {})", network,
+                         printable(graph.network));
+    }
+    const Graph found = recognise(arrays, graph.input_size(), network);
+    if (!outputs(arrays, found.head())) {
       return " (no head? edgeprune train --weights and edgeprune import --classes make a new one)";
     }
-    if (same_channels(found, architecture)) return "";
+    if (counts_of(found) == counts_of(graph)) return "";
     return fmt::format(" (width {0:g}? pass --width {0:g})", found.width);
   }
   for (const auto& [name, network] : kTellTales) {

@@ -14,18 +14,16 @@ int64_t count_nonzeros(const Tensor& tensor) {
                        [](float value) { return value != 0.0f && !is_subnormal(value); });
 }
 
-LayerSummary summarize_layer(const std::string& name, const Conv2dShape& shape, bool linear,
-                             const Tensor& weight) {
+template <typename Layer>
+LayerSummary summarize_layer(const nn::Placed<Layer>& placed, const std::string& kind) {
+  const Conv2dShape& shape = placed.shape;
+  const Tensor& weight = placed.weight.value();
   LayerSummary layer;
-  layer.name = name;
-  layer.kind = linear              ? "linear"
-               : shape.depthwise() ? fmt::format("depthwise {0}x{0}", shape.kernel)
-               : shape.pointwise() ? "pointwise"
-                                   : fmt::format("conv {0}x{0}", shape.kernel);
+  layer.name = placed.name;
+  layer.kind = kind;
   layer.weight = weight.shape();
   layer.output =
-      linear ? fmt::format("[{}]", shape.out_channels)
-             : fmt::format("[{},{},{}]", shape.out_channels, shape.out_height(), shape.out_width());
+      fmt::format("[{},{},{}]", shape.out_channels, shape.out_height(), shape.out_width());
   layer.parameters = weight.count();
   layer.nonzeros = count_nonzeros(weight);
   layer.multiply_adds = shape.multiply_adds();
@@ -36,24 +34,32 @@ LayerSummary summarize_layer(const std::string& name, const Conv2dShape& shape, 
 
 }  // namespace
 
-std::vector<PrunableWeight> prunable_weights(const MobileNetV2& model) {
+std::vector<PrunableWeight> prunable_weights(const nn::Network& model) {
   std::vector<PrunableWeight> weights;
-  for (const auto& unit : model.units()) {
-    weights.push_back({unit->spec.conv + ".weight", unit->conv.weight, true});
+  for (const auto& conv : model.convolutions()) {
+    weights.push_back({conv->name + ".weight", conv->weight, true});
   }
-  weights.push_back({std::string(kHeadName) + ".weight", model.head().weight, false});
+  for (const auto& linear : model.linears()) {
+    weights.push_back({linear->name + ".weight", linear->weight, false});
+  }
   return weights;
 }
 
-ModelSummary summarize(const MobileNetV2& model) {
+ModelSummary summarize(const nn::Network& model) {
   ModelSummary summary;
-  for (const auto& unit : model.units()) {
+  const auto& nodes = model.graph().nodes;
+  for (const auto& conv : model.convolutions()) {
+    const bool depthwise = std::holds_alternative<kind::Depthwise>(nodes[conv->node].kind);
+    const char* kind = depthwise ? "depthwise {0}x{0}" : "conv {0}x{0}";
     summary.layers.push_back(
-        summarize_layer(unit->spec.conv, unit->spec.shape, false, unit->conv.weight.value()));
+        summarize_layer(*conv, conv->shape.pointwise() && !depthwise
+                                   ? "pointwise"
+                                   : fmt::format(fmt::runtime(kind), conv->shape.kernel)));
   }
-  const Tensor& head = model.head().weight.value();
-  summary.layers.push_back(summarize_layer(
-      kHeadName, {.in_channels = head.dim(1), .out_channels = head.dim(0)}, true, head));
+  for (const auto& linear : model.linears()) {
+    summary.layers.push_back(summarize_layer(*linear, "linear"));
+    summary.layers.back().output = fmt::format("[{}]", linear->shape.out_channels);
+  }
   for (const LayerSummary& layer : summary.layers) {
     summary.prunable += layer.parameters;
     summary.nonzero_prunable += layer.nonzeros;

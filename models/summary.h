@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "models/mobilenet_v2.h"
+#include "engine/nn/network.h"
 
 namespace edgeprune {
 
@@ -13,10 +13,10 @@ namespace edgeprune {
 struct PrunableWeight {
   std::string name;   ///< "features.1.conv.0.0.weight"
   Variable variable;  ///< a handle on the model's own; [O,I/groups,k,k] or [O,I]
-  bool is_conv;       ///< false for the Linear head, which channel pruning leaves alone
+  bool is_conv;       ///< false for the linear layers, which channel pruning leaves alone
   std::string layer() const { return name.substr(0, name.rfind('.')); }  ///< "features.1.conv.0.0"
 };
-std::vector<PrunableWeight> prunable_weights(const MobileNetV2& model);
+std::vector<PrunableWeight> prunable_weights(const nn::Network& model);
 
 /// One convolution (or the head) at batch 1.
 struct LayerSummary {
@@ -40,6 +40,6 @@ struct ModelSummary {
   double sparsity() const { return 1.0 - double(nonzero_parameters) / double(parameters); }
   double prunable_sparsity() const { return 1.0 - double(nonzero_prunable) / double(prunable); }
 };
-ModelSummary summarize(const MobileNetV2& model);
+ModelSummary summarize(const nn::Network& model);
 
 }  // namespace edgeprune

@@ -58,14 +58,13 @@ std::map<std::string, Array> compact_arrays(const std::map<std::string, Array>& 
   return result;
 }
 
-std::unique_ptr<MobileNetV2> compact(const MobileNetV2& model, const ChannelPlan& plan) {
+std::unique_ptr<nn::Network> compact(const nn::Network& model, const ChannelPlan& plan) {
   std::vector<int64_t> channels;
   for (const GroupPlan& planned : plan) {
     channels.push_back(static_cast<int64_t>(planned.kept.size()));
   }
-  auto smaller = std::make_unique<MobileNetV2>(with_channels(model.architecture(), channels));
+  auto smaller = std::make_unique<nn::Network>(with_channels(model.graph(), channels));
   smaller->load_state_dict(compact_arrays(model.state_dict(), plan));
-  smaller->dropout_rate = model.dropout_rate;
   smaller->train(model.training());
   return smaller;
 }

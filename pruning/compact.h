@@ -11,7 +11,7 @@ namespace edgeprune {
 /// those channels are zero (group_masks()), in training, too; in evaluation also where they are
 /// dead (plan_dead_channels()); rounding aside. Throws std::invalid_argument if the plan is for
 /// another architecture.
-std::unique_ptr<MobileNetV2> compact(const MobileNetV2& model, const ChannelPlan& plan);
+std::unique_ptr<nn::Network> compact(const nn::Network& model, const ChannelPlan& plan);
 
 /// Arrays by the names of a state_dict() without those channels; other names' arrays stay as they
 /// are. A name may have a prefix that ends with '/': what an optimiser's state() holds for the

@@ -24,7 +24,7 @@ struct Usage {
   std::vector<bool> zero_filter;  ///< some layer that writes it has only zeros for it
 };
 
-void require_finite(const MobileNetV2& model) {
+void require_finite(const nn::Network& model) {
   for (const auto& [name, array] : model.state_dict()) {
     if (array.dtype != DType::f32) continue;
     const Tensor value = array.to_tensor(name);
@@ -53,14 +53,18 @@ class Walk {
 
   std::vector<Usage> run(const inference::Graph& graph) {
     std::vector<Signals> outputs;
-    Signals input(static_cast<size_t>(graph.layers.front().shape.in_channels), Signal::data);
-    for (const inference::Layer& layer : graph.layers) {
-      if (layer.kind == inference::Layer::Kind::convolution) input = output_of(layer, input);
+    const Signals images(static_cast<size_t>(graph.layers.front().shape.in_channels), Signal::data);
+    for (size_t i = 0; i < graph.layers.size(); ++i) {
+      const inference::Layer& layer = graph.layers[i];
+      const int source = graph.input_of(i);
+      const Signals& input = source < 0 ? images : outputs[static_cast<size_t>(source)];
+      Signals output =
+          layer.kind == inference::Layer::Kind::convolution ? output_of(layer, input) : input;
       if (layer.residual >= 0) {
         const Signals& added = outputs[static_cast<size_t>(layer.residual)];
-        for (size_t c = 0; c < input.size(); ++c) input[c] = std::max(input[c], added[c]);
+        for (size_t c = 0; c < output.size(); ++c) output[c] = std::max(output[c], added[c]);
       }
-      outputs.push_back(input);
+      outputs.push_back(std::move(output));
     }
     return std::move(usages_);
   }
@@ -121,9 +125,9 @@ std::string note_of(const Usage& usage) {
 
 }  // namespace
 
-ChannelPlan plan_dead_channels(const MobileNetV2& model) {
+ChannelPlan plan_dead_channels(const nn::Network& model) {
   require_finite(model);
-  std::vector<ChannelGroup> groups = channel_groups(model.architecture());
+  std::vector<ChannelGroup> groups = channel_groups(model.graph());
   const std::vector<Usage> usages = Walk(groups).run(fold_batch_norm(model));
   ChannelPlan plan;
   for (size_t g = 0; g < groups.size(); ++g) {

@@ -12,6 +12,6 @@ namespace edgeprune {
 /// zero padding of the next depthwise convolution keeps from being folded away, or another layer of
 /// the stream that still writes them. Throws std::invalid_argument if a value of the model is not
 /// finite.
-ChannelPlan plan_dead_channels(const MobileNetV2& model);
+ChannelPlan plan_dead_channels(const nn::Network& model);
 
 }  // namespace edgeprune

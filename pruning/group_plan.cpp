@@ -11,7 +11,7 @@ namespace {
 
 using Parameters = std::map<std::string, Variable>;
 
-Parameters parameters_of(const MobileNetV2& model) {
+Parameters parameters_of(const nn::Network& model) {
   Parameters parameters;
   for (const auto& [name, variable] : model.parameters()) parameters.emplace(name, variable);
   return parameters;
@@ -75,7 +75,7 @@ int64_t count_kept(const ChannelGroup& group, const Counts& counts, int64_t want
 
 }  // namespace
 
-ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
+ChannelPlan plan_smallest_channels(const nn::Network& model, double fraction,
                                    const GroupLimits& limits, Base base,
                                    const PruneLimits& layer_limits) {
   require(limits.round_to > 0 && limits.min_channels > 0, "prune",
@@ -83,8 +83,8 @@ ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
           limits.min_channels);
   require_valid(layer_limits, model);
   const Parameters parameters = parameters_of(model);
-  std::vector<ChannelGroup> groups = channel_groups(model.architecture());
-  const std::vector<ChannelGroup> original = channel_groups(unpruned(model.architecture()));
+  std::vector<ChannelGroup> groups = channel_groups(model.graph());
+  const std::vector<ChannelGroup> original = channel_groups(unpruned(model.graph()));
   ChannelPlan plan;
   for (size_t g = 0; g < groups.size(); ++g) {
     ChannelGroup& group = groups[g];
@@ -114,7 +114,7 @@ ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
   return plan;
 }
 
-Masks group_masks(const MobileNetV2& model, const ChannelPlan& plan) {
+Masks group_masks(const nn::Network& model, const ChannelPlan& plan) {
   const Parameters parameters = parameters_of(model);
   Masks masks;
   for (const auto& [group, kept, note] : plan) {

@@ -30,14 +30,14 @@ struct GroupLimits {
 /// `remaining`: of the channels that are there and not zero. Throws std::invalid_argument unless
 /// 0 <= fraction < 1 and the limits are valid, if more than that has gone already, or if a
 /// parameter is not finite.
-ChannelPlan plan_smallest_channels(const MobileNetV2& model, double fraction,
+ChannelPlan plan_smallest_channels(const nn::Network& model, double fraction,
                                    const GroupLimits& limits = {}, Base base = Base::original,
                                    const PruneLimits& layer_limits = {});
 
 /// Masks over weights and batch norms' parameters that zero the channels which the plan removes.
 /// Such a channel is exactly zero wherever it is read, in training and evaluation, whatever the
 /// running statistics are: batch norm's weight and bias are zero, and ReLU6 keeps zero.
-Masks group_masks(const MobileNetV2& model, const ChannelPlan& plan);
+Masks group_masks(const nn::Network& model, const ChannelPlan& plan);
 
 /// All channels that the plan removes.
 int64_t removed_channels(const ChannelPlan& plan);

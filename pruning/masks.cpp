@@ -10,7 +10,7 @@ namespace edgeprune {
 
 namespace {
 
-Masks channel_masks(const MobileNetV2& model, double fraction, Base base,
+Masks channel_masks(const nn::Network& model, double fraction, Base base,
                     const PruneLimits& limits) {
   Masks masks;
   for (const PrunableWeight& weight : prunable_weights(model)) {
@@ -36,14 +36,14 @@ Masks channel_masks(const MobileNetV2& model, double fraction, Base base,
 
 }  // namespace
 
-Masks make_masks(const MobileNetV2& model, Method method, double fraction, Base base,
+Masks make_masks(const nn::Network& model, Method method, double fraction, Base base,
                  const PruneLimits& limits) {
   require_valid(limits, model);
   return is_structured(method) ? channel_masks(model, fraction, base, limits)
                                : unstructured_masks(model, method, fraction, base, limits);
 }
 
-Masks masks_of_zeros(const MobileNetV2& model) {
+Masks masks_of_zeros(const nn::Network& model) {
   Masks masks;
   for (const PrunableWeight& weight : prunable_weights(model)) {
     const Tensor& value = weight.variable.value();
@@ -51,8 +51,8 @@ Masks masks_of_zeros(const MobileNetV2& model) {
     std::transform(value.values().begin(), value.values().end(), mask.data(),
                    [](float w) { return w == 0.0f ? 0.0f : 1.0f; });
   }
-  for (const auto& unit : model.units()) {
-    const Tensor &gamma = unit->norm.weight.value(), &beta = unit->norm.bias.value();
+  for (const auto& norm : model.norms()) {
+    const Tensor &gamma = norm->weight.value(), &beta = norm->bias.value();
     Tensor mask(gamma.shape(), 1.0f);
     bool any = false;
     for (int64_t c = 0; c < mask.count(); ++c) {
@@ -61,13 +61,13 @@ Masks masks_of_zeros(const MobileNetV2& model) {
       any = true;
     }
     if (!any) continue;
-    masks[unit->spec.norm + ".weight"] = mask;
-    masks[unit->spec.norm + ".bias"] = mask.clone();
+    masks[norm->name + ".weight"] = mask;
+    masks[norm->name + ".bias"] = mask.clone();
   }
   return masks;
 }
 
-void apply_masks(const Masks& masks, MobileNetV2& model) {
+void apply_masks(const Masks& masks, nn::Network& model) {
   for (NamedVariable& parameter : model.parameters()) {
     const auto mask = masks.find(parameter.name);
     if (mask == masks.end()) continue;

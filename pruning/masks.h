@@ -5,8 +5,8 @@
 #include <map>
 #include <string>
 
+#include "engine/nn/network.h"
 #include "engine/optim/optimizer.h"
-#include "models/mobilenet_v2.h"
 #include "pruning/method.h"
 
 namespace edgeprune {
@@ -30,15 +30,15 @@ using Masks = std::map<std::string, Tensor>;
 ///
 /// Throws std::invalid_argument unless 0 <= fraction < 1, if more than that is zero already, if the
 /// limits are not valid or leave fewer weights to prune, or if a weight is not finite.
-Masks make_masks(const MobileNetV2& model, Method method, double fraction,
+Masks make_masks(const nn::Network& model, Method method, double fraction,
                  Base base = Base::original, const PruneLimits& limits = {});
 
 /// The masks of a model that was pruned before: its zero weights stay zero, and so does batch norm
 /// of a channel that went with its group, known by weight and bias both being zero.
-Masks masks_of_zeros(const MobileNetV2& model);
+Masks masks_of_zeros(const nn::Network& model);
 
 /// Zeroes what is masked.
-void apply_masks(const Masks& masks, MobileNetV2& model);
+void apply_masks(const Masks& masks, nn::Network& model);
 /// From now on the optimiser keeps them zero.
 void hold_masks(const Masks& masks, optim::Optimizer& optimizer);
 

@@ -48,13 +48,12 @@ std::vector<std::string> near_names(const std::string& name,
 
 }  // namespace
 
-void require_valid(const PruneLimits& limits, const MobileNetV2& model) {
+void require_valid(const PruneLimits& limits, const nn::Network& model) {
   require(limits.min_density >= 0 && limits.min_density <= 1, "prune",
           "expected a minimum density in [0, 1], got {}", limits.min_density);
   if (limits.keep.empty()) return;
   std::vector<std::string> layers;
-  for (const auto& unit : model.units()) layers.push_back(unit->spec.conv);
-  layers.push_back(kHeadName);
+  for (const PrunableWeight& weight : prunable_weights(model)) layers.push_back(weight.layer());
   for (const std::string& name : limits.keep) {
     if (std::find(layers.begin(), layers.end(), name) != layers.end()) continue;
     std::vector<std::string> near = near_names(name, layers);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/base/names.h"
-#include "models/mobilenet_v2.h"
+#include "engine/nn/network.h"
 
 namespace edgeprune {
 
@@ -58,7 +58,7 @@ struct PruneLimits {
 
 /// Throws std::invalid_argument unless every layer to keep is one of the model's (naming near ones)
 /// and 0 <= min_density <= 1.
-void require_valid(const PruneLimits& limits, const MobileNetV2& model);
+void require_valid(const PruneLimits& limits, const nn::Network& model);
 /// Whether the layer is to be left alone.
 bool keeps(const PruneLimits& limits, const std::string& layer);
 /// How many of `count` have to stay by min_density.

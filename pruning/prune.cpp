@@ -20,7 +20,7 @@ void require_some_go(const ChannelPlan& plan, const PruningStep& step) {
 
 }  // namespace
 
-Pruned prune(std::unique_ptr<MobileNetV2> model, const PruneRequest& request) {
+Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request) {
   const auto& [method, mode, step, limits, groups] = request;
   Pruned pruned;
   if (mode == PruneMode::mask) {

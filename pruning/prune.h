@@ -41,7 +41,7 @@ struct PruneRequest {
 };
 
 struct Pruned {
-  std::unique_ptr<MobileNetV2> model;
+  std::unique_ptr<nn::Network> model;
   /// To hold in fine-tuning: every zero of the model, those from before included, and batch norm of
   /// channels that went with their group (masks_of_zeros()).
   Masks masks;
@@ -53,6 +53,6 @@ struct Pruned {
 /// not for the method, if more is pruned already than is to be, if limits leave too little to prune
 /// (unstructured) or let no group shrink that should; and what make_masks() and
 /// plan_smallest_channels() throw.
-Pruned prune(std::unique_ptr<MobileNetV2> model, const PruneRequest& request);
+Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request);
 
 }  // namespace edgeprune

@@ -60,7 +60,7 @@ std::vector<int64_t> candidates(const std::vector<Layer>& layers, const std::vec
 
 }  // namespace
 
-Masks unstructured_masks(const MobileNetV2& model, Method method, double fraction, Base base,
+Masks unstructured_masks(const nn::Network& model, Method method, double fraction, Base base,
                          const PruneLimits& limits) {
   std::vector<double> scores;
   std::vector<Layer> layers;

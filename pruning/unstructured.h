@@ -5,7 +5,7 @@
 namespace edgeprune {
 
 /// make_masks() for the methods that prune single weights, magnitude and lamp.
-Masks unstructured_masks(const MobileNetV2& model, Method method, double fraction, Base base,
+Masks unstructured_masks(const nn::Network& model, Method method, double fraction, Base base,
                          const PruneLimits& limits);
 
 }  // namespace edgeprune

@@ -1,12 +1,21 @@
-"""edgeprune's checkpoints: safetensors with torchvision's keys and the architecture as metadata. Standard library only."""
+"""edgeprune's checkpoints: safetensors with torchvision's keys and the graph as metadata. Standard library only."""
 
 import json
 import os
 import struct
 
 
+def side(graph):
+    """Of the square images that it reads, in pixels."""
+    return graph["nodes"][0]["height"]
+
+
+def classes(graph):
+    return graph["nodes"][-1]["out_features"]
+
+
 def read_header(path):
-    """(architecture, {name: header of its tensor}, where the values start)"""
+    """(graph, {name: header of its tensor}, where the values start)"""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         try:
@@ -14,17 +23,18 @@ def read_header(path):
             if length > size - 8:
                 raise ValueError
             tensors = json.loads(file.read(length))
-            architecture = json.loads(tensors.pop("__metadata__")["architecture"])
-            if not all(isinstance(architecture[key], int) for key in ("input_size", "classes")):
+            graph = json.loads(tensors.pop("__metadata__")["graph"])
+            if not isinstance(side(graph), int) or not isinstance(classes(graph), int):
                 raise ValueError
-            return architecture, tensors, 8 + length
-        except (struct.error, ValueError, KeyError, AttributeError, TypeError):
-            raise ValueError(f"{path}: no checkpoint of edgeprune") from None
+            return graph, tensors, 8 + length
+        except (struct.error, ValueError, KeyError, IndexError, AttributeError, TypeError):
+            raise ValueError(f"{path}: no checkpoint of edgeprune (one of before version 0.2 has no graph: "
+                             "edgeprune import writes it anew)") from None
 
 
 def read_tensors(path):
-    """(architecture, {name: (shape, float32 bytes)}); counters that are no float32 are left out"""
-    architecture, tensors, start = read_header(path)
+    """(graph, {name: (shape, float32 bytes)}); counters that are no float32 are left out"""
+    graph, tensors, start = read_header(path)
     values = {}
     with open(path, "rb") as file:
         for name, tensor in tensors.items():
@@ -36,4 +46,4 @@ def read_tensors(path):
             if len(content) != end - begin:
                 raise ValueError(f"{path}: ends inside of {name}")
             values[name] = (tensor["shape"], content)
-    return architecture, values
+    return graph, values

@@ -56,8 +56,8 @@ class Comparison:
     def __init__(self, options, folder):
         self.options, self.folder = options, pathlib.Path(folder)
         self.images = self.folder / "images"
-        architecture, _, _ = checkpoint.read_header(options.model)
-        self.side, self.classes = architecture["input_size"], architecture["classes"]
+        graph, _, _ = checkpoint.read_header(options.model)
+        self.side, self.classes = checkpoint.side(graph), checkpoint.classes(graph)
         self.expected = {}  # edgeprune's logits by (batch, threads)
         self.differences = {}  # the largest so far, by system
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes an edgeprune checkpoint as an ONNX model of one batch size, and PyTorch's logits for the images given.
 
-The network is built from the architecture in the checkpoint, so that a model with pruned channels is one, too. Batch
+The network is built from the graph in the checkpoint, so that a model with pruned channels is one, too. Batch
 norm is folded into the convolutions by the exporter (evaluation mode), constants by its constant folding.
 """
 
@@ -15,59 +15,80 @@ import options as command_line
 
 try:
     import torch
+    from torch.nn import functional
 except ImportError as error:
     sys.exit(f"onnx_model.py: {error} (Debian: python3-torch)")
 
 
-def unit(ins, outs, kernel=1, stride=1, groups=1, activation=True):
-    """A convolution, its batch norm and its activation, as torchvision nests them."""
-    layers = [torch.nn.Conv2d(ins, outs, kernel, stride, kernel // 2, groups=groups, bias=False),
-              torch.nn.BatchNorm2d(outs)]
-    return layers + [torch.nn.ReLU6()] if activation else layers
+def make_module(node, channels):
+    """What holds the node's parameters, of an input of so many channels; None if it has none."""
+    kind = node["kind"]
+    if kind in ("convolution", "depthwise"):
+        outs, groups = (node["out_channels"], 1) if kind == "convolution" else (channels, channels)
+        return torch.nn.Conv2d(channels, outs, node["kernel"], node["stride"], node["padding"], groups=groups,
+                               bias=node["bias"])
+    if kind == "batch_norm":
+        return torch.nn.BatchNorm2d(channels, node["eps"], node["momentum"])
+    return torch.nn.Linear(channels, node["out_features"]) if kind == "linear" else None
 
 
-class Block(torch.nn.Module):
-    def __init__(self, ins, spec):
+ACTIVATIONS = {"none": lambda x: x, "relu": functional.relu, "relu6": functional.relu6,
+               "hard_swish": functional.hardswish, "hard_sigmoid": functional.hardsigmoid}
+# Of kinds without parameters: node, its inputs -> its output.
+KINDS = {
+    "activate": lambda node, x: ACTIVATIONS[node["activation"]](x),
+    "add": lambda node, a, b: a + b,
+    "multiply": lambda node, x, factors: x * factors,
+    "max_pool": lambda node, x: functional.max_pool2d(x, node["kernel"], node["stride"], node["padding"]),
+    "global_average_pool": lambda node, x: functional.adaptive_avg_pool2d(x, 1),  # ONNX's GlobalAveragePool
+    "dropout": lambda node, x: x,  # evaluation
+}
+
+
+class Network(torch.nn.Module):
+    """A checkpoint's graph; parameters are called after its nodes."""
+
+    def __init__(self, graph):
         super().__init__()
-        hidden = spec["hidden"]
-        layers = [torch.nn.Sequential(*unit(ins, hidden))] if spec["expand"] else []
-        layers.append(torch.nn.Sequential(*unit(hidden, hidden, 3, spec["stride"], hidden)))
-        self.conv = torch.nn.Sequential(*layers, *unit(hidden, spec["out"], activation=False))
-        self.residual = spec["residual"]
+        self.nodes, self.layers, channels = graph["nodes"], {}, {}
+        for node in self.nodes:
+            name, ins = node["name"], [channels[name] for name in node["inputs"]]
+            module = make_module(node, ins[0] if ins else 0)
+            if module is not None:
+                self.layers[name] = module
+                *path, last = name.split(".")
+                place = self
+                for part in path:
+                    if part not in place._modules:
+                        place.add_module(part, torch.nn.Module())
+                    place = place._modules[part]
+                place.add_module(last, module)
+            elif node["kind"] not in KINDS and node["kind"] != "input":
+                raise ValueError(f"node {name}: unknown kind {node['kind']}")
+            channels[name] = next((node[key] for key in ("out_channels", "out_features", "channels") if key in node),
+                                  ins[0] if ins else 0)
 
-    def forward(self, x):
-        return x + self.conv(x) if self.residual else self.conv(x)
-
-
-class MobileNetV2(torch.nn.Module):
-    """torchvision's names."""
-
-    def __init__(self, architecture):
-        super().__init__()
-        layers, channels = [torch.nn.Sequential(*unit(3, architecture["stem"], 3, 2))], architecture["stem"]
-        for spec in architecture["blocks"]:
-            layers.append(Block(channels, spec))
-            channels = spec["out"]
-        layers.append(torch.nn.Sequential(*unit(channels, architecture["last"])))
-        self.features = torch.nn.Sequential(*layers)
-        self.classifier = torch.nn.Sequential(torch.nn.Identity(),  # the dropout
-                                              torch.nn.Linear(architecture["last"], architecture["classes"]))
-
-    def forward(self, x):
-        pooled = torch.nn.functional.adaptive_avg_pool2d(self.features(x), 1)  # ONNX's GlobalAveragePool
-        return self.classifier(pooled.flatten(1))
+    def forward(self, images):
+        values = {self.nodes[0]["name"]: images}
+        for node in self.nodes[1:]:
+            inputs = [values[name] for name in node["inputs"]]
+            if node["kind"] == "linear":
+                inputs = [inputs[0].flatten(1)]
+            layer = self.layers.get(node["name"])
+            values[node["name"]] = layer(*inputs) if layer else KINDS[node["kind"]](node, *inputs)
+        return values[self.nodes[-1]["name"]]
 
 
 def load(path):
-    architecture, tensors = checkpoint.read_tensors(path)
-    model = MobileNetV2(architecture)
+    graph, tensors = checkpoint.read_tensors(path)
+    model = Network(graph)
     state = {name: torch.frombuffer(bytearray(values), dtype=torch.float32).reshape(shape)
              for name, (shape, values) in tensors.items()}
     wrong = model.load_state_dict(state, strict=False)
     missing = [name for name in wrong.missing_keys if not name.endswith("num_batches_tracked")]
     if missing or wrong.unexpected_keys:
         raise ValueError(f"{path}: missing {missing}, unknown {wrong.unexpected_keys}")
-    return model.eval(), architecture["input_size"]
+    return model.eval(), checkpoint.side(graph)
 
 
 def read_images(path, batch, side):

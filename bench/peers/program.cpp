@@ -45,7 +45,7 @@ int run_program(int argc, char** argv, const std::string& description,
   CLI11_PARSE(app, argc, argv);
   const Checkpoint checkpoint = load_checkpoint(model);
   task.graph = fold_batch_norm(*checkpoint.model);
-  task.images = read_images(images, batch, checkpoint.model->architecture().input_size);
+  task.images = read_images(images, batch, checkpoint.model->graph().input_size());
   const Tensor result = run(task);
   const std::string_view bytes(reinterpret_cast<const char*>(result.data()),
                                size_t(result.count()) * sizeof(float));

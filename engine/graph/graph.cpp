@@ -108,7 +108,7 @@ int64_t count_values(const Graph& graph) {
             [](const kind::MaxPool&) { return int64_t{0}; },
             [](const kind::GlobalAveragePool&) { return int64_t{0}; },
             [](const kind::Dropout&) { return int64_t{0}; },
-            [&](const kind::Linear& k) { return weight(k.bias); },
+            [&](const kind::Linear&) { return weight(true); },
         },
         node.kind);
   }

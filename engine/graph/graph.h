@@ -48,10 +48,9 @@ struct GlobalAveragePool {};
 struct Dropout {
   float rate = 0.2f;
 };
-/// Reads maps of 1x1.
+/// Reads maps of 1x1; has a bias.
 struct Linear {
   int64_t out_features = 1;
-  bool bias = true;
 };
 
 }  // namespace kind

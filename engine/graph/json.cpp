@@ -25,7 +25,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Depthwise, kernel, stride, padding, bias)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BatchNorm, eps, momentum)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MaxPool, kernel, stride, padding)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Dropout, rate)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Linear, out_features, bias)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Linear, out_features)
 
 // The macro knows the enumeration by these two only where it is declared.
 static void to_json(nlohmann::json& json, const Activate& k) {

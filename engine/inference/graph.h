@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 namespace edgeprune::inference {
 
 /// One step of a trained network: a convolution (a linear layer is one on a 1x1 map) with batch
-/// norm folded in, or the global average pool. Each reads the layer before it.
+/// norm folded in, or the global average pool.
 struct Layer {
   enum class Kind { convolution, global_average_pool };
   Kind kind = Kind::convolution;
@@ -20,6 +21,8 @@ struct Layer {
   Tensor bias;        ///< [O]
   Activation activation = Activation::none;
   int residual = -1;  ///< index of the layer whose output is added before the activation; -1: none
+  /// Index of the layer that it reads, -1: the images. None: the layer before it.
+  std::optional<int> input = {};
 
   /// Share of the weights that are zero.
   double zeros() const {
@@ -31,6 +34,9 @@ struct Layer {
 /// A trained network without autograd: what a Plan is made from.
 struct Graph {
   std::vector<Layer> layers;  ///< never empty; the last one's output are the logits
+
+  /// Of layer i: the layer that it reads, -1: the images.
+  int input_of(size_t i) const { return layers[i].input.value_or(static_cast<int>(i) - 1); }
 };
 
 }  // namespace edgeprune::inference

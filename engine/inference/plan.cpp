@@ -20,7 +20,7 @@ constexpr int64_t kSmallMap = PanelLayout::kWidth;
 constexpr int64_t kMostImages = 16;
 
 /// The first layer of the second stage, graph.layers.size() if there is none: the first 1x1 layer
-/// on small maps, or one before it so that no residual is added across the cut.
+/// on small maps, or one before it so that it alone reads across the cut.
 size_t first_on_small_maps(const Graph& graph) {
   const auto& layers = graph.layers;
   size_t cut = 0;
@@ -29,8 +29,12 @@ size_t first_on_small_maps(const Graph& graph) {
            layers[cut].shape.in_height * layers[cut].shape.in_width < kSmallMap)) {
     ++cut;
   }
+  const auto stays_behind = [&](int layer) {
+    if (layer < static_cast<int>(cut)) cut = static_cast<size_t>(std::max(0, layer));
+  };
   for (size_t i = layers.size(); i-- > cut;) {
-    if (layers[i].residual >= 0) cut = std::min(cut, static_cast<size_t>(layers[i].residual));
+    if (layers[i].residual >= 0) stays_behind(layers[i].residual);
+    if (i > cut || graph.input_of(i) + 1 != static_cast<int>(cut)) stays_behind(graph.input_of(i));
   }
   return cut;
 }
@@ -52,8 +56,12 @@ void check(const Graph& graph, int64_t batch) {
   require(!graph.layers.empty(), "Plan", "the graph has no layers");
   for (size_t i = 0; i < graph.layers.size(); ++i) {
     const Layer& layer = graph.layers[i];
-    require(layer.residual < static_cast<int>(i), "Plan",
+    const auto runs_before = [&](int source) { return source < static_cast<int>(i); };
+    require(runs_before(layer.residual), "Plan",
             "layer '{}' adds the output of layer {}, still to run", layer.name, layer.residual);
+    require(runs_before(graph.input_of(i)) && (graph.input_of(i) >= 0) == (i > 0), "Plan",
+            "layer '{}' reads the output of layer {}: expected one before it, the images first",
+            layer.name, graph.input_of(i));
   }
 }
 
@@ -141,11 +149,10 @@ Plan::Plan(const Graph& graph, const std::vector<bool>& sparse, int64_t batch)
 void Plan::plan_channels_last(const Graph& graph) {
   Stage& stage = stages_.emplace_back(batch_);
   for (const Layer& layer : graph.layers) {
-    const int index = static_cast<int>(stage.entries().size());
     stage.append({.layers = {&layer},
                   .name = layer.name,
                   .step = channels_last_step(layer, batch_),
-                  .input = index - 1,
+                  .input = graph.input_of(stage.entries().size()),
                   .residual = layer.residual});
   }
 }
@@ -180,7 +187,7 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
     for (size_t i = begin; i < end; ++i) {
       const Layer& layer = layers[i];
       const bool panels = i >= first;
-      int input = i > begin ? output_of(i - 1, panels) : -1;
+      int input = i > begin ? output_of(static_cast<size_t>(graph.input_of(i)), panels) : -1;
       if (i == begin && begin > 0) {
         input = stage.append(
             {.name = layer.name, .step = gather_images_step(output_map(layers[i - 1], images))});

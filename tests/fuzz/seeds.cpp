@@ -10,7 +10,7 @@
 #include "models/summary.h"
 #include "tests/data/library_images.h"
 #include "tests/data/tar_files.h"
-#include "tests/fuzz/small_architecture.h"
+#include "tests/fuzz/small_graph.h"
 #include "tests/models/pth/pth_bytes.h"
 #include "tests/support/sample_records.h"
 #include "tools/study/plan_file.h"
@@ -64,12 +64,12 @@ void write_pth() {
 }
 
 void write_models() {
-  const MobileNetV2 model(fuzz::small_architecture(), 0);
+  const nn::Network model(fuzz::small_graph(), 0);
   ModelInfo info;
   info.classes = {"cat", "dog"};
   info.history = {{{"step", "train"}, {"epochs", 3}}, {{"step", "prune"}, {"method", "magnitude"}}};
   save_checkpoint(seed_path("checkpoint", "dense"), model, info);
-  const MobileNetV2 zeros(fuzz::small_architecture(), 0);
+  const nn::Network zeros(fuzz::small_graph(), 0);
   for (PrunableWeight& weight : prunable_weights(zeros)) weight.variable.value().fill(0);
   save_checkpoint(seed_path("checkpoint", "sparse"), zeros, info, Storage::sparse);
 

@@ -1,13 +1,13 @@
 // The state of a paused training: weights, optimiser and progress, for a run that is known.
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/small_architecture.h"
+#include "tests/fuzz/small_graph.h"
 #include "tools/training/train_state.h"
 
 using namespace edgeprune;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static MobileNetV2 model(fuzz::small_architecture(), 0);
+  static nn::Network model(fuzz::small_graph(), 0);
   static const auto optimizer = optim::make_optimizer("sgd", model.parameters(), 0);
   static const nlohmann::json identity = {{"epochs", 3}};
   return fuzz::feed(data, size, [](const std::string& path) {

@@ -8,7 +8,9 @@
 #include <stdexcept>
 
 #include "engine/base/json.h"
+#include "engine/nn/network.h"
 #include "models/mobilenet_v2.h"
+#include "tests/support/old_architecture.h"
 
 namespace edgeprune {
 namespace {
@@ -33,7 +35,7 @@ std::vector<std::string> slices_of(const ChannelGroup& group) {
 using Strings = std::vector<std::string>;
 
 TEST(ChannelGroups, OfTheOriginalStudysNetwork) {
-  const auto groups = channel_groups(Architecture::mobilenet_v2());
+  const auto groups = channel_groups(mobilenet_v2());
   std::map<std::string, int64_t> channels;
   for (const ChannelGroup& group : groups) channels[group.name] = group.channels;
   EXPECT_EQ(groups.size(), channels.size()) << "a name twice";
@@ -48,7 +50,7 @@ TEST(ChannelGroups, OfTheOriginalStudysNetwork) {
 }
 
 TEST(ChannelGroups, AnExpansionIsExpandDepthwiseAndTheProjectionsInput) {
-  const auto groups = channel_groups(Architecture::mobilenet_v2());
+  const auto groups = channel_groups(mobilenet_v2());
   const ChannelGroup& group = find(groups, "features.5 expansion");
   EXPECT_EQ(slices_of(group),
             (Strings{"features.5.conv.0.0", "features.5.conv.0.1", "features.5.conv.1.0",
@@ -57,7 +59,7 @@ TEST(ChannelGroups, AnExpansionIsExpandDepthwiseAndTheProjectionsInput) {
 }
 
 TEST(ChannelGroups, AStreamIsEveryBlockThatAddsToItAndAllThatReadIt) {
-  const auto groups = channel_groups(Architecture::mobilenet_v2());
+  const auto groups = channel_groups(mobilenet_v2());
   EXPECT_EQ(slices_of(find(groups, "features.2-3 stream")),
             (Strings{"features.2.conv.2", "features.2.conv.3", "features.3.conv.0.0 reads",
                      "features.3.conv.2", "features.3.conv.3", "features.4.conv.0.0 reads"}));
@@ -68,23 +70,21 @@ TEST(ChannelGroups, AStreamIsEveryBlockThatAddsToItAndAllThatReadIt) {
 TEST(ChannelGroups, ABlockWithoutExpansionHasItsDepthwiseFiltersInTheStreamItReads) {
   const Strings stem{"features.0.0", "features.0.1", "features.1.conv.0.0", "features.1.conv.0.1",
                      "features.1.conv.1 reads"};
-  EXPECT_EQ(slices_of(find(channel_groups(Architecture::mobilenet_v2()), "features.0 stream")),
-            stem);
+  EXPECT_EQ(slices_of(find(channel_groups(mobilenet_v2()), "features.0 stream")), stem);
   // At width 0.25 that block adds its input: one stream.
   Strings residual = stem;
   residual.insert(residual.end(),
                   {"features.1.conv.1", "features.1.conv.2", "features.2.conv.0.0 reads"});
-  EXPECT_EQ(
-      slices_of(find(channel_groups(Architecture::mobilenet_v2(0.25, 32)), "features.0-1 stream")),
-      residual);
+  EXPECT_EQ(slices_of(find(channel_groups(mobilenet_v2(0.25, 32)), "features.0-1 stream")),
+            residual);
 }
 
 TEST(ChannelGroups, CoverEveryAxisOfEveryTensorOnceAndFitIt) {
   for (const double width : {0.25, 0.35, 1.0, 1.4}) {
-    const MobileNetV2 model(Architecture::mobilenet_v2(width, 32, 10), 0);
+    const nn::Network model(mobilenet_v2(width, 32, 10), 0);
     const auto arrays = model.state_dict();
     std::set<std::pair<std::string, size_t>> seen;
-    for (const ChannelGroup& group : channel_groups(model.architecture())) {
+    for (const ChannelGroup& group : channel_groups(model.graph())) {
       for (const auto& [tensor, axis] : group.slices) {
         ASSERT_TRUE(arrays.contains(tensor)) << tensor;
         EXPECT_EQ(arrays.at(tensor).shape[axis], group.channels) << tensor << " " << group.name;
@@ -104,10 +104,9 @@ TEST(ChannelGroups, CoverEveryAxisOfEveryTensorOnceAndFitIt) {
 
 TEST(ChannelGroups, AreTheSameWithOneChannelEverywhere) {
   for (const double width : {0.25, 1.0}) {
-    const Architecture wide = Architecture::mobilenet_v2(width, 32, 10);
+    const Graph wide = mobilenet_v2(width, 32, 10);
     const auto groups = channel_groups(wide);
-    const Architecture narrow =
-        with_channels(wide, std::vector<int64_t>(groups.size(), int64_t{1}));
+    const Graph narrow = with_channels(wide, std::vector<int64_t>(groups.size(), int64_t{1}));
     const auto narrow_groups = channel_groups(narrow);
     ASSERT_EQ(narrow_groups.size(), groups.size());
     for (size_t i = 0; i < groups.size(); ++i) {
@@ -120,7 +119,7 @@ TEST(ChannelGroups, AreTheSameWithOneChannelEverywhere) {
 
 TEST(WithChannels, SetsEveryGroupsCount) {
   for (const double width : {0.25, 1.0}) {
-    const Architecture before = Architecture::mobilenet_v2(width, 32, 10);
+    const Graph before = mobilenet_v2(width, 32, 10);
     std::vector<int64_t> counts;
     for (const ChannelGroup& group : channel_groups(before)) {
       counts.push_back(std::max<int64_t>(1, group.channels - 3 - int64_t(counts.size()) % 5));
@@ -132,32 +131,34 @@ TEST(WithChannels, SetsEveryGroupsCount) {
 }
 
 TEST(WithChannels, BadCountsAreRejected) {
-  const Architecture architecture = Architecture::mobilenet_v2();
-  std::vector<int64_t> counts(channel_groups(architecture).size(), int64_t{8});
+  const Graph graph = mobilenet_v2();
+  std::vector<int64_t> counts(channel_groups(graph).size(), int64_t{8});
   counts[3] = 0;
-  EXPECT_THROW(with_channels(architecture, counts), std::invalid_argument);
+  EXPECT_THROW(with_channels(graph, counts), std::invalid_argument);
   counts[3] = 8;
   counts.push_back(8);
-  EXPECT_THROW(with_channels(architecture, counts), std::invalid_argument);
-  EXPECT_THROW(with_channels(architecture, {}), std::invalid_argument);
+  EXPECT_THROW(with_channels(graph, counts), std::invalid_argument);
+  EXPECT_THROW(with_channels(graph, {}), std::invalid_argument);
 }
 
 TEST(Unpruned, IsTheNetworkBeforeChannelsWent) {
-  const Architecture whole = Architecture::mobilenet_v2(0.5, 64, 7);
+  const Graph whole = mobilenet_v2(0.5, 64, 7);
   std::vector<int64_t> channels;
   for (const ChannelGroup& group : channel_groups(whole)) channels.push_back(group.channels / 2);
-  const Architecture part = with_channels(whole, channels);
-  ASSERT_NE(part.stem, whole.stem);
+  const Graph part = with_channels(whole, channels);
+  ASSERT_NE(nlohmann::json(part), nlohmann::json(whole));
   EXPECT_EQ(nlohmann::json(unpruned(part)), nlohmann::json(whole));
   EXPECT_EQ(nlohmann::json(unpruned(whole)), nlohmann::json(whole));
 }
 
 TEST(Unpruned, AnotherNetworkIsTakenAsItIs) {
-  Architecture wider = Architecture::mobilenet_v2(0.5, 64, 7);
-  wider.last += 8;
+  Graph wider = mobilenet_v2(0.5, 64, 7);
+  auto& last = std::get<kind::Convolution>(wider.nodes[wider.find("features.18.0").value()].kind);
+  last.out_channels += 8;
   EXPECT_EQ(nlohmann::json(unpruned(wider)), nlohmann::json(wider));
-  Architecture shorter = Architecture::mobilenet_v2(0.5, 64, 7);
-  shorter.blocks.pop_back();
+  auto table = testing::old_architecture();
+  table["blocks"].erase(16);
+  const Graph shorter = mobilenet_v2_of(table);
   EXPECT_EQ(nlohmann::json(unpruned(shorter)), nlohmann::json(shorter));
 }
 

@@ -8,16 +8,19 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/nn/network.h"
 #include "engine/tensor/safetensors.h"
+#include "models/mobilenet_v2.h"
 #include "models/summary.h"
+#include "tests/support/old_architecture.h"
 #include "tests/support/paths.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune {
 namespace {
 
-Architecture small(int64_t classes = 10) {
-  return Architecture::mobilenet_v2(0.25, 32, classes);
+Graph small(int64_t classes = 10) {
+  return mobilenet_v2(0.25, 32, classes);
 }
 
 ModelInfo sample_info() {
@@ -52,7 +55,7 @@ class CheckpointFile : public ::testing::Test {
  protected:
   /// A good checkpoint, spoilt by `spoil`.
   void write(const std::function<void(Archive&)>& spoil) {
-    MobileNetV2 model(small(), 1);
+    nn::Network model(small(), 1);
     save_checkpoint(path_, model, sample_info());
     Archive archive = read_safetensors(path_);
     spoil(archive);
@@ -64,15 +67,15 @@ class CheckpointFile : public ::testing::Test {
 };
 
 TEST_F(CheckpointFile, ComesBackBitForBit) {
-  MobileNetV2 model(small(), 1);
-  model.units()[3]->norm.num_batches_tracked = 7;
-  model.units()[3]->norm.state.running_mean.fill(0.123f);
+  nn::Network model(small(), 1);
+  model.norms()[3]->num_batches_tracked = 7;
+  model.norms()[3]->state.running_mean.fill(0.123f);
   save_checkpoint(path_, model, sample_info());
   const Checkpoint loaded = load_checkpoint(path_);
   const auto expected = model.state_dict(), actual = loaded.model->state_dict();
   ASSERT_EQ(actual.size(), expected.size());
   for (const auto& [name, array] : expected) EXPECT_EQ(actual.at(name).bytes, array.bytes) << name;
-  EXPECT_EQ(nlohmann::json(loaded.model->architecture()), nlohmann::json(small()));
+  EXPECT_EQ(nlohmann::json(loaded.model->graph()), nlohmann::json(small()));
   const ModelInfo info = sample_info();
   EXPECT_EQ(loaded.info.mean, info.mean);
   EXPECT_EQ(loaded.info.std, info.std);
@@ -82,8 +85,8 @@ TEST_F(CheckpointFile, ComesBackBitForBit) {
 }
 
 /// Half of the prunable weights are zero.
-struct HalfZero : MobileNetV2 {
-  HalfZero() : MobileNetV2(small(), 1) {
+struct HalfZero : nn::Network {
+  HalfZero() : nn::Network(small(), 1) {
     for (PrunableWeight& weight : prunable_weights(*this)) {
       Tensor& tensor = weight.variable.value();
       for (int64_t i = 0; i < tensor.count(); i += 2) tensor.data()[i] = 0;
@@ -95,7 +98,7 @@ TEST_F(CheckpointFile, KeepsHowImagesAreResizedAndWithoutThatIsOfBefore) {
   for (const Resize how : values_in(kResizes)) {
     ModelInfo info = sample_info();
     info.resize = how;
-    save_checkpoint(path_, MobileNetV2(small(), 1), info);
+    save_checkpoint(path_, nn::Network(small(), 1), info);
     EXPECT_EQ(load_checkpoint(path_).info.resize, how);
   }
   write([](Archive& archive) { archive.metadata.erase("resize"); });
@@ -132,14 +135,14 @@ TEST_F(CheckpointFile, DamagedSparseOnesAreRefused) {
 
 TEST_F(CheckpointFile, EqualModelsMakeEqualFiles) {
   const std::string other = folder_.file("other.safetensors");
-  save_checkpoint(path_, MobileNetV2(small(), 1), sample_info());
-  save_checkpoint(other, MobileNetV2(small(), 1), sample_info());
+  save_checkpoint(path_, nn::Network(small(), 1), sample_info());
+  save_checkpoint(other, nn::Network(small(), 1), sample_info());
   EXPECT_EQ(sha256_of_file(path_), sha256_of_file(other));
 }
 
 TEST_F(CheckpointFile, MissingTruncatedAndForeignFilesAreRefused) {
   expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_});
-  save_checkpoint(path_, MobileNetV2(small(), 1), sample_info());
+  save_checkpoint(path_, nn::Network(small(), 1), sample_info());
   const std::vector<char> whole = read_file(path_);
   for (const size_t size :
        {size_t{0}, size_t{7}, size_t{100}, whole.size() / 2, whole.size() - 1}) {
@@ -156,14 +159,55 @@ TEST_F(CheckpointFile, OtherVersionsOfTheFormatAreRefused) {
                {path_, "edgeprune/1", "'edgeprune/2'"});
 }
 
+TEST_F(CheckpointFile, OfBeforeThereWereGraphsComesBackBitForBit) {
+  const auto as_before = [&](const nn::Network& model, const nlohmann::json& architecture) {
+    save_checkpoint(path_, model, sample_info());
+    Archive archive = read_safetensors(path_);
+    archive.metadata.erase("graph");
+    archive.metadata["architecture"] = architecture.dump();
+    write_safetensors(path_, archive);
+    const auto loaded = load_checkpoint(path_).model;
+    EXPECT_EQ(nlohmann::json(loaded->graph()), nlohmann::json(model.graph()));
+    const auto expected = model.state_dict(), actual = loaded->state_dict();
+    for (const auto& [name, array] : expected) EXPECT_EQ(actual.at(name).bytes, array.bytes);
+  };
+  as_before(nn::Network(small(), 1), testing::old_architecture());
+  auto compacted = testing::old_architecture();
+  compacted["last"] = 77;
+  compacted["blocks"][5]["hidden"] = 3;
+  as_before(nn::Network(mobilenet_v2_of(compacted), 1), compacted);
+}
+
+TEST_F(CheckpointFile, AGraphThatIsNoneIsRefusedByNodeAndShapes) {
+  const auto says = [&](const std::string& pointer, const nlohmann::json& value,
+                        const std::vector<std::string>& parts) {
+    write([&](Archive& archive) {
+      auto graph = nlohmann::json::parse(archive.metadata["graph"]);
+      graph[nlohmann::json::json_pointer(pointer)] = value;
+      archive.metadata["graph"] = graph.dump();
+    });
+    const std::string message = refusal<FileError>([&] { load_checkpoint(path_); });
+    expect_parts(message, parts);
+    expect_parts(message, {path_});
+  };
+  says("/nodes/1/inputs/0", "classifier.1", {"node 'features.0.0'", "a cycle"});
+  says("/nodes/1/inputs/0", "nowhere", {"node 'features.0.0' reads 'nowhere', which is missing"});
+  says("/nodes/1/kind", "fourier", {"node 'features.0.0': unknown kind 'fourier'"});
+  says("/nodes/7/out_channels", 5, {"node 'features.1' (add)", "[8,16,16] and [5,16,16]"});
+  says("/nodes/0/channels", 4, {"expected square images of 3 channels, got 4 of 32x32"});
+  says("/nodes/0/width", 40, {"expected square images of 3 channels, got 3 of 32x40"});
+  says("/nodes/0/height", 31, {"expected square images"});
+  says("/width", 17, {"expected a width in (0, 16], got 17"});
+}
+
 TEST_F(CheckpointFile, DamagedMetadataIsRefused) {
-  for (const char* key : {"architecture", "normalisation", "classes", "history"}) {
+  for (const char* key : {"graph", "normalisation", "classes", "history"}) {
     write([&](Archive& archive) { archive.metadata.erase(key); });
     expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, key});
     write([&](Archive& archive) { archive.metadata[key] = "{"; });
     expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "damaged metadata"});
   }
-  for (const char* key : {"architecture", "normalisation", "classes"}) {
+  for (const char* key : {"graph", "normalisation", "classes"}) {
     write([&](Archive& archive) { archive.metadata[key] = "7"; });
     expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "damaged metadata"});
   }
@@ -194,22 +238,44 @@ TEST_F(CheckpointFile, MetadataThatCannotBeTrueIsRefused) {
 TEST_F(CheckpointFile, NetworksFarLargerThanTheFileAreRefused) {
   const auto refused_with = [&](const std::function<void(nlohmann::json&)>& change) {
     write([&](Archive& archive) {
-      auto architecture = nlohmann::json::parse(archive.metadata["architecture"]);
-      change(architecture);
-      archive.metadata["architecture"] = architecture.dump();
+      auto graph = nlohmann::json::parse(archive.metadata["graph"]);
+      change(graph);
+      archive.metadata["graph"] = graph.dump();
       // Bytes are not weights.
       archive.arrays["bytes"] = {DType::u8, Shape{1 << 20}, std::vector<std::byte>(1 << 20)};
     });
     expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "it describes"});
   };
-  refused_with([](nlohmann::json& a) { a["last"] = 1 << 20; });
-  refused_with([](nlohmann::json& a) { a["blocks"].back()["hidden"] = 1 << 20; });
-  refused_with([](nlohmann::json& a) {
-    // 999 blocks of one channel whose expansions alone are large
-    const nlohmann::json wide = {
-        {"hidden", 10'000}, {"out", 1}, {"stride", 1}, {"expand", true}, {"residual", false}};
-    a["blocks"] = std::vector<nlohmann::json>(999, wide);
+  const auto node = [](nlohmann::json& graph, const std::string& name) -> nlohmann::json& {
+    for (auto& entry : graph["nodes"]) {
+      if (entry["name"] == name) return entry;
+    }
+    throw std::runtime_error("no node " + name);
+  };
+  refused_with([&](auto& graph) { node(graph, "features.18.0")["out_channels"] = 1 << 20; });
+  refused_with([&](auto& graph) { node(graph, "features.17.conv.0.0")["out_channels"] = 1 << 20; });
+  refused_with([&](auto& graph) {  // 5000 layers of a thousand channels
+    auto& nodes = graph["nodes"];
+    nlohmann::json wide = node(graph, "features.18.0"),
+                   tail = {nodes[nodes.size() - 3], nodes[nodes.size() - 2],
+                           nodes[nodes.size() - 1]};
+    nodes.erase(nodes.begin() + 1, nodes.end());
+    wide["out_channels"] = 1000;
+    for (int i = 0; i < 5000; ++i) {
+      wide["inputs"] = {nodes.back()["name"]};
+      wide["name"] = "wide" + std::to_string(i);
+      nodes.push_back(wide);
+    }
+    tail[0]["inputs"] = {nodes.back()["name"]};
+    nodes.insert(nodes.end(), tail.begin(), tail.end());
   });
+  write([](Archive& archive) {
+    archive.metadata.erase("graph");
+    auto old = testing::old_architecture();
+    old["last"] = 1 << 20;
+    archive.metadata["architecture"] = old.dump();
+  });
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "it describes"});
 }
 
 TEST_F(CheckpointFile, ClassNamesMustFitTheHead) {
@@ -230,7 +296,7 @@ TEST_F(CheckpointFile, TensorsThatDoNotFitAreAllNamed) {
 
 TEST_F(CheckpointFile, CannotBeWrittenWhereThereIsNoFolder) {
   EXPECT_THROW(
-      save_checkpoint(folder_.file("no/where.safetensors"), MobileNetV2(small(), 1), sample_info()),
+      save_checkpoint(folder_.file("no/where.safetensors"), nn::Network(small(), 1), sample_info()),
       FileError);
 }
 
@@ -255,7 +321,7 @@ TEST(ModelInfo, KnowsItsPlaceholders) {
 class PretrainedFile : public CheckpointFile {};
 
 TEST_F(PretrainedFile, AHeadThatFitsIsTakenOver) {
-  const MobileNetV2 source(small(), 1);
+  const nn::Network source(small(), 1);
   save_checkpoint(path_, source, sample_info());
   const Checkpoint loaded = load_checkpoint(path_, {.classes = 10, .seed = 2});
   ASSERT_EQ(loaded.notes.size(), 1u);
@@ -265,16 +331,16 @@ TEST_F(PretrainedFile, AHeadThatFitsIsTakenOver) {
 }
 
 TEST_F(PretrainedFile, AHeadForOtherClassesIsReplacedAndReported) {
-  const MobileNetV2 source(small(), 1);
+  const nn::Network source(small(), 1);
   save_checkpoint(path_, source, sample_info());
   const Checkpoint loaded = load_checkpoint(path_, {.classes = 7, .seed = 2});
   ASSERT_EQ(loaded.notes.size(), 1u);
   expect_parts(loaded.notes[0], {"classifier.1", "10 classes", "replaced", "7 classes", "seed 2"});
   EXPECT_EQ(loaded.model->head().weight.shape(), (Shape{7, 1280}));
   EXPECT_TRUE(testing::identical(loaded.model->head().weight.value(),
-                                 MobileNetV2(small(7), 2).head().weight.value()));
-  EXPECT_TRUE(testing::identical(loaded.model->units()[5]->conv.weight.value(),
-                                 source.units()[5]->conv.weight.value()));
+                                 nn::Network(small(7), 2).head().weight.value()));
+  EXPECT_TRUE(testing::identical(loaded.model->convolutions()[5]->weight.value(),
+                                 source.convolutions()[5]->weight.value()));
   EXPECT_EQ(loaded.info.classes, placeholder_names(7));
   EXPECT_EQ(loaded.info.mean, sample_info().mean) << "what it expects of images stays";
 }
@@ -302,13 +368,13 @@ TEST_F(PretrainedFile, AnythingElseThatDoesNotFitIsNamed) {
 }
 
 TEST_F(PretrainedFile, AnotherSizeOrWidthIsTakenOrRefusedWithAGuess) {
-  save_checkpoint(path_, MobileNetV2(small(), 1), sample_info());
+  save_checkpoint(path_, nn::Network(small(), 1), sample_info());
   const Checkpoint large = load_checkpoint(path_, {.input_size = 96});
-  EXPECT_EQ(large.model->architecture().input_size, 96);
+  EXPECT_EQ(large.model->graph().input_size(), 96);
   EXPECT_EQ(large.info.classes, sample_info().classes);
   expect_parts(refusal<FileError>([&] { load_checkpoint(path_, {.input_size = 31}); }),
                {path_, "input size from 32 to 4096, got 31"});
-  EXPECT_EQ(load_checkpoint(path_, {.width = 0.25}).model->architecture().width, 0.25);
+  EXPECT_EQ(load_checkpoint(path_, {.width = 0.25}).model->graph().width, 0.25);
   const std::string message = refusal<FileError>([&] { load_checkpoint(path_, {.width = 0.5}); });
   expect_parts(message, {path_, "features.0.0.weight is F32 [8,3,3,3], expected F32 [16,3,3,3]",
                          "more (width 0.25? pass --width 0.25)"});
@@ -336,7 +402,7 @@ TEST(PretrainedShared, BothContainersGiveTheSameModel) {
     EXPECT_EQ(array.bytes, expected.at(name).bytes) << name;
   }
   EXPECT_NE(zip.notes.at(0).find("replaced"), std::string::npos) << zip.notes[0];
-  EXPECT_EQ(zip.model->architecture().width, 1.0);
+  EXPECT_EQ(zip.model->graph().width, 1.0);
 }
 
 }  // namespace

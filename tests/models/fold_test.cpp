@@ -40,32 +40,32 @@ TEST(FoldBatchNorm, LeavesTheLogitsTheSame) {
 TEST(FoldBatchNorm, ScalesEachChannelByHand) {
   const auto model = trained_model(0.25);
   const inference::Layer layer = fold_batch_norm(*model).layers[4];
-  const MobileNetV2::Unit& unit = *model->units()[4];
-  EXPECT_EQ(layer.name, unit.spec.conv);
+  const auto& conv = *model->convolutions()[4];
+  const auto& norm = *model->norms()[4];
+  EXPECT_EQ(layer.name, conv.name);
   const int64_t per_channel = layer.weight.count() / layer.shape.out_channels;
   for (int64_t o = 0; o < layer.shape.out_channels; ++o) {
-    const double scale = unit.norm.weight.value().data()[o] /
-                         std::sqrt(double(unit.norm.state.running_var.data()[o]) + 1e-5);
+    const double scale =
+        norm.weight.value().data()[o] / std::sqrt(double(norm.state.running_var.data()[o]) + 1e-5);
     EXPECT_NEAR(layer.bias.data()[o],
-                unit.norm.bias.value().data()[o] - unit.norm.state.running_mean.data()[o] * scale,
-                1e-5);
+                norm.bias.value().data()[o] - norm.state.running_mean.data()[o] * scale, 1e-5);
     for (int64_t i = 0; i < per_channel; ++i) {
       EXPECT_NEAR(layer.weight.data()[o * per_channel + i],
-                  unit.conv.weight.value().data()[o * per_channel + i] * scale, 1e-5);
+                  conv.weight.value().data()[o * per_channel + i] * scale, 1e-5);
     }
   }
 }
 
 TEST(FoldBatchNorm, KeepsZerosAndTheModel) {
   const auto model = trained_model(0.25);
-  for (const auto& unit : model->units()) {
-    Tensor& weight = unit->conv.weight.value();
+  for (const auto& conv : model->convolutions()) {
+    Tensor& weight = conv->weight.value();
     for (int64_t i = 0; i < weight.count(); i += 2) weight.data()[i] = 0.0f;
   }
   const auto before = model->state_dict();
   const inference::Graph graph = fold_batch_norm(*model);
-  for (size_t i = 0; i < model->units().size(); ++i) {
-    const Tensor &folded = graph.layers[i].weight, &own = model->units()[i]->conv.weight.value();
+  for (size_t i = 0; i < model->convolutions().size(); ++i) {
+    const Tensor &folded = graph.layers[i].weight, &own = model->convolutions()[i]->weight.value();
     for (int64_t k = 0; k < own.count(); ++k) {
       ASSERT_EQ(folded.data()[k] == 0.0f, own.data()[k] == 0.0f) << graph.layers[i].name;
     }
@@ -80,7 +80,7 @@ TEST(FoldBatchNorm, EndsWithPoolAndHead) {
   ASSERT_EQ(graph.layers.size(), 54u);
   EXPECT_EQ(graph.layers[52].kind, inference::Layer::Kind::global_average_pool);
   const inference::Layer& head = graph.layers[53];
-  EXPECT_EQ(head.name, kHeadName);
+  EXPECT_EQ(head.name, "classifier.1");
   EXPECT_EQ(head.weight.shape(), (Shape{10, 1280, 1, 1}));
   EXPECT_EQ(testing::values_of(head.weight), testing::values_of(model->head().weight.value()));
   EXPECT_NE(head.weight.data(), model->head().weight.value().data()) << "a copy";

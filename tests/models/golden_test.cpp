@@ -8,11 +8,13 @@
 #include <cmath>
 
 #include "engine/inference/plan.h"
+#include "engine/nn/network.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/optim/optimizer.h"
 #include "engine/tensor/safetensors.h"
 #include "models/checkpoint.h"
 #include "models/fold.h"
+#include "models/mobilenet_v2.h"
 #include "tests/support/layouts.h"
 #include "tests/support/paths.h"
 #include "tests/support/tensors.h"
@@ -24,7 +26,7 @@ using testing::max_abs_error;
 
 struct Golden {
   Archive archive;
-  std::unique_ptr<MobileNetV2> model;
+  std::unique_ptr<nn::Network> model;
   float learning_rate;
 
   Tensor tensor(const std::string& name) const { return archive.at(name).to_tensor(name); }
@@ -78,7 +80,7 @@ std::string golden_file(const std::string& name) {
 std::unique_ptr<Golden> committed() {
   const std::string path = golden_file("mobilenet_v2_w25.safetensors");
   auto golden = std::make_unique<Golden>(Golden{read_safetensors(path), nullptr, 1e-4f});
-  golden->model = std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  golden->model = std::make_unique<nn::Network>(mobilenet_v2(0.25, 32, 10), 0);
   golden->model->load_state_dict(golden->with_prefix("state."));
   return golden;
 }
@@ -103,7 +105,7 @@ class GoldenTest : public ::testing::TestWithParam<std::unique_ptr<Golden> (*)()
 
   /// Train mode without dropout, as the golden files were made.
   Variable train_logits() {
-    golden_->model->dropout_rate = 0.0f;
+    golden_->model->set_dropout_rate(0.0f);
     golden_->model->train();
     return golden_->model->forward(Variable(golden_->input()), no_dropout_);
   }

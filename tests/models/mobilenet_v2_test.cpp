@@ -1,4 +1,5 @@
 #include "models/mobilenet_v2.h"
+#include "engine/nn/network.h"
 
 #include <gtest/gtest.h>
 
@@ -12,13 +13,13 @@ namespace {
 
 using testing::random_tensor;
 
-const Architecture& small_network() {
-  static const Architecture architecture = Architecture::mobilenet_v2(0.25, 32, 10);
-  return architecture;
+const Graph& small_network() {
+  static const Graph graph = mobilenet_v2(0.25, 32, 10);
+  return graph;
 }
 
 TEST(MobileNetV2, HasThePapersParameters) {
-  const MobileNetV2 model(Architecture::mobilenet_v2(), 0);
+  const nn::Network model(mobilenet_v2(), 0);
   int64_t parameters = 0, conv_weights = 0, head_weights = 0;
   for (const auto& [name, parameter] : model.parameters()) {
     const Shape& shape = parameter.shape();
@@ -32,7 +33,7 @@ TEST(MobileNetV2, HasThePapersParameters) {
 }
 
 TEST(MobileNetV2, HasTorchvisionsStateDict) {
-  const auto state = MobileNetV2(Architecture::mobilenet_v2(), 0).state_dict();
+  const auto state = nn::Network(mobilenet_v2(), 0).state_dict();
   EXPECT_EQ(state.size(), 52u * 6 + 2);  // weight; gamma, beta, mean, variance, count; the head
   EXPECT_EQ(state.at("features.0.0.weight").shape, (Shape{32, 3, 3, 3}));
   EXPECT_EQ(state.at("features.1.conv.0.0.weight").shape, (Shape{32, 1, 3, 3}));
@@ -45,7 +46,7 @@ TEST(MobileNetV2, HasTorchvisionsStateDict) {
 
 TEST(MobileNetV2, StartsFromItsSeed) {
   const auto weights = [](uint64_t seed) {
-    return MobileNetV2(small_network(), seed).state_dict();
+    return nn::Network(small_network(), seed).state_dict();
   };
   const auto first = weights(1), again = weights(1), other = weights(2);
   for (const auto& [name, array] : first) {
@@ -57,12 +58,12 @@ TEST(MobileNetV2, StartsFromItsSeed) {
 }
 
 TEST(MobileNetV2, IsZeroUntilAStateDictIsLoaded) {
-  MobileNetV2 model(small_network());
+  nn::Network model(small_network());
   for (const auto& [name, parameter] : model.parameters()) {
     if (!name.ends_with(".weight") || parameter.shape().rank() < 2) continue;
     for (const float value : parameter.value().values()) ASSERT_EQ(value, 0.0f) << name;
   }
-  const auto drawn = MobileNetV2(small_network(), 1).state_dict();
+  const auto drawn = nn::Network(small_network(), 1).state_dict();
   model.load_state_dict(drawn);
   for (const auto& [name, array] : model.state_dict()) {
     EXPECT_EQ(array.bytes, drawn.at(name).bytes) << name;
@@ -70,7 +71,7 @@ TEST(MobileNetV2, IsZeroUntilAStateDictIsLoaded) {
 }
 
 TEST(MobileNetV2, MapsImagesToLogits) {
-  MobileNetV2 model(small_network(), 0);
+  nn::Network model(small_network(), 0);
   model.train(false);
   NoGrad no_grad;
   Rng rng(0);
@@ -87,7 +88,7 @@ TEST(MobileNetV2, MapsImagesToLogits) {
 }
 
 TEST(MobileNetV2, TrainingReachesEveryParameter) {
-  MobileNetV2 model(small_network(), 0);
+  nn::Network model(small_network(), 0);
   Rng rng(0);
   const std::vector<int> labels{1, 2, 3, 4};
   ops::cross_entropy(model.forward(Variable(random_tensor({4, 32, 32, 3}, 1)), rng), labels)
@@ -111,7 +112,7 @@ TEST(MobileNetV2, TrainingReachesEveryParameter) {
 
 TEST(MobileNetV2, SameSeedAndThreadsSameStep) {
   const auto gradients = [] {
-    MobileNetV2 model(small_network(), 0);
+    nn::Network model(small_network(), 0);
     Rng rng(5);
     const std::vector<int> labels{1, 2, 3, 4};
     Variable loss =
@@ -127,7 +128,7 @@ TEST(MobileNetV2, SameSeedAndThreadsSameStep) {
 }
 
 TEST(MobileNetV2, DropoutIsDrawnInTraining) {
-  MobileNetV2 model(small_network(), 0);
+  nn::Network model(small_network(), 0);
   const Variable images(random_tensor({4, 32, 32, 3}, 1));
   const auto logits = [&](uint64_t seed) {
     Rng rng(seed);
@@ -135,12 +136,12 @@ TEST(MobileNetV2, DropoutIsDrawnInTraining) {
   };
   EXPECT_TRUE(testing::identical(logits(1), logits(1)));
   EXPECT_FALSE(testing::identical(logits(1), logits(2)));
-  model.dropout_rate = 0;
+  model.set_dropout_rate(0);
   EXPECT_TRUE(testing::identical(logits(1), logits(2)));
 }
 
 TEST(MobileNetV2, ImagesOfAnotherSizeAreRefused) {
-  MobileNetV2 model(small_network(), 0);
+  nn::Network model(small_network(), 0);
   Rng rng(0);
   for (const Shape& shape :
        {Shape{1, 64, 64, 3}, Shape{1, 3, 32, 32}, Shape{32, 32, 3}, Shape{1, 32, 32, 1}}) {

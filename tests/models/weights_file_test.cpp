@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/base/check.h"
+#include "engine/nn/network.h"
 #include "engine/tensor/safetensors.h"
 #include "models/mobilenet_v2.h"
 #include "models/summary.h"
@@ -106,10 +107,10 @@ TEST_F(WeightsFileTest, MasksArePutOnTheirWeights) {
 }
 
 TEST(Subnormals, OfAModelBecomeZeroAndNeverCount) {
-  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 1);
+  nn::Network model(mobilenet_v2(0.25, 32, 10), 1);
   const ModelSummary before = summarize(model);
   model.head().weight.value().data()[3] = 1e-39f;
-  model.units()[2]->norm.weight.value().data()[0] = -1e-42f;
+  model.norms()[2]->weight.value().data()[0] = -1e-42f;
   EXPECT_EQ(summarize(model).nonzero_prunable, before.nonzero_prunable - 1);
   EXPECT_EQ(summarize(model).nonzero_parameters, before.nonzero_parameters - 2);
   EXPECT_EQ(flush_subnormals(model), 2);

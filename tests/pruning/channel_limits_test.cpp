@@ -23,7 +23,7 @@ int64_t kept(const GroupPlan& planned) {
   return static_cast<int64_t>(planned.kept.size());
 }
 
-std::string planning_error(const MobileNetV2& model, double fraction) {
+std::string planning_error(const nn::Network& model, double fraction) {
   try {
     plan_smallest_channels(model, fraction);
   } catch (const std::invalid_argument& error) {
@@ -61,7 +61,7 @@ TEST(ChannelPruning, KeptLayersAndMinimumDensitiesStay) {
 
 TEST(GroupPlan, FractionsOfTheOriginalCountWhatIsNoLongerThere) {
   const auto model = trained_model(0.25);
-  const auto groups = channel_groups(model->architecture());
+  const auto groups = channel_groups(model->graph());
   const auto small = compact(*model, plan_smallest_channels(*model, 0.3));
   const ChannelPlan plan = plan_smallest_channels(*small, 0.5);
   for (size_t g = 0; g < plan.size(); ++g) {
@@ -106,7 +106,7 @@ TEST(GroupPlan, GroupsThatAKeptLayerMakesOrReadsStay) {
 
 TEST(GroupPlan, GroupsKeepTheirMinimumDensityOfTheOriginal) {
   const auto model = trained_model(0.25);
-  const auto groups = channel_groups(model->architecture());
+  const auto groups = channel_groups(model->graph());
   const PruneLimits limits{.min_density = 0.6};
   const auto small = compact(*model, plan_smallest_channels(*model, 0.3));
   for (const auto& from : {model.get(), small.get()}) {

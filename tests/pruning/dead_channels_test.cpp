@@ -19,20 +19,26 @@ const GroupPlan& find(const ChannelPlan& plan, std::string_view name) {
   throw std::runtime_error("no group " + std::string(name));
 }
 
-MobileNetV2::Unit& unit_of(const MobileNetV2& model, const std::string& conv) {
-  for (const auto& unit : model.units()) {
-    if (unit->spec.conv == conv) return *unit;
+/// A convolution and the batch norm behind it.
+struct Unit {
+  nn::Conv2d& conv;
+  nn::BatchNorm2d& norm;
+};
+
+Unit unit_of(const nn::Network& model, const std::string& conv) {
+  for (size_t i = 0; i < model.convolutions().size(); ++i) {
+    if (model.convolutions()[i]->name == conv) return {*model.convolutions()[i], *model.norms()[i]};
   }
   throw std::runtime_error("no layer " + conv);
 }
 
-void zero_filter(MobileNetV2::Unit& unit, int64_t channel) {
+void zero_filter(const Unit& unit, int64_t channel) {
   Tensor& weight = unit.conv.weight.value();
   const int64_t size = weight.count() / weight.dim(0);
   std::fill_n(weight.data() + channel * size, size, 0.0f);
 }
 
-void set_norm(MobileNetV2::Unit& unit, int64_t channel, float weight, float bias, float mean = 0) {
+void set_norm(const Unit& unit, int64_t channel, float weight, float bias, float mean = 0) {
   unit.norm.weight.value().data()[channel] = weight;
   unit.norm.bias.value().data()[channel] = bias;
   unit.norm.state.running_mean.data()[channel] = mean;
@@ -49,7 +55,7 @@ std::vector<int64_t> removed(const GroupPlan& planned) {
 using Channels = std::vector<int64_t>;
 
 /// Whatever the plan removes, the logits must not notice.
-void expect_same_logits(MobileNetV2& model, const ChannelPlan& plan) {
+void expect_same_logits(nn::Network& model, const ChannelPlan& plan) {
   const auto smaller = compact(model, plan);
   const Tensor images = testing::random_tensor({8, 32, 32, 3}, 9);
   EXPECT_LE(testing::max_abs_error(testing::logits_of(*smaller, images),
@@ -82,16 +88,16 @@ TEST(DeadChannels, RunningStatisticsOfAMaskedChannelDoNotMatter) {
   const auto model = trained_model(0.25);
   const ChannelPlan pruned = plan_smallest_channels(*model, 0.4);
   apply_masks(group_masks(*model, pruned), *model);
-  for (const auto& unit : model->units()) {
-    unit->norm.state.running_mean.fill(3.0f);
-    unit->norm.state.running_var.fill(0.0f);
+  for (const auto& norm : model->norms()) {
+    norm->state.running_mean.fill(3.0f);
+    norm->state.running_var.fill(0.0f);
   }
   EXPECT_EQ(removed_channels(plan_dead_channels(*model)), removed_channels(pruned));
 }
 
 TEST(DeadChannels, APositiveBiasLetsAConstantThroughThatCannotGo) {
   const auto model = trained_model(0.25);
-  MobileNetV2::Unit& depthwise = unit_of(*model, "features.3.conv.1.0");
+  const Unit depthwise = unit_of(*model, "features.3.conv.1.0");
   for (const int64_t channel : {2, 5, 7}) zero_filter(depthwise, channel);
   set_norm(depthwise, 2, 1.0f, 0.25f);
   set_norm(depthwise, 5, 1.0f, -0.25f);         // ReLU6 makes zero of it
@@ -106,8 +112,8 @@ TEST(DeadChannels, APositiveBiasLetsAConstantThroughThatCannotGo) {
 
 TEST(DeadChannels, AnExpandedConstantIsFollowedThroughTheDepthwiseConvolution) {
   const auto model = trained_model(0.25);
-  MobileNetV2::Unit &expand = unit_of(*model, "features.3.conv.0.0"),
-                    &depthwise = unit_of(*model, "features.3.conv.1.0");
+  const Unit expand = unit_of(*model, "features.3.conv.0.0"),
+             depthwise = unit_of(*model, "features.3.conv.1.0");
   for (const int64_t channel : {1, 4}) {
     zero_filter(expand, channel);
     set_norm(depthwise, channel, 1.0f, -0.5f);
@@ -160,7 +166,7 @@ TEST(DeadChannels, AStreamsChannelGoesOnlyIfAllThatWriteItAreSilent) {
 TEST(DeadChannels, AGroupsLastChannelStays) {
   const auto model = trained_model(0.25);
   Masks masks;
-  const ChannelGroup group = channel_groups(model->architecture())[1];
+  const ChannelGroup group = channel_groups(model->graph())[1];
   for (const auto& [tensor, axis] : group.slices) {
     for (const auto& [name, variable] : model->parameters()) {
       if (name == tensor) masks[name] = Tensor(variable.shape(), 0.0f);

@@ -15,7 +15,7 @@ namespace {
 
 using testing::trained_model;
 
-std::string error_of(const MobileNetV2& model, double fraction, const GroupLimits& limits = {}) {
+std::string error_of(const nn::Network& model, double fraction, const GroupLimits& limits = {}) {
   try {
     plan_smallest_channels(model, fraction, limits);
   } catch (const std::invalid_argument& error) {
@@ -44,7 +44,7 @@ TEST(GroupPlan, TheShareOfEveryGroupGoes) {
 }
 
 /// The parameters of one channel of a group, squared and summed, the slow way.
-double squared_norm(const MobileNetV2& model, const ChannelGroup& group, int64_t channel) {
+double squared_norm(const nn::Network& model, const ChannelGroup& group, int64_t channel) {
   double sum = 0;
   for (const auto& [name, variable] : model.parameters()) {
     for (const auto& [tensor, axis] : group.slices) {
@@ -86,7 +86,7 @@ TEST(GroupPlan, EveryMemberOfTheGroupCounts) {
     for (const NamedVariable& parameter : parameters) {
       Variable(parameter.variable).value().fill(1.0f);
     }
-    auto groups = channel_groups(model->architecture());
+    auto groups = channel_groups(model->graph());
     const ChannelGroup& group = groups[1];
     ASSERT_EQ(group.name, "features.2 expansion");
     const auto& [name, axis] = group.slices[slice];

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "models/summary.h"
 #include "tests/support/masked_model.h"
 #include "tests/support/tensors.h"
@@ -17,12 +19,12 @@ using testing::count_zeros;
 using testing::identical;
 using testing::small_model;
 
-void fill_prunable(const MobileNetV2& model, float value) {
+void fill_prunable(const nn::Network& model, float value) {
   for (PrunableWeight& weight : prunable_weights(model)) weight.variable.value().fill(value);
 }
 
 /// Every mask in the order of the network, one behind the other.
-std::vector<float> concatenated(const Masks& masks, const MobileNetV2& model) {
+std::vector<float> concatenated(const Masks& masks, const nn::Network& model) {
   std::vector<float> all;
   for (const PrunableWeight& weight : prunable_weights(model)) {
     const auto values = masks.at(weight.name).values();
@@ -31,7 +33,7 @@ std::vector<float> concatenated(const Masks& masks, const MobileNetV2& model) {
   return all;
 }
 
-std::string error_of(const MobileNetV2& model, Method method, double fraction) {
+std::string error_of(const nn::Network& model, Method method, double fraction) {
   try {
     make_masks(model, method, fraction);
   } catch (const std::invalid_argument& error) {
@@ -41,7 +43,7 @@ std::string error_of(const MobileNetV2& model, Method method, double fraction) {
 }
 
 TEST(MagnitudePruning, PrunesExactlyTheShareOfTheOriginalStudysNetwork) {
-  MobileNetV2 model(Architecture::mobilenet_v2(1.0, 64, 10), 0);
+  nn::Network model(mobilenet_v2(1.0, 64, 10), 0);
   apply_masks(make_masks(model, Method::magnitude, 0.5), model);
   const ModelSummary summary = summarize(model);
   EXPECT_EQ(summary.prunable, 2202560);
@@ -49,7 +51,7 @@ TEST(MagnitudePruning, PrunesExactlyTheShareOfTheOriginalStudysNetwork) {
 }
 
 TEST(MagnitudePruning, CountsAreExactAtEveryFraction) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   const auto prunable = double(summarize(model).prunable);
   for (const double fraction : {0.0, 0.1, 0.3, 0.5, 0.7, 0.999, 1e-9}) {
     EXPECT_EQ(count_zeros(make_masks(model, Method::magnitude, fraction)),
@@ -59,7 +61,7 @@ TEST(MagnitudePruning, CountsAreExactAtEveryFraction) {
 }
 
 TEST(MagnitudePruning, WhatGoesIsNeverLargerThanWhatStaysInAnyLayer) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   const Masks masks = make_masks(model, Method::magnitude, 0.6);
   float largest_pruned = 0, smallest_kept = std::numeric_limits<float>::infinity();
   for (const PrunableWeight& weight : prunable_weights(model)) {
@@ -79,7 +81,7 @@ TEST(MagnitudePruning, WhatGoesIsNeverLargerThanWhatStaysInAnyLayer) {
 }
 
 TEST(MagnitudePruning, ThresholdIsGlobal) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   fill_prunable(model, 1.0f);
   const std::string small = "features.3.conv.1.0.weight";
   int64_t count = 0, all = 0;
@@ -97,7 +99,7 @@ TEST(MagnitudePruning, ThresholdIsGlobal) {
 }
 
 TEST(MagnitudePruning, TiesGoByPositionInTheNetwork) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   fill_prunable(model, -0.25f);
   const std::vector<float> mask = concatenated(make_masks(model, Method::magnitude, 0.3), model);
   const auto pruned = std::llround(0.3 * double(mask.size()));
@@ -106,7 +108,7 @@ TEST(MagnitudePruning, TiesGoByPositionInTheNetwork) {
 }
 
 TEST(MagnitudePruning, NegativeZeroIsZero) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   fill_prunable(model, -0.0f);
   EXPECT_EQ(count_zeros(masks_of_zeros(model)), summarize(model).prunable);
   prunable_weights(model).back().variable.value().fill(1.0f);
@@ -116,13 +118,13 @@ TEST(MagnitudePruning, NegativeZeroIsZero) {
 }
 
 TEST(ChannelPruning, PrunesRoundedCountsInEveryConvolutionAndLeavesTheHead) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   for (const double fraction : {0.0, 0.3, 0.5, 0.7}) {
     const Masks masks = make_masks(model, Method::channel, fraction);
     EXPECT_FALSE(masks.contains("classifier.1.weight"));
     size_t layers = 0, depthwise = 0;
-    for (const auto& unit : model.units()) {
-      const std::string name = unit->spec.conv + ".weight";
+    for (const auto& conv : model.convolutions()) {
+      const std::string name = conv->name + ".weight";
       const Tensor& mask = masks.at(name);
       const int64_t channels = mask.dim(0), size = mask.count() / channels;
       int64_t pruned = 0;
@@ -134,7 +136,7 @@ TEST(ChannelPruning, PrunesRoundedCountsInEveryConvolutionAndLeavesTheHead) {
       }
       EXPECT_EQ(pruned, std::lrint(fraction * double(channels))) << name;
       ++layers;
-      depthwise += unit->spec.shape.depthwise();
+      depthwise += conv->shape.depthwise();
     }
     EXPECT_EQ(masks.size(), layers);
     EXPECT_EQ(depthwise, 17u);
@@ -142,22 +144,22 @@ TEST(ChannelPruning, PrunesRoundedCountsInEveryConvolutionAndLeavesTheHead) {
 }
 
 TEST(ChannelPruning, HalvesAreRoundedToEvenAsInPyTorch) {
-  const MobileNetV2 model = small_model();  // the stem has 8 channels: 0.0625 of them is a half
+  const nn::Network model = small_model();  // the stem has 8 channels: 0.0625 of them is a half
   const auto pruned_of_stem = [&](double fraction) {
     const Tensor mask = make_masks(model, Method::channel, fraction).at("features.0.0.weight");
     return count_zeros(mask) / (mask.count() / mask.dim(0));
   };
-  ASSERT_EQ(model.units().front()->conv.weight.value().dim(0), 8);
+  ASSERT_EQ(model.convolutions().front()->weight.value().dim(0), 8);
   EXPECT_EQ(pruned_of_stem(0.0625), 0);
   EXPECT_EQ(pruned_of_stem(0.1875), 2);
   EXPECT_EQ(pruned_of_stem(0.3125), 2);
 }
 
 TEST(ChannelPruning, ChoosesTheSmallestL2NormsOfEachLayer) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   const Masks masks = make_masks(model, Method::channel, 0.4);
-  for (const auto& unit : model.units()) {
-    const Tensor &weight = unit->conv.weight.value(), &mask = masks.at(unit->spec.conv + ".weight");
+  for (const auto& conv : model.convolutions()) {
+    const Tensor &weight = conv->weight.value(), &mask = masks.at(conv->name + ".weight");
     const int64_t channels = weight.dim(0), size = weight.count() / channels;
     std::vector<std::pair<double, int64_t>> by_norm;
     for (int64_t c = 0; c < channels; ++c) {
@@ -169,13 +171,13 @@ TEST(ChannelPruning, ChoosesTheSmallestL2NormsOfEachLayer) {
     const int64_t pruned = std::lrint(0.4 * double(channels));
     for (int64_t i = 0; i < channels; ++i) {
       EXPECT_EQ(mask.data()[by_norm[size_t(i)].second * size], i < pruned ? 0.0f : 1.0f)
-          << unit->spec.conv << " channel " << by_norm[size_t(i)].second;
+          << conv->name << " channel " << by_norm[size_t(i)].second;
     }
   }
 }
 
 TEST(ChannelPruning, L2NotL1Decides) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   fill_prunable(model, 10.0f);
   Variable weight = prunable_weights(model).front().variable;  // [8,3,3,3]
   Tensor& stem = weight.value();
@@ -188,7 +190,7 @@ TEST(ChannelPruning, L2NotL1Decides) {
 }
 
 TEST(ChannelPruning, TiesGoToTheFirstChannels) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   fill_prunable(model, 0.5f);
   for (const auto& [name, mask] : make_masks(model, Method::channel, 0.5)) {
     const int64_t half = std::lrint(0.5 * double(mask.dim(0))) * (mask.count() / mask.dim(0));
@@ -202,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(, BothMethods, ::testing::Values(Method::magnitude, Met
                          [](const auto& method) { return to_string(method.param); });
 
 TEST_P(BothMethods, FractionsOutsideTheRangeAreRejected) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   for (const double fraction :
        {1.0, 1.5, -0.1, -1e-12, std::nan(""), std::numeric_limits<double>::infinity()}) {
     EXPECT_NE(error_of(model, GetParam(), fraction).find("[0, 1)"), std::string::npos) << fraction;
@@ -210,7 +212,7 @@ TEST_P(BothMethods, FractionsOutsideTheRangeAreRejected) {
 }
 
 TEST_P(BothMethods, RepeatedPruningOnlyAdds) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   Masks before = make_masks(model, GetParam(), 0);
   for (const double fraction : {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}) {
     const Masks masks = make_masks(model, GetParam(), fraction);
@@ -233,7 +235,7 @@ TEST_P(BothMethods, RepeatedPruningOnlyAdds) {
 }
 
 TEST_P(BothMethods, PruningAgainToTheSameFractionChangesNothing) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   const Masks first = make_masks(model, GetParam(), 0.5);
   apply_masks(first, model);
   const Masks second = make_masks(model, GetParam(), 0.5);
@@ -241,7 +243,7 @@ TEST_P(BothMethods, PruningAgainToTheSameFractionChangesNothing) {
 }
 
 TEST_P(BothMethods, PruningToLessThanIsPrunedIsRejected) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   apply_masks(make_masks(model, GetParam(), 0.5), model);
   EXPECT_NE(error_of(model, GetParam(), 0.3).find("zero already"), std::string::npos);
   EXPECT_EQ(error_of(model, GetParam(), 0.6), "none");
@@ -249,7 +251,7 @@ TEST_P(BothMethods, PruningToLessThanIsPrunedIsRejected) {
 
 TEST_P(BothMethods, WeightsThatAreNotFiniteAreRejected) {
   for (const float bad : {std::nanf(""), -std::numeric_limits<float>::infinity()}) {
-    const MobileNetV2 model = small_model();
+    const nn::Network model = small_model();
     prunable_weights(model).front().variable.value().data()[5] = bad;
     EXPECT_NE(error_of(model, GetParam(), 0.5).find("finite"), std::string::npos) << bad;
   }
@@ -266,7 +268,7 @@ TEST(Methods, UnknownNamesAreRejectedWithTheChoices) {
 }
 
 TEST(ChannelPruning, ScatteredZerosAreNoPrunedChannels) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   apply_masks(make_masks(model, Method::magnitude, 0.2), model);
   const Masks scattered = masks_of_zeros(model);
   apply_masks(make_masks(model, Method::channel, 0.5), model);
@@ -278,7 +280,7 @@ TEST(ChannelPruning, ScatteredZerosAreNoPrunedChannels) {
 }
 
 TEST(Masks, OfZerosAreThoseThatMadeThem) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   const Masks masks = make_masks(model, Method::magnitude, 0.5);
   apply_masks(masks, model);
   const Masks found = masks_of_zeros(model);
@@ -287,7 +289,7 @@ TEST(Masks, OfZerosAreThoseThatMadeThem) {
 }
 
 TEST(Masks, ApplyZeroesWhatIsMaskedAndNothingElse) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   const auto before = model.state_dict();
   const Masks masks = make_masks(model, Method::channel, 0.5);
   apply_masks(masks, model);
@@ -305,7 +307,7 @@ TEST(Masks, ApplyZeroesWhatIsMaskedAndNothingElse) {
 }
 
 /// One backward pass that leaves random gradients everywhere.
-void set_random_gradients(MobileNetV2& model, uint64_t seed) {
+void set_random_gradients(nn::Network& model, uint64_t seed) {
   for (NamedVariable& parameter : model.parameters()) {
     parameter.variable.backward(testing::random_tensor(parameter.variable.shape(), seed++));
   }
@@ -313,7 +315,7 @@ void set_random_gradients(MobileNetV2& model, uint64_t seed) {
 
 TEST(Masks, HoldThroughMomentumAndWeightDecay) {
   for (const std::string& kind : names_of(optim::kOptimizers)) {
-    MobileNetV2 model = small_model();
+    nn::Network model = small_model();
     const auto optimizer = optim::make_optimizer(kind, model.parameters(), 0.01f);
     // Momentum from before the pruning would revive the weights.
     for (uint64_t step = 0; step < 3; ++step) {

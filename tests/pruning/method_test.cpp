@@ -1,4 +1,6 @@
 #include "pruning/method.h"
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +11,7 @@ namespace edgeprune {
 namespace {
 
 std::string error_of(const PruneLimits& limits) {
-  const MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  const nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
   try {
     require_valid(limits, model);
   } catch (const std::invalid_argument& error) {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "engine/nn/network.h"
 #include "engine/optim/optimizer.h"
+#include "models/mobilenet_v2.h"
 #include "models/summary.h"
 #include "pruning/compact.h"
 #include "tests/support/trained_model.h"
@@ -26,7 +28,7 @@ std::string error_of(const PruneRequest& request) {
 /// Sparsity in percent of all parameters after a whole schedule, on the network of the original
 /// study (the published one that this project follows).
 double percent_after(PruningSchedule schedule, Method method, double target) {
-  auto model = trained_model(Architecture::mobilenet_v2(1.0, 64, 10));
+  auto model = trained_model(mobilenet_v2(1.0, 64, 10));
   for (const PruningStep& step : pruning_steps(schedule, method, target)) {
     model = prune(std::move(model), {.method = method, .step = step}).model;
   }
@@ -94,7 +96,7 @@ TEST(Prune, CompactIsWhatTheGroupMaskedModelBecomes) {
 }
 
 /// Steps of an optimiser whose every gradient is 1.
-void train(MobileNetV2& model, const Masks& masks) {
+void train(nn::Network& model, const Masks& masks) {
   const auto optimizer = optim::make_optimizer("adam", model.parameters(), 0.01f);
   hold_masks(masks, *optimizer);
   for (int step = 0; step < 3; ++step) {

@@ -15,7 +15,7 @@ using testing::count_zeros;
 using testing::small_model;
 
 /// (By value: a Tensor shares its memory, and the handles that hold this one go.)
-Tensor weight_of(const MobileNetV2& model, const std::string& layer) {
+Tensor weight_of(const nn::Network& model, const std::string& layer) {
   for (PrunableWeight& weight : prunable_weights(model)) {
     if (weight.layer() == layer) return weight.variable.value();
   }
@@ -26,7 +26,7 @@ void scale(Tensor tensor, float factor) {
   for (int64_t i = 0; i < tensor.count(); ++i) tensor.data()[i] *= factor;
 }
 
-std::string error_of(const MobileNetV2& model, Method method, double fraction,
+std::string error_of(const nn::Network& model, Method method, double fraction,
                      const PruneLimits& limits) {
   try {
     make_masks(model, method, fraction, Base::original, limits);
@@ -47,7 +47,7 @@ double lamp_score(const Tensor& weight, int64_t u) {
 }
 
 TEST(Lamp, TheSmallestScoresGoAcrossLayers) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   for (PrunableWeight& weight : prunable_weights(model)) {  // layers of very different scales
     if (!weight.is_conv) scale(weight.variable.value(), 100.0f);
   }
@@ -70,7 +70,7 @@ TEST(Lamp, TheSmallestScoresGoAcrossLayers) {
 }
 
 TEST(Lamp, ScaleOfALayerDoesNotMatterAndItsLargestWeightIsTheLastToGo) {
-  const MobileNetV2 model = small_model(), scaled = small_model();
+  const nn::Network model = small_model(), scaled = small_model();
   scale(weight_of(scaled, "features.4.conv.2"), 0.0009765625f);  // exact in floating point
   const Masks masks = make_masks(model, Method::lamp, 0.6);
   for (const auto& [name, mask] : make_masks(scaled, Method::lamp, 0.6)) {
@@ -87,7 +87,7 @@ TEST(Lamp, ScaleOfALayerDoesNotMatterAndItsLargestWeightIsTheLastToGo) {
 }
 
 TEST(Lamp, TiesGoByPosition) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   for (PrunableWeight& weight : prunable_weights(model)) weight.variable.value().fill(-0.5f);
   for (const auto& [name, mask] : make_masks(model, Method::lamp, 0.3)) {
     const int64_t gone = count_zeros(mask);
@@ -100,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(, Unstructured, ::testing::Values(Method::magnitude, Me
                          [](const auto& method) { return to_string(method.param); });
 
 TEST_P(Unstructured, CountsAreExactAndRepeatedPruningOnlyAdds) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   const double prunable = double(summarize(model).prunable);
   Masks before = masks_of_zeros(model);
   for (const double fraction : {0.1, 0.35, 0.7, 0.97}) {
@@ -118,7 +118,7 @@ TEST_P(Unstructured, CountsAreExactAndRepeatedPruningOnlyAdds) {
 }
 
 TEST_P(Unstructured, FractionsOfWhatRemainsAreRoundedFromIt) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   const int64_t prunable = summarize(model).prunable;
   int64_t left = prunable;
   for (const double fraction : {0.1, 0.2, 0.3}) {
@@ -130,7 +130,7 @@ TEST_P(Unstructured, FractionsOfWhatRemainsAreRoundedFromIt) {
 }
 
 TEST_P(Unstructured, KeptLayersStayAndOthersGiveTheirShare) {
-  MobileNetV2 model = small_model();
+  nn::Network model = small_model();
   const double prunable = double(summarize(model).prunable);
   const std::string kept = "classifier.1";
   scale(weight_of(model, kept), 1e-3f);
@@ -146,7 +146,7 @@ TEST_P(Unstructured, KeptLayersStayAndOthersGiveTheirShare) {
 }
 
 TEST_P(Unstructured, EveryLayerKeepsItsMinimumDensityAndTheCountIsMet) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   const PruneLimits limits{.min_density = 0.25};
   const double prunable = double(summarize(model).prunable);
   const Masks masks = make_masks(model, GetParam(), 0.7, Base::original, limits);
@@ -161,7 +161,7 @@ TEST_P(Unstructured, EveryLayerKeepsItsMinimumDensityAndTheCountIsMet) {
 }
 
 TEST_P(Unstructured, InsideALayerAtItsLimitTheSmallestStillGo) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   const PruneLimits limits{.min_density = 0.25};
   const Masks masks = make_masks(model, GetParam(), 0.7, Base::original, limits);
   for (const PrunableWeight& weight : prunable_weights(model)) {
@@ -179,7 +179,7 @@ TEST_P(Unstructured, InsideALayerAtItsLimitTheSmallestStillGo) {
 }
 
 TEST_P(Unstructured, LimitsThatLeaveTooLittleSayHowManyCanGo) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   const int64_t prunable = summarize(model).prunable,
                 head = weight_of(model, "classifier.1").count();
   std::string error = error_of(model, GetParam(), 0.99, {.keep = {"classifier.1"}});
@@ -191,7 +191,7 @@ TEST_P(Unstructured, LimitsThatLeaveTooLittleSayHowManyCanGo) {
 }
 
 TEST_P(Unstructured, WeightsThatAreNotFiniteAreRejectedEvenInKeptLayers) {
-  const MobileNetV2 model = small_model();
+  const nn::Network model = small_model();
   weight_of(model, "features.0.0").data()[3] = NAN;
   EXPECT_NE(error_of(model, GetParam(), 0.5, {.keep = {"features.0.0"}}).find("finite"),
             std::string::npos);

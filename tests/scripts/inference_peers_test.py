@@ -18,7 +18,7 @@ import compare_inference
 import onnxruntime_inference
 import rounds
 
-ARCHITECTURE = {"input_size": 2, "classes": 3, "blocks": []}
+GRAPH = {"nodes": [{"name": "images", "height": 2}, {"name": "head", "out_features": 3}]}
 
 # Stubs find in their own name what to do: each writes logits that are the number of their batch, plus an error.
 PROGRAM = """#!{python}
@@ -36,8 +36,8 @@ else:
 """
 
 
-def write_checkpoint(path, architecture=ARCHITECTURE, tensors={}, values=b""):
-    header = json.dumps({"__metadata__": {"architecture": json.dumps(architecture)}} | tensors).encode()
+def write_checkpoint(path, graph=GRAPH, tensors={}, values=b""):
+    header = json.dumps({"__metadata__": {"graph": json.dumps(graph)}} | tensors).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + values)
 
 
@@ -50,8 +50,8 @@ class Checkpoint(InFolder):
         write_checkpoint(self.path, tensors={"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]},
                                              "n": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]}},
                          values=struct.pack("<qff", 7, 1, 2))
-        architecture, tensors = checkpoint.read_tensors(self.path)
-        self.assertEqual(architecture, ARCHITECTURE)
+        graph, tensors = checkpoint.read_tensors(self.path)
+        self.assertEqual(graph, GRAPH)
         self.assertEqual(tensors, {"a": ([2], struct.pack("<ff", 1, 2))})
 
     def test_foreign_files_are_named(self):
@@ -61,8 +61,8 @@ class Checkpoint(InFolder):
             self.path.write_bytes(content)
             with self.assertRaisesRegex(ValueError, "model.safetensors: no checkpoint of edgeprune"):
                 checkpoint.read_header(self.path)
-        for architecture in ({}, [], 3, {"input_size": "64", "classes": 10}):
-            write_checkpoint(self.path, architecture)
+        for graph in ({}, [], 3, {"nodes": []}, {"nodes": [{"height": "64"}, {"out_features": 10}]}):
+            write_checkpoint(self.path, graph)
             with self.assertRaisesRegex(ValueError, "no checkpoint of edgeprune"):
                 checkpoint.read_header(self.path)
 

@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/nn/network.h"
 #include "models/mobilenet_v2.h"
 #include "pruning/masks.h"
 
 namespace edgeprune::testing {
 
-inline MobileNetV2 small_model(uint64_t seed = 1) {
-  return {Architecture::mobilenet_v2(0.25, 32, 10), seed};
+inline nn::Network small_model(uint64_t seed = 1) {
+  return {mobilenet_v2(0.25, 32, 10), seed};
 }
 
 inline int64_t count_zeros(const Tensor& tensor) {

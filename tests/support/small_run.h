@@ -6,6 +6,8 @@
 #include <string>
 
 #include "data/synthetic.h"
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "tools/cli/interrupt.h"
 #include "tools/training/trainer.h"
 
@@ -13,8 +15,7 @@ namespace edgeprune::testing {
 
 struct SmallRun {
   explicit SmallRun(int64_t images = 96, uint64_t data_seed = 0)
-      : training(synthetic(images, Split::train, data_seed)),
-        model(Architecture::mobilenet_v2(0.25, 32, 10), 3) {
+      : training(synthetic(images, Split::train, data_seed)), model(mobilenet_v2(0.25, 32, 10), 3) {
     info.classes = training.classes;
     options.epochs = 2;
     options.batch = 32;
@@ -40,14 +41,14 @@ struct SmallRun {
   }
 
   Dataset training, validation;
-  MobileNetV2 model;
+  nn::Network model;
   ModelInfo info;
   Masks masks;
   TrainOptions options;
 };
 
 /// Bit for bit, batch norm's statistics included.
-inline bool same_weights(const MobileNetV2& a, const MobileNetV2& b) {
+inline bool same_weights(const nn::Network& a, const nn::Network& b) {
   const auto left = a.state_dict(), right = b.state_dict();
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                     [](const auto& x, const auto& y) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "engine/nn/network.h"
 #include "models/mobilenet_v2.h"
 #include "tests/support/tensors.h"
 
@@ -11,31 +12,30 @@ namespace edgeprune::testing {
 /// Random affine maps, and the running statistics of a batch: activations keep their size down to
 /// the last layer, as in a trained network, so that the logits depend on the image. In evaluation
 /// mode.
-inline std::unique_ptr<MobileNetV2> trained_model(const Architecture& architecture) {
-  auto model = std::make_unique<MobileNetV2>(architecture, 1);
+inline std::unique_ptr<nn::Network> trained_model(const Graph& graph) {
+  auto model = std::make_unique<nn::Network>(graph, 1);
   uint64_t seed = 100;
-  for (const auto& unit : model->units()) {
-    const Shape shape{unit->spec.shape.out_channels};
-    unit->norm.weight.value().copy_from(random_tensor(shape, ++seed, 0.5f, 1.5f));
-    unit->norm.bias.value().copy_from(random_tensor(shape, ++seed, -0.5f, 0.5f));
-    unit->norm.state.momentum = 1.0f;
+  for (const auto& norm : model->norms()) {
+    const Shape shape{norm->shape.out_channels};
+    norm->weight.value().copy_from(random_tensor(shape, ++seed, 0.5f, 1.5f));
+    norm->bias.value().copy_from(random_tensor(shape, ++seed, -0.5f, 0.5f));
+    norm->state.momentum = 1.0f;
   }
   const NoGrad no_grad;
   Rng rng(0);
-  const int64_t size = architecture.input_size;
+  const int64_t size = graph.input_size();
   model->forward(Variable(random_tensor({16, size, size, 3}, 3)), rng);
-  for (const auto& unit : model->units())
-    unit->norm.state.momentum = ops::BatchNormState{}.momentum;
+  for (const auto& norm : model->norms()) norm->state.momentum = ops::BatchNormState{}.momentum;
   model->train(false);
   return model;
 }
 
-inline std::unique_ptr<MobileNetV2> trained_model(double width) {
-  return trained_model(Architecture::mobilenet_v2(width, 32, 10));
+inline std::unique_ptr<nn::Network> trained_model(double width) {
+  return trained_model(mobilenet_v2(width, 32, 10));
 }
 
 /// The logits of images [N,S,S,3], by the model's own forward pass.
-inline Tensor logits_of(MobileNetV2& model, const Tensor& images) {
+inline Tensor logits_of(nn::Network& model, const Tensor& images) {
   const NoGrad no_grad;
   Rng unused(0);
   return model.forward(Variable(images), unused).value();

@@ -48,7 +48,7 @@ int64_t usual_held_out(const Dataset& training) {
 }  // namespace
 
 Sight sight_of(const Checkpoint& checkpoint) {
-  return {checkpoint.model->architecture().input_size, checkpoint.info.resize};
+  return {checkpoint.model->graph().input_size(), checkpoint.info.resize};
 }
 
 CLI::Option* add_resize(CLI::App& command, std::string& resize) {

@@ -28,13 +28,12 @@ void run(const ImportArguments& o) {
 }  // namespace
 
 void add_import(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("import", "Turn a PyTorch MobileNetV2 into a checkpoint of edgeprune's");
+  auto* command = app.add_subcommand("import", "Turn a PyTorch checkpoint into one of edgeprune's");
   auto o = std::make_shared<ImportArguments>();
   command
       ->add_option("in", o->in,
-                   "what torch.save wrote, or .safetensors of any tool: a MobileNetV2 with "
-                   "torchvision's names")
+                   "what torch.save wrote, or .safetensors of any tool: one of the networks that "
+                   "--network lists, with torchvision's names")
       ->required();
   command->add_option("out", o->out, "checkpoint to write (.safetensors)")->required();
   command
@@ -43,6 +42,7 @@ void add_import(CLI::App& app) {
       ->check(CLI::Range(2, 100000));
   add_class_names(*command, o->class_names);
   add_input_size(*command, o->wanted.input_size);
+  add_network(*command, o->wanted.network);
   add_width(*command, o->wanted.width);
   command->add_option("--seed", o->wanted.seed, "of a new head's weights")->capture_default_str();
   command->footer(

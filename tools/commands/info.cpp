@@ -61,14 +61,14 @@ Table layers_table(const ModelSummary& summary) {
 
 /// All of it as one object, whose member "layers" is the table.
 std::string info_json(const InfoArguments& o, const Checkpoint& checkpoint, const Table& layers) {
-  const Architecture& architecture = checkpoint.model->architecture();
+  const Graph& graph = checkpoint.model->graph();
   const nlohmann::ordered_json info = {
       {"model", o.model},
       {"sha256", checkpoint.sha256},
       {"bytes", std::filesystem::file_size(o.model)},
-      {"network", "mobilenet_v2"},
-      {"width", architecture.width},
-      {"input_size", architecture.input_size},
+      {"network", graph.network},
+      {"width", graph.width},
+      {"input_size", graph.input_size()},
       {"resize", to_string(checkpoint.info.resize)},
       {"mean", checkpoint.info.mean},
       {"std", checkpoint.info.std},
@@ -80,11 +80,10 @@ std::string info_json(const InfoArguments& o, const Checkpoint& checkpoint, cons
 
 void run(const InfoArguments& o) {
   const Checkpoint checkpoint = o.loading.load(o.model);
-  const Architecture& architecture = checkpoint.model->architecture();
+  const Graph& graph = checkpoint.model->graph();
   if (o.format == "md") {
-    print(fmt::format("{}: MobileNetV2, width {:g}, {}x{} input, {} classes\n", o.model,
-                      architecture.width, architecture.input_size, architecture.input_size,
-                      architecture.classes));
+    print(fmt::format("{}: {}, width {:g}, {}x{} input, {} classes\n", o.model, graph.network,
+                      graph.width, graph.input_size(), graph.input_size(), graph.classes()));
     print(fmt::format("sha256 {}, {} bytes\n", checkpoint.sha256,
                       std::filesystem::file_size(o.model)));
     for (const auto& step : checkpoint.info.history) {

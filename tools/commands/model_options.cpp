@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "models/networks.h"
 #include "tools/commands/options.h"
 
 namespace edgeprune::commands {
@@ -43,6 +44,15 @@ void add_model(CLI::App& command, std::string& model, LoadingFlags& loading) {
                   "is read as by edgeprune import")
       ->required();
   loading.add(command);
+}
+
+void add_network(CLI::App& command, std::string& network) {
+  command
+      .add_option("--network", network,
+                  fmt::format("{} (default: the file's, found from its names and shapes; {} for "
+                              "random weights)",
+                              networks_explained(), kDefaultNetwork))
+      ->check(CLI::IsMember(network_names()));
 }
 
 void add_width(CLI::App& command, double& width) {

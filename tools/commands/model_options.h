@@ -22,6 +22,8 @@ struct LoadingFlags {
 /// --model, and what goes with it.
 void add_model(CLI::App& command, std::string& model, LoadingFlags& loading);
 
+/// --network, of the table in models/networks.h; empty if it was not given.
+void add_network(CLI::App& command, std::string& network);
 /// --width, of a network that is made; 0 if it was not given.
 void add_width(CLI::App& command, double& width);
 /// --input-size; 0 if it was not given.

@@ -259,7 +259,7 @@ Recovery RecoveryFlags::parse() const {
   return recovery;
 }
 
-std::shared_ptr<MobileNetV2> load_teacher(const std::string& path, const ModelInfo& student) {
+std::shared_ptr<nn::Network> load_teacher(const std::string& path, const ModelInfo& student) {
   Checkpoint teacher = load_checkpoint(path);
   const bool unnamed =
       teacher.info.has_placeholder_names() && teacher.info.classes.size() == student.classes.size();

@@ -96,7 +96,7 @@ struct RecoveryFlags {
 /// The dense baseline for --distill. Throws what load_checkpoint() throws, and
 /// std::invalid_argument if it was trained on other classes than the student's, or on images
 /// normalised otherwise.
-std::shared_ptr<MobileNetV2> load_teacher(const std::string& path, const ModelInfo& student);
+std::shared_ptr<nn::Network> load_teacher(const std::string& path, const ModelInfo& student);
 
 /// For a command that will write `path`: nobody else does as long as the result lives (it holds
 /// PATH.lock). Throws FileError, before any work, naming the process that writes it already, or if

@@ -168,7 +168,7 @@ void run(const PredictArguments& o) {
   const std::vector<std::string> images = images_of(o);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const auto& classes = checkpoint.info.classes;
-  const int size = static_cast<int>(checkpoint.model->architecture().input_size);
+  const int size = static_cast<int>(checkpoint.model->graph().input_size());
   inference::Plan plan(fold_batch_norm(*checkpoint.model), inference::parse_engine(o.engine), 1,
                        &kernel_choices());
   Preprocessor preprocess(size, {checkpoint.info.mean, checkpoint.info.std});

@@ -43,7 +43,7 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
   Table table = plan_table();
   if (request.mode == PruneMode::mask) {
     plan_trajectory(*checkpoint.model, trajectory,
-                    [&](size_t, const MobileNetV2& was, const MobileNetV2& is) {
+                    [&](size_t, const nn::Network& was, const nn::Network& is) {
                       add_plan_rows(table, 1, whole, was, is);
                     });
   }
@@ -93,7 +93,7 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
   }
   plan_trajectory(
       *checkpoint.model, trajectory,
-      [&](size_t i, const MobileNetV2& before, const MobileNetV2& after) {
+      [&](size_t i, const nn::Network& before, const nn::Network& after) {
         add_plan_rows(table, i + 1, whole, before, after);
         const ModelSummary left = summarize(after);
         const auto& [fraction, base] = trajectory.steps[i];

@@ -33,6 +33,7 @@ struct TrainArguments {
   int64_t epochs = 15, validation = 0, limit = 0;
   int threads = 1;
   bool resume = false, test_each_epoch = false, profile = false, strict = false;
+  std::string network;
   double width = 0;
   std::vector<float> mean, std;
   LoadingFlags loading;
@@ -48,7 +49,8 @@ struct TrainingStart {
 TrainingStart open_start(const TrainArguments& o) {
   const uint64_t seed = o.training.options.seed;
   Checkpoint model;
-  const Wanted wanted{.width = o.width, .input_size = o.loading.input_size, .seed = seed};
+  const Wanted wanted{
+      .network = o.network, .width = o.width, .input_size = o.loading.input_size, .seed = seed};
   std::optional<StartingPoint> weights;
   Sight sight;
   if (!o.model.empty()) {
@@ -151,6 +153,8 @@ void run(const TrainArguments& o) {
   require_usage(!o.data.location.empty(), "train", "--data is missing");
   require_usage(o.width == 0 || o.model.empty(), "train",
                 "--width is for --weights: a --model has the width that it has");
+  require_usage(o.network.empty() || o.model.empty(), "train",
+                "--network is for --weights: a --model is the network that it is");
   require_usage(o.training.options.patience == 0 || o.validation > 0, "train",
                 "--patience needs images held out, by --val-split, to tell whether training gets "
                 "better");
@@ -158,7 +162,7 @@ void run(const TrainArguments& o) {
   const std::string log = o.out + ".epochs.csv";
   require_own_log(log);
   auto [start, training, validation] = open_start(o);
-  MobileNetV2& model = *start.model;
+  nn::Network& model = *start.model;
   ModelInfo& info = start.info;
   Dataset test;
   if (o.test_each_epoch) test = o.data.open("train", Split::test, sight_of(start));
@@ -256,6 +260,7 @@ void add_train(CLI::App& app) {
   add_weights(*command, o->weights);
   command->add_option("--model", o->model, "checkpoint to train further, instead of --weights")
       ->excludes("--weights");
+  add_network(*command, o->network);
   add_width(*command, o->width);
   o->loading.add(*command);
   add_strict(*command, o->strict);

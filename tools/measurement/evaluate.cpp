@@ -32,7 +32,7 @@ std::string one_class_for_all(const Confusion& confusion) {
   return "";
 }
 
-std::string warning_about(const MobileNetV2& model, const Confusion& confusion) {
+std::string warning_about(const nn::Network& model, const Confusion& confusion) {
   const std::string dead = dead_layers(model), constant = one_class_for_all(confusion);
   return dead.empty() || constant.empty() ? dead + constant : dead + "; " + constant;
 }
@@ -72,7 +72,7 @@ bool take_class_names(ModelInfo& info, const Dataset& dataset) {
   return other;
 }
 
-std::string dead_layers(const MobileNetV2& model) {
+std::string dead_layers(const nn::Network& model) {
   std::vector<std::string> dead;
   for (const LayerSummary& layer : summarize(model).layers) {
     if (layer.nonzeros == 0) dead.push_back(layer.name);
@@ -93,7 +93,7 @@ void report_warning(const std::string& warning, bool strict,
   say("warning: " + warning);
 }
 
-Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
+Evaluation evaluate(const nn::Network& model, const ModelInfo& info, const Dataset& dataset,
                     inference::Engine engine, int64_t batch,
                     const std::optional<Threshold>& threshold) {
   require_same_classes(info.classes, dataset);

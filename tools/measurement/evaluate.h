@@ -26,7 +26,7 @@ struct Evaluation {
 /// A layer without weights lets nothing of the image through (past it only where a residual block
 /// adds its input): global magnitude does that to layers of small weights. Names them in a line, or
 /// is empty.
-std::string dead_layers(const MobileNetV2& model);
+std::string dead_layers(const nn::Network& model);
 
 /// Says a warning, if it is one; if `strict`, throws std::runtime_error instead.
 void report_warning(const std::string& warning, bool strict,
@@ -35,7 +35,7 @@ void report_warning(const std::string& warning, bool strict,
 /// Throws std::invalid_argument if the dataset's classes are not the model's (both counts and the
 /// first different name) or there is a threshold and not two classes, std::runtime_error if memory
 /// does not suffice for the batch, Interrupted on Ctrl-C.
-Evaluation evaluate(const MobileNetV2& model, const ModelInfo& info, const Dataset& dataset,
+Evaluation evaluate(const nn::Network& model, const ModelInfo& info, const Dataset& dataset,
                     inference::Engine engine, int64_t batch = 100,
                     const std::optional<Threshold>& threshold = {});
 

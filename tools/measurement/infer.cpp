@@ -15,16 +15,16 @@
 namespace edgeprune {
 namespace {
 
-Inference run(const std::string& purpose, const MobileNetV2& model, const ModelInfo& info,
+Inference run(const std::string& purpose, const nn::Network& model, const ModelInfo& info,
               const Dataset& dataset, inference::Engine engine, int64_t batch) {
   const inference::Graph graph = fold_batch_norm(model);
   LoaderOptions loading;
   loading.batch = batch;
-  loading.input_size = static_cast<int>(model.architecture().input_size);
+  loading.input_size = static_cast<int>(model.graph().input_size());
   loading.normalisation = {info.mean, info.std};
   Loader loader(dataset, loading);
   std::unique_ptr<inference::Plan> plan;
-  const int64_t classes = model.architecture().classes;
+  const int64_t classes = model.graph().classes();
   Inference result{.logits = Tensor({dataset.size(), classes}), .labels = {}};
   Progress progress(purpose, dataset.size(), "images");
   double milliseconds = 0;
@@ -48,7 +48,7 @@ Inference run(const std::string& purpose, const MobileNetV2& model, const ModelI
 
 }  // namespace
 
-Inference infer(const std::string& purpose, const MobileNetV2& model, const ModelInfo& info,
+Inference infer(const std::string& purpose, const nn::Network& model, const ModelInfo& info,
                 const Dataset& dataset, inference::Engine engine, int64_t batch) {
   return explain_bad_alloc(purpose.c_str(),
                            fmt::format("batches of {} images", std::min(batch, dataset.size())),

@@ -17,7 +17,7 @@ struct Inference {
 
 /// `purpose` names the progress bar and errors. Throws std::runtime_error if memory does not
 /// suffice for the batch, Interrupted on Ctrl-C.
-Inference infer(const std::string& purpose, const MobileNetV2& model, const ModelInfo& info,
+Inference infer(const std::string& purpose, const nn::Network& model, const ModelInfo& info,
                 const Dataset& dataset, inference::Engine engine, int64_t batch);
 
 }  // namespace edgeprune

@@ -40,13 +40,13 @@ LogitDifference compare_logits(const Tensor& a, const Tensor& b) {
   return result;
 }
 
-LogitDifference compare_logits(const MobileNetV2& a, const MobileNetV2& b, const ModelInfo& info,
+LogitDifference compare_logits(const nn::Network& a, const nn::Network& b, const ModelInfo& info,
                                const Dataset& dataset, int64_t batch) {
-  const Architecture &left = a.architecture(), &right = b.architecture();
-  require(left.input_size == right.input_size && left.classes == right.classes, "compare_logits",
-          "the models have {} and {} classes, {} and {} pixels", left.classes, right.classes,
-          left.input_size, right.input_size);
-  const auto logits = [&](const MobileNetV2& model) {
+  const Graph &left = a.graph(), &right = b.graph();
+  require(left.input_size() == right.input_size() && left.classes() == right.classes(),
+          "compare_logits", "the models have {} and {} classes, {} and {} pixels", left.classes(),
+          right.classes(), left.input_size(), right.input_size());
+  const auto logits = [&](const nn::Network& model) {
     return infer("compare", model, info, dataset, inference::Engine::dense, batch).logits;
   };
   return compare_logits(logits(a), logits(b));

@@ -25,7 +25,7 @@ LogitDifference compare_logits(const Tensor& a, const Tensor& b);
 /// Both models on all images, with the dense engine. Throws std::invalid_argument if the models'
 /// input sizes or class counts differ, std::runtime_error if memory does not suffice for the batch,
 /// Interrupted on Ctrl-C.
-LogitDifference compare_logits(const MobileNetV2& a, const MobileNetV2& b, const ModelInfo& info,
+LogitDifference compare_logits(const nn::Network& a, const nn::Network& b, const ModelInfo& info,
                                const Dataset& dataset, int64_t batch = 100);
 
 }  // namespace edgeprune

@@ -10,6 +10,8 @@
 
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "tools/study/strict_json.h"
 
 namespace edgeprune {
@@ -131,7 +133,7 @@ Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
   object.get("cubic_steps", e.options.cubic_steps, 1, 1000);
   object.get("keep", e.limits.keep);
   if (!e.limits.keep.empty()) {
-    static const MobileNetV2 network(Architecture::mobilenet_v2());  // for its layers' names
+    static const nn::Network network(mobilenet_v2());  // for its layers' names
     object.explain("keep", [&] { require_valid(e.limits, network); });
   }
   object.get("min_density", e.limits.min_density, 0, 1);

@@ -231,7 +231,7 @@ class Study {
   }
 
   /// The unpruned network of the step's seed.
-  std::shared_ptr<MobileNetV2> baseline_of(const StudyStep& step) {
+  std::shared_ptr<nn::Network> baseline_of(const StudyStep& step) {
     for (const StudyStep& other : steps_) {
       if (other.prune || other.seed != step.seed) continue;
       auto& baseline = baselines_[other.id];
@@ -290,7 +290,7 @@ class Study {
   const nlohmann::json settings_;
   StudyFolder folder_;
   std::set<std::string> finished_;
-  std::map<std::string, std::shared_ptr<MobileNetV2>> baselines_;  ///< by id
+  std::map<std::string, std::shared_ptr<nn::Network>> baselines_;  ///< by id
 };
 
 /// The network of a finished row.
@@ -315,7 +315,7 @@ void remeasure_study(const StudyPlan& plan, const StudyOptions& options, const S
   folder.require_study({{"plan", plan.name}, {"latency", latency_settings(plan)}});
   std::vector<RunRecord> records = folder.records();
   require(!records.empty(), "study", "{} has no finished rows to measure", options.folder);
-  std::map<uint64_t, std::unique_ptr<MobileNetV2>> baselines;  // by seed
+  std::map<uint64_t, std::unique_ptr<nn::Network>> baselines;  // by seed
   for (const RunRecord& record : records) {
     if (record.method != "none") continue;
     baselines[record.seed] = load_row(folder, record).model;

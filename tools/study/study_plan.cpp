@@ -8,7 +8,9 @@
 #include <set>
 
 #include "engine/base/check.h"
+#include "engine/nn/network.h"
 #include "models/copy_model.h"
+#include "models/mobilenet_v2.h"
 
 namespace edgeprune {
 namespace {
@@ -149,15 +151,14 @@ std::string limits_text(const PruneRequest& request) {
 }
 
 void require_feasible(const std::vector<StudyStep>& steps) {
-  std::map<std::string, std::unique_ptr<MobileNetV2>> models;  // that a later step starts from
+  std::map<std::string, std::unique_ptr<nn::Network>> models;  // that a later step starts from
   std::map<std::string, size_t> children;
   for (const StudyStep& step : steps) ++children[step.parent];
   for (const StudyStep& step : steps) {
     if (step.prune && !limits_text(*step.prune).empty()) {
       const auto parent = models.find(step.parent);
-      auto model = parent == models.end()
-                       ? std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(), 0)
-                       : copy_of(*parent->second);
+      auto model = parent == models.end() ? std::make_unique<nn::Network>(mobilenet_v2(), 0)
+                                          : copy_of(*parent->second);
       try {
         model = prune(std::move(model), *step.prune).model;
       } catch (const std::invalid_argument& error) {

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "engine/nn/network.h"
+#include "models/channel_groups.h"
 #include "models/fold.h"
 #include "models/summary.h"
 #include "tools/measurement/machine.h"
@@ -10,18 +12,16 @@ namespace edgeprune {
 namespace {
 
 /// Of the network that a model was made from by removing channels; of itself if none were.
-ModelSummary summarize_unpruned(const Architecture& architecture) {
-  return summarize(MobileNetV2(
-      Architecture::mobilenet_v2(architecture.width, architecture.input_size, architecture.classes),
-      0));
+ModelSummary summarize_unpruned(const Graph& graph) {
+  return summarize(nn::Network(unpruned(graph), 0));
 }
 
 }  // namespace
 
 RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path, const Dataset& test,
                          const Evaluation& evaluation) {
-  const MobileNetV2& model = *checkpoint.model;
-  const ModelSummary now = summarize(model), before = summarize_unpruned(model.architecture());
+  const nn::Network& model = *checkpoint.model;
+  const ModelSummary now = summarize(model), before = summarize_unpruned(model.graph());
   RunRecord record;
   record.accuracy = evaluation.accuracy;
   record.loss = evaluation.loss;
@@ -52,9 +52,9 @@ RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path, 
   return record;
 }
 
-std::vector<LatencyCell> measure_model(const MobileNetV2& model, const MobileNetV2& unpruned,
+std::vector<LatencyCell> measure_model(const nn::Network& model, const nn::Network& unpruned,
                                        const StudyPlan& plan, int threads) {
-  const auto graph_of = [](const MobileNetV2& network) {
+  const auto graph_of = [](const nn::Network& network) {
     return std::make_shared<const inference::Graph>(fold_batch_norm(network));
   };
   const auto own = graph_of(model), reference = graph_of(unpruned);

@@ -20,7 +20,7 @@ RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path, 
 /// A finished model's times on the plan's engines and batches, on one and on `threads` threads: a
 /// cell each. Each takes turns with the unpruned network on the dense engine, at the same batch and
 /// thread count: the cells' factors are against that, whenever they are timed.
-std::vector<LatencyCell> measure_model(const MobileNetV2& model, const MobileNetV2& unpruned,
+std::vector<LatencyCell> measure_model(const nn::Network& model, const nn::Network& unpruned,
                                        const StudyPlan& plan, int threads);
 
 }  // namespace edgeprune

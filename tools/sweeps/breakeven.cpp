@@ -93,7 +93,7 @@ std::vector<double> sorted_levels(std::vector<double> levels) {
   return levels;
 }
 
-std::vector<PrunedGraph> prune_to_levels(MobileNetV2& model, const std::vector<double>& levels) {
+std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<double>& levels) {
   std::vector<PrunedGraph> graphs;
   for (const double level : levels) {
     const double zeros = summarize(model).prunable_sparsity();

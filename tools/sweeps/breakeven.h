@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "models/mobilenet_v2.h"
+#include "engine/nn/network.h"
 #include "tools/measurement/latency.h"
 #include "tools/measurement/layer_times.h"
 
@@ -46,7 +46,7 @@ std::vector<double> sorted_levels(std::vector<double> levels);
 /// Prunes by global magnitude, in place, to each of the ascending levels in turn. Throws
 /// std::invalid_argument if more than a level is zero already (one that is met already, to a tenth
 /// of a percent, is left as it is).
-std::vector<PrunedGraph> prune_to_levels(MobileNetV2& model, const std::vector<double>& levels);
+std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<double>& levels);
 
 /// Engines, the first of which is what the others have to beat.
 const std::vector<inference::Engine>& breakeven_engines();

@@ -180,7 +180,7 @@ class Scan {
     }
   }
 
-  MobileNetV2& model_;
+  nn::Network& model_;
   const ModelInfo& info_;
   const SensitivityOptions& options_;
   const std::map<std::string, Array> before_;

@@ -12,7 +12,7 @@ double share_gone(int64_t whole, int64_t left) {
 }
 
 /// By layer, the output channels that have a weight which is not zero.
-std::vector<int64_t> live_channels(const MobileNetV2& model) {
+std::vector<int64_t> live_channels(const nn::Network& model) {
   std::vector<int64_t> live;
   for (const PrunableWeight& weight : prunable_weights(model)) {
     const Tensor& value = weight.variable.value();
@@ -34,8 +34,8 @@ Reduction reduction(const ModelSummary& whole, const ModelSummary& now) {
           share_gone(whole.multiply_adds, now.nonzero_multiply_adds)};
 }
 
-ModelSummary summarize_unpruned(const MobileNetV2& model) {
-  return summarize(MobileNetV2(unpruned(model.architecture()), 0));
+ModelSummary summarize_unpruned(const nn::Network& model) {
+  return summarize(nn::Network(unpruned(model.graph()), 0));
 }
 
 Table plan_table() {
@@ -51,8 +51,8 @@ Table plan_table() {
                 {"left", "multiply_adds_left"}});
 }
 
-void add_plan_rows(Table& table, size_t step, const ModelSummary& whole, const MobileNetV2& before,
-                   const MobileNetV2& after) {
+void add_plan_rows(Table& table, size_t step, const ModelSummary& whole, const nn::Network& before,
+                   const nn::Network& after) {
   const auto add = [&](const std::string& name, int64_t count, int64_t nonzero_before,
                        int64_t nonzero_after, Cell channels, Cell removed, Cell left) {
     table.add_row({static_cast<int64_t>(step), name, count, count - nonzero_before,

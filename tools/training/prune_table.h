@@ -16,13 +16,13 @@ struct Reduction {
 };
 Reduction reduction(const ModelSummary& whole, const ModelSummary& now);
 /// The network of this model before channels were removed; no weight is zero.
-ModelSummary summarize_unpruned(const MobileNetV2& model);
+ModelSummary summarize_unpruned(const nn::Network& model);
 
 /// A line for each layer, then the prunable weights and all parameters together.
 Table plan_table();
 /// `before` and `after` one step, in a network that was `whole`; steps count from 1.
-void add_plan_rows(Table& table, size_t step, const ModelSummary& whole, const MobileNetV2& before,
-                   const MobileNetV2& after);
+void add_plan_rows(Table& table, size_t step, const ModelSummary& whole, const nn::Network& before,
+                   const nn::Network& after);
 
 /// A line for each step done.
 Table trajectory_table();

@@ -37,7 +37,7 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
   if (tune) options = with_recovery(options, request.recovery, info.history);
   Pruned pruned = prune(std::move(checkpoint.model), request.prune);
   checkpoint.model = std::move(pruned.model);
-  MobileNetV2& model = *checkpoint.model;
+  nn::Network& model = *checkpoint.model;
   const int64_t recalibrate = request.recovery.bn_recalibrate;
   if (recalibrate > 0) {
     recalibrate_batch_norm(model, info, training, recalibrate, options.seed);

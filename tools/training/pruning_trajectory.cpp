@@ -191,8 +191,8 @@ class Run {
 }  // namespace
 
 void plan_trajectory(
-    const MobileNetV2& model, const Trajectory& trajectory,
-    const std::function<void(size_t, const MobileNetV2&, const MobileNetV2&)>& on_step) {
+    const nn::Network& model, const Trajectory& trajectory,
+    const std::function<void(size_t, const nn::Network&, const nn::Network&)>& on_step) {
   auto before = copy_of(model);
   for (size_t i = 0; i < trajectory.steps.size(); ++i) {
     PruneRequest request = trajectory.each.prune;

@@ -28,8 +28,8 @@ struct TrajectoryStep {
 /// before anything trains. `on_step` gets the step's number, from 0, and the models before and
 /// after.
 void plan_trajectory(
-    const MobileNetV2& model, const Trajectory& trajectory,
-    const std::function<void(size_t, const MobileNetV2&, const MobileNetV2&)>& on_step);
+    const nn::Network& model, const Trajectory& trajectory,
+    const std::function<void(size_t, const nn::Network&, const nn::Network&)>& on_step);
 
 /// Runs what is not finished. The checkpoint ends with the last model that is at least
 /// min_accuracy, as it was if already the first step's is not; with the same arguments it is the

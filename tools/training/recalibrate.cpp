@@ -32,19 +32,18 @@ struct Pooled {
 /// Unless keep() was called, the statistics of before come back.
 class BatchStatistics {
  public:
-  explicit BatchStatistics(MobileNetV2& model) : model_(model), training_(model.training()) {
-    for (const auto& unit : model.units()) {
-      nn::BatchNorm2d& norm = unit->norm;
-      before_.push_back({norm.state.running_mean.clone(), norm.state.running_var.clone(),
-                         norm.state.momentum, norm.num_batches_tracked});
-      norm.state.momentum = 1;
+  explicit BatchStatistics(nn::Network& model) : model_(model), training_(model.training()) {
+    for (const auto& norm : model.norms()) {
+      before_.push_back({norm->state.running_mean.clone(), norm->state.running_var.clone(),
+                         norm->state.momentum, norm->num_batches_tracked});
+      norm->state.momentum = 1;
     }
     model.train();
   }
   ~BatchStatistics() {
     model_.train(training_);
     for (size_t i = 0; i < before_.size(); ++i) {
-      nn::BatchNorm2d& norm = model_.units()[i]->norm;
+      nn::BatchNorm2d& norm = *model_.norms()[i];
       norm.state.momentum = before_[i].momentum;
       if (kept_) continue;
       norm.state.running_mean.copy_from(before_[i].mean);
@@ -57,9 +56,9 @@ class BatchStatistics {
 
   /// Moving from zero all the way to the batch's value gives exactly that.
   void clear() {
-    for (const auto& unit : model_.units()) {
-      unit->norm.state.running_mean.fill(0);
-      unit->norm.state.running_var.fill(0);
+    for (const auto& norm : model_.norms()) {
+      norm->state.running_mean.fill(0);
+      norm->state.running_var.fill(0);
     }
   }
   void keep() { kept_ = true; }
@@ -70,16 +69,16 @@ class BatchStatistics {
     float momentum;
     int64_t batches;
   };
-  MobileNetV2& model_;
+  nn::Network& model_;
   bool training_, kept_ = false;
   std::vector<Before> before_;
 };
 
-void add_batch(const MobileNetV2& model, int64_t images, std::vector<Pooled>& pooled) {
+void add_batch(const nn::Network& model, int64_t images, std::vector<Pooled>& pooled) {
   for (size_t i = 0; i < pooled.size(); ++i) {
-    const auto& unit = *model.units()[i];
-    const double rows = double(images * unit.spec.shape.out_height() * unit.spec.shape.out_width());
-    const ops::BatchNormState& state = unit.norm.state;
+    const auto& norm = *model.norms()[i];
+    const double rows = double(images * norm.shape.out_height() * norm.shape.out_width());
+    const ops::BatchNormState& state = norm.state;
     for (size_t c = 0; c < pooled[i].mean.size(); ++c) {
       const double mean = state.running_mean.data()[c];
       const double biased = double(state.running_var.data()[c]) * (rows - 1) / rows;
@@ -89,18 +88,18 @@ void add_batch(const MobileNetV2& model, int64_t images, std::vector<Pooled>& po
   }
 }
 
-void store(const std::vector<Pooled>& pooled, int64_t images, MobileNetV2& model) {
+void store(const std::vector<Pooled>& pooled, int64_t images, nn::Network& model) {
   for (size_t i = 0; i < pooled.size(); ++i) {
-    const auto& unit = *model.units()[i];
-    const double rows = double(images * unit.spec.shape.out_height() * unit.spec.shape.out_width());
-    ops::BatchNormState& state = model.units()[i]->norm.state;
+    auto& norm = *model.norms()[i];
+    const double rows = double(images * norm.shape.out_height() * norm.shape.out_width());
+    ops::BatchNormState& state = norm.state;
     for (size_t c = 0; c < pooled[i].mean.size(); ++c) {
       const double mean = pooled[i].mean[c] / double(images);
       const double biased = std::max(0.0, pooled[i].square[c] / double(images) - mean * mean);
       if (!std::isfinite(mean) || !std::isfinite(biased)) {
         throw std::runtime_error(fmt::format(
-            "[bn-recalibrate] the statistics of {} are not finite: mean {}, variance {}",
-            unit.spec.norm, mean, biased));
+            "[bn-recalibrate] the statistics of {} are not finite: mean {}, variance {}", norm.name,
+            mean, biased));
       }
       state.running_mean.data()[c] = static_cast<float>(mean);
       state.running_var.data()[c] = static_cast<float>(biased * rows / (rows - 1));
@@ -108,16 +107,16 @@ void store(const std::vector<Pooled>& pooled, int64_t images, MobileNetV2& model
   }
 }
 
-void run(MobileNetV2& model, const ModelInfo& info, const Dataset& images, uint64_t seed) {
+void run(nn::Network& model, const ModelInfo& info, const Dataset& images, uint64_t seed) {
   Loader loader(images, {.batch = batch_for(images.size()),
-                         .input_size = static_cast<int>(model.architecture().input_size),
+                         .input_size = static_cast<int>(model.graph().input_size()),
                          .normalisation = {info.mean, info.std},
                          .shuffle = true,
                          .augmentation = {},
                          .seed = seed});
   std::vector<Pooled> pooled;
-  for (const auto& unit : model.units()) {
-    const auto channels = static_cast<size_t>(unit->spec.shape.out_channels);
+  for (const auto& norm : model.norms()) {
+    const auto channels = static_cast<size_t>(norm->shape.out_channels);
     pooled.push_back({std::vector<double>(channels), std::vector<double>(channels)});
   }
   BatchStatistics statistics(model);
@@ -139,7 +138,7 @@ void run(MobileNetV2& model, const ModelInfo& info, const Dataset& images, uint6
 
 }  // namespace
 
-void recalibrate_batch_norm(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+void recalibrate_batch_norm(nn::Network& model, const ModelInfo& info, const Dataset& training,
                             int64_t images, uint64_t seed) {
   require_same_classes(info.classes, training);
   const int64_t count = std::min(images, training.size());

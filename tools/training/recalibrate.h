@@ -16,7 +16,7 @@ namespace edgeprune {
 /// Throws std::invalid_argument if images < 2 or the data's classes are not the model's,
 /// std::runtime_error if a statistic is not finite or memory does not suffice, Interrupted on
 /// Ctrl-C; the model is as it was then.
-void recalibrate_batch_norm(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+void recalibrate_batch_norm(nn::Network& model, const ModelInfo& info, const Dataset& training,
                             int64_t images, uint64_t seed);
 
 }  // namespace edgeprune

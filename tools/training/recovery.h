@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "engine/nn/network.h"
 #include "engine/optim/schedule.h"
-#include "models/mobilenet_v2.h"
 
 namespace edgeprune {
 
@@ -37,7 +37,7 @@ struct Recovery {
   int64_t bn_recalibrate = 0;
   bool rewind = false;  ///< see Rewinding; the baseline's is in the history of its checkpoints
   std::optional<Distillation> distillation = {};  ///< from the dense baseline
-  std::shared_ptr<MobileNetV2> teacher = {};      ///< the dense baseline, if distillation is on
+  std::shared_ptr<nn::Network> teacher = {};      ///< the dense baseline, if distillation is on
 
   /// "bn-recalibrate 1000, rewind, distill 4,0.5"; empty: nothing. (The teacher is not in it.)
   std::string to_string() const;

@@ -1,5 +1,6 @@
 #include "tools/training/starting_point.h"
 
+#include "models/networks.h"
 #include "models/summary.h"
 
 namespace edgeprune {
@@ -12,7 +13,7 @@ StartingPoint::StartingPoint(const std::string& weights, const Wanted& wanted) :
   stored_ = read_checkpoint(weights);
   wanted_.classes = 2;  // any, as long as they are not known: the file may have no head
   const Checkpoint file = make_checkpoint(*stored_, wanted_);
-  input_size_ = file.model->architecture().input_size;
+  input_size_ = file.model->graph().input_size();
   resize_ = file.info.resize;
 }
 
@@ -28,9 +29,10 @@ Checkpoint StartingPoint::start(const std::vector<std::string>& classes,
     if (start.info.is_pruned()) step["pruned"] = true;
     start.info.history = nlohmann::json::array({step});
   } else {
-    const auto architecture = Architecture::mobilenet_v2(wanted.width != 0 ? wanted.width : 1.0,
-                                                         input_size_, wanted.classes);
-    start.model = std::make_unique<MobileNetV2>(architecture, wanted.seed);
+    NetworkSpec spec{.input_size = input_size_, .classes = wanted.classes};
+    if (!wanted.network.empty()) spec.name = wanted.network;
+    if (wanted.width != 0) spec.width = wanted.width;
+    start.model = std::make_unique<nn::Network>(build_network(spec), wanted.seed);
     start.info.history.push_back({{"step", "random"}, {"seed", wanted.seed}});
   }
   start.info.classes = classes;

@@ -21,8 +21,8 @@ class StartingPoint {
   int64_t input_size() const { return input_size_; }
   Resize resize() const { return resize_; }
 
-  /// A MobileNetV2 for these classes with the file's width, input size, normalisation and zeros as
-  /// far as `wanted` did not say otherwise; of random weights of width 1.0 at 64x64 from
+  /// A network for these classes with the file's width, input size, normalisation and zeros as far as
+  /// `wanted` did not say otherwise; of random weights MobileNetV2 of width 1.0 at 64x64 from
   /// wanted.seed. Its history says so. `say` hears how the file was read and what became of the
   /// head. Throws likewise.
   Checkpoint start(const std::vector<std::string>& classes,

@@ -7,20 +7,21 @@
 namespace edgeprune {
 namespace {
 
-const MobileNetV2& fitting(const MobileNetV2& model, const Architecture& student) {
-  const Architecture& own = model.architecture();
-  require(own.input_size == student.input_size && own.classes == student.classes, "distill",
-          "the teacher has {} classes of {}x{} images, the student {} of {}x{}", own.classes,
-          own.input_size, own.input_size, student.classes, student.input_size, student.input_size);
+const nn::Network& fitting(const nn::Network& model, const Graph& student) {
+  const Graph& own = model.graph();
+  require(own.input_size() == student.input_size() && own.classes() == student.classes(), "distill",
+          "the teacher has {} classes of {}x{} images, the student {} of {}x{}", own.classes(),
+          own.input_size(), own.input_size(), student.classes(), student.input_size(),
+          student.input_size());
   return model;
 }
 
 }  // namespace
 
-Teacher::Teacher(const MobileNetV2& model, const Architecture& student)
+Teacher::Teacher(const nn::Network& model, const Graph& student)
     : graph_(fold_batch_norm(fitting(model, student))),
-      classes_(student.classes),
-      side_(student.input_size) {}
+      classes_(student.classes()),
+      side_(student.input_size()) {}
 
 Teacher::ForBatch& Teacher::for_batch(int64_t images) {
   const auto found = by_batch_.find(images);

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "engine/inference/plan.h"
-#include "models/mobilenet_v2.h"
+#include "engine/nn/network.h"
 
 namespace edgeprune {
 
@@ -13,7 +13,7 @@ class Teacher {
  public:
   /// Copies what it needs of the model. Plans for the thread count in force. Throws
   /// std::invalid_argument if it does not fit a student of that architecture (image size, classes).
-  Teacher(const MobileNetV2& model, const Architecture& student);
+  Teacher(const nn::Network& model, const Graph& student);
 
   /// images [batch,S,S,3], as the student sees them, to logits [batch,classes], which the next call
   /// for a batch of that size writes to again.

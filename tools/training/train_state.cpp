@@ -79,7 +79,7 @@ static void from_json(const nlohmann::json& json, EpochResult& e) {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainProgress, epoch, batch, loss, seconds, correct,
                                    best_accuracy, best_epoch, finished)
 
-nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
+nlohmann::json run_identity(const nn::Network& model, const Dataset& training,
                             const Dataset* validation, const Masks& masks,
                             const TrainOptions& options) {
   nlohmann::json rewinding = "none";
@@ -88,7 +88,7 @@ nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
     rewinding = {optim::to_string(schedule), rate, epochs};
   }
   nlohmann::json identity = {
-      {"architecture", model.architecture()},
+      {"graph", model.graph()},
       {"initial weights", digest_of(model.state_dict())},
       {"masks", digest_of(masks)},
       {"training data", fingerprint(training)},
@@ -111,7 +111,7 @@ nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
 }
 
 void save_train_state(const std::string& path, const nlohmann::json& identity,
-                      const MobileNetV2& model, const optim::Optimizer& optimizer,
+                      const nn::Network& model, const optim::Optimizer& optimizer,
                       const TrainProgress& progress) {
   Archive archive;
   insert(archive.arrays, kModel, model.state_dict());
@@ -122,7 +122,7 @@ void save_train_state(const std::string& path, const nlohmann::json& identity,
 }
 
 TrainProgress load_train_state(const std::string& path, const nlohmann::json& identity,
-                               MobileNetV2& model, optim::Optimizer& optimizer) {
+                               nn::Network& model, optim::Optimizer& optimizer) {
   const Archive archive = read_safetensors(path);
   TrainProgress progress;
   try {

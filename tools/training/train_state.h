@@ -20,18 +20,18 @@ struct TrainProgress {
 
 /// All that decides what a run computes: options, architecture, the weights it starts from, masks,
 /// the teacher's weights and data. A state is resumed only by a run of the same identity.
-nlohmann::json run_identity(const MobileNetV2& model, const Dataset& training,
+nlohmann::json run_identity(const nn::Network& model, const Dataset& training,
                             const Dataset* validation, const Masks& masks,
                             const TrainOptions& options);
 
 /// Written atomically: weights, optimiser, progress.
 void save_train_state(const std::string& path, const nlohmann::json& identity,
-                      const MobileNetV2& model, const optim::Optimizer& optimizer,
+                      const nn::Network& model, const optim::Optimizer& optimizer,
                       const TrainProgress& progress);
 
 /// Throws FileError if the file is damaged, std::invalid_argument naming what differs if it is
 /// another run's.
 TrainProgress load_train_state(const std::string& path, const nlohmann::json& identity,
-                               MobileNetV2& model, optim::Optimizer& optimizer);
+                               nn::Network& model, optim::Optimizer& optimizer);
 
 }  // namespace edgeprune

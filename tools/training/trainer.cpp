@@ -52,7 +52,7 @@ optim::Schedule learning_rates(const TrainOptions& options, int64_t batches) {
 }
 
 /// Normalisation, unless it is the usual one, which older states do not name, belongs to it.
-nlohmann::json identity_of(const MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+nlohmann::json identity_of(const nn::Network& model, const ModelInfo& info, const Dataset& training,
                            const Dataset* validation, const Masks& masks,
                            const TrainOptions& options) {
   nlohmann::json identity = run_identity(model, training, validation, masks, options);
@@ -63,7 +63,7 @@ nlohmann::json identity_of(const MobileNetV2& model, const ModelInfo& info, cons
 
 class Trainer {
  public:
-  Trainer(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+  Trainer(nn::Network& model, const ModelInfo& info, const Dataset& training,
           const Dataset* validation, const Masks& masks, const TrainOptions& options,
           const TrainState& state)
       : model_(model),
@@ -75,7 +75,7 @@ class Trainer {
         optimizer_(
             optim::make_optimizer(options.optimizer, model.parameters(), options.weight_decay)),
         loader_(training, {.batch = std::min(options.batch, training.size()),
-                           .input_size = static_cast<int>(model.architecture().input_size),
+                           .input_size = static_cast<int>(model.graph().input_size()),
                            .normalisation = {info.mean, info.std},
                            .shuffle = true,
                            .augmentation = options.augmentation,
@@ -90,7 +90,7 @@ class Trainer {
     hold_masks(masks, *optimizer_);
     for (const auto& [name, parameter] : model.parameters())
       parameters_ += parameter.value().count();
-    if (options.distillation) teacher_.emplace(*options.teacher, model.architecture());
+    if (options.distillation) teacher_.emplace(*options.teacher, model.graph());
     schedule_ = learning_rates(options, loader_.batches());
   }
 
@@ -257,7 +257,7 @@ class Trainer {
       save_train_state(state_.path, identity_, model_, *optimizer_, progress_);
   }
 
-  MobileNetV2& model_;
+  nn::Network& model_;
   const ModelInfo& info_;
   const Dataset& training_;
   const Dataset* validation_;
@@ -328,14 +328,14 @@ std::string batch_note(int64_t images, int64_t batch) {
       images, batch);
 }
 
-TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+TrainResult train(nn::Network& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch) {
   require_valid(options, validation);
   if (!state.path.empty()) require_writable(state.path);
   Trainer trainer(model, info, training, validation, masks, options, state);
   const int64_t batch = std::min(options.batch, training.size());
-  require_step_memory(model.architecture(), batch);
+  require_step_memory(model.graph(), batch);
   return explain_bad_alloc("train", fmt::format("batches of {} images", batch),
                            [&] { return trainer.run(on_epoch); });
 }

@@ -31,7 +31,7 @@ struct TrainOptions {
   int64_t patience = 0;
   /// The losses of EpochResult are then this loss, not the cross-entropy.
   std::optional<Distillation> distillation;
-  std::shared_ptr<MobileNetV2> teacher;  ///< whose logits distillation wants; only read
+  std::shared_ptr<nn::Network> teacher;  ///< whose logits distillation wants; only read
   /// Takes the place of schedule and learning_rate: the learning rates are those of the last
   /// `epochs` of the training described, which had at least so many.
   std::optional<Rewinding> rewinding;
@@ -102,7 +102,7 @@ std::string batch_note(int64_t images, int64_t batch);
 /// that do not fit the model or the batch, or on a state of other options or data;
 /// std::runtime_error when the loss or the model is no longer finite, or memory does not suffice
 /// for the batch; Interrupted on Ctrl-C, the state saved.
-TrainResult train(MobileNetV2& model, const ModelInfo& info, const Dataset& training,
+TrainResult train(nn::Network& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch = {});
 

@@ -130,9 +130,11 @@ class BadInput(CommandTest):
             "a header of 2^60 bytes": struct.pack("<Q", 1 << 60) + good[8:],
             "without tensors": struct.pack("<Q", 2) + b"{}",
             "another format": good.replace(b"edgeprune/1", b"edgeprune/9"),
-            "a damaged architecture": good.replace(b'\\"hidden\\"', b'\\"hodden\\"'),
-            "a tiny input": good.replace(b'\\"input_size\\":64', b'\\"input_size\\":16'),
-            "wrong shapes": good.replace(b'\\"last\\":1280', b'\\"last\\":1288'),
+            "a damaged graph": good.replace(b'\\"kernel\\"', b'\\"colonel\\"'),
+            "an unknown kind": good.replace(b'\\"batch_norm\\"', b'\\"patch_norm\\"'),
+            "a missing node": good.replace(b'\\"inputs\\":[\\"features.0.0\\"]', b'\\"inputs\\":[\\"features.0.7\\"]'),
+            "a tiny input": good.replace(b'\\"height\\":64', b'\\"height\\":16').replace(b'\\"width\\":64', b'\\"width\\":16'),
+            "wrong shapes": good.replace(b'\\"out_channels\\":1280', b'\\"out_channels\\":1288'),
             "a tensor renamed": good.replace(b'"features.0.0.weight"', b'"features.0.0.wheat!"'),
         }
         for name, content in bad.items():

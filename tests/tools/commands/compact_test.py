@@ -70,7 +70,7 @@ class Compact(CommandTest):
         tuned = self.folder / "tuned.safetensors"
         self.succeed("train", "--data", "synthetic:48", "--model", small, "--out", tuned, "--epochs", 1,
                      "--batch", 16, "--threads", 1)
-        self.assertEqual(read_safetensors(tuned)[1]["architecture"], read_safetensors(small)[1]["architecture"])
+        self.assertEqual(read_safetensors(tuned)[1]["graph"], read_safetensors(small)[1]["graph"])
         again, rows = self.prune("compact", model=tuned, sparsity=0.5, name="again.safetensors")
         self.assertLess(again.stat().st_size, tuned.stat().st_size)
 

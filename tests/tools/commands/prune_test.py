@@ -56,7 +56,7 @@ class Schedules(CommandTest):
         grouped = ("--method", "channel", "--mode", "compact", "--sparsity", 0.4)
         self.succeed(*self.prune(*grouped, "--schedule", "exact", "--step", 0.2, *TUNING, "--out", out))
         self.succeed(*self.prune(*grouped, "--out", at_once))
-        self.assertEqual(read_safetensors(out)[1]["architecture"], read_safetensors(at_once)[1]["architecture"])
+        self.assertEqual(read_safetensors(out)[1]["graph"], read_safetensors(at_once)[1]["graph"])
 
     def test_one_shot_with_epochs_fine_tunes_and_holds_the_zeros(self):
         out = self.folder / "out.safetensors"

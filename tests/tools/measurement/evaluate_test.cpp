@@ -122,11 +122,11 @@ TEST(Evaluate, WarnsOfOneClassForAllImagesAndOfDeadLayers) {
   EXPECT_EQ(warning(),
             "all 40 images are called 'square': the network does not tell them apart, "
             "its accuracy is that class's share");
-  run.model.units()[4]->conv.weight.value().fill(0);
+  run.model.convolutions()[4]->weight.value().fill(0);
   EXPECT_THAT(warning(), HasSubstr("no weight of features.2.conv.1.0 is left"));
   EXPECT_THAT(warning(), HasSubstr("; all 40 images"));
   // Of one class alone nothing can be told.
-  run.model.units()[4]->conv.weight.value().fill(1);
+  run.model.convolutions()[4]->weight.value().fill(1);
   run.training.labels.assign(40, 5);
   EXPECT_EQ(warning(), "");
 }

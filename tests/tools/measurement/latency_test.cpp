@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
+#include "engine/nn/network.h"
 #include "models/fold.h"
+#include "models/mobilenet_v2.h"
 #include "tools/cli/interrupt.h"
 
 namespace edgeprune {
@@ -15,7 +17,7 @@ namespace {
 using inference::Engine;
 
 std::shared_ptr<const inference::Graph> small_graph() {
-  const MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  const nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
   return std::make_shared<const inference::Graph>(fold_batch_norm(model));
 }
 

@@ -6,6 +6,8 @@
 
 #include "data/synthetic.h"
 #include "engine/base/check.h"
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "tests/support/message_of.h"
 #include "tests/support/small_run.h"
 
@@ -78,9 +80,8 @@ TEST(LogitDifference, RoundingGrowsWithTheLogits) {
 
 TEST(LogitDifference, ModelsForOtherImagesOrClassesAreRejected) {
   const SmallRun run(32);
-  for (const auto& architecture :
-       {Architecture::mobilenet_v2(0.25, 64, 10), Architecture::mobilenet_v2(0.25, 32, 11)}) {
-    const MobileNetV2 other(architecture, 0);
+  for (const auto& graph : {mobilenet_v2(0.25, 64, 10), mobilenet_v2(0.25, 32, 11)}) {
+    const nn::Network other(graph, 0);
     EXPECT_NE(message_of<std::invalid_argument>([&] {
                 compare_logits(run.model, other, run.info, run.training);
               }).find("[compare_logits] the models have 10 and"),

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "models/summary.h"
 #include "tests/support/sample_sweep.h"
 
@@ -98,7 +100,7 @@ TEST(Levels, OutOfRangeAreRejected) {
 }
 
 TEST(Levels, EachIsPrunedToExactly) {
-  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
   const auto graphs = prune_to_levels(model, {0, 0.5, 0.9});
   ASSERT_EQ(graphs.size(), 3u);
   for (const PrunedGraph& pruned : graphs) {
@@ -113,7 +115,7 @@ TEST(Levels, EachIsPrunedToExactly) {
 }
 
 TEST(Levels, BelowTheZerosOfAPrunedModelAreRefused) {
-  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
   prune_to_levels(model, {0.6});
   EXPECT_EQ(prune_to_levels(model, {0.6, 0.8}).size(), 2u)
       << "a level that is met already is none below";
@@ -187,7 +189,7 @@ TEST(Sweep, ALayerThatAnEngineDoesNotTimeIsNotANumber) {
 }
 
 TEST(Sweep, MeasuresEveryLevelOnEveryEngine) {
-  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
   const auto levels = prune_to_levels(model, {0, 0.9});
   const Sweep sweep = measure_sweep(
       levels, 2, 1,

@@ -8,6 +8,8 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "models/summary.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
@@ -31,8 +33,7 @@ struct SmallScan {
       : folder(std::move(in)),
         name(std::move(log_name)),
         training(synthetic(160, Split::train, 0)) {
-    checkpoint.model =
-        std::make_unique<MobileNetV2>(Architecture::mobilenet_v2(0.25, 32, 10), uint64_t{3});
+    checkpoint.model = std::make_unique<nn::Network>(mobilenet_v2(0.25, 32, 10), uint64_t{3});
     checkpoint.info.classes = training.classes;
     checkpoint.sha256 = "of the model";
     options.levels = {0.5};
@@ -89,7 +90,7 @@ TEST(Sensitivity, ACellIsTheNetworkWithThatLayerAlonePruned) {
 
 TEST(Sensitivity, LeavesTheModelAsItWas) {
   SmallScan small;
-  const MobileNetV2 untouched(small.checkpoint.model->architecture(), 3);
+  const nn::Network untouched(small.checkpoint.model->graph(), 3);
   small.scan();
   EXPECT_TRUE(same_weights(*small.checkpoint.model, untouched));
 }
@@ -129,7 +130,7 @@ TEST(Sensitivity, AScanThatWasKilledGoesOnAndEndsTheSame) {
 
 TEST(Sensitivity, CtrlCKeepsWhatIsKnown) {
   SmallScan small;
-  const MobileNetV2 untouched(small.checkpoint.model->architecture(), 3);
+  const nn::Network untouched(small.checkpoint.model->graph(), 3);
   {
     const InterruptGuard guard;
     ::raise(SIGINT);

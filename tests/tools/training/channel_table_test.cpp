@@ -3,13 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/json.h"
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "pruning/compact.h"
 
 namespace edgeprune {
 namespace {
 
 TEST(ChannelTable, HasALineForEveryGroupAndTheTotals) {
-  const MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 10), 0);
+  const nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
   const ChannelPlan plan = plan_smallest_channels(model, 0.5, {.round_to = 16});
   const ModelSummary before = summarize(model), after = summarize(*compact(model, plan));
   Table table = channel_table(plan, before, after);

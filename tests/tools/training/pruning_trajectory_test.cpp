@@ -218,7 +218,7 @@ TEST(PruningTrajectory, PlansHaveTheCountsOfTheRunAndChangeNothing) {
   const Small untouched;
   std::vector<int64_t> left;
   plan_trajectory(*run.checkpoint.model, run.trajectory,
-                  [&](size_t i, const MobileNetV2& before, const MobileNetV2& after) {
+                  [&](size_t i, const nn::Network& before, const nn::Network& after) {
                     EXPECT_EQ(i, left.size());
                     if (i > 0) {
                       EXPECT_EQ(summarize(before).nonzero_prunable, left.back());

@@ -28,8 +28,9 @@ void recalibrate(SmallRun& run, int64_t images, uint64_t seed = 1) {
 TEST(Recalibrate, TheFirstLayersStatisticsAreThoseOfAllImagesTogether) {
   SmallRun run(200);  // batches of 128 and 72
   recalibrate(run, 200);
-  const auto& unit = *run.model.units()[0];
-  const int64_t channels = unit.spec.shape.out_channels;
+  const auto& conv = *run.model.convolutions()[0];
+  const auto& norm = *run.model.norms()[0];
+  const int64_t channels = conv.shape.out_channels;
   std::vector<double> sum(size_t(channels), 0.0), squares(sum);
   double count = 0;
   Preprocessor preprocess(32, imagenet_normalisation());
@@ -37,7 +38,7 @@ TEST(Recalibrate, TheFirstLayersStatisticsAreThoseOfAllImagesTogether) {
   for (const Image& image : run.training.images) {
     Tensor input({1, 32, 32, 3});
     preprocess(image, input.values());
-    const Tensor output = unit.conv.forward(Variable(input)).value();
+    const Tensor output = conv.forward(Variable(input)).value();
     for (int64_t i = 0; i < output.count(); ++i) {
       const double value = output.data()[i];
       sum[size_t(i % channels)] += value;
@@ -48,22 +49,22 @@ TEST(Recalibrate, TheFirstLayersStatisticsAreThoseOfAllImagesTogether) {
   for (int64_t c = 0; c < channels; ++c) {
     const double mean = sum[size_t(c)] / count;
     const double variance = (squares[size_t(c)] - count * mean * mean) / (count - 1);
-    EXPECT_NEAR(unit.norm.state.running_mean.data()[c], mean, 1e-4) << c;
-    EXPECT_NEAR(unit.norm.state.running_var.data()[c], variance, 1e-4 * (1 + variance)) << c;
+    EXPECT_NEAR(norm.state.running_mean.data()[c], mean, 1e-4) << c;
+    EXPECT_NEAR(norm.state.running_var.data()[c], variance, 1e-4 * (1 + variance)) << c;
   }
 }
 
 TEST(Recalibrate, StatisticsOfBeforeDoNotMatter) {
   SmallRun fresh, foreign;
-  for (const auto& unit : foreign.model.units()) {
-    unit->norm.state.running_mean.fill(7);
-    unit->norm.state.running_var.fill(0.1f);
+  for (const auto& norm : foreign.model.norms()) {
+    norm->state.running_mean.fill(7);
+    norm->state.running_var.fill(0.1f);
   }
   recalibrate(fresh, 64);
   recalibrate(foreign, 64);
-  for (size_t i = 0; i < fresh.model.units().size(); ++i) {
-    const auto& a = fresh.model.units()[i]->norm.state;
-    const auto& b = foreign.model.units()[i]->norm.state;
+  for (size_t i = 0; i < fresh.model.norms().size(); ++i) {
+    const auto& a = fresh.model.norms()[i]->state;
+    const auto& b = foreign.model.norms()[i]->state;
     EXPECT_TRUE(testing::identical(a.running_mean, b.running_mean)) << i;
     EXPECT_TRUE(testing::identical(a.running_var, b.running_var)) << i;
   }
@@ -80,7 +81,7 @@ TEST(Recalibrate, WeightsModeAndMomentumStay) {
     EXPECT_TRUE(testing::identical(after[i].variable.value(), before[i].variable.value()))
         << after[i].name;
   }
-  EXPECT_EQ(run.model.units()[3]->norm.state.momentum, 0.1f);
+  EXPECT_EQ(run.model.norms()[3]->state.momentum, 0.1f);
   EXPECT_FALSE(same_weights(run.model, untouched.model)) << "the statistics";
 }
 
@@ -127,8 +128,9 @@ TEST(Recalibrate, PrunedChannelsStayExactlyZeroAtTheOutput) {
   run.model.train(false);
   const NoGrad no_grad;
   Tensor image({1, 32, 32, 3}, 0.5f);
-  const Variable output = run.model.units()[0]->forward(Variable(image));
-  const Tensor& gamma = run.model.units()[0]->norm.weight.value();
+  const Variable output =
+      run.model.norms()[0]->forward(run.model.convolutions()[0]->forward(Variable(image)));
+  const Tensor& gamma = run.model.norms()[0]->weight.value();
   int64_t zeroed = 0;
   for (int64_t i = 0; i < output.value().count(); ++i) {
     if (gamma.data()[i % gamma.count()] != 0) continue;
@@ -168,11 +170,11 @@ TEST(Recalibrate, WhatCannotBeLeavesTheModelAlone) {
     EXPECT_THROW(recalibrate(run, 64), Interrupted);
   }
   EXPECT_TRUE(same_weights(run.model, untouched.model));
-  run.model.units()[2]->conv.weight.value().data()[0] = NAN;
-  const auto statistics = run.model.units()[0]->norm.state.running_mean.clone();
+  run.model.convolutions()[2]->weight.value().data()[0] = NAN;
+  const auto statistics = run.model.norms()[0]->state.running_mean.clone();
   EXPECT_THAT(message_of<std::runtime_error>([&] { recalibrate(run, 64); }),
               HasSubstr("the statistics of features.1.conv.2 are not finite"));
-  EXPECT_TRUE(testing::identical(run.model.units()[0]->norm.state.running_mean, statistics));
+  EXPECT_TRUE(testing::identical(run.model.norms()[0]->state.running_mean, statistics));
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_run.h"
@@ -23,9 +25,9 @@ using testing::same_weights;
 using testing::SmallRun;
 using testing::TemporaryFolder;
 
-std::shared_ptr<MobileNetV2> make_teacher(uint64_t seed, int64_t input_size = 32,
+std::shared_ptr<nn::Network> make_teacher(uint64_t seed, int64_t input_size = 32,
                                           int64_t classes = 10) {
-  return std::make_shared<MobileNetV2>(Architecture::mobilenet_v2(0.25, input_size, classes), seed);
+  return std::make_shared<nn::Network>(mobilenet_v2(0.25, input_size, classes), seed);
 }
 
 struct DistilledRun : SmallRun {
@@ -37,7 +39,7 @@ struct DistilledRun : SmallRun {
 
 TEST(Teacher, SaysWhatTheNetworkSaysInEvaluationMode) {
   const auto model = make_teacher(7);
-  Teacher teacher(*model, model->architecture());
+  Teacher teacher(*model, model->graph());
   const Tensor images = testing::random_tensor({4, 32, 32, 3}, 1);
   model->train(false);
   const NoGrad no_grad;
@@ -97,7 +99,7 @@ TEST(DistillationTraining, AStudentComesToAgreeWithItsTeacher) {
   baseline.train();
   const auto divergence = [&](const SmallRun& run) {
     const Dataset test = synthetic(100, Split::test, 0);
-    const auto logits = [&](const MobileNetV2& model) {
+    const auto logits = [&](const nn::Network& model) {
       return evaluate(model, run.info, test, inference::Engine::dense).logits;
     };
     const Tensor student = logits(run.model), teacher = logits(baseline.model);
@@ -114,7 +116,7 @@ TEST(DistillationTraining, AStudentComesToAgreeWithItsTeacher) {
   SmallRun distilled(288);
   distilled.options = plain.options;
   distilled.options.distillation = Distillation{2, 1};
-  distilled.options.teacher = std::make_shared<MobileNetV2>(baseline.model.architecture(), 0);
+  distilled.options.teacher = std::make_shared<nn::Network>(baseline.model.graph(), 0);
   distilled.options.teacher->load_state_dict(baseline.model.state_dict());
   plain.train();
   distilled.train();
@@ -179,9 +181,9 @@ TEST(RecalibrationAtTheEnd, IsThatOfTheTrainedModel) {
   recalibrated.train();
   EXPECT_FALSE(same_weights(plain.model, recalibrated.model));
   recalibrate_batch_norm(plain.model, plain.info, plain.training, 64, plain.options.seed);
-  for (size_t i = 0; i < plain.model.units().size(); ++i) {
-    EXPECT_TRUE(testing::identical(plain.model.units()[i]->norm.state.running_var,
-                                   recalibrated.model.units()[i]->norm.state.running_var));
+  for (size_t i = 0; i < plain.model.norms().size(); ++i) {
+    EXPECT_TRUE(testing::identical(plain.model.norms()[i]->state.running_var,
+                                   recalibrated.model.norms()[i]->state.running_var));
   }
 }
 

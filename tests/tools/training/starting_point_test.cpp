@@ -7,6 +7,8 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "models/summary.h"
 #include "tests/support/masked_model.h"
 #include "tests/support/message_of.h"
@@ -33,8 +35,8 @@ TEST(StartingPoint, RandomWeightsComeFromTheSeed) {
   const Checkpoint a = start("random", 1), again = start("random", 1), other = start("random", 2);
   EXPECT_TRUE(same_weights(*a.model, *again.model));
   EXPECT_FALSE(same_weights(*a.model, *other.model));
-  EXPECT_EQ(a.model->architecture().classes, 3);
-  EXPECT_EQ(a.model->architecture().input_size, 64);
+  EXPECT_EQ(a.model->graph().classes(), 3);
+  EXPECT_EQ(a.model->graph().input_size(), 64);
   EXPECT_EQ(a.info.classes, kClasses);
   EXPECT_EQ(a.info.history.dump(), R"([{"seed":1,"step":"random"}])");
   EXPECT_EQ(a.sha256, "");
@@ -43,7 +45,7 @@ TEST(StartingPoint, RandomWeightsComeFromTheSeed) {
 TEST(StartingPoint, FilesKeepTheBodyAndReplaceAHeadForOtherClasses) {
   const TemporaryFolder folder;
   const std::string path = folder.file("pretrained.safetensors");
-  const MobileNetV2 pretrained(Architecture::mobilenet_v2(1.0, 64, 7), 11);
+  const nn::Network pretrained(mobilenet_v2(1.0, 64, 7), 11);
   ModelInfo info;
   info.classes.assign(7, "x");
   save_checkpoint(path, pretrained, info);
@@ -67,12 +69,12 @@ TEST(StartingPoint, TheFileIsReadOnceAndAskedHowItWantsImages) {
   ModelInfo info;
   info.classes.assign(7, "x");
   info.resize = Resize::pad;
-  save_checkpoint(path, MobileNetV2(Architecture::mobilenet_v2(0.25, 96, 7), 11), info);
+  save_checkpoint(path, nn::Network(mobilenet_v2(0.25, 96, 7), 11), info);
   const StartingPoint point(path, {});
   EXPECT_EQ(point.input_size(), 96);
   EXPECT_EQ(point.resize(), Resize::pad);
   std::filesystem::remove(path);
-  EXPECT_EQ(point.start(kClasses, [](const std::string&) {}).model->architecture().classes, 3);
+  EXPECT_EQ(point.start(kClasses, [](const std::string&) {}).model->graph().classes(), 3);
 }
 
 TEST(StartingPoint, FilesThatAreNoWeightsAreRejected) {
@@ -84,7 +86,7 @@ TEST(StartingPoint, FilesThatAreNoWeightsAreRejected) {
 
 /// A pruned one of width 0.25 for 32x32 images, normalised in its own way.
 std::string write_pruned(const TemporaryFolder& folder) {
-  MobileNetV2 model(Architecture::mobilenet_v2(0.25, 32, 3), 0);
+  nn::Network model(mobilenet_v2(0.25, 32, 3), 0);
   apply_masks(make_masks(model, Method::magnitude, 0.5), model);
   ModelInfo info;
   info.classes = kClasses;
@@ -98,8 +100,8 @@ std::string write_pruned(const TemporaryFolder& folder) {
 TEST(StartingPoint, AFilesSizeWidthNormalisationAndZerosAreKept) {
   const TemporaryFolder folder;
   const Checkpoint checkpoint = start(write_pruned(folder), 0);
-  EXPECT_EQ(checkpoint.model->architecture().width, 0.25);
-  EXPECT_EQ(checkpoint.model->architecture().input_size, 32);
+  EXPECT_EQ(checkpoint.model->graph().width, 0.25);
+  EXPECT_EQ(checkpoint.model->graph().input_size(), 32);
   EXPECT_EQ(checkpoint.info.mean[0], 0.1f);
   EXPECT_TRUE(checkpoint.info.is_pruned());
   std::string heard;
@@ -113,7 +115,7 @@ TEST(StartingPoint, AFilesSizeWidthNormalisationAndZerosAreKept) {
 
 TEST(StartingPoint, WhatWasNotPrunedKeepsNoZeros) {
   Checkpoint checkpoint = start("random", 1);
-  checkpoint.model->units()[2]->conv.weight.value().fill(0);
+  checkpoint.model->convolutions()[2]->weight.value().fill(0);
   EXPECT_TRUE(zeros_to_keep(checkpoint, [](const std::string&) { FAIL(); }).empty());
 }
 
@@ -124,11 +126,11 @@ TEST(StartingPoint, AnotherWidthIsRefusedAndAnotherSizeTaken) {
   EXPECT_THAT(message_of<FileError>([&] { StartingPoint(path, {.width = 1.0}); }),
               HasSubstr("width 0.25? pass --width 0.25"));
   const Checkpoint large = StartingPoint(path, {.input_size = 96}).start(kClasses, silent);
-  EXPECT_EQ(large.model->architecture().input_size, 96);
+  EXPECT_EQ(large.model->graph().input_size(), 96);
   const Checkpoint random =
       StartingPoint("random", {.width = 0.5, .input_size = 96}).start(kClasses, silent);
-  EXPECT_EQ(random.model->architecture().width, 0.5);
-  EXPECT_EQ(random.model->architecture().input_size, 96);
+  EXPECT_EQ(random.model->graph().width, 0.5);
+  EXPECT_EQ(random.model->graph().input_size(), 96);
 }
 
 }  // namespace

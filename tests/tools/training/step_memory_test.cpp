@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/buffer.h"
+#include "models/mobilenet_v2.h"
 #include "tests/support/message_of.h"
 #include "tests/support/small_run.h"
 
@@ -17,7 +18,7 @@ using testing::SmallRun;
 
 TEST(StepMemory, IsWhatTrainingTakes) {
   SmallRun run;
-  const int64_t measured = measure_step_memory(run.model.architecture(), run.options.batch);
+  const int64_t measured = measure_step_memory(run.model.graph(), run.options.batch);
   const BufferStats before = buffer_stats();
   run.train();
   const BufferStats after = buffer_stats();
@@ -27,7 +28,7 @@ TEST(StepMemory, IsWhatTrainingTakes) {
 }
 
 TEST(StepMemory, BatchesBeyondItAreRefused) {
-  const Architecture small = Architecture::mobilenet_v2(0.25, 32, 10);
+  const Graph small = mobilenet_v2(0.25, 32, 10);
   EXPECT_NO_THROW(require_step_memory(small, 2));
   EXPECT_THAT(message_of<std::runtime_error>([&] { require_step_memory(small, 1 << 30); }),
               AllOf(HasSubstr("batches of 1073741824 images of 32x32 take more than"),

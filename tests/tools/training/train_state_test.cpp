@@ -116,7 +116,7 @@ TEST(TrainState, AnotherRunsStateIsRejectedNamingWhatDiffers) {
   expect_named("training data",
                [](Paused& p) { std::swap(p.training.labels[0], p.training.labels[1]); });
   const auto teacher = [](Paused& p, uint64_t seed) {
-    p.options.teacher = std::make_shared<MobileNetV2>(p.model.architecture(), seed);
+    p.options.teacher = std::make_shared<nn::Network>(p.model.graph(), seed);
   };
   expect_named("distillation", [&](Paused& p) {
     p.options.distillation = Distillation{4, 0.5f};

@@ -45,7 +45,7 @@ TEST(Trainer, TheLastSmallerBatchTrainsAndCountsByItsImages) {
   SmallRun run(70);
   run.options.epochs = 1;
   run.options.learning_rate = 1e-30f;  // the weights stay
-  run.model.dropout_rate = 0;
+  run.model.set_dropout_rate(0);
   Loader loader(run.training, {.batch = 32,
                                .input_size = 32,
                                .shuffle = true,

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/nn/network.h"
+#include "models/mobilenet_v2.h"
 #include "tests/support/message_of.h"
 
 namespace edgeprune {
@@ -94,8 +96,7 @@ TEST(TrainingHistory, NamesDataAndWhatCameOfThem) {
 
 TEST(WithRecovery, SetsWhatIsAskedFor) {
   Recovery recovery{.bn_recalibrate = 10, .rewind = true, .distillation = Distillation{4, 0.5f}};
-  recovery.teacher =
-      std::make_shared<MobileNetV2>(Architecture::mobilenet_v2(0.25, 32, 10), uint64_t{1});
+  recovery.teacher = std::make_shared<nn::Network>(mobilenet_v2(0.25, 32, 10), uint64_t{1});
   TrainOptions options;
   options.epochs = 5;
   const TrainOptions all = with_recovery(options, recovery, pruned_history());

@@ -1,0 +1,160 @@
+#include "engine/nn/network.h"
+
+#include "engine/base/check.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/pool.h"
+
+namespace edgeprune::nn {
+namespace {
+
+/// For kinds that have no op yet.
+void refuse_training(const Node& node) {
+  require(false, "network", "node '{}' ({}) cannot be trained: there is no op for it", node.name,
+          name_of(node.kind));
+}
+
+}  // namespace
+
+Network::Network(Graph graph)
+    : graph_(std::move(graph)), shapes_(infer_shapes(graph_)), steps_(graph_.nodes.size()) {
+  const auto readers = readers_of(graph_);
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    std::visit(overloaded{
+                   [](const kind::Input&) {},
+                   [&](const kind::Convolution& k) {
+                     if (k.bias) refuse_training(node);
+                     add_convolution(i);
+                   },
+                   [&](const kind::Depthwise& k) {
+                     if (k.bias) refuse_training(node);
+                     add_convolution(i);
+                   },
+                   [&](const kind::BatchNorm&) { add_norm(i, readers); },
+                   [](const kind::Activate&) {},
+                   [](const kind::Add&) {},
+                   [&](const kind::Multiply&) { refuse_training(node); },
+                   [&](const kind::MaxPool&) { refuse_training(node); },
+                   [](const kind::GlobalAveragePool&) {},
+                   [](const kind::Dropout&) {},
+                   [&](const kind::Linear&) { add_linear(i); },
+               },
+               node.kind);
+    for (const size_t input : node.inputs) {
+      if (readers[input].back() == i) steps_[i].release.push_back(input);
+    }
+  }
+}
+
+Network::Network(Graph graph, uint64_t seed) : Network(std::move(graph)) {
+  Rng rng(seed);
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+    const Kind& kind = graph_.nodes[i].kind;
+    if (std::holds_alternative<kind::Linear>(kind)) {
+      linears_[steps_[i].layer]->draw(rng);
+    } else if (conv2d_shape(kind, shapes_[i])) {
+      convolutions_[steps_[i].layer]->draw(rng);
+    }
+  }
+}
+
+void Network::add_convolution(size_t i) {
+  const Node& node = graph_.nodes[i];
+  const Conv2dShape shape = conv2d_shape(node.kind, shapes_[node.inputs[0]]).value();
+  steps_[i].layer = convolutions_.size();
+  auto& layer = convolutions_.emplace_back(std::make_unique<Placed<Conv2d>>(
+      i, node.name, shape, shape.in_channels, shape.out_channels, shape.kernel,
+      ops::Conv2dParams{shape.stride, shape.padding, shape.groups}));
+  add_module(node.name, *layer);
+}
+
+void Network::add_norm(size_t i, const std::vector<std::vector<size_t>>& readers) {
+  const Node& node = graph_.nodes[i];
+  const auto& attributes = std::get<kind::BatchNorm>(node.kind);
+  const auto [channels, height, width] = shapes_[i];
+  Activation activation = Activation::none;
+  if (readers[i].size() == 1) {
+    const size_t reader = readers[i].front();
+    if (const auto* next = std::get_if<kind::Activate>(&graph_.nodes[reader].kind)) {
+      activation = next->activation;
+      steps_[reader].done_before = true;
+    }
+  }
+  const size_t input = node.inputs[0];
+  const bool convolved = std::holds_alternative<kind::Convolution>(graph_.nodes[input].kind) ||
+                         std::holds_alternative<kind::Depthwise>(graph_.nodes[input].kind);
+  if (convolved && readers[input].size() == 1) {
+    steps_[input].gives_moments = steps_[i].takes_moments = true;
+  }
+  const Conv2dShape map{
+      .in_height = height, .in_width = width, .in_channels = channels, .out_channels = channels};
+  steps_[i].layer = norms_.size();
+  auto& layer = norms_.emplace_back(
+      std::make_unique<Placed<BatchNorm2d>>(i, node.name, map, channels, activation));
+  layer->state.eps = attributes.eps;
+  layer->state.momentum = attributes.momentum;
+  add_module(node.name, *layer);
+}
+
+void Network::add_linear(size_t i) {
+  const Node& node = graph_.nodes[i];
+  const Conv2dShape shape = conv2d_shape(node.kind, shapes_[node.inputs[0]]).value();
+  steps_[i].layer = linears_.size();
+  auto& layer = linears_.emplace_back(
+      std::make_unique<Placed<Linear>>(i, node.name, shape, shape.in_channels, shape.out_channels));
+  add_module(node.name, *layer);
+}
+
+void Network::set_dropout_rate(float rate) {
+  for (Node& node : graph_.nodes) {
+    if (auto* dropout = std::get_if<kind::Dropout>(&node.kind)) dropout->rate = rate;
+  }
+}
+
+Variable Network::forward(const Variable& images, Rng& dropout) {
+  const auto& [channels, height, width] = shapes_.front();
+  const Shape& shape = images.shape();
+  require(shape.rank() == 4 && shape[1] == height && shape[2] == width && shape[3] == channels,
+          "network", "expected images [N,{},{},{}], got {}", height, width, channels, shape);
+  std::vector<Variable> values(graph_.nodes.size());
+  std::vector<ops::ChannelMoments> moments(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    const Step& step = steps_[i];
+    const auto input = [&](size_t k) -> const Variable& { return values[node.inputs[k]]; };
+    const auto convolve = [&] {
+      const bool wanted = step.gives_moments && training();
+      return convolutions_[step.layer]->forward(input(0), wanted ? &moments[i] : nullptr);
+    };
+    values[i] = std::visit(
+        overloaded{
+            [&](const kind::Input&) { return images; },
+            [&](const kind::Convolution&) { return convolve(); },
+            [&](const kind::Depthwise&) { return convolve(); },
+            [&](const kind::BatchNorm&) {
+              const bool known = step.takes_moments && training();
+              return norms_[step.layer]->forward(input(0),
+                                                 known ? &moments[node.inputs[0]] : nullptr);
+            },
+            [&](const kind::Activate& k) {
+              return step.done_before ? input(0) : ops::activate(input(0), k.activation);
+            },
+            [&](const kind::Add&) { return ops::add(input(0), input(1)); },
+            [](const kind::Multiply&) { return Variable(); },  // refused when it was made
+            [](const kind::MaxPool&) { return Variable(); },
+            [&](const kind::GlobalAveragePool&) { return ops::global_average_pool(input(0)); },
+            [&](const kind::Dropout& k) {
+              return ops::dropout(input(0), k.rate, training(), dropout);
+            },
+            [&](const kind::Linear&) { return linears_[step.layer]->forward(input(0)); },
+        },
+        node.kind);
+    for (const size_t done : step.release) {
+      values[done] = Variable();
+      moments[done] = {};
+    }
+  }
+  return values.back();
+}
+
+}  // namespace edgeprune::nn
