@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/names.h"
+#include "models/mobilenet_v1.h"
 #include "models/mobilenet_v2.h"
 
 namespace edgeprune {
@@ -17,6 +18,7 @@ struct NetworkEntry {
 /// A new network is a line here, and a table and a builder in a file of its own.
 constexpr NetworkEntry kNetworks[] = {
     {"mobilenet_v2", "Sandler et al. 2018", &mobilenet_v2},
+    {"mobilenet_v1", "Howard et al. 2017", &mobilenet_v1},
 };
 
 const NetworkEntry* find_network(const std::string& name) {
