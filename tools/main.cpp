@@ -32,7 +32,8 @@ int main(int argc, char** argv) try {
   edgeprune::onednn::wait_briefly();
   edgeprune::adopt_openmp_places();
   CLI::App app{
-      "edgeprune: trains, prunes and times convolutional networks on this CPU, to say when sparse beats "
+      "edgeprune: trains, prunes and times convolutional networks on this CPU, to say when sparse "
+      "beats "
       "dense",
       "edgeprune"};
   app.require_subcommand(1);
