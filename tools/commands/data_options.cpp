@@ -65,8 +65,8 @@ CLI::Option* DataFlags::add(CLI::App& command) {
                    "go on without images that cannot be read, and say which");
   return command
       .add_option("--data", location,
-                  "image folder (train/ and test/ or val/, a folder a class), CIFAR-10 binary "
-                  "folder, or synthetic[:N]")
+                  "image folder (train/ and test/ or val/, a folder a class), CIFAR-10 or "
+                  "CIFAR-100 (its folder or .tar.gz, binary or Python's), or synthetic[:N]")
       ->envname("EDGEPRUNE_DATA");
 }
 

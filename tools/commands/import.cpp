@@ -44,7 +44,9 @@ void add_import(CLI::App& app) {
   add_input_size(*command, o->wanted.input_size);
   add_network(*command, o->wanted.network);
   add_width(*command, o->wanted.width);
-  command->add_option("--seed", o->wanted.seed, "of a new head's weights")->capture_default_str();
+  command->add_option("--seed", o->wanted.seed, "of a new head's weights")
+      ->check(seed())
+      ->capture_default_str();
   command->footer(
       "Examples:\n"
       "  edgeprune import mobilenet_v2-b0353104.pth imagenet.safetensors\n"

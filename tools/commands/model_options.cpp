@@ -60,7 +60,7 @@ void add_width(CLI::App& command, double& width) {
       .add_option("--width", width,
                   "width multiplier of the network (default: the file's, found from its shapes; 1 "
                   "for random weights)")
-      ->check(CLI::Range(0.01, 16.0));
+      ->check(between(0.01, 16));
 }
 
 CLI::Option* add_input_size(CLI::App& command, int64_t& input_size) {

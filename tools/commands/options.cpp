@@ -44,14 +44,13 @@ CLI::Validator fraction(bool whole) {
 
 namespace {
 
-CLI::Validator number(const char* name, const char* expected, bool zero) {
+template <typename Inside>
+CLI::Validator number(const std::string& name, const std::string& expected, const Inside& inside) {
   return CLI::Validator(
       [=](std::string& text) -> std::string {
         double value = 0;
-        const bool is_number = CLI::detail::lexical_cast(text, value);
-        const bool inside =
-            (value > 0 || (zero && value == 0)) && std::isfinite(value);  // no NaN is
-        return is_number && inside ? "" : fmt::format("expected {}, got {}", expected, text);
+        const bool is_number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return is_number && inside(value) ? "" : fmt::format("expected {}, got {}", expected, text);
       },
       name);
 }
@@ -59,11 +58,30 @@ CLI::Validator number(const char* name, const char* expected, bool zero) {
 }  // namespace
 
 CLI::Validator positive() {
-  return number("POSITIVE", "a finite number above 0", false);
+  return number("POSITIVE", "a finite number above 0", [](double value) { return value > 0; });
 }
 
 CLI::Validator not_negative() {
-  return number("NONNEGATIVE", "a finite number of 0 or more", true);
+  return number("NONNEGATIVE", "a finite number of 0 or more",
+                [](double value) { return value >= 0; });
+}
+
+CLI::Validator between(double low, double high) {
+  return number(fmt::format("[{} - {}]", low, high),
+                fmt::format("a number from {} to {}", low, high),
+                [=](double value) { return value >= low && value <= high; });
+}
+
+CLI::Validator seed() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        uint64_t value = 0;
+        const char* end = text.data() + text.size();
+        const auto [rest, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && rest == end) return "";
+        return fmt::format("expected a whole number from 0 to {}, got {}", UINT64_MAX, text);
+      },
+      "SEED");
 }
 
 void add_former_name(CLI::App& command, const std::string& name, int64_t& count) {
@@ -192,7 +210,7 @@ void TrainingFlags::add(CLI::App& command) {
       ->check(not_negative())
       ->capture_default_str();
   command.add_option("--seed", options.seed, "of order, augmentation, dropout and new weights")
-      ->check(not_negative())
+      ->check(seed())
       ->capture_default_str();
   command.add_flag("--no-flip", no_flip, "no random left-right flips");
   command
@@ -208,7 +226,7 @@ void TrainingFlags::add(CLI::App& command) {
   command
       .add_option("--label-smoothing", options.label_smoothing,
                   "share of each label that is shared out among all classes")
-      ->check(CLI::Range(0.0, 0.99))
+      ->check(between(0.0, 0.99))
       ->capture_default_str();
   command
       .add_option("--class-weights", class_weights,
@@ -219,12 +237,12 @@ void TrainingFlags::add(CLI::App& command) {
       .add_option("--colour", options.augmentation.colour,
                   "change brightness, contrast and saturation at random, by a factor from 1 - this "
                   "to 1 + this")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(between(0.0, 1.0))
       ->capture_default_str();
   command
       .add_option("--rotation", options.augmentation.rotation,
                   "turn at random by up to so many degrees either way")
-      ->check(CLI::Range(0.0, 180.0))
+      ->check(between(0.0, 180.0))
       ->capture_default_str();
 }
 

@@ -40,6 +40,9 @@ CLI::Validator fraction(bool whole = false);
 /// 309 digits, as the upper end.
 CLI::Validator positive();
 CLI::Validator not_negative();
+CLI::Validator between(double low, double high);
+/// For check(): a whole number of 64 bits. CLI11 would take the largest in place of a larger one.
+CLI::Validator seed();
 
 /// A count under the name that its option had before version 0.2: still taken, not shown.
 void add_former_name(CLI::App& command, const std::string& name, int64_t& count);

@@ -47,12 +47,22 @@ void add_when(CLI::App& command, PruneOptions& o) {
                   fmt::format("at once, or in steps with fine-tuning after each: {}. Default: {}",
                               explained(kPruningSchedules), to_string(kDefaultSchedule)))
       ->check(choices(kPruningSchedules));
-  command.add_option("--step", o.steps.step, "of exact and compounding, as 0.1 or 10%")
-      ->transform(fraction())
-      ->capture_default_str();
-  command.add_option("--steps", o.steps.cubic_steps, "of cubic: how many")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  const auto* step =
+      command.add_option("--step", o.steps.step, "of exact and compounding, as 0.1 or 10%")
+          ->transform(fraction())
+          ->capture_default_str();
+  const auto* steps = command.add_option("--steps", o.steps.cubic_steps, "of cubic: how many")
+                          ->check(CLI::Range(1, 1000))
+                          ->capture_default_str();
+  command.parse_complete_callback([&o, step, steps] {
+    const PruningSchedule schedule = o.parsed_schedule();
+    require_usage(step->count() == 0 || schedule == PruningSchedule::exact ||
+                      schedule == PruningSchedule::compounding,
+                  "prune", "--step is for --schedule exact and compounding, not {}",
+                  to_string(schedule));
+    require_usage(steps->count() == 0 || schedule == PruningSchedule::cubic, "prune",
+                  "--steps is for --schedule cubic, not {}", to_string(schedule));
+  });
 }
 
 void add_fine_tuning(CLI::App& command, PruneOptions& o) {
@@ -100,6 +110,10 @@ void PruneOptions::add(CLI::App& command) {
   add_format(command, format);
 }
 
+PruningSchedule PruneOptions::parsed_schedule() const {
+  return schedule.empty() ? kDefaultSchedule : parse_pruning_schedule(schedule);
+}
+
 Trajectory PruneOptions::parse() const {
   Trajectory trajectory;
   PruneAndTune& each = trajectory.each;
@@ -107,7 +121,7 @@ Trajectory PruneOptions::parse() const {
   each.prune.mode = parse_prune_mode(mode);
   each.prune.limits = limits;
   each.prune.groups = groups;
-  each.schedule = schedule.empty() ? kDefaultSchedule : parse_pruning_schedule(schedule);
+  each.schedule = parsed_schedule();
   each.recovery = recovery.parse();
   each.training = training.parse();
   const bool at_once = each.schedule == PruningSchedule::one_shot;

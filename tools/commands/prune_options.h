@@ -34,6 +34,7 @@ struct PruneOptions {
   bool resume = false, strict = false;
 
   void add(CLI::App& command);
+  PruningSchedule parsed_schedule() const;
   /// Steps and what to do in each, without the distillation's teacher. Throws std::invalid_argument
   /// on flags that do not fit each other.
   Trajectory parse() const;

@@ -120,7 +120,7 @@ void add_sensitivity(CLI::App& app) {
       ->capture_default_str();
   add_former_name(*command, "--images", o->scan.images);
   command->add_option("--seed", o->scan.seed, "which images are held out")
-      ->check(not_negative())
+      ->check(seed())
       ->capture_default_str();
   command
       ->add_option("--out", o->folder,

@@ -129,7 +129,7 @@ void add_study(CLI::App& app) {
       ->add_option("--seeds", o->study.seeds,
                    "repeat everything for each of several seeds, as 0,1,2; more can be added later")
       ->delimiter(',')
-      ->check(not_negative())
+      ->check(seed())
       ->excludes("--seed");
   o->recovery.add(*command);
   add_threads(*command, o->study.threads);

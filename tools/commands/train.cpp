@@ -242,11 +242,11 @@ void add_own_options(CLI::App& command, TrainArguments& o) {
                   "(default: the model's, of --weights ImageNet's)")
       ->delimiter(',')
       ->expected(3)
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0, 1));
   command.add_option("--std", o.std, "likewise, what they are then divided by")
       ->delimiter(',')
       ->expected(3)
-      ->check(CLI::Range(0.001, 100.0));
+      ->check(between(0.001, 100));
 }
 
 }  // namespace

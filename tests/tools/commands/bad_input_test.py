@@ -51,6 +51,12 @@ class BadInput(CommandTest):
             self.fail("latency", "--model", self.base, flag, value, says=flag, code=2)
         self.fail("latency", "--model", self.base, "--seconds", "nan",
                   says="--seconds: expected a finite number of 0 or more, got nan", code=2)
+        for flag, value in (("--seed", 2**64), ("--seed", -1), ("--seed", 1.5), ("--mean", "nan,0,0"), ("--std", "1,1,0"),
+                            ("--width", "nan"), ("--rotation", "nan"), ("--colour", "inf"), ("--label-smoothing", "nan")):
+            self.train("--data", "synthetic:40", "--weights", "random", flag, value, says=f"{flag}: expected", code=2)
+        for options in (("--schedule", "exact", "--steps", 3), ("--step", "0.3"), ("--schedule", "cubic", "--step", "0.3")):
+            self.fail("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, *options,
+                      says="is for --schedule", code=2)
         # The whole message: not the largest double's 309 digits as well.
         self.train("--data", "synthetic:40", "--weights", "random", "--batch", 0,
                    says="--batch: expected a finite number above 0, got 0\n", code=2)
