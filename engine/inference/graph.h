@@ -11,24 +11,16 @@
 namespace edgeprune::inference {
 
 /// One step of a trained network: a convolution (a linear layer is one on a 1x1 map) with batch
-/// norm folded in, or what has no weights.
+/// norm folded in, or the global average pool.
 struct Layer {
-  enum class Kind {
-    convolution,
-    global_average_pool,
-    max_pool,
-    multiply,    ///< of each channel by one factor, what layer `residual` puts out
-    activation,  ///< of the input, or of its sum with what layer `residual` puts out
-  };
+  enum class Kind { convolution, global_average_pool };
   Kind kind = Kind::convolution;
   std::string name;
-  Conv2dShape shape;  ///< batch 1; kernel, stride and padding only of convolutions and max_pool
-  Tensor weight;      ///< [O,I/groups,k,k]; undefined for all but convolutions
-  Tensor bias;        ///< [O]; likewise
+  Conv2dShape shape;  ///< batch 1; for the pool in_height, in_width and the channels count
+  Tensor weight;      ///< [O,I/groups,k,k]; undefined for the pool
+  Tensor bias;        ///< [O]
   Activation activation = Activation::none;
-  /// Index of the layer whose output is added before the activation (multiply: the factors'); -1:
-  /// none.
-  int residual = -1;
+  int residual = -1;  ///< index of the layer whose output is added before the activation; -1: none
   /// Index of the layer that it reads, -1: the images. None: the layer before it.
   std::optional<int> input = {};
 

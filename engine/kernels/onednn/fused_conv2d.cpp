@@ -89,7 +89,9 @@ struct FusedConv2d::Impl {
     const std::string name =
         fmt::format("convolution{} with activation {}", add_residual ? " with residual" : "",
                     name_of(kActivations, activation));
-    if (is_right("fused " + name, shape, by_onednn(true), by_plain_loops)) return true;
+    if (fuses(activation) && is_right("fused " + name, shape, by_onednn(true), by_plain_loops)) {
+      return true;
+    }
     require_right(name, shape, by_onednn(false), by_plain_loops);
     return false;
   }

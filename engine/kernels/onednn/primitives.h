@@ -3,6 +3,7 @@
 // version 2 and the scale of an eltwise post-op. Nothing else of this folder depends on the
 // version.
 
+#include "engine/base/check.h"
 #include "engine/kernels/conv2d_shape.h"
 #include "engine/kernels/onednn/runtime.h"
 
@@ -41,10 +42,14 @@ inline void append_eltwise(dnnl::post_ops& post_ops, dnnl::algorithm algorithm, 
 #endif
 }
 
-/// Version 2.6 has no hard sigmoid of its own and ignores hard swish's constants, which are ours.
+/// Whether append_activation() may be asked for it. Gates are ours: version 2.6 has no hard sigmoid of
+/// its own, ignores hard swish's constants, and before AVX2 clips a scaled sum wrongly on one channel.
+inline bool fuses(Activation activation) {
+  return form_of(activation).kind != ActivationForm::Kind::gate;
+}
+
 inline void append_activation(dnnl::post_ops& post_ops, Activation activation) {
   using Algorithm = dnnl::algorithm;
-  constexpr float kSlope = 1.0f / 6.0f, kOffset = 0.5f;
   switch (activation) {
     case Activation::none:
       return;
@@ -53,11 +58,11 @@ inline void append_activation(dnnl::post_ops& post_ops, Activation activation) {
     case Activation::relu6:
       return append_eltwise(post_ops, Algorithm::eltwise_clip, 0.0f, 6.0f);
     case Activation::hard_swish:
-      return append_eltwise(post_ops, Algorithm::eltwise_hardswish, kSlope, kOffset);
     case Activation::hard_sigmoid:
-      append_eltwise(post_ops, Algorithm::eltwise_linear, kSlope, kOffset);
-      return append_eltwise(post_ops, Algorithm::eltwise_clip, 0.0f, 1.0f);
+      break;
   }
+  require(false, "oneDNN", "expected an activation that it fuses, got {}",
+          name_of(kActivations, activation));
 }
 
 /// One convolution: activations channels-last, weights wherever the primitive likes them.

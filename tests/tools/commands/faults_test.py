@@ -77,7 +77,7 @@ class Faults(CommandTest):
             path.write_text("kept")
         self.succeed(*self.train_arguments())
         code, _, errors = self.run_command("study", "--data", "synthetic:40", "--weights", "random", "--quick",
-                                           "--out", self.folder, "--lr", "nan")
+                                           "--out", self.folder, "--lr", "1e38")
         self.assertEqual(code, 1, errors)
         self.assertTrue((self.folder / "study.json").exists(), "it got as far as its folder")
         for path in foreign.values():

@@ -342,12 +342,15 @@ TEST(Trainer, LossThatIsNotFiniteIsAnError) {
 
 TEST(Trainer, WeightsThatAreNotFiniteAreAnErrorEvenIfTheLossIs) {
   const TemporaryFolder folder;
-  SmallRun run;
-  run.options.learning_rate = 1e30f;
+  SmallRun run(32);  // a single batch, whose loss is that of the weights before its step
+  run.options.epochs = 1;
+  run.options.optimizer = "sgd";
+  run.options.learning_rate = 1e38f;
+  run.options.weight_decay = 1e10f;
   EXPECT_THAT(message_of<std::runtime_error>([&] {
                 run.train({folder.file("m.state"), false});
               }),
-              HasSubstr("no longer finite in epoch 1 (learning rate 1e+30)"));
+              HasSubstr("no longer finite in epoch 1 (learning rate 1e+38)"));
   EXPECT_FALSE(fs::exists(folder.file("m.state")));
 }
 
