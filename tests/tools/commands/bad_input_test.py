@@ -162,7 +162,8 @@ class BadInput(CommandTest):
         for flags in (("--classes", 0), ("--classes", 10**12), ("--classes", "ten"), ("--width", 0),
                       ("--input-size", 8)):
             self.fail("import", self.base, self.out, *flags, says=flags[0], code=2)
-        self.fail("import", self.base, self.out, "--width", "nan", says="expected a width in (0, 16], got nan")
+        self.fail("import", self.base, self.out, "--width", "nan", says="--width: expected a number from 0.01 to 16, got nan",
+                  code=2)
 
     def test_a_pipe_is_no_file_and_is_not_waited_for(self):
         for name in ("pipe.safetensors", "pipe.pth", "pipe"):
