@@ -14,7 +14,7 @@ namespace {
 // These keep a damaged file from asking for terabytes, or for hours, and sums of sizes from
 // overflowing: 10000 nodes of 2^20 x 2^20 x 16 x 16 weights are fewer than 2^62.
 constexpr size_t kMostNodes = 10000;  // MobileNetV2 has 155; each takes memory of its own
-constexpr size_t kLongestName = 200;
+constexpr size_t kLongestNodeName = 200;
 constexpr int64_t kMostChannels = 1 << 20;
 constexpr int64_t kLargestMap = 4096;  // pixels a side
 constexpr int64_t kLargestKernel = 16;
@@ -152,8 +152,9 @@ std::vector<MapShape> infer_shapes(const Graph& graph) {
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Inference inference(graph, i, shapes);
     const std::string& name = nodes[i].name;
-    inference.expect(!name.empty() && name.size() <= kLongestName,
-                     "expected a name of 1 to {} characters, got {}", kLongestName, name.size());
+    inference.expect(!name.empty() && name.size() <= kLongestNodeName,
+                     "expected a name of 1 to {} characters, got {}", kLongestNodeName,
+                     name.size());
     inference.expect(names.insert(name).second, "there are two of that name");
     shapes.push_back(inference.run());
     for (const size_t input : nodes[i].inputs) read[input] = true;
