@@ -98,7 +98,7 @@ struct Graph {
   /// None if there is no such node.
   std::optional<size_t> find(const std::string& name) const;
 
-  // Of graphs that check() accepts.
+  // Of graphs that infer_shapes() accepts.
   int64_t input_size() const;  ///< pixels a side (the height, if images are no squares)
   int64_t classes() const;
   const std::string& head() const { return nodes.back().name; }  ///< the linear layer's name
