@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -15,6 +17,14 @@ namespace edgeprune {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Larger than any machine's: sched_getaffinity() fails where the kernel's mask does not fit.
+constexpr int kProcessors = 8192;
+
+struct Processors {
+  std::array<cpu_set_t, kProcessors / CPU_SETSIZE> sets{};
+  cpu_set_t* data() { return sets.data(); }
+};
 
 /// Before main(), where threads may be bound.
 std::vector<int> at_start = affinity_mask();
@@ -66,13 +76,11 @@ double cgroup_quota(const std::string& root) {
 }  // namespace
 
 std::vector<int> affinity_mask() {
-  // Larger than any machine's: the call fails where the kernel's mask does not fit.
-  constexpr int kProcessors = 8192;
-  std::array<cpu_set_t, kProcessors / CPU_SETSIZE> sets{};
+  Processors set;
   std::vector<int> processors;
-  if (sched_getaffinity(0, sizeof(sets), sets.data()) == 0) {
+  if (sched_getaffinity(0, sizeof(set), set.data()) == 0) {
     for (int i = 0; i < kProcessors; ++i) {
-      if (CPU_ISSET_S(i, sizeof(sets), sets.data())) processors.push_back(i);
+      if (CPU_ISSET_S(i, sizeof(set), set.data())) processors.push_back(i);
     }
   }
   if (processors.empty()) processors.push_back(0);
@@ -90,6 +98,23 @@ void set_usable_processors(std::vector<int> processors) {
 int usable_cores(const std::string& root) {
   const auto cores = static_cast<double>(usable_processors().size());
   return static_cast<int>(std::max(1.0, std::min(cores, std::ceil(cgroup_quota(root)))));
+}
+
+int bind_to(const std::vector<int>& processors) {
+  Processors set;
+  for (const int processor : processors) {
+    if (processor >= 0 && processor < kProcessors) CPU_SET_S(processor, sizeof(set), set.data());
+  }
+  return sched_setaffinity(0, sizeof(set), set.data()) == 0 ? 0 : errno;
+}
+
+void leave_processors(const std::vector<int>& taken) {
+  const std::vector<int> all = affinity_mask();
+  std::vector<int> free;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(free), [&](int processor) {
+    return std::find(taken.begin(), taken.end(), processor) == taken.end();
+  });
+  if (!free.empty() && bind_to(free) == 0) bind_to(all);
 }
 
 }  // namespace edgeprune

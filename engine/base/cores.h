@@ -1,5 +1,5 @@
 #pragma once
-// How many processors this process may use.
+// The processors that this process may use, and where its threads run.
 
 #include <string>
 #include <vector>
@@ -19,5 +19,12 @@ void set_usable_processors(std::vector<int> processors);
 /// and are all stopped for the rest of each period. At least 1. `root` stands before /proc and /sys
 /// (for tests).
 int usable_cores(const std::string& root = "");
+
+/// Lets the calling thread run on these processors alone. Returns 0, or the system's error number.
+int bind_to(const std::vector<int>& processors);
+
+/// Moves the calling thread to a processor that is not in `taken`, if its affinity mask has one.
+/// The mask stays as it was: the system may move the thread again.
+void leave_processors(const std::vector<int>& taken);
 
 }  // namespace edgeprune

@@ -1,6 +1,5 @@
 #include "engine/base/thread_pool.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "engine/base/buffer.h"
+#include "engine/base/cores.h"
 #include "engine/base/short_turns.h"
 
 namespace edgeprune {
@@ -51,27 +51,6 @@ bool spin_until_changed(const std::atomic<T>& value, T old, std::chrono::microse
     }
   } while (std::chrono::steady_clock::now() < until);
   return false;
-}
-
-int bind_to(const std::vector<int>& processors) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int processor : processors) {
-    if (processor >= 0 && processor < CPU_SETSIZE) CPU_SET(processor, &set);
-  }
-  return pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-}
-
-/// Moves the calling thread to another processor than `taken`, if it may use any. Where it may run
-/// in general stays as it was.
-void leave(const cpu_set_t& taken) {
-  cpu_set_t all, free;
-  if (pthread_getaffinity_np(pthread_self(), sizeof(all), &all) != 0) return;
-  CPU_AND(&free, &all, &taken);
-  CPU_XOR(&free, &all, &free);
-  if (CPU_COUNT(&free) == 0) return;
-  if (pthread_setaffinity_np(pthread_self(), sizeof(free), &free) != 0) return;
-  pthread_setaffinity_np(pthread_self(), sizeof(all), &all);
 }
 
 /// A thread's place at the table: its first piece of the newest work lies here, until the thread,
@@ -209,13 +188,11 @@ class ThreadPool {
   /// threads on one for seconds, with another one idle: each is awake too shortly to be moved. The
   /// caller then does all the work, and is stopped for every thread that it calls.
   void part(int index) {
-    cpu_set_t taken;
-    CPU_ZERO(&taken);
+    std::vector<int> taken;
     for (int i = 0; i < index; ++i) {
-      const int processor = seats_[i].processor.load(std::memory_order_relaxed);
-      if (processor >= 0 && processor < CPU_SETSIZE) CPU_SET(processor, &taken);
+      taken.push_back(seats_[i].processor.load(std::memory_order_relaxed));
     }
-    leave(taken);
+    leave_processors(taken);
     seats_[index].processor.store(sched_getcpu(), std::memory_order_relaxed);
   }
 

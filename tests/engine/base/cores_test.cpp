@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -82,6 +83,35 @@ TEST(AffinityMask, IsTheThreadsOwnNow) {
     EXPECT_EQ(affinity_mask(), std::vector<int>{before.back()});
     EXPECT_EQ(usable_processors(), before);
   }).join();
+}
+
+TEST(Processors, AThreadLeavesThoseThatAreTakenAndMayComeBack) {
+  const std::vector<int> all = affinity_mask();
+  if (all.size() < 2) GTEST_SKIP() << "there is one processor";
+  std::thread([&] {
+    int elsewhere = 0;
+    constexpr int kTimes = 20;
+    for (int i = 0; i < kTimes; ++i) {
+      ASSERT_EQ(bind_to({all.front()}), 0);
+      ASSERT_EQ(sched_getcpu(), all.front());
+      ASSERT_EQ(bind_to(all), 0);
+      leave_processors({all.front()});
+      elsewhere += sched_getcpu() != all.front();
+      EXPECT_EQ(affinity_mask(), all);
+    }
+    EXPECT_GT(elsewhere, kTimes / 2) << "the system may put it back, but not at once";
+  }).join();
+}
+
+TEST(Processors, AThreadStaysWhereAllAreTaken) {
+  const std::vector<int> all = affinity_mask();
+  leave_processors(all);
+  EXPECT_EQ(affinity_mask(), all);
+}
+
+TEST(Processors, OneThatDoesNotExistIsRefused) {
+  EXPECT_EQ(bind_to({}), EINVAL);
+  EXPECT_EQ(bind_to({8191}), EINVAL);
 }
 
 }  // namespace
