@@ -6,7 +6,12 @@ include(CheckLinkerFlag)
 # land (the second flag on x86, the third on ARM), and a touch of every page of a large stack frame. GCC 12 compiles our kernels
 # to what they were without, but for one marking instruction at the head of each function.
 set(CMAKE_REQUIRED_FLAGS -Werror)  # clang only warns of what a processor does not have
-foreach(flag -fPIE -fcf-protection -mbranch-protection=standard -fstack-clash-protection)
+# (-fPIE is less than the -fPIC that shared libraries take, and would undo it.)
+set(position_independent -fPIE)
+if(CMAKE_POSITION_INDEPENDENT_CODE)
+  set(position_independent -fPIC)
+endif()
+foreach(flag ${position_independent} -fcf-protection -mbranch-protection=standard -fstack-clash-protection)
   string(MAKE_C_IDENTIFIER "EDGEPRUNE_HAS${flag}" known)
   check_cxx_compiler_flag(${flag} ${known})
   if(${known})

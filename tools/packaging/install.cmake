@@ -1,6 +1,6 @@
-# What `cmake --install` and the Debian package consist of. Included where the target edgeprune is defined, as its build ends
-# here. The engine's libraries and headers are not installed: the program is the product, their interfaces are free to change.
-include(GNUInstallDirs)
+# The program's part of `cmake --install` (the component "program"; library.cmake has the other one), and the Debian package, which
+# consists of it. Included where the target edgeprune is defined, as its build ends here.
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME program)
 
 install(TARGETS edgeprune RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/copyright ${CMAKE_CURRENT_LIST_DIR}/third-party.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
@@ -31,6 +31,7 @@ if(maintainer STREQUAL " <>")
 endif()
 
 set(CPACK_GENERATOR DEB)
+set(CPACK_INSTALL_CMAKE_PROJECTS ${PROJECT_BINARY_DIR} edgeprune program /)
 set(CPACK_PACKAGE_NAME edgeprune)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "trains, prunes and times convolutional networks on a CPU")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
