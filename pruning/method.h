@@ -32,6 +32,14 @@ inline Method parse_method(const std::string& name) {
 inline bool is_structured(Method method) {
   return method == Method::channel;
 }
+/// Those of channels, as messages list them: "channel".
+inline std::string structured_methods() {
+  std::vector<std::string> names;
+  for (const auto& [method, name, meaning] : kMethods) {
+    if (is_structured(method)) names.push_back(name);
+  }
+  return listed(names);
+}
 
 /// What a fraction is a fraction of.
 enum class Base {

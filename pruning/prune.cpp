@@ -26,8 +26,8 @@ Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request) {
   if (mode == PruneMode::mask) {
     apply_masks(make_masks(*model, method, step.fraction, step.base, limits), *model);
   } else {
-    require(is_structured(method), "prune", "mode {} is for method channel, not {}",
-            to_string(mode), to_string(method));
+    require(is_structured(method), "prune", "mode {} is for method {}, not {}", to_string(mode),
+            structured_methods(), to_string(method));
     pruned.plan = plan_smallest_channels(*model, step.fraction, groups, step.base, limits);
     require_some_go(*pruned.plan, step);
     if (mode == PruneMode::compact) {

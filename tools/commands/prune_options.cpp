@@ -129,7 +129,7 @@ Trajectory PruneOptions::parse() const {
   each.training.epochs = epochs.value_or(at_once ? 0 : 2);
   const bool grouped = each.prune.mode != PruneMode::mask;
   require_usage(!grouped || is_structured(each.prune.method), "prune",
-                "--mode {} is for --method channel, not {}", mode, method);
+                "--mode {} is for --method {}, not {}", mode, structured_methods(), method);
   require_usage(grouped || (groups.round_to == 1 && groups.min_channels == 1), "prune",
                 "--round-to and --min-channels are for --mode group-mask and compact");
   require_usage(each.training.epochs > 0 || (!each.recovery.rewind && !each.recovery.distillation),

@@ -105,10 +105,10 @@ Conclusion iterating_overshoots(const Results& results) {
     const double beyond = row.prunable_sparsity() - row.target;
     if (row.schedule == "compounding") {
       reached.push_back(fmt::format("{} reached {}", row.id, percent_text(row.sparsity())));
-      if (row.method == "channel") continue;
+      if (by_channels(row)) continue;
       ++unstructured;
       overshot += beyond > kOvershoot;
-    } else if (row.schedule == "exact" && row.method != "channel") {
+    } else if (row.schedule == "exact" && !by_channels(row)) {
       ++exact;
       furthest = std::max(furthest, std::abs(beyond) * static_cast<double>(row.prunable));
     }
@@ -195,7 +195,7 @@ Table reached_table(const Results& results) {
   Table table(std::move(columns));
   for (const RunRecord& row : results.rows()) {
     if (row.schedule == "none" || row.schedule == "one-shot") continue;
-    const bool by_weight = row.method != "channel" && row.schedule != "compounding";
+    const bool by_weight = !by_channels(row) && row.schedule != "compounding";
     std::vector<Cell> cells = {row.id,
                                Number{100 * row.target, 1},
                                Number{100 * row.prunable_sparsity(), 2},

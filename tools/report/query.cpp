@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "pruning/method.h"
+
 namespace edgeprune {
 
 const RunRecord* find_baseline(const std::vector<RunRecord>& records) {
@@ -16,6 +18,11 @@ std::string variant(const RunRecord& record) {
   if (record.mode == "compact") return "compact " + record.method + "s";
   if (record.mode == "group-mask") return record.method + " groups";
   return record.method;
+}
+
+bool by_channels(const RunRecord& record) {
+  const auto found = std::ranges::find(kMethods, record.method, &Named<Method>::name);
+  return found != std::end(kMethods) && is_structured(found->value);
 }
 
 const LatencyCell* find_latency(const RunRecord& record, const std::string& engine,

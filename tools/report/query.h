@@ -18,6 +18,9 @@ const RunRecord* find_baseline(const std::vector<RunRecord>& records);
 /// What was pruned and how: "magnitude", "lamp", "channel" (masks), "channel groups" (masks that
 /// can be removed), "compact channels" (removed).
 std::string variant(const RunRecord& record);
+/// Whether whole channels went, not single weights. (A method of a later version is taken for the
+/// latter.)
+bool by_channels(const RunRecord& record);
 
 /// The different values of `key` in order of appearance.
 template <typename Key>

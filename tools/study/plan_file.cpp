@@ -97,7 +97,8 @@ void refuse_idle_keys(const StrictObject& object, const Experiment& e) {
        "the schedules exact and compounding");
   only("cubic_steps", e.schedule == PruningSchedule::cubic, "the schedule cubic");
   if (e.mode != PruneMode::mask && !is_structured(e.method)) {
-    object.fail("mode", fmt::format("{} is for the method channel only", to_string(e.mode)));
+    object.fail("mode", fmt::format("{} is for the method {} only", to_string(e.mode),
+                                    structured_methods()));
   }
   only("round_to", e.mode != PruneMode::mask, "the modes group-mask and compact");
   only("min_channels", e.mode != PruneMode::mask, "the modes group-mask and compact");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pruning/method.h"
 #include "tests/support/sample_records.h"
 
 namespace edgeprune {
@@ -52,6 +53,17 @@ TEST(Query, VariantTellsMasksFromRemovedChannels) {
   EXPECT_EQ(variant(run), "channel groups");
   run.mode = "compact";
   EXPECT_EQ(variant(run), "compact channels");
+}
+
+TEST(Query, OnlyWhatTakesWholeChannelsIsByChannels) {
+  for (const Method method : values_in(kMethods)) {
+    const RunRecord run = testing::sample_run(to_string(method), "exact", 0.5, 0.7);
+    EXPECT_EQ(by_channels(run), is_structured(method)) << to_string(method);
+  }
+  EXPECT_TRUE(by_channels(testing::sample_run("channel", "exact", 0.5, 0.7)));
+  EXPECT_FALSE(by_channels(testing::sample_run("lamp", "exact", 0.5, 0.7)));
+  EXPECT_FALSE(by_channels(testing::sample_run("none", "none", 0, 0.7)));
+  EXPECT_FALSE(by_channels(testing::sample_run("of a later version", "exact", 0.5, 0.7)));
 }
 
 }  // namespace
