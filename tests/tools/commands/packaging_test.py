@@ -154,12 +154,18 @@ def files_in(folder):
 class Installation(unittest.TestCase):
     def test_the_program_and_what_goes_with_it(self):
         with tempfile.TemporaryDirectory(prefix="edgeprune prefix ") as prefix:
-            run("cmake", "--install", pathlib.Path(BINARY).parent, "--prefix", prefix)
+            install = ["cmake", "--install", pathlib.Path(BINARY).parent, "--prefix", prefix]
+            run(*install, "--component", "program")
             documents = {f"share/doc/edgeprune/{name}" for name in ("CHANGELOG.md", "copyright", "third-party.md")}
             self.assertEqual(files_in(prefix), {"bin/edgeprune", *PAGES.values(), *documents})
             self.assertEqual(run(f"{prefix}/bin/edgeprune", "--version"), run(BINARY, "--version"))
             for kind, path in PAGES.items():
                 self.assertEqual(pathlib.Path(prefix, path).read_text(), generate(kind), kind)
+            program = files_in(prefix)
+            run(*install)
+            self.assertLessEqual(program, files_in(prefix))
+            libraries = {pathlib.Path(path).name for path in files_in(prefix) - program}
+            self.assertLessEqual({"edgeprune-config.cmake", "edgeprune-targets.cmake", "network.h", "libedgeprune_nn.a"}, libraries)
 
     def test_the_binary_is_hardened(self):
         headers = run("readelf", "--wide", "--file-header", "--program-headers", "--dynamic", BINARY)
