@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Inference of edgeprune, ONNX Runtime and XNNPACK, measured in turns, as a table.
+"""Inference of edgeprune, ONNX Runtime, XNNPACK, OpenVINO and ncnn, measured in turns, as a table.
 
 All run the same checkpoint with batch norm folded, in float32, on the same images with as many threads, and their
 logits are compared with edgeprune's before anything is told of their speed. A round measures each of them once, in a
@@ -17,6 +17,7 @@ import pathlib
 import random
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 
@@ -26,7 +27,11 @@ import rounds
 import table
 
 HERE = pathlib.Path(__file__).parent
-NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "xnnpack": "XNNPACK", "pytorch": "PyTorch"}
+NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "xnnpack": "XNNPACK", "pytorch": "PyTorch",
+         "openvino": "OpenVINO", "ncnn": "ncnn"}
+FROM_PYPI = {"openvino": ("openvino",), "ncnn": ("ncnn", "pnnx")}  # packages
+PEERS = ("onnxruntime", "xnnpack", "openvino", "ncnn")
+TAKE_ONNX = {"onnxruntime", *FROM_PYPI}
 CONFIGURATIONS = ("1x1", "1x2", "64x1", "64x2")
 TOLERANCE = 1e-3  # some hundred times what float32 sums in another order differ by
 EXAMPLES = """examples:
@@ -86,7 +91,7 @@ class Comparison:
         rounds.execute([logits_program(self.options), "--model", self.model, *self.common(batch),
                         "--threads", threads], threads)
         self.expected[batch, threads] = read_floats(self.folder / "logits")
-        if "onnxruntime" in peers:
+        if TAKE_ONNX & set(peers):
             rounds.execute([sys.executable, HERE / "onnx_model.py", "--model", self.model, *self.common(batch),
                             "--onnx", self.folder / "onnx"], threads)
             self.compare_logits("pytorch", batch, threads)
@@ -99,9 +104,22 @@ class Comparison:
         return result.output[0]["median_ms"]
 
     def onnxruntime(self, batch, threads):
-        return self.peer("onnxruntime", [sys.executable, HERE / "onnxruntime_inference.py", "--library",
-                                         onnxruntime_library(self.options), "--onnx", self.folder / "onnx",
-                                         "--side", self.side, "--classes", self.classes], batch, threads)
+        return self.onnx_peer("onnxruntime", [sys.executable, HERE / "onnxruntime_inference.py", "--library",
+                                              onnxruntime_library(self.options)], batch, threads)
+
+    def openvino(self, batch, threads):
+        return self.python_peer("openvino", batch, threads)
+
+    def ncnn(self, batch, threads):
+        return self.python_peer("ncnn", batch, threads)
+
+    def python_peer(self, system, batch, threads):
+        return self.onnx_peer(system, [self.options.python, HERE / "python_inference.py", "--system", system],
+                              batch, threads)
+
+    def onnx_peer(self, system, command, batch, threads):
+        return self.peer(system, [*command, "--onnx", self.folder / "onnx", "--side", self.side,
+                                  "--classes", self.classes], batch, threads)
 
     def xnnpack(self, batch, threads):
         return self.peer("xnnpack", [xnnpack_program(self.options), "--model", self.model], batch, threads)
@@ -158,13 +176,24 @@ def onnxruntime_library(options):
     return ctypes.util.find_library("onnxruntime")
 
 
+def has_package(python, package):
+    found = subprocess.run([python, "-c", f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{package}') is None)"],
+                           capture_output=True)
+    return found.returncode == 0
+
+
 def reasons_to_leave_out(options):
     """{peer: why}"""
     reasons = {}
+    if importlib.util.find_spec("torch") is None:
+        why = "Python has no torch to make the ONNX model with (Debian: python3-torch)"
+        reasons = {name: why for name in NAMES if name in TAKE_ONNX}
     if onnxruntime_library(options) is None:
         reasons["onnxruntime"] = "its library was not found (bench/peers/README.md says where from; --onnxruntime)"
-    elif importlib.util.find_spec("torch") is None:
-        reasons["onnxruntime"] = "Python has no torch to make the ONNX model with (Debian: python3-torch)"
+    for name, packages in FROM_PYPI.items():
+        missing = [package for package in packages if not has_package(options.python, package)]
+        if missing:
+            reasons[name] = f"{options.python} has no {' and no '.join(missing)} (PyPI; --python)"
     if not os.path.isfile(xnnpack_program(options)):
         reasons["xnnpack"] = (f"{xnnpack_program(options)} is not built"
                               " (Debian: libxnnpack-dev libpthreadpool-dev; then configure and build again)")
@@ -177,6 +206,8 @@ def arguments(words):
     command_line.add_comparison(parser, CONFIGURATIONS)
     parser.add_argument("--model", required=True, nargs="+", help="checkpoints of edgeprune, for example one a size")
     parser.add_argument("--onnxruntime", metavar="LIBRARY", help="libonnxruntime.so (default: the system's, if any)")
+    parser.add_argument("--python", default=sys.executable, metavar="INTERPRETER",
+                        help="one that has openvino, or ncnn and pnnx (default: this one)")
     parser.add_argument("--seconds", type=command_line.positive, default=3, help="of measuring, a run (default: 3)")
     return parser.parse_args(words)
 
@@ -197,7 +228,7 @@ def main():
     reasons = reasons_to_leave_out(options)
     for name, reason in reasons.items():
         print(f"{NAMES[name]} is left out: {reason}", file=sys.stderr)
-    peers = [name for name in ("onnxruntime", "xnnpack") if name not in reasons]
+    peers = [name for name in PEERS if name not in reasons]
     if not peers:
         raise ValueError("no peer to compare with")
     rows, differences = [], {}

@@ -5,16 +5,12 @@ Calls the library's C API, so that it takes no more than the shared library. Pri
 milliseconds an image} as JSON. Standard library only.
 """
 
-import argparse
 import array
 import ctypes
-import json
 import os
-import statistics
 import sys
-import time
 
-import options as command_line
+import onnx_peer
 
 # The place of each function in struct OrtApi (onnxruntime_c_api.h), which only ever grows at its end.
 FUNCTIONS = {"GetErrorMessage": 2, "CreateEnv": 3, "CreateSession": 7, "Run": 9, "CreateSessionOptions": 10,
@@ -97,68 +93,20 @@ def runner(runtime, model, threads, images, logits):
     return run_once
 
 
-def samples_ms(run, seconds):
-    """Milliseconds a run, measured as `edgeprune latency` does: at least 50 samples, each of so many runs that it takes
-    a millisecond."""
-    for _ in range(5):
-        run()
-    start = time.perf_counter()
-    run()
-    repeats = max(1, round(1e-3 / (time.perf_counter() - start)))
-    samples, end = [], time.perf_counter() + seconds
-    while len(samples) < 50 or time.perf_counter() < end:
-        start = time.perf_counter()
-        for _ in range(repeats):
-            run()
-        samples.append(1e3 * (time.perf_counter() - start) / repeats)
-    return samples
-
-
-def channels_first(values, batch):
-    """[N,S,S,3] to [N,3,S,S]"""
-    size = len(values) // batch
-    result = array.array("f")
-    for start in range(0, len(values), size):
-        for channel in range(3):
-            result += values[start + channel : start + size : 3]
-    return result
-
-
-def read_images(path, batch, side):
-    images = array.array("f")
-    try:
-        with open(path, "rb") as file:
-            images.fromfile(file, batch * side * side * 3)
-    except EOFError:
-        raise ValueError(f"{path}: fewer than {batch} images of {side}x{side} pixels") from None
-    return channels_first(images, batch)
-
-
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = onnx_peer.parser(__doc__)
     parser.add_argument("--library", required=True, help="libonnxruntime.so")
-    parser.add_argument("--onnx", required=True, help="a model for this batch, of onnx_model.py")
-    parser.add_argument("--images", required=True, help="float32 values [N,S,S,3], normalised")
-    parser.add_argument("--side", type=command_line.positive, required=True, help="S")
-    parser.add_argument("--classes", type=command_line.positive, required=True)
-    parser.add_argument("--batch", type=command_line.positive, default=1)
-    parser.add_argument("--threads", type=command_line.positive, default=1)
-    parser.add_argument("--seconds", type=float, default=3, help="of measuring (default: 3)")
-    parser.add_argument("--logits", required=True, help="file to write: float32 values [N,classes]")
     return parser.parse_args()
 
 
 def main():
     options = arguments()
     runtime = Runtime(options.library)
-    images = read_images(options.images, options.batch, options.side)
+    images = onnx_peer.read_images(options.images, options.batch, options.side)
     logits = array.array("f", bytes(4 * options.batch * options.classes))
     run = runner(runtime, options.onnx, options.threads, (images, (options.batch, 3, options.side, options.side)),
                  (logits, (options.batch, options.classes)))
-    milliseconds = statistics.median(samples_ms(run, options.seconds)) / options.batch
-    with open(options.logits, "wb") as file:
-        logits.tofile(file)
-    print(json.dumps({"version": runtime.version, "median_ms": milliseconds}))
+    onnx_peer.report(options, run, lambda: logits, runtime.version)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from peers_test import PEERS, InFolder
 
 import checkpoint
 import compare_inference
+import onnx_peer
 import onnxruntime_inference
 import rounds
 
@@ -98,15 +99,15 @@ class Logits(unittest.TestCase):
 class OnnxRuntime(InFolder):
     def test_images_become_channels_first(self):
         images = array.array("f", range(24))  # two of 2x2 pixels
-        self.assertEqual(list(onnxruntime_inference.channels_first(images, 2)),
+        self.assertEqual(list(onnx_peer.channels_first(images, 2)),
                          [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, 12, 15, 18, 21, 13, 16, 19, 22, 14, 17, 20, 23])
 
     def test_too_few_images_are_told(self):
         path = self.folder / "images"
         path.write_bytes(bytes(4 * 24))
-        self.assertEqual(len(onnxruntime_inference.read_images(path, 1, 2)), 12)
+        self.assertEqual(len(onnx_peer.read_images(path, 1, 2)), 12)
         with self.assertRaisesRegex(ValueError, "images: fewer than 3 images of 2x2 pixels"):
-            onnxruntime_inference.read_images(path, 3, 2)
+            onnx_peer.read_images(path, 3, 2)
 
     def test_another_library_is_told(self):
         (self.folder / "text.so").write_text("no library")
@@ -118,7 +119,7 @@ class OnnxRuntime(InFolder):
         clock = iter(range(10**6))
         with mock.patch("time.perf_counter", lambda: next(clock) * 2e-4):  # a reading takes 0.2 ms
             calls = []
-            samples = onnxruntime_inference.samples_ms(lambda: calls.append(1), 0)
+            samples = onnx_peer.samples_ms(lambda: calls.append(1), 0)
         self.assertEqual(len(samples), 50)
         self.assertAlmostEqual(statistics.median(samples), 0.2 / 5)  # five runs a sample
         self.assertEqual(len(calls), 5 + 1 + 50 * 5)
@@ -129,7 +130,7 @@ class CompareInference(InFolder):
         super().setUp()
         (self.folder / "bench").mkdir()
         for name in ("edgeprune", "bench/edgeprune_logits", "bench/xnnpack_inference", "onnx_model.py",
-                     "onnxruntime_inference.py"):
+                     "onnxruntime_inference.py", "python_inference.py"):
             (self.folder / name).write_text(PROGRAM.format(python=sys.executable))
             (self.folder / name).chmod(0o755)
         self.model, self.library = self.folder / "model.safetensors", self.folder / "libonnxruntime.so"
@@ -170,6 +171,25 @@ class CompareInference(InFolder):
         self.assertEqual((row["xnnpack_lowest_ratio"], row["xnnpack_highest_ratio"]), (2, 2))
         self.assertEqual(compare_inference.footer(comparison.differences).split(": ")[1],
                          "PyTorch 1.0e-04, ONNX Runtime 1.0e-04, XNNPACK 1.0e-05.")
+
+    def test_peers_of_another_interpreter(self):
+        options = compare_inference.arguments(self.words())
+        comparison = compare_inference.Comparison(options, self.model, self.folder)
+        comparison.write_images(4)
+        with mock.patch.object(compare_inference, "HERE", self.folder):
+            comparison.prepare(4, 1, ["ncnn"])
+            self.assertEqual([comparison.openvino(4, 1), comparison.ncnn(4, 1)], [0.75, 0.75])
+        self.assertEqual(comparison.differences.keys(), {"pytorch", "openvino", "ncnn"})
+
+    def test_packages_that_the_interpreter_lacks_are_named(self):
+        options = compare_inference.arguments(self.words(python=sys.executable))
+        with mock.patch.object(compare_inference, "has_package", lambda _, package: package == "ncnn"), \
+                mock.patch("importlib.util.find_spec"):
+            reasons = compare_inference.reasons_to_leave_out(options)
+        self.assertEqual(reasons["openvino"], f"{sys.executable} has no openvino (PyPI; --python)")
+        self.assertEqual(reasons["ncnn"], f"{sys.executable} has no pnnx (PyPI; --python)")
+        self.assertTrue(compare_inference.has_package(sys.executable, "json"))
+        self.assertFalse(compare_inference.has_package(sys.executable, "no_such_package"))
 
     def test_missing_peer_is_told_and_the_other_one_compared(self):
         result = self.run_script(*self.words("--config", "1x1", "2x1", onnxruntime=self.library))
