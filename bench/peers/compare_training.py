@@ -25,6 +25,7 @@ import table
 PEER = pathlib.Path(__file__).with_name("pytorch_train.py")
 CONFIGURATIONS = ("128x2", "32x2", "128x1")
 COLUMNS = [
+    table.Column("input", "input"),
     table.Column("batch", "batch"),
     table.Column("threads", "threads"),
     table.Column("edgeprune images/s", "edgeprune_images_per_second", 0),
@@ -43,7 +44,7 @@ COLUMNS = [
 def training_options(options, batch, threads):
     """Both take them."""
     return ["--data", options.data, "--weights", options.weights, "--seed", options.seed, "--epochs", 2,
-            "--limit", options.steps * batch, "--batch", batch, "--threads", threads]
+            "--input-size", options.input_size, "--limit", options.steps * batch, "--batch", batch, "--threads", threads]
 
 
 def edgeprune(options, batch, threads):
@@ -65,14 +66,14 @@ def pytorch(options, batch, threads):
     return result.output["epochs"][-1], result.output["peak_mib"]
 
 
-def compare(contenders, count, batch, threads):
-    """A row of the table. `contenders` are functions that give (epoch, peak MiB)."""
+def compare(contenders, count, side, batch, threads):
+    """A row of the table. `contenders` are functions that give (epoch, peak MiB) for images of `side` pixels a side."""
     def say(number, results):
         speeds = ", ".join(f"{name} {epoch['images_per_second']:.0f}" for name, (epoch, _) in results.items())
-        print(f"batch {batch}, {threads} threads, round {number}/{count}: {speeds} images/s", file=sys.stderr)
+        print(f"{side}x{side}, batch {batch}, {threads} threads, round {number}/{count}: {speeds} images/s", file=sys.stderr)
 
     results = rounds.interleave(contenders, count, say)
-    row = {"batch": batch, "threads": threads}
+    row = {"input": side, "batch": batch, "threads": threads}
     speeds = {}
     for name, runs in results.items():
         speeds[name] = [epoch["images_per_second"] for epoch, _ in runs]
@@ -113,7 +114,7 @@ def main():
     for batch, threads in command_line.chosen(options, CONFIGURATIONS):
         contenders = {"edgeprune": lambda: edgeprune(options, batch, threads),
                       "pytorch": lambda: pytorch(options, batch, threads)}
-        rows.append(compare(contenders, options.rounds, batch, threads))
+        rows.append(compare(contenders, options.rounds, options.input_size, batch, threads))
     print(table.render(COLUMNS, rows, options.format), end="")
 
 

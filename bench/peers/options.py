@@ -27,6 +27,8 @@ def add_training(parser):
     parser.add_argument("--data", required=True, help="folder of images by class, or CIFAR-10 binary folder")
     parser.add_argument("--weights", required=True, help="torchvision's .pth")
     parser.add_argument("--seed", type=int, default=0, help="of choice, order and flips of the images (default: 0)")
+    parser.add_argument("--input-size", type=positive, default=64, metavar="PIXELS",
+                        help="a side, to which images are resized (default: 64)")
     parser.add_argument("--layout", choices=LAYOUTS, default=LAYOUTS[0], help="PyTorch's (default: channels_last)")
 
 

@@ -2,7 +2,7 @@
 """Trains MobileNetV2 on PyTorch as `edgeprune train` does, and prints speed and losses as JSON.
 
 The same: torchvision's network and ImageNet weights, the images (--limit takes the same ones), their order and flips
-from --seed, bilinear resizing to 64x64, batch (the last short one dropped), Adam 1e-3, cross-entropy, dropout 0.2.
+from --seed, bilinear resizing, batch (the last short one dropped), Adam 1e-3, cross-entropy, dropout 0.2.
 Not the same: the new head (torch.nn.Linear's own initial values, after torch.manual_seed) and dropout's draws, so that
 losses agree roughly, not digit by digit; JPEGs are decoded by another library.
 
@@ -29,7 +29,6 @@ try:
 except ImportError as error:
     sys.exit(f"pytorch_train.py: {error} (Debian: python3-torch python3-torchvision)")
 
-SIDE = 64
 MEAN = torch.tensor([0.485, 0.456, 0.406]).reshape(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).reshape(3, 1, 1)
 FORMATS = {"channels_last": torch.channels_last, "default": torch.contiguous_format}
@@ -41,10 +40,10 @@ def decode(image):
     return torch.frombuffer(bytearray(image), dtype=torch.uint8).reshape(3, training_set.SIDE, training_set.SIDE)
 
 
-def prepare(image, flip):
+def prepare(image, flip, side):
     pixels = decode(image).float() / 255
     pixels = pixels.flip(2) if flip else pixels
-    resized = torch.nn.functional.interpolate(pixels[None], (SIDE, SIDE), mode="bilinear", align_corners=False)
+    resized = torch.nn.functional.interpolate(pixels[None], (side, side), mode="bilinear", align_corners=False)
     return (resized[0] - MEAN) / STD
 
 
@@ -52,7 +51,8 @@ def batches(labels, images, options, epoch):
     order = data_order.epoch_order(len(images), options.seed, epoch)
     for start in range(0, len(order) - 1, options.batch):  # a last batch of one image is left out
         indices = order[start : start + options.batch]
-        pixels = [prepare(images[i], data_order.is_flipped(i, options.seed, epoch)) for i in indices]
+        pixels = [prepare(images[i], data_order.is_flipped(i, options.seed, epoch), options.input_size)
+                  for i in indices]
         pixels = torch.stack(pixels).contiguous(memory_format=FORMATS[options.layout])
         yield pixels, torch.tensor([labels[i] for i in indices])
 

@@ -184,7 +184,7 @@ class CompareTraining(InFolder):
         options = compare_training.arguments(self.options(steps=7))
         with mock.patch.object(compare_training, "PEER", self.peer), mock.patch("sys.stderr"):
             row = compare_training.compare({"edgeprune": lambda: compare_training.edgeprune(options, 16, 1),
-                                            "pytorch": lambda: compare_training.pytorch(options, 16, 1)}, 2, 16, 1)
+                                            "pytorch": lambda: compare_training.pytorch(options, 16, 1)}, 2, 96, 16, 1)
         self.assertEqual({column.key for column in compare_training.COLUMNS}, row.keys())
         self.assertEqual((row["ratio"], row["lowest_ratio"], row["highest_ratio"]), (3, 3, 3))
         self.assertEqual((row["pytorch_loss"], row["pytorch_mib"], row["loader_wait_percent"]), (7, 5, 0.25))
