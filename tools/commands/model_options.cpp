@@ -72,10 +72,11 @@ CLI::Option* add_input_size(CLI::App& command, int64_t& input_size) {
 }
 
 CLI::Option* add_class_names(CLI::App& command, std::vector<std::string>& names) {
-  return command
-      .add_option("--class-names", names,
-                  "names of the classes by label, as cat,dog, or a file with one a line "
-                  "(default: the model's; a model without takes the data's, if their number fits)")
+  return distinct(command.add_option(
+                      "--class-names", names,
+                      "names of the classes by label, as cat,dog, or a file with one a line "
+                      "(default: the model's; a model without takes the data's, if their number "
+                      "fits)"))
       ->delimiter(',')
       ->allow_extra_args(false);  // what follows may be images
 }

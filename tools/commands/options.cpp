@@ -72,6 +72,20 @@ CLI::Validator between(double low, double high) {
                 [=](double value) { return value >= low && value <= high; });
 }
 
+CLI::Validator images_to_recalibrate_on() {
+  return number("0, 2 OR MORE", "0, or 2 images at least",
+                [](double value) { return value == 0 || value >= 2; });
+}
+
+CLI::Option* distinct(CLI::Option* list) {
+  return list->check(CLI::Validator(
+      [list](std::string& text) -> std::string {
+        // All of the list, those in front of this value as the other validators left them.
+        return std::ranges::count(list->results(), text) < 2 ? "" : text + " is given twice";
+      },
+      ""));
+}
+
 CLI::Validator seed() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
@@ -109,8 +123,9 @@ void add_engine(CLI::App& command, std::string& engine) {
       ->capture_default_str();
 }
 
-void add_engines(CLI::App& command, std::vector<std::string>& engines) {
-  command.add_option("--engine", engines, "one or more of " + explained(inference::kEngines))
+void add_engines(CLI::App& command, std::vector<std::string>& engines, const std::string& remark) {
+  distinct(command.add_option("--engine", engines,
+                              "one or more of " + explained(inference::kEngines) + remark))
       ->delimiter(',')
       ->check(choices(inference::kEngines))
       ->capture_default_str();
@@ -118,12 +133,12 @@ void add_engines(CLI::App& command, std::vector<std::string>& engines) {
 
 void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
                              std::vector<int>& threads) {
-  command.add_option("--batch", batches, "images at a time; one or more sizes")
+  distinct(command.add_option("--batch", batches, "images at a time; one or more sizes"))
       ->delimiter(',')
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   threads = {usable_cores()};
-  command.add_option("--threads", threads, "CPU threads; one or more counts")
+  distinct(command.add_option("--threads", threads, "CPU threads; one or more counts"))
       ->delimiter(',')
       ->check(CLI::Range(1, 1024))
       ->default_str("usable cores");
@@ -259,14 +274,18 @@ void RecoveryFlags::add(CLI::App& command) {
       .add_option("--bn-recalibrate", bn_recalibrate,
                   "take batch norm's statistics anew from so many training images, after pruning "
                   "and at the end of training; 0: off")
-      ->check(not_negative())
+      ->check(images_to_recalibrate_on())
       ->capture_default_str();
   command.add_flag("--rewind", rewind,
                    "replay the learning rates of the baseline's last epochs (Renda et al. 2020) "
                    "instead of --lr and --lr-schedule");
-  command.add_option("--distill", distill,
-                     "T,alpha: learn from the dense baseline, too; loss (1-alpha) * cross-entropy "
-                     "+ alpha * T^2 * KL at temperature T (Hinton et al. 2015), as 4,0.5");
+  command
+      .add_option("--distill", distill,
+                  "T,alpha: learn from the dense baseline, too; loss (1-alpha) * cross-entropy "
+                  "+ alpha * T^2 * KL at temperature T (Hinton et al. 2015), as 4,0.5")
+      ->check(parsed_by(parse_distillation))
+      ->excludes("--label-smoothing")
+      ->excludes("--class-weights");
 }
 
 Recovery RecoveryFlags::parse() const {

@@ -104,6 +104,7 @@ void add_sensitivity(CLI::App& app) {
   command
       ->add_option("--levels", o->scan.levels, "parts of the layer to zero, as 0.5,0.9 or 50%,90%")
       ->transform(fraction())
+      ->check(positive())
       ->delimiter(',')
       ->capture_default_str();
   command
@@ -116,7 +117,7 @@ void add_sensitivity(CLI::App& app) {
       ->add_option("--bn-recalibrate", o->scan.bn_recalibrate,
                    "other training images, for batch norm's statistics after each pruning; 0: "
                    "they stay as they are")
-      ->check(not_negative())
+      ->check(images_to_recalibrate_on())
       ->capture_default_str();
   add_former_name(*command, "--images", o->scan.images);
   command->add_option("--seed", o->scan.seed, "which images are held out")

@@ -125,9 +125,9 @@ void add_study(CLI::App& app) {
                     "train nothing: measure the latency of all finished rows anew, as on a quieter "
                     "machine");
   o->training.add(*command);
-  command
-      ->add_option("--seeds", o->study.seeds,
-                   "repeat everything for each of several seeds, as 0,1,2; more can be added later")
+  distinct(command->add_option(
+               "--seeds", o->study.seeds,
+               "repeat everything for each of several seeds, as 0,1,2; more can be added later"))
       ->delimiter(',')
       ->check(seed())
       ->excludes("--seed");

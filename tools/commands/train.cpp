@@ -57,8 +57,6 @@ TrainingStart open_start(const TrainArguments& o) {
     model = o.loading.load(o.model);
     sight = sight_of(model);
   } else {
-    require(o.loading.class_names.empty(), "train",
-            "--class-names is for --model: a network that starts from --weights has the data's");
     weights.emplace(weights_or_default(o.weights), wanted);
     sight = {weights->input_size(), weights->resize()};
   }
@@ -81,8 +79,6 @@ TrainingStart open_start(const TrainArguments& o) {
 /// The training's options with what is asked for to recover accuracy.
 TrainOptions training_options(const TrainArguments& o, const ModelInfo& info) {
   Recovery recovery = o.recovery.parse();
-  require_usage(recovery.distillation.has_value() == !o.teacher.empty(), "train",
-                "--distill and --teacher go together");
   if (recovery.distillation) recovery.teacher = load_teacher(o.teacher, info);
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
@@ -155,6 +151,11 @@ void run(const TrainArguments& o) {
                 "--width is for --weights: a --model has the width that it has");
   require_usage(o.network.empty() || o.model.empty(), "train",
                 "--network is for --weights: a --model is the network that it is");
+  require_usage(
+      o.loading.class_names.empty() || !o.model.empty(), "train",
+      "--class-names is for --model: a network that starts from --weights has the data's");
+  require_usage(o.recovery.distill.empty() == o.teacher.empty(), "train",
+                "--distill and --teacher go together");
   require_usage(o.training.options.patience == 0 || o.validation > 0, "train",
                 "--patience needs images held out, by --val-split, to tell whether training gets "
                 "better");
