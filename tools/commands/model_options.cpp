@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/printable.h"
 #include "models/networks.h"
 #include "tools/commands/options.h"
 
@@ -83,7 +84,8 @@ CLI::Option* add_class_names(CLI::App& command, std::vector<std::string>& names)
 
 void set_class_names(ModelInfo& info, const std::vector<std::string>& names) {
   const bool file = names.size() == 1 && std::filesystem::is_regular_file(names.front());
-  const std::vector<std::string> given = file ? lines_of(names.front()) : names;
+  std::vector<std::string> given = file ? lines_of(names.front()) : names;
+  for (std::string& name : given) name = as_utf8(name);
   require(given.size() == info.classes.size(), "class-names", "{} name{} for {} classes{}",
           given.size(), given.size() == 1 ? "" : "s", info.classes.size(),
           names.size() == 1 && !file ? " (there is no such file either)" : "");
