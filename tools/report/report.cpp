@@ -101,6 +101,13 @@ std::string test_set(const Results& results) {
   return fmt::format("{} of {} test images", images, about->of_test_images);
 }
 
+std::string chosen_epoch(const Results& results) {
+  const auto& about = results.about();
+  if (!about || about->validation_images == 0) return "last epoch";
+  return fmt::format("epoch that was best on {} training images held out",
+                     about->validation_images);
+}
+
 /// "10000 of 50000", "all 50000"
 std::string part_of(int64_t part, int64_t whole) {
   return part == whole ? fmt::format("all {}", whole) : fmt::format("{} of {}", part, whole);
@@ -254,9 +261,8 @@ void add_measurement(Page& page, const Results& results) {
       "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, as in the "
       "original study; \"of prunable\" counts Conv2d and Linear weights only. Removed channels "
       "count as zeros. MACs are multiply-adds an image; those of zeros count as removed.",
-      fmt::format("Accuracy is on {}, with the weights of the last epoch: the test images chose "
-                  "nothing.",
-                  test_set(results)),
+      fmt::format("Accuracy is on {}, with the weights of the {}: the test images chose nothing.",
+                  test_set(results), chosen_epoch(results)),
       "magnitude, lamp: single weights, all layers together. channel: output channels of every "
       "Conv2d, zeroed (mask) with shapes kept. Channel groups go together and can be removed; "
       "compact: they were.",

@@ -48,9 +48,13 @@ std::string speed_line(const Results& results, const std::vector<BestRow>& best)
     const std::string why = noise_sentence(results);
     return "speed: " + (why.empty() ? "no pruned row was timed" : why);
   }
+  const double high = fastest->factor.high, low = fastest->factor.low;
   return fmt::format(
-      "speed: {} as fast as unpruned: {}, {}, {}{}", factor_text(fastest->factor), fastest->row->id,
-      fastest->engine, timing_text(fastest->timing),
+      "speed: {}{} as fast as unpruned: {}, {}, {}{}",
+      high < 1   ? "slower, at best "
+      : low <= 1 ? "no faster, at best "
+                 : "",
+      factor_text(fastest->factor), fastest->row->id, fastest->engine, timing_text(fastest->timing),
       equal ? "" : fmt::format(", but accuracy {}", percent_text(fastest->row->accuracy, 2)));
 }
 
@@ -60,8 +64,10 @@ std::string next_line(const Results& results, const std::vector<BestRow>& best,
   const auto& about = results.about();
   const std::string why = noise_sentence(results);
   if (about && !why.empty()) {
-    return fmt::format("next: edgeprune study --plan {} --remeasure --out {}",
-                       shell_quoted(about->plan), shell_quoted(folder));
+    return fmt::format(
+        "next: edgeprune study --plan {} --remeasure --out {}",
+        shell_quoted(about->plan_as_given.empty() ? about->plan : about->plan_as_given),
+        shell_quoted(folder));
   }
   if (about && about->plan == "quick") {
     return fmt::format("next: edgeprune study --data {} --weights {} --out {}",
@@ -69,7 +75,7 @@ std::string next_line(const Results& results, const std::vector<BestRow>& best,
                        shell_quoted(folder + "-original"));
   }
   const RunRecord& row = best.empty() ? results.rows().front() : *best.front().row;
-  return fmt::format("next: edgeprune info {}",
+  return fmt::format("next: edgeprune info --model {}",
                      shell_quoted((std::filesystem::path(folder) / row.checkpoint).string()));
 }
 
