@@ -47,9 +47,9 @@ CLI::Validator parsed_by(const Parse& parse) {
           parse(text);
           return "";
         } catch (const std::invalid_argument& error) {
-          const std::string text =
-              error.what();  // CLI11 says which option: "[where] " is for others
-          return text.starts_with('[') ? text.substr(text.find("] ") + 2) : text;
+          // CLI11 names the option: "[where] " is for other callers.
+          const std::string why = error.what();
+          return why.starts_with('[') ? why.substr(why.find("] ") + 2) : why;
         }
       },
       "");
@@ -115,8 +115,14 @@ struct TrainingFlags {
   TrainOptions options;
   std::string schedule = "constant", class_weights = "none";
   bool no_flip = false;
+  int64_t validation = 0;  ///< images held out, of new networks
   void add(CLI::App& command);
+  /// What goes with training from weights, not with fine-tuning a pruned model: held-out images, by
+  /// which the best epoch is known, and normalisation.
+  void add_of_new_networks(CLI::App& command);
   TrainOptions parse() const;
+  /// Puts what was given on the command line in place of what `options` and `validation_images` have.
+  void overrule(const CLI::App& command, TrainOptions& options, int64_t& validation_images) const;
 };
 
 /// What helps a pruned network back to its accuracy: --bn-recalibrate, --rewind and --distill. The
