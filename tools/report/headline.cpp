@@ -48,10 +48,7 @@ std::string price_sentence(const Results& results) {
   const RunRecord* baseline = results.baseline();
   if (baseline == nullptr) return {};
   const std::vector<BestRow> best = best_rows(results);
-  if (best.empty()) {
-    return fmt::format("No pruned row stays within {} of the baseline's {} accuracy.",
-                       allowance_text(results), percent_text(baseline->accuracy, 2));
-  }
+  if (best.empty()) return capitalised(why_none_is_best(results)) + ".";
   std::string text = fmt::format(
       "At most {} below the baseline's {} accuracy, {} of the "
       "parameters can go ({})",

@@ -222,8 +222,7 @@ void add_best(Page& page, const Results& results) {
   page.blocks.push_back(Heading{"Best configurations"});
   const std::vector<BestRow> best = best_rows(results);
   if (best.empty()) {
-    page.blocks.push_back(Paragraph{
-        fmt::format("No pruned row stays within {} of the baseline.", allowance_text(results))});
+    page.blocks.push_back(Paragraph{capitalised(why_none_is_best(results)) + "."});
     return;
   }
   page.blocks.push_back(TableBlock{

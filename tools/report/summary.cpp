@@ -20,10 +20,8 @@ std::string baseline_line(const Results& results) {
 }
 
 std::string best_line(const Results& results, const std::vector<BestRow>& best) {
-  if (best.empty()) {
-    return fmt::format("best at equal accuracy: none is within {} of the baseline",
-                       allowance_text(results));
-  }
+  if (results.baseline() == nullptr) return "best at equal accuracy: there is no baseline yet";
+  if (best.empty()) return "best at equal accuracy: " + why_none_is_best(results);
   const RunRecord& row = *best.front().row;
   return fmt::format("best at equal accuracy: {}: {} of the parameters gone, {} ({})", row.id,
                      percent_text(row.sparsity()), percent_text(row.accuracy, 2),

@@ -77,6 +77,29 @@ TEST(Regimes, TheTerminalsLine) {
             "speed: no faster, at best 1.01 times (0.99 to 1.04)" + sparse);
 }
 
+TEST(Regimes, WhatIsNotThereAndWhatIsNotTrustedAreToldApart) {
+  std::vector<RunRecord> runs = testing::sample_study();
+  const auto reason = [&] { return conclusions(Results(runs)).at(5).reasons.at(2); };
+  EXPECT_EQ(reason(), "Channels removed: no such rows in this study.");
+  runs.push_back(testing::compact(sample_run("channel", "one-shot", 0.7, 0.8)));
+  for (LatencyCell& cell : runs.back().latency) cell.factor = testing::within(2, 0.2);
+  EXPECT_EQ(reason(), "Channels removed: no timing that can be trusted.");
+}
+
+TEST(Regimes, WithoutPrunedRowsNoneIsSaidToLoseAccuracy) {
+  std::vector<RunRecord> runs = {sample_run("none", "none", 0, 0.9)};
+  EXPECT_EQ(headline(Results(runs)), "No pruned row has finished yet.");
+  EXPECT_EQ(summary(Results(runs), "o").at(1),
+            "best at equal accuracy: no pruned row has finished yet");
+  runs.push_back(sample_run("magnitude", "one-shot", 0.7, 0.8));
+  EXPECT_EQ(
+      summary(Results(runs), "o").at(1),
+      "best at equal accuracy: no pruned row stays within 0.59 points (what 10000 test images "
+      "resolve) of the baseline's 90.00 % accuracy");
+  EXPECT_EQ(summary(Results({runs[1]}), "o").at(1),
+            "best at equal accuracy: there is no baseline yet");
+}
+
 TEST(Regimes, ZerosOnDenseKernelsAreTheSameWorkWhateverTheInterval) {
   EXPECT_EQ(effect_of(Means::dense_kernels, kSlightly), Effect::none);
   EXPECT_EQ(effect_of(Means::dense_kernels, Factor{{0.97, 0.96, 0.98}, 20}), Effect::none);
