@@ -78,6 +78,10 @@ class BadInput(CommandTest):
         self.train(*train, "--teacher", "missing", "--distill", "4,0.5", "--label-smoothing", 0.1, says="excludes --distill", code=2)
         self.train(*train, "--bn-recalibrate", 1, says="--bn-recalibrate: expected 0, or 2 images at least, got 1", code=2)
         self.train("--data", "missing", "--weights", "random", "--class-names", "a,b", says="--class-names is for --model", code=2)
+        for flag in ("--explain", "--retime"):
+            self.fail("latency", "--model", "missing", "--engine", "dense,sparse", flag, says="--engine auto", code=2)
+        self.fail("import", "missing", self.out, "--classes", 3, "--class-names", "a,b",
+                  says="--classes 3 and 2 --class-names contradict each other", code=2)
         evaluate = ("eval", "--model", "missing", "--data", "missing")
         self.fail(*evaluate, "--confusion", self.folder / "c.xyz", says="--confusion: expected a file ending in", code=2)
         self.fail("sensitivity", "--model", "missing", "--data", "missing", "--levels", "0,0.5",
