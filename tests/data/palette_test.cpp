@@ -5,7 +5,9 @@
 
 #include "data/image.h"
 #include "engine/base/check.h"
+#include "engine/base/random.h"
 #include "tests/data/image_files.h"
+#include "tests/support/paths.h"
 
 namespace edgeprune {
 namespace {
@@ -164,6 +166,24 @@ TEST_F(PaletteImage, CutOffAnywhereIsAnError) {
       EXPECT_THAT(error_of(whole.substr(0, length)), HasSubstr(path_)) << length << " bytes";
     }
   }
+}
+
+TEST_F(PaletteImage, DamagedFilesNeverCrash) {
+  Rng rng(1);
+  const std::vector<std::string> originals{
+      palette_bmp(from_hex("0001ff05"), 4, 8, 256), palette_bmp(from_hex("f3"), 2, 4, 16, 12),
+      png_of(4, 1, 8, 3, stored(from_hex("0000010205")),
+             png_palette(6) + png_chunk("tRNS", from_hex("0080")))};
+  int rejected = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string bytes = originals[i % 3];
+    for (uint64_t damage = rng.below(4); damage < 4; ++damage) {
+      bytes[rng.below(std::min<size_t>(bytes.size(), 80))] = static_cast<char>(rng.below(256));
+    }
+    const std::string error = error_of(bytes);  // any result but a FileError or an image fails
+    rejected += error != testing::kNothingThrown ? 1 : 0;
+  }
+  EXPECT_GT(rejected, 300);
 }
 
 }  // namespace

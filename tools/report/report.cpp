@@ -13,6 +13,7 @@
 #include "tools/report/query.h"
 #include "tools/report/results_table.h"
 #include "tools/report/speed.h"
+#include "tools/report/wording.h"
 
 namespace edgeprune {
 namespace {
