@@ -5,16 +5,6 @@
 #include "engine/ops/pool.h"
 
 namespace edgeprune::nn {
-namespace {
-
-/// For kinds that have no op yet.
-void refuse_training(const Node& node) {
-  require(false, "network", "node '{}' ({}) cannot be trained: there is no op for it", node.name,
-          name_of(node.kind));
-}
-
-}  // namespace
-
 Network::Network(Graph graph)
     : graph_(std::move(graph)), shapes_(infer_shapes(graph_)), steps_(graph_.nodes.size()) {
   const auto readers = readers_of(graph_);
@@ -22,19 +12,13 @@ Network::Network(Graph graph)
     const Node& node = graph_.nodes[i];
     std::visit(overloaded{
                    [](const kind::Input&) {},
-                   [&](const kind::Convolution& k) {
-                     if (k.bias) refuse_training(node);
-                     add_convolution(i);
-                   },
-                   [&](const kind::Depthwise& k) {
-                     if (k.bias) refuse_training(node);
-                     add_convolution(i);
-                   },
+                   [&](const kind::Convolution& k) { add_convolution(i, k.bias); },
+                   [&](const kind::Depthwise& k) { add_convolution(i, k.bias); },
                    [&](const kind::BatchNorm&) { add_norm(i, readers); },
                    [](const kind::Activate&) {},
                    [](const kind::Add&) {},
-                   [&](const kind::Multiply&) { refuse_training(node); },
-                   [&](const kind::MaxPool&) { refuse_training(node); },
+                   [](const kind::Multiply&) {},
+                   [](const kind::MaxPool&) {},
                    [](const kind::GlobalAveragePool&) {},
                    [](const kind::Dropout&) {},
                    [&](const kind::Linear&) { add_linear(i); },
@@ -58,13 +42,13 @@ Network::Network(Graph graph, uint64_t seed) : Network(std::move(graph)) {
   }
 }
 
-void Network::add_convolution(size_t i) {
+void Network::add_convolution(size_t i, bool bias) {
   const Node& node = graph_.nodes[i];
   const Conv2dShape shape = conv2d_shape(node.kind, shapes_[node.inputs[0]]).value();
   steps_[i].layer = convolutions_.size();
   auto& layer = convolutions_.emplace_back(std::make_unique<Placed<Conv2d>>(
       i, node.name, shape, shape.in_channels, shape.out_channels, shape.kernel,
-      ops::Conv2dParams{shape.stride, shape.padding, shape.groups}));
+      ops::Conv2dParams{shape.stride, shape.padding, shape.groups}, bias));
   add_module(node.name, *layer);
 }
 
@@ -124,7 +108,10 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
     const auto input = [&](size_t k) -> const Variable& { return values[node.inputs[k]]; };
     const auto convolve = [&] {
       const bool wanted = step.gives_moments && training();
-      return convolutions_[step.layer]->forward(input(0), wanted ? &moments[i] : nullptr);
+      const Shape& x = input(0).shape();  // of a global pool: [N,C]
+      return convolutions_[step.layer]->forward(
+          x.rank() == 4 ? input(0) : ops::reshape(input(0), {x[0], 1, 1, x[1]}),
+          wanted ? &moments[i] : nullptr);
     };
     values[i] = std::visit(
         overloaded{
@@ -140,8 +127,10 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
               return step.done_before ? input(0) : ops::activate(input(0), k.activation);
             },
             [&](const kind::Add&) { return ops::add(input(0), input(1)); },
-            [](const kind::Multiply&) { return Variable(); },  // refused when it was made
-            [](const kind::MaxPool&) { return Variable(); },
+            [&](const kind::Multiply&) { return ops::multiply(input(0), input(1)); },
+            [&](const kind::MaxPool& k) {
+              return ops::max_pool(input(0), {k.kernel, k.stride, k.padding});
+            },
             [&](const kind::GlobalAveragePool&) { return ops::global_average_pool(input(0)); },
             [&](const kind::Dropout& k) {
               return ops::dropout(input(0), k.rate, training(), dropout);
