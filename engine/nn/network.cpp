@@ -5,6 +5,21 @@
 #include "engine/ops/pool.h"
 
 namespace edgeprune::nn {
+namespace {
+
+/// A node's output is [N,H,W,C], or, of a global pool or a linear layer, [N,C]: which of the two a
+/// reader wants depends on the reader.
+Variable as_map(const Variable& x) {
+  const Shape& shape = x.shape();
+  return shape.rank() == 4 ? x : ops::reshape(x, {shape[0], 1, 1, shape[1]});
+}
+Variable as_rows(const Variable& x) {
+  const Shape& shape = x.shape();
+  return shape.rank() == 2 ? x : ops::reshape(x, {shape[0], shape[3]});
+}
+
+}  // namespace
+
 Network::Network(Graph graph)
     : graph_(std::move(graph)), shapes_(infer_shapes(graph_)), steps_(graph_.nodes.size()) {
   const auto readers = readers_of(graph_);
@@ -108,10 +123,7 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
     const auto input = [&](size_t k) -> const Variable& { return values[node.inputs[k]]; };
     const auto convolve = [&] {
       const bool wanted = step.gives_moments && training();
-      const Shape& x = input(0).shape();  // of a global pool: [N,C]
-      return convolutions_[step.layer]->forward(
-          x.rank() == 4 ? input(0) : ops::reshape(input(0), {x[0], 1, 1, x[1]}),
-          wanted ? &moments[i] : nullptr);
+      return convolutions_[step.layer]->forward(as_map(input(0)), wanted ? &moments[i] : nullptr);
     };
     values[i] = std::visit(
         overloaded{
@@ -126,16 +138,22 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
             [&](const kind::Activate& k) {
               return step.done_before ? input(0) : ops::activate(input(0), k.activation);
             },
-            [&](const kind::Add&) { return ops::add(input(0), input(1)); },
-            [&](const kind::Multiply&) { return ops::multiply(input(0), input(1)); },
-            [&](const kind::MaxPool& k) {
-              return ops::max_pool(input(0), {k.kernel, k.stride, k.padding});
+            [&](const kind::Add&) {
+              const bool alike = input(0).shape().rank() == input(1).shape().rank();
+              return alike ? ops::add(input(0), input(1))
+                           : ops::add(as_map(input(0)), as_map(input(1)));
             },
-            [&](const kind::GlobalAveragePool&) { return ops::global_average_pool(input(0)); },
+            [&](const kind::Multiply&) { return ops::multiply(as_map(input(0)), input(1)); },
+            [&](const kind::MaxPool& k) {
+              return ops::max_pool(as_map(input(0)), {k.kernel, k.stride, k.padding});
+            },
+            [&](const kind::GlobalAveragePool&) {
+              return ops::global_average_pool(as_map(input(0)));
+            },
             [&](const kind::Dropout& k) {
               return ops::dropout(input(0), k.rate, training(), dropout);
             },
-            [&](const kind::Linear&) { return linears_[step.layer]->forward(input(0)); },
+            [&](const kind::Linear&) { return linears_[step.layer]->forward(as_rows(input(0))); },
         },
         node.kind);
     for (const size_t done : step.release) {
