@@ -130,9 +130,10 @@ bool is_block(const Graph& graph, size_t i) {
 /// Whether panels know all layers but some at the front.
 bool panels_suffice(const Graph& graph) {
   const auto& layers = graph.layers;
-  auto known = layers.begin();
-  if (panel_stem_exists(*known)) ++known;
-  known = std::find_if(known, layers.end(), &panel_step_exists);
+  // What begins on panels stays there; before them, layers run channels-last.
+  const auto known = panel_stem_exists(layers.front())
+                         ? layers.begin() + 1
+                         : std::find_if(layers.begin(), layers.end(), &panel_step_exists);
   return std::all_of(known, layers.end(), &panel_step_exists);
 }
 

@@ -34,20 +34,23 @@ class RandomGraphs : public ::testing::TestWithParam<uint64_t> {
   const Tensor images_ = random_tensor({6, 16, 16, 3}, 7);
 };
 
-/// Relative to the largest logit; the logits are to depend on the image.
+/// Relative to the largest logit.
 double difference(const Tensor& logits, const Tensor& expected) {
-  double largest = 0, spread = 0;
+  double largest = 0;
   for (int64_t i = 0; i < expected.count(); ++i) {
     largest = std::max(largest, std::abs(double(expected.data()[i])));
-    spread = std::max(spread, std::abs(double(expected.data()[i]) - expected.data()[i % 10]));
   }
-  EXPECT_GT(spread, 1e-3 * largest) << "a network that ignores the image would hide every mistake";
   return testing::max_abs_error(logits, expected) / largest;
 }
 
 TEST_P(RandomGraphs, FoldedGraphsComputeTheSame) {
   const auto model = make();
   const Tensor expected = logits_of(*model, images_);
+  double spread = 0;
+  for (int64_t i = 10; i < expected.count(); ++i) {
+    spread = std::max(spread, std::abs(double(expected.data()[i]) - expected.data()[i % 10]));
+  }
+  EXPECT_GT(spread, 1e-3) << "a network that ignores the image would hide every mistake";
   for (const auto engine : values_in(inference::kEngines)) {
     inference::Plan plan(fold_batch_norm(*model), engine, 6);
     Tensor logits({6, 10});
