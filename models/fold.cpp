@@ -54,20 +54,26 @@ class Folding {
     return static_cast<int>(graph_.layers.size()) - 1;
   }
 
-  int refuse(size_t node) const {
-    require(false, "fold", "node '{}' ({}): expected behind a convolution that nothing else reads",
-            nodes_[node].name, name_of(nodes_[node].kind));
-    return kImages;
-  }
-
-  /// The layer that puts out what `node` does, if it is a convolution or a sum, has no activation yet
-  /// and nobody but one node reads it: then that one can become part of it.
+  /// The layer that puts out what `node` does, if it is a convolution, has no activation yet and
+  /// nobody but one node reads it: then that one can become part of it.
   Layer* open_layer(size_t node) {
     if (layer_of_[node] == kImages || readers_[node].size() != 1) return nullptr;
+    if (std::holds_alternative<kind::Dropout>(nodes_[node].kind)) {
+      return open_layer(nodes_[node].inputs[0]);
+    }
     Layer& layer = graph_.layers[static_cast<size_t>(layer_of_[node])];
     const bool open =
         layer.kind == Layer::Kind::convolution && layer.activation == Activation::none;
     return open ? &layer : nullptr;
+  }
+
+  /// A layer adds to, or multiplies, what another one puts out.
+  void refuse_images(size_t node) const {
+    for (const size_t input : nodes_[node].inputs) {
+      require(layer_of_[input] != kImages, "fold",
+              "node '{}' ({}) reads the images {}: expected outputs of layers", nodes_[node].name,
+              name_of(nodes_[node].kind), model_.shapes()[input].to_string());
+    }
   }
 
   int convolution(size_t i) {
@@ -79,11 +85,20 @@ class Folding {
                                                   : Tensor({conv.shape.out_channels}, 0.0f)});
   }
 
+  /// Behind anything but a convolution that nothing else reads, batch norm is one of its own: a factor
+  /// and a bias for each channel.
   int fold_norm(size_t i) {
     const size_t input = nodes_[i].inputs[0];
-    Layer* const layer = open_layer(input);
-    if (layer == nullptr || layer->kind != Layer::Kind::convolution || layer->residual >= 0) {
-      return refuse(i);
+    Layer* layer = open_layer(input);
+    int index = layer_of_[input];
+    if (layer == nullptr || layer->residual >= 0) {
+      Conv2dShape shape = map_of(input);
+      const int64_t channels = shape.groups = shape.in_channels;
+      index = append(i, {.name = nodes_[i].name,
+                         .shape = shape,
+                         .weight = Tensor({channels, 1, 1, 1}, 1.0f),
+                         .bias = Tensor({channels}, 0.0f)});
+      layer = &graph_.layers.back();
     }
     const auto& norm = find<nn::BatchNorm2d>(model_.norms(), i);
     const int64_t channels = layer->shape.out_channels,
@@ -98,7 +113,7 @@ class Folding {
       const double mean = double(norm.state.running_mean.data()[o]) - layer->bias.data()[o];
       layer->bias.data()[o] = static_cast<float>(norm.bias.value().data()[o] - mean * scale);
     }
-    return layer_of_[input];
+    return index;
   }
 
   int fuse_activation(size_t i, Activation activation) {
@@ -121,10 +136,9 @@ class Folding {
     const auto [low, high] =
         std::minmax({nodes_[i].inputs[0], nodes_[i].inputs[1]},
                     [&](size_t a, size_t b) { return layer_of_[a] < layer_of_[b]; });
-    require(layer_of_[low] != kImages, "fold", "node '{}' adds the images", nodes_[i].name);
+    refuse_images(i);
     Layer* const layer = open_layer(high);
-    const bool fits = layer != nullptr && layer->kind == Layer::Kind::convolution &&
-                      layer->residual < 0 && layer->shape.groups == 1 &&
+    const bool fits = layer != nullptr && layer->residual < 0 && layer->shape.groups == 1 &&
                       layer_of_[low] != layer_of_[high];
     if (fits) {
       layer->residual = layer_of_[low];
@@ -139,6 +153,7 @@ class Folding {
   }
 
   int multiply(size_t i) {
+    refuse_images(i);
     return append(i, {.kind = Layer::Kind::multiply,
                       .name = nodes_[i].name,
                       .shape = map_of(nodes_[i].inputs[0]),

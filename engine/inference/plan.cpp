@@ -59,9 +59,8 @@ void check(const Graph& graph, int64_t batch) {
     const auto runs_before = [&](int source) { return source < static_cast<int>(i); };
     require(runs_before(layer.residual), "Plan",
             "layer '{}' adds the output of layer {}, still to run", layer.name, layer.residual);
-    require(runs_before(graph.input_of(i)) && (graph.input_of(i) >= 0) == (i > 0), "Plan",
-            "layer '{}' reads the output of layer {}: expected one before it, the images first",
-            layer.name, graph.input_of(i));
+    require(runs_before(graph.input_of(i)), "Plan",
+            "layer '{}' reads the output of layer {}, still to run", layer.name, graph.input_of(i));
   }
 }
 
@@ -127,9 +126,12 @@ bool is_block(const Graph& graph, size_t i) {
   return true;
 }
 
-/// Whether panels know all layers but some at the front.
+/// Whether panels know all layers but some at the front, and only the first one reads the images.
 bool panels_suffice(const Graph& graph) {
   const auto& layers = graph.layers;
+  for (size_t i = 1; i < layers.size(); ++i) {
+    if (graph.input_of(i) < 0) return false;
+  }
   // What begins on panels stays there; before them, layers run channels-last.
   const auto known = panel_stem_exists(layers.front())
                          ? layers.begin() + 1
@@ -198,8 +200,8 @@ void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
   };
   for (size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
-    const bool panels =
-        sparse[i] && i > 0 && layer.kind == Layer::Kind::convolution && layer.shape.pointwise();
+    const bool panels = sparse[i] && graph.input_of(i) >= 0 &&
+                        layer.kind == Layer::Kind::convolution && layer.shape.pointwise();
     const int input = output_of(graph.input_of(i), panels),
               residual = output_of(layer.residual, panels);
     const int entry =

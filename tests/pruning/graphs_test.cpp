@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "engine/inference/plan.h"
@@ -34,23 +35,29 @@ class RandomGraphs : public ::testing::TestWithParam<uint64_t> {
   const Tensor images_ = random_tensor({6, 16, 16, 3}, 7);
 };
 
-/// Relative to the largest logit.
+double largest(const Tensor& logits) {
+  double value = 0;
+  for (const float logit : logits.values()) value = std::max(value, std::abs(double(logit)));
+  return value;
+}
+
+// Both relative to the largest logit.
 double difference(const Tensor& logits, const Tensor& expected) {
-  double largest = 0;
-  for (int64_t i = 0; i < expected.count(); ++i) {
-    largest = std::max(largest, std::abs(double(expected.data()[i])));
+  return testing::max_abs_error(logits, expected) / largest(expected);
+}
+/// Of the images' logits [N,10] from the first one's.
+double spread(const Tensor& logits) {
+  double value = 0;
+  for (int64_t i = 10; i < logits.count(); ++i) {
+    value = std::max(value, std::abs(double(logits.data()[i]) - logits.data()[i % 10]));
   }
-  return testing::max_abs_error(logits, expected) / largest;
+  return value / largest(logits);
 }
 
 TEST_P(RandomGraphs, FoldedGraphsComputeTheSame) {
   const auto model = make();
   const Tensor expected = logits_of(*model, images_);
-  double spread = 0;
-  for (int64_t i = 10; i < expected.count(); ++i) {
-    spread = std::max(spread, std::abs(double(expected.data()[i]) - expected.data()[i % 10]));
-  }
-  EXPECT_GT(spread, 1e-3) << "a network that ignores the image would hide every mistake";
+  EXPECT_GT(spread(expected), 0.1) << "a network that ignores the image would hide every mistake";
   for (const auto engine : values_in(inference::kEngines)) {
     inference::Plan plan(fold_batch_norm(*model), engine, 6);
     Tensor logits({6, 10});
@@ -88,6 +95,7 @@ TEST_P(RandomGraphs, CompactedByHalfTheyComputeWhatTheGroupMaskDoes) {
   const auto smaller = compact(*model, plan);
   EXPECT_LT(count_values(smaller->graph()), count_values(model->graph()));
   apply_masks(group_masks(*model, plan), *model);
+  EXPECT_GT(spread(logits_of(*model, images_)), 0.05) << "so would half of one";
   EXPECT_LE(difference(logits_of(*smaller, images_), logits_of(*model, images_)), 1e-5);
   inference::Plan folded(fold_batch_norm(*smaller), inference::Engine::onednn, 6);
   Tensor logits({6, 10});
@@ -114,7 +122,15 @@ TEST_P(RandomGraphs, WhatAGroupMaskZeroedIsDead) {
             1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomGraphs, ::testing::Range(uint64_t{1}, uint64_t{25}));
+/// Without those of whose network hardly anything reaches the logits once half its channels are gone.
+std::vector<uint64_t> telling_seeds() {
+  std::vector<uint64_t> seeds(28);
+  std::iota(seeds.begin(), seeds.end(), 1);
+  for (const uint64_t blind : {6, 12, 21, 22}) std::erase(seeds, blind);
+  return seeds;
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomGraphs, ::testing::ValuesIn(telling_seeds()));
 
 TEST(SqueezeAndExcite, ItsFactorsAreInTheExpansionsGroup) {
   const auto groups = channel_groups(testing::squeeze_and_excite_graph());
