@@ -19,6 +19,8 @@ namespace {
 
 using testing::logits_of;
 using testing::random_tensor;
+using testing::relative_error;
+using testing::spread;
 
 class RandomGraphs : public ::testing::TestWithParam<uint64_t> {
  protected:
@@ -35,34 +37,15 @@ class RandomGraphs : public ::testing::TestWithParam<uint64_t> {
   const Tensor images_ = random_tensor({6, 16, 16, 3}, 7);
 };
 
-double largest(const Tensor& logits) {
-  double value = 0;
-  for (const float logit : logits.values()) value = std::max(value, std::abs(double(logit)));
-  return value;
-}
-
-// Both relative to the largest logit.
-double difference(const Tensor& logits, const Tensor& expected) {
-  return testing::max_abs_error(logits, expected) / largest(expected);
-}
-/// Of the images' logits [N,10] from the first one's.
-double spread(const Tensor& logits) {
-  double value = 0;
-  for (int64_t i = 10; i < logits.count(); ++i) {
-    value = std::max(value, std::abs(double(logits.data()[i]) - logits.data()[i % 10]));
-  }
-  return value / largest(logits);
-}
-
 TEST_P(RandomGraphs, FoldedGraphsComputeTheSame) {
   const auto model = make();
   const Tensor expected = logits_of(*model, images_);
-  EXPECT_GT(spread(expected), 0.1) << "a network that ignores the image would hide every mistake";
+  EXPECT_GT(spread(expected), 0.1);
   for (const auto engine : values_in(inference::kEngines)) {
     inference::Plan plan(fold_batch_norm(*model), engine, 6);
     Tensor logits({6, 10});
     plan.run(images_.data(), logits.data());
-    EXPECT_LE(difference(logits, expected), 1e-4) << to_string(engine);
+    EXPECT_LE(relative_error(logits, expected), 1e-4) << to_string(engine);
   }
 }
 
@@ -95,15 +78,15 @@ TEST_P(RandomGraphs, CompactedByHalfTheyComputeWhatTheGroupMaskDoes) {
   const auto smaller = compact(*model, plan);
   EXPECT_LT(count_values(smaller->graph()), count_values(model->graph()));
   apply_masks(group_masks(*model, plan), *model);
-  EXPECT_GT(spread(logits_of(*model, images_)), 0.05) << "so would half of one";
-  EXPECT_LE(difference(logits_of(*smaller, images_), logits_of(*model, images_)), 1e-5);
+  EXPECT_GT(spread(logits_of(*model, images_)), 0.05);
+  EXPECT_LE(relative_error(logits_of(*smaller, images_), logits_of(*model, images_)), 1e-5);
   inference::Plan folded(fold_batch_norm(*smaller), inference::Engine::onednn, 6);
   Tensor logits({6, 10});
   folded.run(images_.data(), logits.data());
-  EXPECT_LE(difference(logits, logits_of(*model, images_)), 1e-4);
+  EXPECT_LE(relative_error(logits, logits_of(*model, images_)), 1e-4);
   model->train();
   smaller->train();
-  EXPECT_LE(difference(logits_of(*smaller, images_), logits_of(*model, images_)), 1e-4)
+  EXPECT_LE(relative_error(logits_of(*smaller, images_), logits_of(*model, images_)), 1e-4)
       << "in training, too";
 }
 
@@ -118,7 +101,7 @@ TEST_P(RandomGraphs, WhatAGroupMaskZeroedIsDead) {
                               dead[g].kept.end()))
         << plan[g].group.name;
   }
-  EXPECT_LE(difference(logits_of(*compact(*model, dead), images_), logits_of(*model, images_)),
+  EXPECT_LE(relative_error(logits_of(*compact(*model, dead), images_), logits_of(*model, images_)),
             1e-4);
 }
 
