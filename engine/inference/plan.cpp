@@ -25,7 +25,7 @@ size_t first_on_small_maps(const Graph& graph) {
   const auto& layers = graph.layers;
   size_t cut = 0;
   while (cut < layers.size() &&
-         !(layers[cut].kind == Layer::Kind::convolution && layers[cut].shape.pointwise() &&
+         !(layers[cut].pointwise() &&
            layers[cut].shape.in_height * layers[cut].shape.in_width < kSmallMap)) {
     ++cut;
   }
@@ -104,14 +104,11 @@ StepInfo describe(const Stage::Entry& entry, int part, int64_t images) {
 bool is_block(const Graph& graph, size_t i) {
   const auto& layers = graph.layers;
   if (i + 3 > layers.size()) return false;
-  const auto pointwise = [](const Layer& layer) {
-    return layer.kind == Layer::Kind::convolution && layer.shape.pointwise();
-  };
-  const bool widens = pointwise(layers[i]) || (i == 0 && panel_stem_exists(layers[i]));
+  const bool widens = layers[i].pointwise() || (i == 0 && panel_stem_exists(layers[i]));
   if (!widens || layers[i].residual >= 0) return false;
   const Layer& middle = layers[i + 1];
   if (middle.kind != Layer::Kind::convolution || !panels::depthwise_supported(middle.shape) ||
-      middle.residual >= 0 || !pointwise(layers[i + 2])) {
+      middle.residual >= 0 || !layers[i + 2].pointwise()) {
     return false;
   }
   const auto inside = [&](int layer) {

@@ -66,6 +66,13 @@ class Networks(CommandTest):
                                      "dense,onednn,sparse", "--batch", 1, "--threads", 1, "--seconds", 0, "--min-samples", 2)
                 self.assertEqual(len(lines), 9)
 
+    def test_what_zeros_cannot_make_faster_is_said(self):
+        model = self.train("resnet18")
+        for command in (("latency", "--engine", "dense,sparse"), ("breakeven", "--levels", "0,0.5", "--out", self.folder / "be")):
+            _, _, errors = self.run_command(*command, "--model", model, "--batch", 1, "--threads", 1, "--seconds", 0,
+                                            "--min-samples", 2)
+            self.assertRegex(errors, r"note: .*resnet18.safetensors: 9\d % of its multiply-adds run on dense kernels")
+
     def test_another_network_is_refused_by_name(self):
         model, out = self.train("mobilenet_v1"), self.folder / "out.safetensors"
         self.fail("import", model, out, "--network", "resnet18", says="it is of a mobilenet_v1, expected resnet18")
