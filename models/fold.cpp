@@ -28,8 +28,8 @@ class Folding {
                          [&](const kind::BatchNorm&) { return fold_norm(i); },
                          [&](const kind::Activate& k) { return fuse_activation(i, k.activation); },
                          [&](const kind::Add&) { return fuse_sum(i); },
-                         [&](const kind::Multiply&) { return refuse(i); },
-                         [&](const kind::MaxPool&) { return refuse(i); },
+                         [&](const kind::Multiply&) { return multiply(i); },
+                         [&](const kind::MaxPool& k) { return max_pool(i, k); },
                          [&](const kind::GlobalAveragePool&) { return pool(i); },
                          [&](const kind::Dropout&) { return layer_of_[nodes_[i].inputs[0]]; },
                          [&](const kind::Linear&) { return linear(i); },
@@ -54,20 +54,26 @@ class Folding {
     return static_cast<int>(graph_.layers.size()) - 1;
   }
 
-  int refuse(size_t node) const {
-    require(false, "fold", "node '{}' ({}): expected behind a convolution that nothing else reads",
-            nodes_[node].name, name_of(nodes_[node].kind));
-    return kImages;
-  }
-
-  /// The layer that puts out what `node` does, if it is a convolution that has no activation yet and
+  /// The layer that puts out what `node` does, if it is a convolution, has no activation yet and
   /// nobody but one node reads it: then that one can become part of it.
   Layer* open_layer(size_t node) {
     if (layer_of_[node] == kImages || readers_[node].size() != 1) return nullptr;
+    if (std::holds_alternative<kind::Dropout>(nodes_[node].kind)) {
+      return open_layer(nodes_[node].inputs[0]);
+    }
     Layer& layer = graph_.layers[static_cast<size_t>(layer_of_[node])];
     const bool open =
         layer.kind == Layer::Kind::convolution && layer.activation == Activation::none;
     return open ? &layer : nullptr;
+  }
+
+  /// A layer adds to, or multiplies, what another one puts out.
+  void refuse_images(size_t node) const {
+    for (const size_t input : nodes_[node].inputs) {
+      require(layer_of_[input] != kImages, "fold",
+              "node '{}' ({}) reads the images {}: expected outputs of layers", nodes_[node].name,
+              name_of(nodes_[node].kind), model_.shapes()[input].to_string());
+    }
   }
 
   int convolution(size_t i) {
@@ -75,13 +81,25 @@ class Folding {
     return append(i, {.name = conv.name,
                       .shape = conv.shape,
                       .weight = conv.weight.value().clone(),
-                      .bias = Tensor({conv.shape.out_channels}, 0.0f)});
+                      .bias = conv.bias.defined() ? conv.bias.value().clone()
+                                                  : Tensor({conv.shape.out_channels}, 0.0f)});
   }
 
+  /// Behind anything but a convolution that nothing else reads, batch norm is one of its own: a factor
+  /// and a bias for each channel.
   int fold_norm(size_t i) {
     const size_t input = nodes_[i].inputs[0];
-    Layer* const layer = open_layer(input);
-    if (layer == nullptr || layer->residual >= 0) return refuse(i);
+    Layer* layer = open_layer(input);
+    int index = layer_of_[input];
+    if (layer == nullptr || layer->residual >= 0) {
+      Conv2dShape shape = map_of(input);
+      const int64_t channels = shape.groups = shape.in_channels;
+      index = append(i, {.name = nodes_[i].name,
+                         .shape = shape,
+                         .weight = Tensor({channels, 1, 1, 1}, 1.0f),
+                         .bias = Tensor({channels}, 0.0f)});
+      layer = &graph_.layers.back();
+    }
     const auto& norm = find<nn::BatchNorm2d>(model_.norms(), i);
     const int64_t channels = layer->shape.out_channels,
                   per_channel = layer->weight.count() / channels;
@@ -95,40 +113,80 @@ class Folding {
       const double mean = double(norm.state.running_mean.data()[o]) - layer->bias.data()[o];
       layer->bias.data()[o] = static_cast<float>(norm.bias.value().data()[o] - mean * scale);
     }
-    return layer_of_[input];
+    return index;
   }
 
   int fuse_activation(size_t i, Activation activation) {
     const size_t input = nodes_[i].inputs[0];
     Layer* const layer = open_layer(input);
-    if (layer == nullptr) return refuse(i);
+    if (layer == nullptr) {
+      return append(i, {.kind = Layer::Kind::activation,
+                        .name = nodes_[i].name,
+                        .shape = map_of(input),
+                        .weight = {},
+                        .bias = {},
+                        .activation = activation});
+    }
     layer->activation = activation;
     return layer_of_[input];
   }
 
-  /// The later one of two convolutions adds the other's output.
+  /// The later one of two convolutions adds the other's output. Kernels of depthwise ones cannot.
   int fuse_sum(size_t i) {
     const auto [low, high] =
         std::minmax({nodes_[i].inputs[0], nodes_[i].inputs[1]},
                     [&](size_t a, size_t b) { return layer_of_[a] < layer_of_[b]; });
+    refuse_images(i);
     Layer* const layer = open_layer(high);
     const bool fits = layer != nullptr && layer->residual < 0 && layer->shape.groups == 1 &&
-                      layer_of_[low] != kImages && layer_of_[low] != layer_of_[high];
-    if (!fits) return refuse(i);
-    layer->residual = layer_of_[low];
-    return layer_of_[high];
+                      layer_of_[low] != layer_of_[high];
+    if (fits) {
+      layer->residual = layer_of_[low];
+      return layer_of_[high];
+    }
+    return append(i, {.kind = Layer::Kind::activation,
+                      .name = nodes_[i].name,
+                      .shape = map_of(high),
+                      .weight = {},
+                      .bias = {},
+                      .residual = layer_of_[nodes_[i].inputs[1]]});
+  }
+
+  int multiply(size_t i) {
+    refuse_images(i);
+    return append(i, {.kind = Layer::Kind::multiply,
+                      .name = nodes_[i].name,
+                      .shape = map_of(nodes_[i].inputs[0]),
+                      .weight = {},
+                      .bias = {},
+                      .residual = layer_of_[nodes_[i].inputs[1]]});
   }
 
   int pool(size_t i) {
-    const auto& [channels, height, width] = model_.shapes()[nodes_[i].inputs[0]];
     return append(i, {.kind = Layer::Kind::global_average_pool,
                       .name = nodes_[i].name,
-                      .shape = {.in_height = height,
-                                .in_width = width,
-                                .in_channels = channels,
-                                .out_channels = channels},
+                      .shape = map_of(nodes_[i].inputs[0]),
                       .weight = {},
                       .bias = {}});
+  }
+
+  int max_pool(size_t i, const kind::MaxPool& k) {
+    Conv2dShape shape = map_of(nodes_[i].inputs[0]);
+    shape.kernel = k.kernel;
+    shape.stride = k.stride;
+    shape.padding = k.padding;
+    return append(i, {.kind = Layer::Kind::max_pool,
+                      .name = nodes_[i].name,
+                      .shape = shape,
+                      .weight = {},
+                      .bias = {}});
+  }
+
+  /// A node's output as the shape of a layer that changes nothing.
+  Conv2dShape map_of(size_t node) const {
+    const auto& [channels, height, width] = model_.shapes()[node];
+    return {
+        .in_height = height, .in_width = width, .in_channels = channels, .out_channels = channels};
   }
 
   int linear(size_t i) {

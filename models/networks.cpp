@@ -3,7 +3,11 @@
 #include <algorithm>
 
 #include "engine/base/names.h"
+#include "models/efficientnet_lite.h"
+#include "models/mobilenet_v1.h"
 #include "models/mobilenet_v2.h"
+#include "models/mobilenet_v3.h"
+#include "models/resnet.h"
 
 namespace edgeprune {
 namespace {
@@ -17,6 +21,12 @@ struct NetworkEntry {
 /// A new network is a line here, and a table and a builder in a file of its own.
 constexpr NetworkEntry kNetworks[] = {
     {"mobilenet_v2", "Sandler et al. 2018", &mobilenet_v2},
+    {"mobilenet_v1", "Howard et al. 2017", &mobilenet_v1},
+    {"mobilenet_v3_large", "Howard et al. 2019", &mobilenet_v3_large},
+    {"mobilenet_v3_small", "likewise", &mobilenet_v3_small},
+    {"efficientnet_lite0", "Tan & Le 2019", &efficientnet_lite0},
+    {"resnet18", "He et al. 2016", &resnet18},
+    {"resnet50", "likewise", &resnet50},
 };
 
 const NetworkEntry* find_network(const std::string& name) {

@@ -96,8 +96,10 @@ std::pair<std::string, bool> most_alike(const Arrays& arrays) {
   std::pair<size_t, size_t> most{0, 1};
   for (const std::string& name : network_names()) {
     const auto here = present(arrays, name);
-    // By the share of its own: of a larger network, more may be there by chance.
-    if (here.first * most.second <= most.first * here.second) continue;
+    // By the share of its own: of a larger network, more may be there by chance. Of two that are there
+    // as a whole it is the larger one: ResNet18's names are all among ResNet50's.
+    const size_t own = here.first * most.second, known = most.first * here.second;
+    if (own < known || (own == known && here.first <= most.first)) continue;
     best = name;
     most = here;
   }

@@ -58,13 +58,9 @@ class Walk {
       const inference::Layer& layer = graph.layers[i];
       const int source = graph.input_of(i);
       const Signals& input = source < 0 ? images : outputs[static_cast<size_t>(source)];
-      Signals output =
-          layer.kind == inference::Layer::Kind::convolution ? output_of(layer, input) : input;
-      if (layer.residual >= 0) {
-        const Signals& added = outputs[static_cast<size_t>(layer.residual)];
-        for (size_t c = 0; c < output.size(); ++c) output[c] = std::max(output[c], added[c]);
-      }
-      outputs.push_back(std::move(output));
+      const Signals* other =
+          layer.residual < 0 ? nullptr : &outputs[static_cast<size_t>(layer.residual)];
+      outputs.push_back(output_of(layer, input, other));
     }
     return std::move(usages_);
   }
@@ -75,7 +71,25 @@ class Walk {
     return found == usages.end() ? nullptr : found->second;
   }
 
-  Signals output_of(const inference::Layer& layer, const Signals& input) {
+  /// `other`: what the layer adds or multiplies with; may be null.
+  Signals output_of(const inference::Layer& layer, const Signals& input, const Signals* other) {
+    using Kind = inference::Layer::Kind;
+    Signals output = layer.kind == Kind::convolution ? convolved(layer, input) : input;
+    for (size_t c = 0; c < output.size(); ++c) {
+      const bool silenced = layer.kind == Kind::multiply && (*other)[c] == Signal::zero;
+      if (silenced || (layer.kind == Kind::multiply && output[c] == Signal::zero)) {
+        output[c] = Signal::zero;
+      } else if (other != nullptr) {
+        output[c] = std::max(output[c], (*other)[c]);
+      }
+      const bool awakes =
+          layer.kind == Kind::activation && activate(form_of(layer.activation), 0) != 0;
+      if (awakes) output[c] = std::max(output[c], Signal::constant);
+    }
+    return output;
+  }
+
+  Signals convolved(const inference::Layer& layer, const Signals& input) {
     Usage* const reader = find(reads_, layer.name);   // null: the images, or depthwise
     Usage* const writer = find(writes_, layer.name);  // null: the logits
     const bool depthwise = layer.shape.groups > 1;    // with one channel there is no difference

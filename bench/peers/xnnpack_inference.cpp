@@ -64,11 +64,13 @@ class Network {
     check(xnn_create_subgraph(2, 0, &subgraph), "create subgraph");
     subgraph_.reset(subgraph);
     const Conv2dShape& first = graph.layers.front().shape;
-    uint32_t input = define_value({batch, first.in_height, first.in_width, first.in_channels},
-                                  nullptr, kImages, XNN_VALUE_FLAG_EXTERNAL_INPUT);
+    const uint32_t images =
+        define_value({batch, first.in_height, first.in_width, first.in_channels}, nullptr, kImages,
+                     XNN_VALUE_FLAG_EXTERNAL_INPUT);
     for (size_t i = 0; i < graph.layers.size(); ++i) {
-      input = define_layer(graph.layers[i], input, i + 1 == graph.layers.size());
-      outputs_.push_back(input);
+      const int source = graph.input_of(i);
+      const uint32_t input = source < 0 ? images : outputs_.at(size_t(source));
+      outputs_.push_back(define_layer(graph.layers[i], input, i + 1 == graph.layers.size()));
     }
     xnn_runtime_t runtime = nullptr;
     check(xnn_create_runtime_v2(subgraph, threads_.get(), 0, &runtime), "create runtime");
@@ -119,6 +121,8 @@ class Network {
             layer.name);
       return output;
     }
+    require(layer.kind == Layer::Kind::convolution, "xnnpack",
+            "layer '{}' is neither a convolution nor the global average pool", layer.name);
     define_convolution(layer, adds ? -infinity : low, adds ? infinity : high, input, output);
     if (!adds) return output;
     const uint32_t sum = define_output(layer, last);

@@ -1,9 +1,7 @@
 #include "engine/inference/channels_last_steps.h"
 
-#include <algorithm>
-
 #include "engine/base/check.h"
-#include "engine/base/parallel.h"
+#include "engine/inference/map_steps.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/depthwise.h"
 
@@ -50,38 +48,12 @@ class DepthwiseConvolution : public Step {
   Tensor bias_, taps_;
 };
 
-class GlobalAveragePool : public Step {
- public:
-  explicit GlobalAveragePool(const Conv2dShape& shape) : shape_(shape) {}
-  void run(const float* input, const float*, float* output, float*) override {
-    const int64_t pixels = shape_.in_height * shape_.in_width, channels = shape_.in_channels;
-    const float scale = 1.0f / static_cast<float>(pixels);
-    parallel_for(shape_.batch, 8, [&](int64_t begin, int64_t end, int) {
-      for (int64_t n = begin; n < end; ++n) {
-        float* to = output + n * channels;
-        std::fill_n(to, channels, 0.0f);
-        for (int64_t p = 0; p < pixels; ++p) {
-          const float* from = input + (n * pixels + p) * channels;
-          for (int64_t c = 0; c < channels; ++c) to[c] += scale * from[c];
-        }
-      }
-    });
-  }
-  int64_t output_size() const override { return shape_.batch * shape_.in_channels; }
-  std::string kernel() const override { return "average pool"; }
-
- private:
-  Conv2dShape shape_;
-};
-
 }  // namespace
 
 std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
-  if (layer.kind == Layer::Kind::global_average_pool) {
-    return std::make_unique<GlobalAveragePool>(shape);
-  }
+  if (layer.kind != Layer::Kind::convolution) return map_step(layer, batch);
   if (simd::depthwise_supported(shape)) return std::make_unique<DepthwiseConvolution>(layer, shape);
   return std::make_unique<OneDnnConvolution>(layer, shape);
 }

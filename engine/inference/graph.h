@@ -11,19 +11,29 @@
 namespace edgeprune::inference {
 
 /// One step of a trained network: a convolution (a linear layer is one on a 1x1 map) with batch
-/// norm folded in, or the global average pool.
+/// norm folded in, or what has no weights.
 struct Layer {
-  enum class Kind { convolution, global_average_pool };
+  enum class Kind {
+    convolution,
+    global_average_pool,
+    max_pool,
+    multiply,    ///< of each channel by one factor, what layer `residual` puts out
+    activation,  ///< of the input, or of its sum with what layer `residual` puts out
+  };
   Kind kind = Kind::convolution;
   std::string name;
-  Conv2dShape shape;  ///< batch 1; for the pool in_height, in_width and the channels count
-  Tensor weight;      ///< [O,I/groups,k,k]; undefined for the pool
-  Tensor bias;        ///< [O]
+  Conv2dShape shape;  ///< batch 1; kernel, stride and padding only of convolutions and max_pool
+  Tensor weight;      ///< [O,I/groups,k,k]; undefined for all but convolutions
+  Tensor bias;        ///< [O]; likewise
   Activation activation = Activation::none;
-  int residual = -1;  ///< index of the layer whose output is added before the activation; -1: none
+  /// Index of the layer whose output is added before the activation (multiply: the factors'); -1:
+  /// none.
+  int residual = -1;
   /// Index of the layer that it reads, -1: the images. None: the layer before it.
   std::optional<int> input = {};
 
+  /// A 1x1 convolution or a linear layer: what there are sparse kernels for.
+  bool pointwise() const { return kind == Kind::convolution && shape.pointwise(); }
   /// Share of the weights that are zero.
   double zeros() const {
     const auto values = weight.values();

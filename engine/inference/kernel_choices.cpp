@@ -50,7 +50,7 @@ class Candidate {
 }  // namespace
 
 std::string KernelChoices::key(const Layer& layer, int64_t batch, int threads) {
-  if (layer.kind != Layer::Kind::convolution || !layer.shape.pointwise()) return "";
+  if (!layer.pointwise()) return "";
   const Conv2dShape& s = layer.shape;
   return fmt::format("{}x{} at {}x{}, {:.0f} % zeros, batch {}, {} thread{}", s.in_channels,
                      s.out_channels, s.in_height, s.in_width, 100 * layer.zeros(), batch, threads,

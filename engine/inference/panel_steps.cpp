@@ -189,8 +189,9 @@ Conv2dShape with_images(const Layer& layer, int64_t images) {
 }  // namespace
 
 bool panel_step_exists(const Layer& layer) {
-  return layer.kind == Layer::Kind::global_average_pool || layer.shape.pointwise() ||
-         panels::depthwise_supported(layer.shape);
+  if (layer.kind != Layer::Kind::convolution) return layer.kind == Layer::Kind::global_average_pool;
+  return layer.shape.pointwise() ||
+         (layer.residual < 0 && panels::depthwise_supported(layer.shape));
 }
 
 std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse) {

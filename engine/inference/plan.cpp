@@ -25,7 +25,7 @@ size_t first_on_small_maps(const Graph& graph) {
   const auto& layers = graph.layers;
   size_t cut = 0;
   while (cut < layers.size() &&
-         !(layers[cut].kind == Layer::Kind::convolution && layers[cut].shape.pointwise() &&
+         !(layers[cut].pointwise() &&
            layers[cut].shape.in_height * layers[cut].shape.in_width < kSmallMap)) {
     ++cut;
   }
@@ -59,9 +59,8 @@ void check(const Graph& graph, int64_t batch) {
     const auto runs_before = [&](int source) { return source < static_cast<int>(i); };
     require(runs_before(layer.residual), "Plan",
             "layer '{}' adds the output of layer {}, still to run", layer.name, layer.residual);
-    require(runs_before(graph.input_of(i)) && (graph.input_of(i) >= 0) == (i > 0), "Plan",
-            "layer '{}' reads the output of layer {}: expected one before it, the images first",
-            layer.name, graph.input_of(i));
+    require(runs_before(graph.input_of(i)), "Plan",
+            "layer '{}' reads the output of layer {}, still to run", layer.name, graph.input_of(i));
   }
 }
 
@@ -105,23 +104,36 @@ StepInfo describe(const Stage::Entry& entry, int part, int64_t images) {
 bool is_block(const Graph& graph, size_t i) {
   const auto& layers = graph.layers;
   if (i + 3 > layers.size()) return false;
-  const auto pointwise = [](const Layer& layer) {
-    return layer.kind == Layer::Kind::convolution && layer.shape.pointwise();
-  };
-  const bool widens = pointwise(layers[i]) || (i == 0 && panel_stem_exists(layers[i]));
+  const bool widens = layers[i].pointwise() || (i == 0 && panel_stem_exists(layers[i]));
   if (!widens || layers[i].residual >= 0) return false;
   const Layer& middle = layers[i + 1];
   if (middle.kind != Layer::Kind::convolution || !panels::depthwise_supported(middle.shape) ||
-      middle.residual >= 0 || !pointwise(layers[i + 2])) {
+      middle.residual >= 0 || !layers[i + 2].pointwise()) {
     return false;
   }
-  const int widened = static_cast<int>(i), convolved = widened + 1;
+  const auto inside = [&](int layer) {
+    return layer == static_cast<int>(i) || layer == static_cast<int>(i) + 1;
+  };
   for (size_t j = 0; j < layers.size(); ++j) {
-    const int input = graph.input_of(j), residual = layers[j].residual;
-    if (residual == widened || residual == convolved) return false;
-    if ((input == widened) != (j == i + 1) || (input == convolved) != (j == i + 2)) return false;
+    const bool next = j == i + 1 || j == i + 2;  // reads the one before it
+    if (next ? graph.input_of(j) + 1 != static_cast<int>(j) : inside(graph.input_of(j)))
+      return false;
+    if (inside(layers[j].residual)) return false;
   }
   return true;
+}
+
+/// Whether panels know all layers but some at the front, and only the first one reads the images.
+bool panels_suffice(const Graph& graph) {
+  const auto& layers = graph.layers;
+  for (size_t i = 1; i < layers.size(); ++i) {
+    if (graph.input_of(i) < 0) return false;
+  }
+  // What begins on panels stays there; before them, layers run channels-last.
+  const auto known = panel_stem_exists(layers.front())
+                         ? layers.begin() + 1
+                         : std::find_if(layers.begin(), layers.end(), &panel_step_exists);
+  return std::all_of(known, layers.end(), &panel_step_exists);
 }
 
 }  // namespace
@@ -161,7 +173,47 @@ void Plan::plan_channels_last(const Graph& graph) {
   }
 }
 
+/// The whole batch at once, channels last but for the layers on sparse weights, which run on panels.
+void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
+  const auto& layers = graph.layers;
+  Stage& stage = stages_.emplace_back(batch_);
+  struct Outputs {
+    int channels_last = -1, panels = -1;  ///< entries
+  };
+  std::vector<Outputs> outputs(layers.size());
+  const auto output_of = [&](int layer, bool panels) {
+    if (layer < 0) return -1;
+    Outputs& own = outputs[static_cast<size_t>(layer)];
+    const Conv2dShape map = output_map(layers[static_cast<size_t>(layer)], batch_);
+    const std::string& name = layers[static_cast<size_t>(layer)].name;
+    if (panels && own.panels < 0) {
+      own.panels =
+          stage.append({.name = name, .step = to_panels_step(map), .input = own.channels_last});
+    } else if (!panels && own.channels_last < 0) {
+      own.channels_last =
+          stage.append({.name = name, .step = from_panels_step(map), .input = own.panels});
+    }
+    return panels ? own.panels : own.channels_last;
+  };
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Layer& layer = layers[i];
+    const bool panels = sparse[i] && graph.input_of(i) >= 0 &&
+                        layer.kind == Layer::Kind::convolution && layer.shape.pointwise();
+    const int input = output_of(graph.input_of(i), panels),
+              residual = output_of(layer.residual, panels);
+    const int entry =
+        stage.append({{&layer},
+                      layer.name,
+                      panels ? panel_step(layer, batch_, true) : channels_last_step(layer, batch_),
+                      input,
+                      residual});
+    (panels ? outputs[i].panels : outputs[i].channels_last) = entry;
+  }
+  output_of(static_cast<int>(layers.size()) - 1, false);
+}
+
 void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
+  if (!panels_suffice(graph)) return plan_mixed(graph, sparse);
   const auto& layers = graph.layers;
   const bool stem = panel_stem_exists(layers.front());
   // Layers that panels do not know can only stand at the front; they run channels-last.

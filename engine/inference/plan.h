@@ -53,6 +53,7 @@ class Plan {
 
  private:
   void plan_panels(const Graph& graph, const std::vector<bool>& sparse);
+  void plan_mixed(const Graph& graph, const std::vector<bool>& sparse);
   void plan_channels_last(const Graph& graph);
   void finish(const Graph& graph);
   void run_stage(const Stage& stage, const float* input, int64_t image_size, float* output,

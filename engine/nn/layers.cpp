@@ -5,10 +5,13 @@
 namespace edgeprune::nn {
 
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel,
-               ops::Conv2dParams conv_params)
+               ops::Conv2dParams conv_params, bool with_bias)
     : weight(Tensor({out_channels, in_channels / conv_params.groups, kernel, kernel}, 0.0f), true),
       params(conv_params) {
   add_parameter("weight", weight);
+  if (!with_bias) return;
+  bias = Variable(Tensor({out_channels}, 0.0f), true);
+  add_parameter("bias", bias);
 }
 
 void Conv2d::draw(Rng& rng) {

@@ -8,18 +8,20 @@
 
 namespace edgeprune::nn {
 
-/// Convolution without bias: "weight" [O,I/groups,k,k], zero until it is drawn or loaded.
+/// Convolution: "weight" [O,I/groups,k,k] and, if wanted, "bias" [O], zero until they are drawn or
+/// loaded.
 class Conv2d : public Module {
  public:
-  Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel, ops::Conv2dParams params);
-  /// Kaiming-normal by fan-out (He et al. 2015), as torchvision's MobileNetV2 starts.
+  Conv2d(int64_t in_channels, int64_t out_channels, int64_t kernel, ops::Conv2dParams params,
+         bool with_bias = false);
+  /// Kaiming-normal by fan-out (He et al. 2015), as torchvision's networks start; the bias is zero.
   void draw(Rng& rng);
   /// `moments`: see ops::conv2d.
   Variable forward(const Variable& input, ops::ChannelMoments* moments = nullptr) const {
-    return ops::conv2d(input, weight, params, moments);
+    return ops::conv2d(input, weight, params, moments, bias);
   }
 
-  Variable weight;
+  Variable weight, bias;  ///< the bias is undefined if there is none
   ops::Conv2dParams params;
 };
 

@@ -7,10 +7,15 @@
 namespace edgeprune::nn {
 namespace {
 
-/// For kinds that have no op yet.
-void refuse_training(const Node& node) {
-  require(false, "network", "node '{}' ({}) cannot be trained: there is no op for it", node.name,
-          name_of(node.kind));
+/// A node's output is [N,H,W,C], or, of a global pool or a linear layer, [N,C]: which of the two a
+/// reader wants depends on the reader.
+Variable as_map(const Variable& x) {
+  const Shape& shape = x.shape();
+  return shape.rank() == 4 ? x : ops::reshape(x, {shape[0], 1, 1, shape[1]});
+}
+Variable as_rows(const Variable& x) {
+  const Shape& shape = x.shape();
+  return shape.rank() == 2 ? x : ops::reshape(x, {shape[0], shape[3]});
 }
 
 }  // namespace
@@ -22,19 +27,13 @@ Network::Network(Graph graph)
     const Node& node = graph_.nodes[i];
     std::visit(overloaded{
                    [](const kind::Input&) {},
-                   [&](const kind::Convolution& k) {
-                     if (k.bias) refuse_training(node);
-                     add_convolution(i);
-                   },
-                   [&](const kind::Depthwise& k) {
-                     if (k.bias) refuse_training(node);
-                     add_convolution(i);
-                   },
+                   [&](const kind::Convolution& k) { add_convolution(i, k.bias); },
+                   [&](const kind::Depthwise& k) { add_convolution(i, k.bias); },
                    [&](const kind::BatchNorm&) { add_norm(i, readers); },
                    [](const kind::Activate&) {},
                    [](const kind::Add&) {},
-                   [&](const kind::Multiply&) { refuse_training(node); },
-                   [&](const kind::MaxPool&) { refuse_training(node); },
+                   [](const kind::Multiply&) {},
+                   [](const kind::MaxPool&) {},
                    [](const kind::GlobalAveragePool&) {},
                    [](const kind::Dropout&) {},
                    [&](const kind::Linear&) { add_linear(i); },
@@ -58,13 +57,13 @@ Network::Network(Graph graph, uint64_t seed) : Network(std::move(graph)) {
   }
 }
 
-void Network::add_convolution(size_t i) {
+void Network::add_convolution(size_t i, bool bias) {
   const Node& node = graph_.nodes[i];
   const Conv2dShape shape = conv2d_shape(node.kind, shapes_[node.inputs[0]]).value();
   steps_[i].layer = convolutions_.size();
   auto& layer = convolutions_.emplace_back(std::make_unique<Placed<Conv2d>>(
       i, node.name, shape, shape.in_channels, shape.out_channels, shape.kernel,
-      ops::Conv2dParams{shape.stride, shape.padding, shape.groups}));
+      ops::Conv2dParams{shape.stride, shape.padding, shape.groups}, bias));
   add_module(node.name, *layer);
 }
 
@@ -124,7 +123,7 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
     const auto input = [&](size_t k) -> const Variable& { return values[node.inputs[k]]; };
     const auto convolve = [&] {
       const bool wanted = step.gives_moments && training();
-      return convolutions_[step.layer]->forward(input(0), wanted ? &moments[i] : nullptr);
+      return convolutions_[step.layer]->forward(as_map(input(0)), wanted ? &moments[i] : nullptr);
     };
     values[i] = std::visit(
         overloaded{
@@ -139,14 +138,22 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
             [&](const kind::Activate& k) {
               return step.done_before ? input(0) : ops::activate(input(0), k.activation);
             },
-            [&](const kind::Add&) { return ops::add(input(0), input(1)); },
-            [](const kind::Multiply&) { return Variable(); },  // refused when it was made
-            [](const kind::MaxPool&) { return Variable(); },
-            [&](const kind::GlobalAveragePool&) { return ops::global_average_pool(input(0)); },
+            [&](const kind::Add&) {
+              const bool alike = input(0).shape().rank() == input(1).shape().rank();
+              return alike ? ops::add(input(0), input(1))
+                           : ops::add(as_map(input(0)), as_map(input(1)));
+            },
+            [&](const kind::Multiply&) { return ops::multiply(as_map(input(0)), input(1)); },
+            [&](const kind::MaxPool& k) {
+              return ops::max_pool(as_map(input(0)), {k.kernel, k.stride, k.padding});
+            },
+            [&](const kind::GlobalAveragePool&) {
+              return ops::global_average_pool(as_map(input(0)));
+            },
             [&](const kind::Dropout& k) {
               return ops::dropout(input(0), k.rate, training(), dropout);
             },
-            [&](const kind::Linear&) { return linears_[step.layer]->forward(input(0)); },
+            [&](const kind::Linear&) { return linears_[step.layer]->forward(as_rows(input(0))); },
         },
         node.kind);
     for (const size_t done : step.release) {

@@ -61,7 +61,7 @@ class Network : public Module {
     bool done_before = false;     ///< an activation that the batch norm before it applies
     std::vector<size_t> release;  ///< inputs that nobody reads after it
   };
-  void add_convolution(size_t node);
+  void add_convolution(size_t node, bool bias);
   void add_norm(size_t node, const std::vector<std::vector<size_t>>& readers);
   void add_linear(size_t node);
 

@@ -41,4 +41,16 @@ inline Tensor logits_of(nn::Network& model, const Tensor& images) {
   return model.forward(Variable(images), unused).value();
 }
 
+/// How far logits [N,K] are from the first image's, as a share of the largest one. A network that
+/// ignores the image, at 0, would hide every mistake.
+inline double spread(const Tensor& logits) {
+  double largest = 0, difference = 0;
+  for (int64_t i = 0; i < logits.count(); ++i) {
+    const double logit = logits.data()[i], first = logits.data()[i % logits.dim(1)];
+    largest = std::max(largest, std::abs(logit));
+    difference = std::max(difference, std::abs(logit - first));
+  }
+  return difference == 0 ? 0 : difference / largest;
+}
+
 }  // namespace edgeprune::testing

@@ -52,6 +52,9 @@ void run(const BreakevenArguments& o) {
   const ThreadNotes notes(most_threads);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels);
+  if (const std::string dense = dense_part(*graphs.front().graph); !dense.empty()) {
+    say(fmt::format("note: {}: {}", o.model, dense));
+  }
   make_folder(o.folder);
   const std::string data = (std::filesystem::path(o.folder) / "breakeven.jsonl").string();
   const auto claim = claim_output(data);

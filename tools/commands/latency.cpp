@@ -41,6 +41,10 @@ Measured measure(const LatencyArguments& o) {
   for (const std::string& path : o.models) {
     graphs.push_back(
         std::make_shared<const inference::Graph>(fold_batch_norm(*o.loading.load(path).model)));
+    const std::string dense = dense_part(*graphs.back());
+    if (!dense.empty() && std::ranges::count(engines, inference::Engine::sparse) > 0) {
+      say(fmt::format("note: {}: {}", path, dense));
+    }
   }
   std::vector<LatencyCase> cases;
   Measured measured;

@@ -96,6 +96,21 @@ Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& m
   return table;
 }
 
+std::string dense_part(const inference::Graph& graph) {
+  double all = 0, dense = 0;
+  for (const inference::Layer& layer : graph.layers) {
+    if (layer.kind != inference::Layer::Kind::convolution) continue;
+    const auto multiply_adds = static_cast<double>(layer.shape.multiply_adds());
+    all += multiply_adds;
+    if (!layer.pointwise()) dense += multiply_adds;
+  }
+  if (dense < 0.25 * all) return "";
+  return fmt::format(
+      "{:.0f} % of its multiply-adds run on dense kernels whatever the engine: there are sparse "
+      "ones for 1x1 convolutions and linear layers only",
+      100 * dense / all);
+}
+
 Table choices_table(const std::vector<ModelChoices>& choices) {
   Table table({{"model", "model", Align::left},
                {"batch", "batch"},

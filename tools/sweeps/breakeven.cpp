@@ -16,10 +16,6 @@ namespace {
 
 constexpr double kMet = 0.001;  // a level this near is met
 
-bool is_sparse_layer(const inference::Layer& layer) {
-  return layer.kind == inference::Layer::Kind::convolution && layer.shape.pointwise();
-}
-
 /// How many times as fast as `reference`: by the rounds if both have them, else by the medians.
 Interval factor_of(const LayerTime& reference, const LayerTime& own) {
   const double ratio = reference.ms / own.ms;
@@ -160,7 +156,7 @@ Interval Sweep::milliseconds(size_t level, size_t engine) const {
 std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
   std::vector<LayerCurve> curves;
   for (const inference::Layer& layer : sweep.levels.front().graph->layers) {
-    if (!is_sparse_layer(layer)) continue;
+    if (!layer.pointwise()) continue;
     const Conv2dShape& s = layer.shape;
     curves.push_back({.name = layer.name,
                       .shape = fmt::format("{}→{}, {}×{}", s.in_channels, s.out_channels,
@@ -176,7 +172,7 @@ std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
     }
     auto curve = curves.begin();
     for (const inference::Layer& layer : sweep.levels[level].graph->layers) {
-      if (!is_sparse_layer(layer)) continue;
+      if (!layer.pointwise()) continue;
       curve->sparsity.push_back(layer.zeros());
       std::vector<LayerTime>& times = curve->time.emplace_back();
       for (const auto& engine : engines) times.push_back(time_of(layer.name, engine));
@@ -218,7 +214,7 @@ double speedup_of_others(const Sweep& sweep, size_t level, size_t engine) {
     for (const LayerTime& time : layer_times(result.steps)) {
       const bool sparse =
           std::any_of(graph.layers.begin(), graph.layers.end(), [&](const inference::Layer& layer) {
-            return layer.name == time.layer && is_sparse_layer(layer);
+            return layer.name == time.layer && layer.pointwise();
           });
       if (!sparse) ms += time.ms;
     }

@@ -80,5 +80,17 @@ TEST(LatencyTable, ConditionsAreOneLine) {
             "Sample CPU 9000, 4 cores, avx2; governor performance; Release, GCC; commit 0123abc");
 }
 
+TEST(DensePart, IsSaidFromAQuarterOfTheMultiplyAddsOn) {
+  inference::Graph graph;  // 9 multiply-adds in a window of 3x3, 27 in 1x1
+  graph.layers.push_back({.name = "window", .shape = {.kernel = 3}, .weight = {}, .bias = {}});
+  graph.layers[0].shape.in_height = graph.layers[0].shape.in_width = 3;
+  graph.layers.push_back({.name = "wide", .shape = {.out_channels = 27}, .weight = {}, .bias = {}});
+  EXPECT_EQ(dense_part(graph),
+            "25 % of its multiply-adds run on dense kernels whatever the engine: there are sparse "
+            "ones for 1x1 convolutions and linear layers only");
+  graph.layers[1].shape.out_channels = 28;
+  EXPECT_EQ(dense_part(graph), "");
+}
+
 }  // namespace
 }  // namespace edgeprune

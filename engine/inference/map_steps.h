@@ -1,0 +1,14 @@
+#pragma once
+// Steps without weights, on activations [N,H,W,C].
+
+#include <memory>
+
+#include "engine/inference/graph.h"
+#include "engine/inference/step.h"
+
+namespace edgeprune::inference {
+
+/// Any layer but a convolution.
+std::unique_ptr<Step> map_step(const Layer& layer, int64_t batch);
+
+}  // namespace edgeprune::inference
