@@ -94,8 +94,8 @@ void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 bool rows_along_vectors_pay(int64_t rows, const PanelLayout& input) {
   constexpr int64_t kTransposing = 16;  // as much as so many channels
   const int64_t whole_rows = (rows + kLanes - 1) / kLanes * kLanes;
-  return 21 * whole_rows * input.columns * (input.channels + kTransposing) <
-         20 * rows * input.used_columns() * input.channels;
+  return 11 * whole_rows * input.columns * (input.channels + kTransposing) <
+         10 * rows * input.used_columns() * input.channels;
 }
 #endif
 

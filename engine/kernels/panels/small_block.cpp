@@ -3,58 +3,11 @@
 #include <algorithm>
 #include <mutex>
 #include <stdexcept>
-#include <vector>
 
 #include "engine/base/parallel.h"
 #include "engine/base/timer.h"
 #include "engine/kernels/panels/depthwise.h"
-#include "engine/kernels/panels/pointwise_packing.h"
-
-#ifndef EDGEPRUNE_SMALL_BLOCK_
-#define EDGEPRUNE_SMALL_BLOCK_
-namespace edgeprune::panels {
-
-struct SmallBlockCall;
-
-struct SmallBlock::Packed {
-  Conv2dShape depthwise;
-  PanelLayout input, output;
-  RowBlocks widen, narrow;
-  int64_t lanes;
-  std::shared_ptr<const float[]> widen_values = nullptr, narrow_values = nullptr;
-  std::vector<float> widen_bias = {}, narrow_bias = {};
-  std::vector<float> taps = {};  ///< [vectors of channels][9 taps and the bias][lanes]
-  Activation widen_activation = {}, depthwise_activation = {}, narrow_activation = {};
-  // Of the target that it was packed for. A block of the wide map's rows; the same through the
-  // depthwise layer; an item of panels x blocks of the output.
-  void (*run_widen)(const SmallBlockCall&, int64_t block, float* wide) = nullptr;
-  void (*run_depthwise)(const SmallBlockCall&, int64_t block, float* wide) = nullptr;
-  void (*run_narrow)(const SmallBlockCall&, int64_t item) = nullptr;
-
-  int64_t in_columns() const { return depthwise.in_height * depthwise.in_width; }
-  int64_t out_columns() const { return output.columns; }
-  int64_t channels() const { return widen.units * lanes; }  ///< of the wide map, whole vectors
-  /// A vector's channels of the wide maps.
-  int64_t wide_vector() const { return in_columns() * lanes; }
-  int64_t convolved_vector() const { return out_columns() * lanes; }
-  /// What a thread needs: the wide map of a block of rows, and a row of zeros.
-  int64_t thread_scratch() const {
-    int64_t most = 0;
-    for (int64_t b = 0; b < widen.count; ++b) most = std::max(most, widen.block_units(b));
-    return most * wide_vector() + depthwise.in_width * lanes;
-  }
-};
-
-/// Where a block's run reads and writes.
-struct SmallBlockCall {
-  const SmallBlock::Packed& block;
-  const float *input, *residual;
-  float* output;
-  float* convolved;  ///< the depthwise layer's output, [vectors of channels][pixels][lanes]
-};
-
-}  // namespace edgeprune::panels
-#endif
+#include "engine/kernels/panels/small_block_packing.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/panels/small_block.cpp"
@@ -245,6 +198,12 @@ void SmallBlock::run(const float* input, const float* residual, float* output, f
   const Packed& b = *packed_;
   const SmallBlockCall call{b, input, residual, output, scratch};
   float* threads = scratch + b.widen.units * b.convolved_vector();
+  // Blocks and items that are worth a thread.
+  const auto grain = [](int64_t multiply_adds, int64_t count) {
+    constexpr int64_t kGrain = 1 << 16;
+    return std::max<int64_t>(1, kGrain * count / multiply_adds);
+  };
+  const int64_t channels = b.channels(), items = b.output.count() * b.narrow.count;
   std::mutex mutex;
   // A clock reading costs as much as a small block.
   const auto timed = [&](int layer, const auto& body) {
@@ -255,14 +214,17 @@ void SmallBlock::run(const float* input, const float* residual, float* output, f
     const std::lock_guard lock(mutex);
     seconds[layer] += share;
   };
-  parallel_for(b.widen.count, 1, [&](int64_t begin, int64_t end, int part) {
-    float* wide = threads + part * b.thread_scratch();
-    for (int64_t i = begin; i < end; ++i) {
-      timed(0, [&] { b.run_widen(call, i, wide); });
-      timed(1, [&] { b.run_depthwise(call, i, wide); });
-    }
-  });
-  parallel_for(b.output.count() * b.narrow.count, 1, [&](int64_t begin, int64_t end, int) {
+  const int64_t widened = channels * (b.input.channels * b.in_columns() + 9 * b.out_columns());
+  parallel_for(b.widen.count, grain(widened, b.widen.count),
+               [&](int64_t begin, int64_t end, int part) {
+                 float* wide = threads + part * b.thread_scratch();
+                 for (int64_t i = begin; i < end; ++i) {
+                   timed(0, [&] { b.run_widen(call, i, wide); });
+                   timed(1, [&] { b.run_depthwise(call, i, wide); });
+                 }
+               });
+  const int64_t narrowed = channels * b.output.channels * b.out_columns();
+  parallel_for(items, grain(narrowed, items), [&](int64_t begin, int64_t end, int) {
     timed(2, [&] {
       for (int64_t i = begin; i < end; ++i) b.run_narrow(call, i);
     });
