@@ -106,7 +106,7 @@ std::string dense_part(const inference::Graph& graph) {
   }
   if (dense < 0.25 * all) return "";
   return fmt::format(
-      "{:.0f} % of its multiply-adds run on dense kernels whatever the engine: there are sparse "
+      "{:.1f} % of its multiply-adds run on dense kernels whatever the engine: there are sparse "
       "ones for 1x1 convolutions and linear layers only",
       100 * dense / all);
 }
