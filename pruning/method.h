@@ -1,11 +1,12 @@
 #pragma once
-// What pruning goes by: a criterion, what fractions are of, and what it must leave alone.
+// What pruning goes by: a method and its scores, what fractions are of, and what it must leave alone.
 
 #include <string>
 #include <vector>
 
 #include "engine/base/names.h"
 #include "engine/nn/network.h"
+#include "pruning/units.h"
 
 namespace edgeprune {
 
@@ -28,18 +29,34 @@ inline const char* to_string(Method method) {
 inline Method parse_method(const std::string& name) {
   return value_of("method", kMethods, name);
 }
-/// Whether whole channels go, not single weights.
-inline bool is_structured(Method method) {
-  return method == Method::channel;
+
+/// Scores of all units, from their values or, if the method needs images, gradients.
+using ScoreFunction = Scores(const std::vector<Units>& units, const Gradients& gradients);
+ScoreFunction absolute_values, lamp, sums_of_squares;  // magnitude.cpp
+
+/// What a method goes by.
+struct Criterion {
+  Method method;
+  ScoreFunction* score;
+  bool structured = false;    ///< whole channels go, not single weights
+  bool needs_images = false;  ///< scores are measured
+};
+inline constexpr Criterion kCriteria[] = {
+    {Method::magnitude, absolute_values},
+    {Method::lamp, lamp},
+    {Method::channel, sums_of_squares, true},
+};
+constexpr const Criterion& criterion(Method method) {
+  return kCriteria[static_cast<size_t>(method)];
 }
-/// Those of channels, as messages list them: "channel".
-inline std::string structured_methods() {
-  std::vector<std::string> names;
-  for (const auto& [method, name, meaning] : kMethods) {
-    if (is_structured(method)) names.push_back(name);
-  }
-  return listed(names);
+constexpr bool is_structured(Method method) {
+  return criterion(method).structured;
 }
+constexpr bool needs_images(Method method) {
+  return criterion(method).needs_images;
+}
+/// The names of those that are so, as messages list them: "magnitude or lamp".
+std::string methods_that(bool (*are)(Method));
 
 /// What a fraction is a fraction of.
 enum class Base {

@@ -174,7 +174,7 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
        {"experiments[0].targets[1]: ", "twice"}},
       {plan_of(
            R"({"method": "lamp", "mode": "compact", "schedule": "exact", "targets": [0.5], "epochs": 1})"),
-       {"experiments[0].mode: compact is for the method " + structured_methods() + " only"}},
+       {"experiments[0].mode: compact is for the method " + methods_that(is_structured) + " only"}},
       {plan_of(kMinimal + ", " + kMinimal), {"experiments[1]", "magnitude-one-shot-50", "already"}},
       {with(R"("sparsity": 0.5)"), {"experiments[0].sparsity: unknown key"}},
       {with(R"("mode": "gone")"), {"experiments[0].mode: ", "group-mask"}},

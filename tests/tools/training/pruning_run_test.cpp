@@ -74,17 +74,18 @@ TEST(PruneAndTune, RecalibrationChangesStatisticsAndNotWeights) {
 }
 
 TEST(PruneAndTune, EntriesSayWhatWasAskedFor) {
-  const PruneRequest request{.method = Method::channel,
-                             .mode = PruneMode::group_mask,
-                             .step = {0.1, Base::remaining},
-                             .limits = {.keep = {"features.0.0"}, .min_density = 0.2},
-                             .groups = {.round_to = 8}};
+  const PruneAndTune request{.prune = {.method = Method::channel,
+                                       .mode = PruneMode::group_mask,
+                                       .step = {0.1, Base::remaining},
+                                       .limits = {.keep = {"features.0.0"}, .min_density = 0.2},
+                                       .groups = {.round_to = 8}},
+                             .schedule = PruningSchedule::compounding};
   const nlohmann::json expected = {{"step", "prune"},      {"method", "channel"},
                                    {"mode", "group-mask"}, {"sparsity", 0.1},
                                    {"of", "remaining"},    {"schedule", "compounding"},
                                    {"min_density", 0.2},   {"keep", {"features.0.0"}},
                                    {"round_to", 8},        {"min_channels", 1}};
-  EXPECT_EQ(pruning_entry(request, PruningSchedule::compounding, ""), expected);
+  EXPECT_EQ(pruning_entry(request, ""), expected);
 }
 
 TEST(PruneAndTune, RewindingWithoutABaselineIsAnErrorBeforeAnythingGoes) {
