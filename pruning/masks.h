@@ -17,10 +17,11 @@ using Masks = std::map<std::string, Tensor>;
 /// Masks by a method; the smallest scores (scores.h) go, ties by position in the network:
 /// - magnitude: of all prunable weights together, those of smallest absolute value (as
 ///   torch.nn.utils.prune.global_unstructured with L1Unstructured).
-/// - lamp: of all together, those of smallest LAMP score (magnitude.cpp).
+/// - lamp, taylor: of all together, those of smallest such score (magnitude.cpp, taylor.cpp).
 /// - channel: in every Conv2d, depthwise ones included, the output channels of smallest L2 norm;
 ///   the Linear head is left alone (as torch.nn.utils.prune.ln_structured with n=2, dim=0). Shapes
 ///   stay.
+/// - channel-taylor: in every Conv2d likewise, those of smallest Taylor score over their weights.
 ///
 /// Counts are exact, round(fraction * count). What is zero already stays zero, and counts towards a
 /// fraction of the `original` count: repeated pruning only ever adds. Limits do not change how many

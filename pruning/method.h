@@ -11,15 +11,20 @@
 namespace edgeprune {
 
 enum class Method {
-  magnitude,  ///< unstructured: global L1 magnitude
-  lamp,       ///< unstructured: layer-adaptive magnitude (Lee et al. 2021)
-  channel,    ///< structured: output channels by the L2 norm of their weights, per layer
+  magnitude,       ///< unstructured: global L1 magnitude
+  lamp,            ///< unstructured: layer-adaptive magnitude (Lee et al. 2021)
+  channel,         ///< structured: output channels by the L2 norm of their weights, per layer
+  taylor,          ///< unstructured: first-order Taylor importance (Molchanov et al. 2019), global
+  channel_taylor,  ///< structured: the same of output channels, per layer
 };
 inline constexpr Named<Method> kMethods[] = {
     {Method::magnitude, "magnitude", "unstructured, global L1"},
     {Method::lamp, "lamp",
      "unstructured, magnitude relative to what is larger in the layer: spares small layers"},
-    {Method::channel, "channel", "per layer, L2 of output channels"}};
+    {Method::channel, "channel", "per layer, L2 of output channels"},
+    {Method::taylor, "taylor",
+     "unstructured, what the loss would change by without the weight, measured on images"},
+    {Method::channel_taylor, "channel-taylor", "per layer, the same of output channels"}};
 static_assert(in_order(kMethods));
 
 inline const char* to_string(Method method) {
@@ -33,6 +38,7 @@ inline Method parse_method(const std::string& name) {
 /// Scores of all units, from their values or, if the method needs images, gradients.
 using ScoreFunction = Scores(const std::vector<Units>& units, const Gradients& gradients);
 ScoreFunction absolute_values, lamp, sums_of_squares;  // magnitude.cpp
+ScoreFunction taylor;                                  // taylor.cpp
 
 /// What a method goes by.
 struct Criterion {
@@ -42,9 +48,9 @@ struct Criterion {
   bool needs_images = false;  ///< scores are measured
 };
 inline constexpr Criterion kCriteria[] = {
-    {Method::magnitude, absolute_values},
-    {Method::lamp, lamp},
-    {Method::channel, sums_of_squares, true},
+    {Method::magnitude, absolute_values},         {Method::lamp, lamp},
+    {Method::channel, sums_of_squares, true},     {Method::taylor, taylor, false, true},
+    {Method::channel_taylor, taylor, true, true},
 };
 constexpr const Criterion& criterion(Method method) {
   return kCriteria[static_cast<size_t>(method)];
@@ -55,7 +61,7 @@ constexpr bool is_structured(Method method) {
 constexpr bool needs_images(Method method) {
   return criterion(method).needs_images;
 }
-/// The names of those that are so, as messages list them: "magnitude or lamp".
+/// The names of those that are so, as messages list them: "channel or channel-taylor".
 std::string methods_that(bool (*are)(Method));
 
 /// What a fraction is a fraction of.

@@ -63,7 +63,7 @@ TEST(Prune, ExactStepsLandOnTheWeight) {
 }
 
 TEST(Prune, ExactStepsOfChannelsLandOnTheSameCountsAsOneShot) {
-  for (const Method method : {Method::channel}) {
+  for (const Method method : {Method::channel, Method::channel_taylor}) {
     for (const PruneMode mode : values_in(kPruneModes)) {
       std::vector<ModelSummary> ends;
       for (const PruningSchedule schedule : {PruningSchedule::one_shot, PruningSchedule::exact}) {
@@ -115,8 +115,11 @@ void train(nn::Network& model, const Masks& masks) {
 TEST(Prune, MasksHoldWhatIsZeroBatchNormIncluded) {
   for (const auto& [method, mode] : {std::pair{Method::magnitude, PruneMode::mask},
                                      {Method::lamp, PruneMode::mask},
+                                     {Method::taylor, PruneMode::mask},
                                      {Method::channel, PruneMode::mask},
-                                     {Method::channel, PruneMode::group_mask}}) {
+                                     {Method::channel, PruneMode::group_mask},
+                                     {Method::channel_taylor, PruneMode::mask},
+                                     {Method::channel_taylor, PruneMode::group_mask}}) {
     Pruned pruned = prune(trained_model(0.25), {.method = method, .mode = mode, .step = {0.5}},
                           testing::samples_like_values);
     const Masks zeros = masks_of_zeros(*pruned.model);

@@ -97,7 +97,8 @@ TEST(Lamp, TiesGoByPosition) {
 }
 
 class Unstructured : public ::testing::TestWithParam<Method> {};
-INSTANTIATE_TEST_SUITE_P(, Unstructured, ::testing::Values(Method::magnitude, Method::lamp),
+INSTANTIATE_TEST_SUITE_P(, Unstructured,
+                         ::testing::Values(Method::magnitude, Method::lamp, Method::taylor),
                          testing::test_name);
 
 TEST_P(Unstructured, CountsAreExactAndRepeatedPruningOnlyAdds) {

@@ -205,6 +205,8 @@ void add_prune(CLI::App& app) {
       "--sparsity 0.5 --dry-run\n"
       "  edgeprune prune --model base.safetensors --method lamp --schedule exact --sparsity 0.8 "
       "--data cifar10 --epochs 2 --min-accuracy 0.85 --out sparse.safetensors\n"
+      "  edgeprune prune --model base.safetensors --method channel-taylor --mode compact "
+      "--sparsity 0.3 --data cifar10 --out small.safetensors\n"
       "Fine-tune what was pruned at once with: edgeprune train --model half.safetensors ...");
   command->callback([o] { run(*o); });
 }
