@@ -13,6 +13,7 @@
 
 #include "data/image_codec.h"
 #include "data/jpeg_segments.h"
+#include "data/palette.h"
 #include "data/resize.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -175,6 +176,15 @@ void check_size(int64_t width, int64_t height, std::span<const char> file,
                file.size());
 }
 
+/// What stb_image says, "Corrupt JPEG" mostly, in our words.
+std::string failure() {
+  constexpr std::string_view kCorrupt = "Corrupt ";
+  const std::string_view reason = stbi_failure_reason();
+  return reason.starts_with(kCorrupt)
+             ? fmt::format("corrupt {} image", reason.substr(kCorrupt.size()))
+             : fmt::format("image that cannot be read: {}", reason);
+}
+
 /// By stb_image; gives what `make` makes of the upright pixels.
 template <typename Make>
 Image decode_by_stb(std::vector<char> content, const std::string& path, const Make& make) {
@@ -194,6 +204,7 @@ Image decode_by_stb(std::vector<char> content, const std::string& path, const Ma
   check_size(width, height, content, path);
   const int64_t pixels = int64_t{width} * height;
 
+  const Palette palette = take_palette(content, path);
   const DecodingRoom room(pixels);
   Source body(content);
   DecoderMemory::allow(decoder_bytes(pixels, content.size()));
@@ -202,9 +213,11 @@ Image decode_by_stb(std::vector<char> content, const std::string& path, const Ma
   require_file(!DecoderMemory::has_refused(), path,
                "image of {} x {} pixels that would take more than {} MB to decode", width, height,
                decoder_bytes(pixels, content.size()) >> 20);
-  require_file(decoded != nullptr, path, "corrupt image: {}",
-               decoded == nullptr ? stbi_failure_reason() : "");
+  require_file(decoded != nullptr, path, "{}", decoded == nullptr ? failure() : "");
   require_file(!body.exhausted(), path, "truncated image");
+  if (!palette.empty()) {
+    apply_palette({decoded.get(), 3 * static_cast<size_t>(pixels)}, palette, path);
+  }
   return make(Pixels(height, width, decoded.get()).upright(orientation));
 }
 

@@ -22,14 +22,21 @@ bool is_synthetic(std::string_view location) {
   return location == kSynthetic || location.starts_with("synthetic:");
 }
 
+/// Of training images.
+int64_t synthetic_images(std::string_view location) {
+  if (location == kSynthetic) return kSyntheticImages;
+  int64_t images = 0;
+  const std::string_view number = location.substr(kSynthetic.size() + 1);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), images);
+  const bool whole = error == std::errc() && end == number.data() + number.size();
+  require(whole && images >= 1 && images <= kMostSyntheticImages, "data",
+          "expected synthetic:N with a number N of images from 1 to {}, got '{}'",
+          kMostSyntheticImages, location);
+  return images;
+}
+
 Dataset open_synthetic(std::string_view location, Split split) {
-  int64_t images = kSyntheticImages;
-  if (location != kSynthetic) {
-    const std::string_view number = location.substr(kSynthetic.size() + 1);
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), images);
-    require(error == std::errc() && end == number.data() + number.size() && images >= 1,
-            "open_dataset", "'{}' is not synthetic:N with a number N of images", location);
-  }
+  const int64_t images = synthetic_images(location);
   return synthetic(split == Split::train ? images : std::max<int64_t>(images / 4, 1), split,
                    kSyntheticSeed);
 }
@@ -44,6 +51,10 @@ Dataset part_and_fit(Dataset dataset, const ReadOptions& options) {
 }
 
 }  // namespace
+
+void check_location(const std::string& location) {
+  if (is_synthetic(location)) synthetic_images(location);
+}
 
 Dataset open_dataset(const std::string& location, Split split, const ReadOptions& options) {
   if (is_synthetic(location)) return part_and_fit(open_synthetic(location, split), options);

@@ -6,6 +6,10 @@
 
 namespace edgeprune {
 
+/// Throws std::invalid_argument on what no data can be called: synthetic:N without a number of images
+/// N.
+void check_location(const std::string& location);
+
 /// Reads the data that `location` names, whatever its kind:
 /// - "synthetic" or "synthetic:N": the built-in set of 2,000 or N training images and a quarter as
 ///   many test images;

@@ -86,8 +86,8 @@ Image draw(const Pattern& pattern, Rng rng) {
 }  // namespace
 
 Dataset synthetic(int64_t images, Split split, uint64_t seed) {
-  require(images >= 1 && images <= 1'000'000, "synthetic",
-          "between 1 and 1000000 images can be drawn, got {}", images);
+  require(images >= 1 && images <= kMostSyntheticImages, "synthetic",
+          "between 1 and {} images can be drawn, got {}", kMostSyntheticImages, images);
   Dataset dataset;
   dataset.source = fmt::format("synthetic:{} ({})", images, to_string(split));
   for (const Pattern& pattern : kPatterns) dataset.classes.emplace_back(pattern.name);

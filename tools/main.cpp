@@ -1,11 +1,15 @@
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "engine/base/check.h"
 #include "engine/kernels/onednn/waiting.h"
 #include "engine/kernels/simd/target.h"
 #include "tools/cli/interrupt.h"
+#include "tools/cli/text.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/kernel_cache.h"
@@ -17,9 +21,38 @@ namespace {
 
 constexpr int kFailed = 1, kUsage = 2, kInterrupted = 130;
 
-int fail(const char* message, int code) {
+int fail(const std::string& message, int code) {
   edgeprune::commands::say(fmt::format("edgeprune: {}", message));
   return code;
+}
+
+/// ": did you mean 'eval'?", or nothing.
+std::string meant(const std::string& word, const std::vector<std::string>& known) {
+  const std::string nearest = edgeprune::nearest(word, known);
+  return nearest.empty() ? "" : fmt::format(": did you mean {}?", nearest);
+}
+
+/// What is to be said of an argument that nobody takes; nothing if there is none. CLI11 names what is
+/// missing instead, though a slip of the pen may be why.
+std::string about_unknown_argument(const CLI::App& app) {
+  for (const CLI::App* command : app.get_subcommands()) {
+    const std::vector<std::string> unknown = command->remaining();
+    if (unknown.empty()) continue;
+    // An unknown option's value is unknown likewise, and not to blame.
+    const auto option = std::find_if(unknown.begin(), unknown.end(),
+                                     [](const std::string& word) { return word.starts_with('-'); });
+    if (option == unknown.end()) {
+      return fmt::format("[{}] '{}' is one argument too many", command->get_name(), unknown[0]);
+    }
+    std::vector<std::string> known;
+    for (const CLI::Option* one : command->get_options()) {
+      for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
+    }
+    const std::string name = option->substr(0, option->find('='));
+    return fmt::format("[{}] there is no option {}{}", command->get_name(), name,
+                       meant(name, known));
+  }
+  return "";
 }
 
 }  // namespace
@@ -53,14 +86,21 @@ int main(int argc, char** argv) try {
       "excludes another), 130 interrupted.");
   namespace commands = edgeprune::commands;
   for (const auto add : commands::kCommands) add(app);
-  edgeprune::simd::pin_target_from_environment();
+  try {
+    edgeprune::simd::pin_target_from_environment();
+  } catch (const std::invalid_argument& error) {
+    return fail(error.what(), kUsage);
+  }
   edgeprune::refuse_more_than_available_memory();
   // CLI11 would only say that a subcommand is required.
   const auto is_first_argument = [&](const CLI::App* command) {
     return command->get_name() == argv[1];
   };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_first_argument).empty()) {
-    return fail(fmt::format("there is no command '{}': see edgeprune --help", argv[1]).c_str(),
+    std::vector<std::string> known;
+    for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
+    return fail(fmt::format("there is no command '{}'{} (edgeprune --help lists them)", argv[1],
+                            meant(argv[1], known)),
                 kUsage);
   }
   try {
@@ -70,7 +110,8 @@ int main(int argc, char** argv) try {
     edgeprune::require_file(std::cout.flush().good(), "standard output", "cannot write");
     return 0;
   } catch (const CLI::ParseError& error) {
-    return fail(error.what(), kUsage);
+    const std::string unknown = about_unknown_argument(app);
+    return fail(unknown.empty() ? error.what() : unknown, kUsage);
   }
   edgeprune::save_kernel_choices();
   return 0;

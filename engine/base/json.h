@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune {
 
@@ -36,6 +37,19 @@ class TruncatedJson : public FileError {
 /// TruncatedJson if more text could have made it whole. `source` names the text in messages.
 nlohmann::json parse_json(std::string_view text, const std::string& source,
                           const JsonLimits& limits = {});
+
+/// The text of JSON that may hold names of files, which are any bytes: its strings are as as_utf8()
+/// (printable.h) makes them. The only way in which such text is written.
+template <typename Json>
+std::string json_text(Json json, int indent = -1) {
+  const auto mend = [](Json& value, const auto& self) -> void {
+    if (value.is_string()) value = as_utf8(value.template get_ref<const std::string&>());
+    if (!value.is_structured()) return;
+    for (Json& one : value) self(one, self);
+  };
+  mend(json, mend);
+  return json.dump(indent);
+}
 
 /// A number that its reader's type cannot hold. Readers catch nlohmann::json::exception, of which this
 /// is one (302 is nlohmann's own number for a wrong type), and add what they were reading.

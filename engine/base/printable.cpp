@@ -37,17 +37,19 @@ std::string printable(std::string_view text, size_t longest) {
 }
 
 std::string as_utf8(std::string_view text) {
-  std::string result;
-  while (!text.empty()) {
-    const size_t length = utf8_sequence(text);
-    if (length > 0) {
-      result += text.substr(0, length);
+  std::string escaped;
+  bool is_utf8 = true;
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t length = utf8_sequence(rest);
+    if (length > 0 && rest[0] != '\\') {
+      escaped += rest.substr(0, length);
     } else {
-      result += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[0]));
+      escaped += fmt::format("\\x{:02X}", static_cast<unsigned char>(rest[0]));
     }
-    text.remove_prefix(std::max<size_t>(1, length));
+    is_utf8 &= length > 0;
+    rest.remove_prefix(std::max<size_t>(1, length));
   }
-  return result;
+  return is_utf8 ? std::string(text) : escaped;
 }
 
 }  // namespace edgeprune

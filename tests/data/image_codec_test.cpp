@@ -118,6 +118,31 @@ TEST_P(TiffImage, JpegInsideIsRead) {
   for (size_t i = 0; i < image.rgb.size(); ++i) EXPECT_NEAR(image.rgb[i], kSix.rgb[i], 15) << i;
 }
 
+/// 2x1 of 4 bits, the colours 1 and 5; `colours` entries, red, green and blue each in a list.
+std::string palette_tiff(uint32_t colours) {
+  const auto entry = [](uint32_t tag, uint32_t type, uint32_t count, uint32_t value) {
+    return little_endian(tag, 2) + little_endian(type, 2) + little_endian(count, 4) +
+           little_endian(value, 4);
+  };
+  const uint32_t directory = 9, entries = 8, list = directory + 2 + 12 * entries + 4;
+  std::string map;
+  for (const uint32_t channel : {0u, 50u, 100u}) {
+    for (uint32_t i = 0; i < colours; ++i) map += little_endian((channel + i) << 8, 2);
+  }
+  return "II*" + std::string(1, '\0') + little_endian(directory, 4) + "\x15" +
+         little_endian(entries, 2) + entry(256, 4, 1, 2) + entry(257, 4, 1, 1) +
+         entry(258, 3, 1, 4) + entry(259, 3, 1, 1) + entry(262, 3, 1, 3) + entry(273, 4, 1, 8) +
+         entry(279, 4, 1, 1) + entry(320, 3, 3 * colours, list) + little_endian(0, 4) + map;
+}
+
+TEST_P(TiffImage, APaletteHasAllColoursThatPixelsCanName) {
+  if (!is_built()) GTEST_SKIP() << "built without libtiff";
+  EXPECT_EQ(read(palette_tiff(16)), (Image{1, 2, {1, 51, 101, 5, 55, 105}}));
+  for (const uint32_t colours : {1u, 5u, 15u}) {
+    EXPECT_THAT(error_of(palette_tiff(colours)), HasSubstr("Colormap"));
+  }
+}
+
 TEST_P(TiffImage, KindsThatAreNotReadAreSaid) {
   if (!is_built()) GTEST_SKIP() << "built without libtiff";
   EXPECT_THAT(error_of(float_tiff_bytes()), HasSubstr("of a kind that is not read"));

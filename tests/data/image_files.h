@@ -49,6 +49,34 @@ inline std::string bmp_bytes(const Image& image) {
          little_endian(1, 2) + little_endian(24, 2) + std::string(24, '\0') + pixels;
 }
 
+inline std::string big_endian(uint32_t value) {
+  const std::string text = little_endian(value, 4);
+  return std::string(text.rbegin(), text.rend());
+}
+
+/// A part of a PNG. (stb_image compares no checksums.)
+inline std::string png_chunk(const std::string& kind, const std::string& data) {
+  return big_endian(static_cast<uint32_t>(data.size())) + kind + data + std::string(4, '\0');
+}
+
+/// A PNG whose pixels are these deflated bytes; `before` are chunks in front of them.
+inline std::string png_of(int64_t width, int64_t height, int depth, int colour_type,
+                          const std::string& deflated, const std::string& before = "") {
+  return from_hex("89504e470d0a1a0a") +
+         png_chunk("IHDR", big_endian(static_cast<uint32_t>(width)) +
+                               big_endian(static_cast<uint32_t>(height)) +
+                               static_cast<char>(depth) + static_cast<char>(colour_type) +
+                               std::string(3, '\0')) +
+         before + png_chunk("IDAT", deflated) + png_chunk("IEND", "");
+}
+
+/// Deflate that leaves up to 65,535 bytes as they are.
+inline std::string stored(const std::string& bytes) {
+  const auto length = static_cast<uint32_t>(bytes.size());
+  return from_hex("780101") + little_endian(length, 2) + little_endian(~length, 2) + bytes +
+         std::string(4, '\0');
+}
+
 /// 3x2 RGB: red, green, blue; (10,20,30), black, white.
 inline std::string png_bytes() {
   return from_hex(

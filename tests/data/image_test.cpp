@@ -22,6 +22,8 @@ using testing::little_endian;
 using testing::message_of;
 using ::testing::Not;
 using testing::png_bytes;
+using testing::png_of;
+using testing::stored;
 using testing::write_bytes;
 
 const Image kSixPixels{2, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30, 0, 0, 0, 255, 255, 255}};
@@ -206,22 +208,6 @@ TEST_F(ImageFile, HeadersThatPromiseHugeImagesAreRejectedBeforeAllocating) {
   EXPECT_THAT(error_of(bmp), HasSubstr(path_));
 }
 
-/// A PNG whose pixels are these deflated bytes. (stb_image compares no checksums.)
-std::string png_of(int64_t side, int depth, int colour_type, const std::string& deflated) {
-  const auto big_endian = [](uint32_t value) {
-    const std::string text = little_endian(value, 4);
-    return std::string(text.rbegin(), text.rend());
-  };
-  const auto chunk = [&](const std::string& kind, const std::string& data) {
-    return big_endian(static_cast<uint32_t>(data.size())) + kind + data + std::string(4, '\0');
-  };
-  const std::string size = big_endian(static_cast<uint32_t>(side));
-  return from_hex("89504e470d0a1a0a") +
-         chunk("IHDR", size + size + static_cast<char>(depth) + static_cast<char>(colour_type) +
-                           std::string(3, '\0')) +
-         chunk("IDAT", deflated) + chunk("IEND", "");
-}
-
 /// Deflate at its best: a zero, then "the last byte 258 times more", `repeats` times.
 std::string deflated_zeros(int repeats) {
   std::string bytes = from_hex("7801");
@@ -241,21 +227,15 @@ std::string deflated_zeros(int repeats) {
 }
 
 TEST_F(ImageFile, SixteenBitPixelsAreReadUpToHalfAGigabyte) {
-  const std::string row = std::string(1, '\0') + from_hex("0a000b000c00");
-  const std::string stored = from_hex(
-                                 "7801"
-                                 "01"
-                                 "0700"
-                                 "f8ff") +
-                             row + std::string(4, '\0');
-  EXPECT_EQ(read(png_of(1, 16, 2, stored)), (Image{1, 1, {10, 11, 12}}));
-  EXPECT_THAT(error_of(png_of(8192, 16, 6, std::string(10'000, '\0'))),
+  EXPECT_EQ(read(png_of(1, 1, 16, 2, stored(from_hex("000a000b000c00")))),
+            (Image{1, 1, {10, 11, 12}}));
+  EXPECT_THAT(error_of(png_of(8192, 8192, 16, 6, std::string(10'000, '\0'))),
               HasSubstr("8192 x 8192 pixels that would take more than 512 MB"));
 }
 
 TEST_F(ImageFile, CompressedDataThatUnfoldBeyondTheImageAreRefused) {
-  EXPECT_EQ(read(png_of(16, 8, 2, deflated_zeros(4))), testing::one_colour(16, 16, 0));
-  EXPECT_THAT(error_of(png_of(1, 8, 2, deflated_zeros(200'000))),  // 52 MB in 325 kB
+  EXPECT_EQ(read(png_of(16, 16, 8, 2, deflated_zeros(4))), testing::one_colour(16, 16, 0));
+  EXPECT_THAT(error_of(png_of(1, 1, 8, 2, deflated_zeros(200'000))),  // 52 MB in 325 kB
               HasSubstr("1 x 1 pixels that would take more than 17 MB"));
 }
 
@@ -286,6 +266,15 @@ TEST_F(ImageFile, HuffmanTablesThatAreNotDefinedAreNotTakenFromStrayMemory) {
   const std::string error = error_of(jpeg);
   mallopt(M_PERTURB, 0);
   EXPECT_EQ(error, testing::kNothingThrown) << "a table of zeros decodes to zeros";
+}
+
+TEST_F(ImageFile, ThatAFileIsCorruptIsSaidOnce) {
+  std::string png = png_bytes();
+  png[png.find("IDAT") + 4] = '\0';  // no deflate
+  EXPECT_EQ(error_of(png), path_ + ": corrupt PNG image");
+  std::string bmp = bmp_bytes(kSixPixels);
+  bmp.replace(28, 2, little_endian(8, 2));  // pixels of a palette that is not there
+  EXPECT_EQ(error_of(bmp), path_ + ": corrupt BMP image");
 }
 
 TEST_F(ImageFile, HuffmanTableOfTooManyCodesIsRejected) {

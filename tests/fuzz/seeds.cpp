@@ -85,17 +85,9 @@ void write_models() {
   save_train_state(seed_path("train_state", "begun"), identity, model, *optimizer, {});
 }
 
-std::string big_endian(uint32_t value) {
-  std::string text = little_endian(value, 4);
-  return {text.rbegin(), text.rend()};
-}
-
 /// A PNG of 4x4 pixels, all bytes zero but for the ramp of the first row, not compressed.
 /// (stb_image compares no checksums.)
 std::string plain_png(int depth, int colour_type, int channels, bool interlaced) {
-  const auto chunk = [](const std::string& kind, const std::string& data) {
-    return big_endian(static_cast<uint32_t>(data.size())) + kind + data + big_endian(0);
-  };
   const int row_bytes = (4 * channels * depth + 7) / 8;
   // The passes of Adam7 have 1, 0, 1, 1, 2, 2, 2 rows of 1, 0, 2, 1, 2, 2, 4 pixels.
   std::string rows(static_cast<size_t>(4 * (1 + row_bytes) * (interlaced ? 2 : 1)), '\0');
@@ -107,9 +99,9 @@ std::string plain_png(int depth, int colour_type, int channels, bool interlaced)
   const std::string header = big_endian(4) + big_endian(4) + static_cast<char>(depth) +
                              static_cast<char>(colour_type) + std::string(2, '\0') +
                              static_cast<char>(interlaced);
-  const std::string palette = colour_type == 3 ? chunk("PLTE", std::string(48, '\7')) : "";
-  return from_hex("89504e470d0a1a0a") + chunk("IHDR", header) + palette + chunk("IDAT", deflated) +
-         chunk("IEND", "");
+  const std::string palette = colour_type == 3 ? png_chunk("PLTE", std::string(48, '\7')) : "";
+  return from_hex("89504e470d0a1a0a") + png_chunk("IHDR", header) + palette +
+         png_chunk("IDAT", deflated) + png_chunk("IEND", "");
 }
 
 void write_archives() {

@@ -137,9 +137,7 @@ std::string Table::json() const {
   for (size_t r = 0; r < rows_.size(); ++r) {
     nlohmann::ordered_json object = nlohmann::ordered_json::object();
     for (size_t c = 0; c < columns_.size(); ++c) object[columns_[c].key] = cell_json(rows_[r][c]);
-    // File names need not be UTF-8; a replacement character is better than no table.
-    text += (r > 0 ? ",\n  " : "\n  ") +
-            object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    text += (r > 0 ? ",\n  " : "\n  ") + json_text(object);
   }
   return text + (rows_.empty() ? "]\n" : "\n]\n");
 }

@@ -67,6 +67,7 @@ CLI::Option* DataFlags::add(CLI::App& command) {
       .add_option("--data", location,
                   "image folder (train/ and test/ or val/, a folder a class), CIFAR-10 or "
                   "CIFAR-100 (its folder or .tar.gz, binary or Python's), or synthetic[:N]")
+      ->check(parsed_by(check_location))
       ->envname("EDGEPRUNE_DATA");
 }
 

@@ -81,13 +81,11 @@ HeatMap picture_of(const Confusion& confusion, const std::string& model) {
 /// The extension decides: a picture, or the counts as a table.
 constexpr const char* kConfusionExtensions = ".svg, .png, .md, .csv or .json";
 
-std::unique_ptr<FileLock> claim_confusion(const std::string& path) {
-  if (path.empty()) return nullptr;
+void check_confusion(const std::string& path) {
   const std::string extension = std::filesystem::path(path).extension();
   const auto known = {".svg", ".png", ".md", ".csv", ".json"};
   require(std::ranges::find(known, extension) != known.end(), "eval",
-          "--confusion: expected a file ending in {}, got '{}'", kConfusionExtensions, path);
-  return claim_output(path);
+          "expected a file ending in {}, got '{}'", kConfusionExtensions, path);
 }
 
 void write_confusion(const std::string& path, const Confusion& confusion,
@@ -113,7 +111,7 @@ void run(const EvalArguments& o) {
   require_usage(!o.data.location.empty(), "eval", "--data is missing");
   require_usage(std::isnan(o.threshold) == o.positive.empty(), "eval",
                 "--threshold and --positive go together");
-  const auto claim = claim_confusion(o.confusion);
+  const auto claim = o.confusion.empty() ? nullptr : claim_output(o.confusion);
   const Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset data =
       o.data.open("eval", value_of("split", kSplits, o.split), sight_of(checkpoint), o.limit);
@@ -177,13 +175,7 @@ void add_eval(CLI::App& app) {
   auto o = std::make_shared<EvalArguments>();
   add_model(*command, o->model, o->loading);
   o->data.add(*command);
-  command
-      ->add_option("--engine", o->engines,
-                   fmt::format("one or more of {}; several are compared with the first",
-                               explained(inference::kEngines)))
-      ->delimiter(',')
-      ->check(choices(inference::kEngines))
-      ->capture_default_str();
+  add_engines(*command, o->engines, "; several are compared with the first");
   command->add_option("--split", o->split, explained(kSplits))
       ->check(choices(kSplits))
       ->capture_default_str();
@@ -196,11 +188,13 @@ void add_eval(CLI::App& app) {
   command->add_flag("--per-class", o->per_class,
                     "print images, recall, precision and F1 of each class instead, by the first "
                     "engine");
-  command->add_option(
-      "--confusion", o->confusion,
-      fmt::format("write what the images of each class are called, by the first engine: a file "
-                  "ending in {}",
-                  kConfusionExtensions));
+  command
+      ->add_option(
+          "--confusion", o->confusion,
+          fmt::format("write what the images of each class are called, by the first engine: a "
+                      "file ending in {}",
+                      kConfusionExtensions))
+      ->check(parsed_by(check_confusion));
   command
       ->add_option("--threshold", o->threshold,
                    "of two classes: call an image --positive if that class's probability is so "

@@ -17,6 +17,9 @@ struct ImportArguments {
 };
 
 void run(const ImportArguments& o) {
+  const int64_t names = std::ssize(o.class_names);  // of one: may be a file of them
+  require_usage(o.wanted.classes == 0 || names < 2 || names == o.wanted.classes, "import",
+                "--classes {} and {} --class-names contradict each other", o.wanted.classes, names);
   const auto claim = claim_output(o.out);
   Checkpoint loaded = load_checkpoint(o.in, o.wanted);
   for (const std::string& note : loaded.notes) say(note);

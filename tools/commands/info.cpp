@@ -75,7 +75,7 @@ std::string info_json(const InfoArguments& o, const Checkpoint& checkpoint, cons
       {"classes", checkpoint.info.classes},
       {"history", checkpoint.info.history},
       {"layers", nlohmann::ordered_json::parse(layers.render(Format::json))}};
-  return info.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(info, 2) + "\n";
 }
 
 void run(const InfoArguments& o) {

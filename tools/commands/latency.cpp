@@ -85,6 +85,8 @@ void say_what_is_wide(const std::vector<ModelLatency>& latencies) {
 }
 
 void run(const LatencyArguments& o) {
+  require_usage(!(o.explain || o.retime) || std::ranges::count(o.engines, "auto") > 0, "latency",
+                "--explain and --retime are about what auto chooses: --engine auto");
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());

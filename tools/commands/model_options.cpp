@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/printable.h"
 #include "models/networks.h"
 #include "tools/commands/options.h"
 
@@ -72,17 +73,19 @@ CLI::Option* add_input_size(CLI::App& command, int64_t& input_size) {
 }
 
 CLI::Option* add_class_names(CLI::App& command, std::vector<std::string>& names) {
-  return command
-      .add_option("--class-names", names,
-                  "names of the classes by label, as cat,dog, or a file with one a line "
-                  "(default: the model's; a model without takes the data's, if their number fits)")
+  return distinct(command.add_option(
+                      "--class-names", names,
+                      "names of the classes by label, as cat,dog, or a file with one a line "
+                      "(default: the model's; a model without takes the data's, if their number "
+                      "fits)"))
       ->delimiter(',')
       ->allow_extra_args(false);  // what follows may be images
 }
 
 void set_class_names(ModelInfo& info, const std::vector<std::string>& names) {
   const bool file = names.size() == 1 && std::filesystem::is_regular_file(names.front());
-  const std::vector<std::string> given = file ? lines_of(names.front()) : names;
+  std::vector<std::string> given = file ? lines_of(names.front()) : names;
+  for (std::string& name : given) name = as_utf8(name);
   require(given.size() == info.classes.size(), "class-names", "{} name{} for {} classes{}",
           given.size(), given.size() == 1 ? "" : "s", info.classes.size(),
           names.size() == 1 && !file ? " (there is no such file either)" : "");

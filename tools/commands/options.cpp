@@ -15,7 +15,6 @@
 #include "engine/base/cores.h"
 #include "engine/base/file.h"
 #include "engine/inference/engine.h"
-#include "engine/optim/optimizer.h"
 #include "tools/measurement/latency_table.h"
 #include "tools/measurement/machine.h"
 #include "tools/measurement/pinning.h"
@@ -72,6 +71,20 @@ CLI::Validator between(double low, double high) {
                 [=](double value) { return value >= low && value <= high; });
 }
 
+CLI::Validator images_to_recalibrate_on() {
+  return number("0, 2 OR MORE", "0, or 2 images at least",
+                [](double value) { return value == 0 || value >= 2; });
+}
+
+CLI::Option* distinct(CLI::Option* list) {
+  return list->check(CLI::Validator(
+      [list](std::string& text) -> std::string {
+        // All of the list, those in front of this value as the other validators left them.
+        return std::ranges::count(list->results(), text) < 2 ? "" : text + " is given twice";
+      },
+      ""));
+}
+
 CLI::Validator seed() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
@@ -109,8 +122,9 @@ void add_engine(CLI::App& command, std::string& engine) {
       ->capture_default_str();
 }
 
-void add_engines(CLI::App& command, std::vector<std::string>& engines) {
-  command.add_option("--engine", engines, "one or more of " + explained(inference::kEngines))
+void add_engines(CLI::App& command, std::vector<std::string>& engines, const std::string& remark) {
+  distinct(command.add_option("--engine", engines,
+                              "one or more of " + explained(inference::kEngines) + remark))
       ->delimiter(',')
       ->check(choices(inference::kEngines))
       ->capture_default_str();
@@ -118,12 +132,12 @@ void add_engines(CLI::App& command, std::vector<std::string>& engines) {
 
 void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
                              std::vector<int>& threads) {
-  command.add_option("--batch", batches, "images at a time; one or more sizes")
+  distinct(command.add_option("--batch", batches, "images at a time; one or more sizes"))
       ->delimiter(',')
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   threads = {usable_cores()};
-  command.add_option("--threads", threads, "CPU threads; one or more counts")
+  distinct(command.add_option("--threads", threads, "CPU threads; one or more counts"))
       ->delimiter(',')
       ->check(CLI::Range(1, 1024))
       ->default_str("usable cores");
@@ -191,90 +205,6 @@ ThreadNotes::~ThreadNotes() {
       fmt::format("note: meanwhile other programs kept {:.1f} of {} cores busy: times are longer "
                   "than on a quiet machine",
                   std::min<double>(others, usable_cores()), usable_cores()));
-}
-
-void TrainingFlags::add(CLI::App& command) {
-  command.add_option("--batch", options.batch, "images a step")
-      ->check(positive())
-      ->capture_default_str();
-  command.add_option("--lr", options.learning_rate, "learning rate")
-      ->check(positive())
-      ->capture_default_str();
-  command.add_option("--optimizer", options.optimizer, explained(optim::kOptimizers))
-      ->check(choices(optim::kOptimizers))
-      ->capture_default_str();
-  command.add_option("--lr-schedule", schedule, explained(optim::kScheduleNames))
-      ->check(choices(optim::kScheduleNames))
-      ->capture_default_str();
-  command.add_option("--weight-decay", options.weight_decay, "L2, added to the gradient")
-      ->check(not_negative())
-      ->capture_default_str();
-  command.add_option("--seed", options.seed, "of order, augmentation, dropout and new weights")
-      ->check(seed())
-      ->capture_default_str();
-  command.add_flag("--no-flip", no_flip, "no random left-right flips");
-  command
-      .add_option("--crop-padding", options.augmentation.crop_padding,
-                  "pad so many pixels and crop at random")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  command
-      .add_option("--warm-up", options.warm_up,
-                  "epochs in which the learning rate rises in a line from nearly 0")
-      ->check(not_negative())
-      ->capture_default_str();
-  command
-      .add_option("--label-smoothing", options.label_smoothing,
-                  "share of each label that is shared out among all classes")
-      ->check(between(0.0, 0.99))
-      ->capture_default_str();
-  command
-      .add_option("--class-weights", class_weights,
-                  "balanced: the fewer images a class has, the more each counts in the loss")
-      ->check(CLI::IsMember(kClassWeights))
-      ->capture_default_str();
-  command
-      .add_option("--colour", options.augmentation.colour,
-                  "change brightness, contrast and saturation at random, by a factor from 1 - this "
-                  "to 1 + this")
-      ->check(between(0.0, 1.0))
-      ->capture_default_str();
-  command
-      .add_option("--rotation", options.augmentation.rotation,
-                  "turn at random by up to so many degrees either way")
-      ->check(between(0.0, 180.0))
-      ->capture_default_str();
-}
-
-TrainOptions TrainingFlags::parse() const {
-  TrainOptions result = options;
-  result.schedule = optim::parse_schedule(schedule);
-  result.augmentation.flip = !no_flip;
-  result.balanced_classes = parse_class_weights(class_weights);
-  return result;
-}
-
-void RecoveryFlags::add(CLI::App& command) {
-  command
-      .add_option("--bn-recalibrate", bn_recalibrate,
-                  "take batch norm's statistics anew from so many training images, after pruning "
-                  "and at the end of training; 0: off")
-      ->check(not_negative())
-      ->capture_default_str();
-  command.add_flag("--rewind", rewind,
-                   "replay the learning rates of the baseline's last epochs (Renda et al. 2020) "
-                   "instead of --lr and --lr-schedule");
-  command.add_option("--distill", distill,
-                     "T,alpha: learn from the dense baseline, too; loss (1-alpha) * cross-entropy "
-                     "+ alpha * T^2 * KL at temperature T (Hinton et al. 2015), as 4,0.5");
-}
-
-Recovery RecoveryFlags::parse() const {
-  Recovery recovery;
-  recovery.bn_recalibrate = bn_recalibrate;
-  recovery.rewind = rewind;
-  if (!distill.empty()) recovery.distillation = parse_distillation(distill);
-  return recovery;
 }
 
 std::shared_ptr<nn::Network> load_teacher(const std::string& path, const ModelInfo& student) {

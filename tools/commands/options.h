@@ -27,6 +27,37 @@ void require_usage(bool ok, const char* where, fmt::format_string<Args...> messa
       fmt::format("[{}] {}", where, fmt::format(message, std::forward<Args>(args)...)));
 }
 
+/// Throws the same for what `action`, which looks at the command line alone, throws as
+/// std::invalid_argument.
+template <typename Action>
+void as_usage(const Action& action) {
+  try {
+    action();
+  } catch (const std::invalid_argument& error) {
+    throw CLI::ValidationError(error.what());
+  }
+}
+
+/// For check(): what `parse` takes, which throws std::invalid_argument on anything else.
+template <typename Parse>
+CLI::Validator parsed_by(const Parse& parse) {
+  return CLI::Validator(
+      [=](std::string& text) -> std::string {
+        try {
+          parse(text);
+          return "";
+        } catch (const std::invalid_argument& error) {
+          // CLI11 names the option: "[where] " is for other callers.
+          const std::string why = error.what();
+          return why.starts_with('[') ? why.substr(why.find("] ") + 2) : why;
+        }
+      },
+      "");
+}
+
+/// A list in which no value is given twice.
+CLI::Option* distinct(CLI::Option* list);
+
 /// Only the names of a table (engine/base/names.h) are taken.
 template <typename Table>
 CLI::Validator choices(const Table& table) {
@@ -41,6 +72,8 @@ CLI::Validator fraction(bool whole = false);
 CLI::Validator positive();
 CLI::Validator not_negative();
 CLI::Validator between(double low, double high);
+/// Images for batch norm's statistics: 0 (none) or at least two.
+CLI::Validator images_to_recalibrate_on();
 /// For check(): a whole number of 64 bits. CLI11 would take the largest in place of a larger one.
 CLI::Validator seed();
 
@@ -52,7 +85,8 @@ CLI::Option* add_weights(CLI::App& command, std::string& weights);
 /// one.)
 std::string weights_or_default(const std::string& weights);
 void add_engine(CLI::App& command, std::string& engine);
-void add_engines(CLI::App& command, std::vector<std::string>& engines);
+void add_engines(CLI::App& command, std::vector<std::string>& engines,
+                 const std::string& remark = "");
 void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
                              std::vector<int>& threads);
 /// --seconds, --min-samples, --warmup and --pin.
@@ -81,8 +115,14 @@ struct TrainingFlags {
   TrainOptions options;
   std::string schedule = "constant", class_weights = "none";
   bool no_flip = false;
+  int64_t validation = 0;  ///< images held out, of new networks
   void add(CLI::App& command);
+  /// What goes with training from weights, not with fine-tuning a pruned model: held-out images, by
+  /// which the best epoch is known, and normalisation.
+  void add_of_new_networks(CLI::App& command);
   TrainOptions parse() const;
+  /// Puts what was given on the command line in place of what `options` and `validation_images` have.
+  void overrule(const CLI::App& command, TrainOptions& options, int64_t& validation_images) const;
 };
 
 /// What helps a pruned network back to its accuracy: --bn-recalibrate, --rewind and --distill. The
@@ -92,7 +132,6 @@ struct RecoveryFlags {
   bool rewind = false;
   std::string distill;
   void add(CLI::App& command);
-  /// Throws std::invalid_argument on a --distill that is not "T,alpha".
   Recovery parse() const;
 };
 

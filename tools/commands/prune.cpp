@@ -130,9 +130,6 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint, const Sam
 
 /// Prunes, fine-tunes, and so on, and saves the last model that is good enough.
 void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& checkpoint) {
-  require_usage(!o.data.location.empty(), "prune", "--data is missing: {}",
-                trajectory.steps.size() > 1 ? "a schedule of several steps fine-tunes in between"
-                                            : "what is asked for takes images");
   const ModelSummary whole = summarize_unpruned(*checkpoint.model);
   const Sight sight = sight_of(checkpoint);
   std::optional<int64_t> held_out = o.validation;
@@ -175,12 +172,17 @@ void run(const PruneOptions& o) {
   const ThreadScope threads(o.threads);
   require_usage(o.dry_run || !o.out.empty(), "prune", "--out is missing (or ask for a --dry-run)");
   Trajectory trajectory = o.parse();
+  const bool several = trajectory.steps.size() > 1,
+             trains = !o.dry_run && (several || o.uses_data());
+  require_usage(!trains || !o.data.location.empty(), "prune", "--data is missing: {}",
+                several ? "a schedule of several steps fine-tunes in between"
+                        : "what is asked for takes images");
   const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);
   if (o.dry_run && !o.schedule.empty()) {
     const Samples samples = open_samples(o, trajectory, checkpoint);
     print(plan(trajectory, checkpoint, samples), o.format);
-  } else if (!o.dry_run && (trajectory.steps.size() > 1 || o.uses_data())) {
+  } else if (trains) {
     const ThreadNotes notes(o.threads);
     prune_and_train(o, trajectory, checkpoint);
   } else {

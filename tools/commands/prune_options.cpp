@@ -35,9 +35,9 @@ void add_what_goes(CLI::App& command, PruneOptions& o) {
   command.add_option("--min-channels", o.groups.min_channels, "groups keep at least so many")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  command
-      .add_option("--keep", o.limits.keep,
-                  "layers left alone, as features.0.0,classifier.1 (edgeprune info lists them)")
+  distinct(command.add_option(
+               "--keep", o.limits.keep,
+               "layers left alone, as features.0.0,classifier.1 (edgeprune info lists them)"))
       ->delimiter(',');
   command
       .add_option("--min-density", o.limits.min_density,
@@ -150,7 +150,8 @@ Trajectory PruneOptions::parse() const {
   require_usage(min_accuracy == 0 || validation != 0, "prune",
                 "--min-accuracy wants images held out (--val-split above 0): the test set chooses "
                 "nothing");
-  trajectory.steps = pruning_steps(each.schedule, each.prune.method, sparsity, steps);
+  as_usage(
+      [&] { trajectory.steps = pruning_steps(each.schedule, each.prune.method, sparsity, steps); });
   trajectory.min_accuracy = min_accuracy;
   trajectory.state = out;
   trajectory.resume = resume;

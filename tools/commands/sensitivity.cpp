@@ -113,6 +113,7 @@ void add_sensitivity(CLI::App& app) {
   command
       ->add_option("--levels", o->scan.levels, "parts of the layer to zero, as 0.5,0.9 or 50%,90%")
       ->transform(fraction())
+      ->check(positive())
       ->delimiter(',')
       ->capture_default_str();
   command
@@ -125,7 +126,7 @@ void add_sensitivity(CLI::App& app) {
       ->add_option("--bn-recalibrate", o->scan.bn_recalibrate,
                    "other training images, for batch norm's statistics after each pruning; 0: "
                    "they stay as they are")
-      ->check(not_negative())
+      ->check(images_to_recalibrate_on())
       ->capture_default_str();
   command
       ->add_option("--score-images", o->score_images,

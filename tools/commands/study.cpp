@@ -32,37 +32,19 @@ struct StudyArguments {
 /// Flags go before what the plan says, but only those that were given.
 StudyPlan chosen_plan(const StudyArguments& o, const CLI::App& command) {
   StudyPlan plan = load_plan(o.quick ? "quick" : o.plan);
-  const TrainOptions flags = o.training.parse();
-  TrainOptions& training = plan.training;
-  const auto given = [&](const char* flag) { return command.count(flag) > 0; };
-  if (given("--batch")) training.batch = flags.batch;
-  if (given("--lr")) training.learning_rate = flags.learning_rate;
-  if (given("--optimizer")) training.optimizer = flags.optimizer;
-  if (given("--lr-schedule")) training.schedule = flags.schedule;
-  if (given("--weight-decay")) training.weight_decay = flags.weight_decay;
-  if (given("--no-flip")) training.augmentation.flip = false;
-  if (given("--crop-padding")) {
-    training.augmentation.crop_padding = flags.augmentation.crop_padding;
-  }
-  if (given("--warm-up")) training.warm_up = flags.warm_up;
-  if (given("--label-smoothing")) training.label_smoothing = flags.label_smoothing;
-  if (given("--class-weights")) training.balanced_classes = flags.balanced_classes;
-  if (given("--colour")) training.augmentation.colour = flags.augmentation.colour;
-  if (given("--rotation")) training.augmentation.rotation = flags.augmentation.rotation;
+  o.training.overrule(command, plan.training, plan.validation_images);
   const Recovery recovery = o.recovery.parse();
   for (Experiment& experiment : plan.experiments) {
     if (experiment.recovery.to_string().empty()) experiment.recovery = recovery;
-    require(!experiment.recovery.rewind || experiment.epochs <= plan.baseline_epochs, "study",
-            "--rewind: {} epochs of fine-tuning cannot replay a baseline of {}", experiment.epochs,
-            plan.baseline_epochs);
   }
+  as_usage([&] { require_consistent(plan); });
   return plan;
 }
 
 void print_plan(const StudyArguments& o, const StudyPlan& plan) {
   std::optional<int64_t> images;
   if (!o.data.location.empty()) {
-    images = o.data.open("study", Split::train, {}).size();
+    images = o.data.open("study", Split::train, {}).size() - plan.validation_images;
   } else if (plan.train_images == 0 || plan.finetune_images == 0) {
     say("images to train are not known: --data is missing");
   }
@@ -125,9 +107,10 @@ void add_study(CLI::App& app) {
                     "train nothing: measure the latency of all finished rows anew, as on a quieter "
                     "machine");
   o->training.add(*command);
-  command
-      ->add_option("--seeds", o->study.seeds,
-                   "repeat everything for each of several seeds, as 0,1,2; more can be added later")
+  o->training.add_of_new_networks(*command);
+  distinct(command->add_option(
+               "--seeds", o->study.seeds,
+               "repeat everything for each of several seeds, as 0,1,2; more can be added later"))
       ->delimiter(',')
       ->check(seed())
       ->excludes("--seed");

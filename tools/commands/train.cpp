@@ -30,12 +30,11 @@ struct TrainArguments {
   DataFlags data;
   TrainingFlags training;
   RecoveryFlags recovery;
-  int64_t epochs = 15, validation = 0, limit = 0;
+  int64_t epochs = 15, limit = 0;
   int threads = 1;
   bool resume = false, test_each_epoch = false, profile = false, strict = false;
   std::string network;
   double width = 0;
-  std::vector<float> mean, std;
   LoadingFlags loading;
 };
 
@@ -57,13 +56,12 @@ TrainingStart open_start(const TrainArguments& o) {
     model = o.loading.load(o.model);
     sight = sight_of(model);
   } else {
-    require(o.loading.class_names.empty(), "train",
-            "--class-names is for --model: a network that starts from --weights has the data's");
     weights.emplace(weights_or_default(o.weights), wanted);
     sight = {weights->input_size(), weights->resize()};
   }
   if (!o.resize.empty()) sight.resize = parse_resize(o.resize);
-  auto [training, validation] = o.data.open_training("train", sight, o.limit, o.validation, seed);
+  auto [training, validation] =
+      o.data.open_training("train", sight, o.limit, o.training.validation, seed);
   if (weights) {
     model = weights->start(training.classes, say);
   } else if (take_class_names(model.info, training)) {
@@ -71,8 +69,7 @@ TrainingStart open_start(const TrainArguments& o) {
                     fmt::join(training.classes, ", ")));
   }
   model.info.resize = sight.resize;
-  if (!o.mean.empty()) std::copy_n(o.mean.begin(), 3, model.info.mean.begin());
-  if (!o.std.empty()) std::copy_n(o.std.begin(), 3, model.info.std.begin());
+  take_normalisation(model.info, o.training.options);
   const std::string batches = batch_note(training.size(), o.training.options.batch);
   if (!batches.empty()) say("note: " + batches);
   return {std::move(model), std::move(training), std::move(validation)};
@@ -81,8 +78,6 @@ TrainingStart open_start(const TrainArguments& o) {
 /// The training's options with what is asked for to recover accuracy.
 TrainOptions training_options(const TrainArguments& o, const ModelInfo& info) {
   Recovery recovery = o.recovery.parse();
-  require_usage(recovery.distillation.has_value() == !o.teacher.empty(), "train",
-                "--distill and --teacher go together");
   if (recovery.distillation) recovery.teacher = load_teacher(o.teacher, info);
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
@@ -155,9 +150,12 @@ void run(const TrainArguments& o) {
                 "--width is for --weights: a --model has the width that it has");
   require_usage(o.network.empty() || o.model.empty(), "train",
                 "--network is for --weights: a --model is the network that it is");
-  require_usage(o.training.options.patience == 0 || o.validation > 0, "train",
-                "--patience needs images held out, by --val-split, to tell whether training gets "
-                "better");
+  require_usage(
+      o.loading.class_names.empty() || !o.model.empty(), "train",
+      "--class-names is for --model: a network that starts from --weights has the data's");
+  require_usage(o.recovery.distill.empty() == o.teacher.empty(), "train",
+                "--distill and --teacher go together");
+  as_usage([&] { require_validation(o.training.options, o.training.validation); });
   const auto claim = claim_output(o.out);
   const std::string log = o.out + ".epochs.csv";
   require_own_log(log);
@@ -182,7 +180,7 @@ void run(const TrainArguments& o) {
   }
   if (o.resume && std::filesystem::exists(state)) test_accuracies = read_test_accuracies(log);
   const TrainResult result = train(
-      model, info, training, o.validation > 0 ? &validation : nullptr, masks, options,
+      model, info, training, o.training.validation > 0 ? &validation : nullptr, masks, options,
       {state, o.resume,
        [&](const std::vector<EpochResult>& epochs) {
          write_file_atomically(log, epochs_table(epochs, test_accuracies).render(Format::csv));
@@ -208,7 +206,7 @@ void run(const TrainArguments& o) {
                     std::min(options.bn_recalibrate, training.size()), 100 * accuracy));
   }
   info.history.push_back(training_step(options, result, start.sha256, training,
-                                       o.validation > 0 ? &validation : nullptr));
+                                       o.training.validation > 0 ? &validation : nullptr));
   save_checkpoint(o.out, model, info, parse_storage(o.store));
   std::filesystem::remove(state);
   if (std::ssize(result.epochs) < options.epochs) {
@@ -226,27 +224,6 @@ void run(const TrainArguments& o) {
   }
   if (o.profile) say(fmt::format("no profile: no step behind the {} of warm-up", kWarmUpSteps));
   print(epochs_table(result.epochs, test_accuracies), o.format);
-}
-
-/// What `train` alone can do, with a validation set or a model of its own.
-void add_own_options(CLI::App& command, TrainArguments& o) {
-  command
-      .add_option("--patience", o.training.options.patience,
-                  "stop once so many epochs in a row were no better on the --val-split images; 0: "
-                  "never")
-      ->check(not_negative())
-      ->capture_default_str();
-  command
-      .add_option("--mean", o.mean,
-                  "red,green,blue from 0 to 1, subtracted from the pixels; kept in the checkpoint "
-                  "(default: the model's, of --weights ImageNet's)")
-      ->delimiter(',')
-      ->expected(3)
-      ->check(between(0, 1));
-  command.add_option("--std", o.std, "likewise, what they are then divided by")
-      ->delimiter(',')
-      ->expected(3)
-      ->check(between(0.001, 100));
 }
 
 }  // namespace
@@ -274,16 +251,9 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
   o->training.add(*command);
+  o->training.add_of_new_networks(*command);
   o->recovery.add(*command);
-  add_own_options(*command, *o);
   command->add_option("--teacher", o->teacher, "checkpoint for --distill: the dense baseline");
-  command
-      ->add_option(
-          "--val-split", o->validation,
-          "training images held out, of each class in proportion, on which the best epoch is "
-          "chosen; 0: the last epoch")
-      ->check(not_negative())
-      ->capture_default_str();
   command
       ->add_option("--limit", o->limit,
                    "train on so many images, of each class in proportion; 0: all")

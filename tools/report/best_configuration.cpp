@@ -46,6 +46,14 @@ std::string allowance_text(const Results& results) {
                      results.baseline()->test_images);
 }
 
+std::string why_none_is_best(const Results& results) {
+  const bool pruned = std::ranges::any_of(
+      results.rows(), [](const RunRecord& row) { return row.method != "none"; });
+  if (!pruned) return "no pruned row has finished yet";
+  return fmt::format("no pruned row stays within {} of the baseline's {} accuracy",
+                     allowance_text(results), percent_text(results.baseline()->accuracy, 2));
+}
+
 std::vector<BestRow> best_rows(const Results& results) {
   const RunRecord* baseline = results.baseline();
   if (baseline == nullptr) return {};

@@ -135,12 +135,24 @@ Conclusion iterating_overshoots(const Results& results) {
 std::string factor_sentence(const Results& results, Means means, const char* subject) {
   const std::vector<Timing> all = timings(results.rows());
   const auto found = largest_factor(results, means, all);
-  if (!found) return fmt::format("{}: no timing that can be trusted.", subject);
+  if (!found) {
+    const bool timed = std::ranges::any_of(results.rows(), [&](const RunRecord& row) {
+      return std::ranges::any_of(
+          row.latency, [&](const LatencyCell& cell) { return applies(means, row, cell.engine); });
+    });
+    return fmt::format("{}: {}.", subject,
+                       timed ? "no timing that can be trusted" : "no such rows in this study");
+  }
+  const Effect effect = effect_of(means, found->factor);
   return fmt::format(
-      "{}: {}at most {} as fast as the unpruned network on dense kernels ({} on the {} engine, "
-      "{}).",
-      subject, typical_text(results, means, all), factor_text(found->factor), found->row->id,
-      found->engine, timing_text(found->timing));
+      "{}: {}{}{} {} as fast as the unpruned network on dense kernels ({} on the {} engine, {}){}.",
+      subject, typical_text(results, means, all), effect == Effect::slower ? "slower, " : "",
+      effect == Effect::faster ? "up to" : "at most", factor_text(found->factor), found->row->id,
+      found->engine, timing_text(found->timing),
+      effect == Effect::slight
+          ? fmt::format(", a few percent faster, but not the {:.0f} % that count",
+                        100 * (kFaster - 1))
+          : "");
 }
 
 Conclusion nothing_is_faster(const Results& results) {

@@ -36,8 +36,9 @@ inline constexpr const char* kVerdictRule =
 
 /// When claims are judged at all, for the reader: Results::comparable().
 inline constexpr const char* kComparableRule =
-    "The original study's conclusions are judged only by a plan whose training compares with its: "
-    "ten epochs of the baseline or more on all training images, and all test images tested on. By "
+    "The original study's conclusions are judged only by a plan that trains about as much as "
+    "it did: ten epochs of the baseline or more on all training images, and all test images tested "
+    "on. By "
     "any other plan none is confirmed or overturned.";
 
 /// All, in the original study's order (original_results.h), one result a claim. None is judged unless

@@ -8,15 +8,24 @@
 namespace edgeprune {
 namespace {
 
-/// "do (up to 2.87 times (2.80 to 2.93), batch 64 on 1 thread)"; nothing if no time of it can be
+/// "do (up to 2.87 times (2.80 to 2.93) as fast, batch 64 on 1 thread)"; nothing if no time of it can be
 /// trusted.
 std::string answer(const Results& results, Means means, const std::vector<Timing>& timings) {
   const auto found = largest_factor(results, means, timings);
   if (!found) return {};
-  const bool faster = made_faster(results, means, timings);
-  return fmt::format("{} ({}{} {}, {})", faster ? "do" : "do not",
-                     typical_text(results, means, timings), faster ? "up to" : "at most",
-                     factor_text(found->factor), timing_text(found->timing));
+  const std::string evidence =
+      fmt::format("{} as fast, {}", factor_text(found->factor), timing_text(found->timing));
+  switch (effect_of(means, found->factor)) {
+    case Effect::faster:
+      return fmt::format("do (up to {})", evidence);
+    case Effect::slight:
+      return fmt::format("do by a few percent at best ({})", evidence);
+    case Effect::slower:
+      return fmt::format("make it slower (at most {})", evidence);
+    case Effect::none:
+      break;
+  }
+  return fmt::format("do not ({}at most {})", typical_text(results, means, timings), evidence);
 }
 
 std::string speed_sentence(const Results& results) {
@@ -39,10 +48,7 @@ std::string price_sentence(const Results& results) {
   const RunRecord* baseline = results.baseline();
   if (baseline == nullptr) return {};
   const std::vector<BestRow> best = best_rows(results);
-  if (best.empty()) {
-    return fmt::format("No pruned row stays within {} of the baseline's {} accuracy.",
-                       allowance_text(results), percent_text(baseline->accuracy, 2));
-  }
+  if (best.empty()) return capitalised(why_none_is_best(results)) + ".";
   std::string text = fmt::format(
       "At most {} below the baseline's {} accuracy, {} of the "
       "parameters can go ({})",
@@ -55,10 +61,11 @@ std::string price_sentence(const Results& results) {
       if (time && (!fastest || time->factor.low > fastest->factor.low)) fastest = time;
     }
     if (!fastest) continue;
-    text +=
-        fmt::format("; {}, the fastest such network takes {:.3f} ms an image, {} as fast ({}, {})",
-                    timing_text(timing), fastest->ms.median, factor_text(fastest->factor),
-                    fastest->row->id, fastest->engine);
+    text += fmt::format(
+        "; {}, the fastest such network takes {:.3f} ms an image, {} as fast as the unpruned one "
+        "({}, {})",
+        timing_text(timing), fastest->ms.median, factor_text(fastest->factor), fastest->row->id,
+        fastest->engine);
   }
   return text + ".";
 }

@@ -13,6 +13,7 @@
 #include "tools/report/query.h"
 #include "tools/report/results_table.h"
 #include "tools/report/speed.h"
+#include "tools/report/wording.h"
 
 namespace edgeprune {
 namespace {
@@ -99,6 +100,13 @@ std::string test_set(const Results& results) {
   if (!about) return fmt::format("{} test images", images);
   if (about->whole_test_set()) return fmt::format("the whole test set, {} images", images);
   return fmt::format("{} of {} test images", images, about->of_test_images);
+}
+
+std::string chosen_epoch(const Results& results) {
+  const auto& about = results.about();
+  if (!about || about->validation_images == 0) return "last epoch";
+  return fmt::format("epoch that was best on {} training images held out",
+                     about->validation_images);
 }
 
 /// "10000 of 50000", "all 50000"
@@ -215,8 +223,7 @@ void add_best(Page& page, const Results& results) {
   page.blocks.push_back(Heading{"Best configurations"});
   const std::vector<BestRow> best = best_rows(results);
   if (best.empty()) {
-    page.blocks.push_back(Paragraph{
-        fmt::format("No pruned row stays within {} of the baseline.", allowance_text(results))});
+    page.blocks.push_back(Paragraph{capitalised(why_none_is_best(results)) + "."});
     return;
   }
   page.blocks.push_back(TableBlock{
@@ -254,9 +261,8 @@ void add_measurement(Page& page, const Results& results) {
       "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, as in the "
       "original study; \"of prunable\" counts Conv2d and Linear weights only. Removed channels "
       "count as zeros. MACs are multiply-adds an image; those of zeros count as removed.",
-      fmt::format("Accuracy is on {}, with the weights of the last epoch: the test images chose "
-                  "nothing.",
-                  test_set(results)),
+      fmt::format("Accuracy is on {}, with the weights of the {}: the test images chose nothing.",
+                  test_set(results), chosen_epoch(results)),
       "magnitude, lamp, taylor: single weights, all layers together. channel, channel-taylor: "
       "output channels of every Conv2d, zeroed (mask) with shapes kept. Channel groups go together "
       "and can be removed; compact: they were. taylor, channel-taylor: by what the loss would "

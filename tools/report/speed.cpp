@@ -53,9 +53,7 @@ double crossing(const std::vector<Gap>& gaps, double Interval::*end) {
 }
 
 std::string faster_from(const std::vector<Gap>& gaps) {
-  const auto text = [](double at) {
-    return at == 0 ? std::string("always") : at == 1 ? "never" : fmt::format("{:.0f} %", 100 * at);
-  };
+  const auto text = [](double at) { return at == 1 ? "never" : fmt::format("{:.0f} %", 100 * at); };
   const double at = crossing(gaps, &Interval::median);
   if (at == 0) return "in all of these rows";
   if (at == 1) return "not in these rows";
@@ -97,6 +95,13 @@ Cell factor_cell(Means means, const std::optional<TimedRow>& found) {
 }
 
 }  // namespace
+
+Effect effect_of(Means means, const Factor& factor) {
+  if (factor.low >= kFaster) return Effect::faster;
+  if (means == Means::dense_kernels) return Effect::none;
+  if (factor.low > 1) return Effect::slight;
+  return factor.high < 1 ? Effect::slower : Effect::none;
+}
 
 bool applies(Means means, const RunRecord& row, const std::string& engine) {
   if (row.method == "none") return false;
@@ -150,7 +155,7 @@ std::string typical_text(const Results& results, Means means, const std::vector<
 
 bool made_faster(const Results& results, Means means, const std::vector<Timing>& timings) {
   const auto largest = largest_factor(results, means, timings);
-  return largest && largest->factor.low >= kFaster;
+  return largest && effect_of(means, largest->factor) == Effect::faster;
 }
 
 std::string noise_sentence(const Results& results) {
@@ -171,11 +176,11 @@ std::string noise_sentence(const Results& results) {
   }
   if (noisy == 0) return {};
   return fmt::format(
-      "{} of {} timings are noisy and decide nothing: identical work differed by more than {:.0f} "
+      "{} of {} timings {} noisy and decide nothing: identical work differed by more than {:.0f} "
       "%, a factor is not known to {:.0f} %, other programs had the processors, or threads did not "
       "work side by side. study "
       "--remeasure takes them anew, on a quieter machine.",
-      noisy, all, 100 * kControlAllowance, 100 * kControlAllowance);
+      noisy, all, noisy == 1 ? "is" : "are", 100 * kControlAllowance, 100 * kControlAllowance);
 }
 
 Table speed_table(const Results& results) {

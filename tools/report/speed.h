@@ -22,6 +22,16 @@ enum class Means {
   removed_channels  ///< smaller layers, on any engine
 };
 
+/// What an interval of factors says of a network's speed. (Of zeros on dense kernels, whose work is the same,
+/// it says nothing short of `faster`: what is further from 1 is noise, as noise.h says.)
+enum class Effect {
+  slower,  ///< all of it is below 1
+  none,    ///< 1 is within it
+  slight,  ///< all of it is above 1, but not above kFaster
+  faster
+};
+Effect effect_of(Means means, const Factor& factor);
+
 /// A row's time on one engine, if it can be trusted (noise.h).
 struct TimedRow {
   const RunRecord* row = nullptr;
@@ -54,8 +64,7 @@ std::optional<double> median_factor(const Results& results, Means means,
 /// zeros, so that all rows repeat one measurement. Else empty.
 std::string typical_text(const Results& results, Means means, const std::vector<Timing>& timings);
 
-/// Whether `means` made the network faster: the largest factor's lower end is kFaster at least. (On
-/// dense kernels zeros never do: what is further from 1 is noise, as noise.h says.)
+/// Whether the largest factor of `means` is Effect::faster.
 bool made_faster(const Results& results, Means means, const std::vector<Timing>& timings);
 
 /// "3 of 52 timings are noisy and decide nothing: ..."; "No factors: ..." if rows were not timed

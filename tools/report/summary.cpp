@@ -20,10 +20,8 @@ std::string baseline_line(const Results& results) {
 }
 
 std::string best_line(const Results& results, const std::vector<BestRow>& best) {
-  if (best.empty()) {
-    return fmt::format("best at equal accuracy: none is within {} of the baseline",
-                       allowance_text(results));
-  }
+  if (results.baseline() == nullptr) return "best at equal accuracy: there is no baseline yet";
+  if (best.empty()) return "best at equal accuracy: " + why_none_is_best(results);
   const RunRecord& row = *best.front().row;
   return fmt::format("best at equal accuracy: {}: {} of the parameters gone, {} ({})", row.id,
                      percent_text(row.sparsity()), percent_text(row.accuracy, 2),
@@ -48,9 +46,13 @@ std::string speed_line(const Results& results, const std::vector<BestRow>& best)
     const std::string why = noise_sentence(results);
     return "speed: " + (why.empty() ? "no pruned row was timed" : why);
   }
+  const double high = fastest->factor.high, low = fastest->factor.low;
   return fmt::format(
-      "speed: {} as fast as unpruned: {}, {}, {}{}", factor_text(fastest->factor), fastest->row->id,
-      fastest->engine, timing_text(fastest->timing),
+      "speed: {}{} as fast as unpruned: {}, {}, {}{}",
+      high < 1   ? "slower, at best "
+      : low <= 1 ? "no faster, at best "
+                 : "",
+      factor_text(fastest->factor), fastest->row->id, fastest->engine, timing_text(fastest->timing),
       equal ? "" : fmt::format(", but accuracy {}", percent_text(fastest->row->accuracy, 2)));
 }
 
@@ -60,8 +62,10 @@ std::string next_line(const Results& results, const std::vector<BestRow>& best,
   const auto& about = results.about();
   const std::string why = noise_sentence(results);
   if (about && !why.empty()) {
-    return fmt::format("next: edgeprune study --plan {} --remeasure --out {}",
-                       shell_quoted(about->plan), shell_quoted(folder));
+    return fmt::format(
+        "next: edgeprune study --plan {} --remeasure --out {}",
+        shell_quoted(about->plan_as_given.empty() ? about->plan : about->plan_as_given),
+        shell_quoted(folder));
   }
   if (about && about->plan == "quick") {
     return fmt::format("next: edgeprune study --data {} --weights {} --out {}",
@@ -69,7 +73,7 @@ std::string next_line(const Results& results, const std::vector<BestRow>& best,
                        shell_quoted(folder + "-original"));
   }
   const RunRecord& row = best.empty() ? results.rows().front() : *best.front().row;
-  return fmt::format("next: edgeprune info {}",
+  return fmt::format("next: edgeprune info --model {}",
                      shell_quoted((std::filesystem::path(folder) / row.checkpoint).string()));
 }
 

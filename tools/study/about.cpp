@@ -38,9 +38,11 @@ std::string date_and_time() {
   return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(now));
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StudyAbout, plan, description, data, weights, classes, cifar10,
-                                   train_images, finetune_images, of_train_images, test_images,
-                                   of_test_images, baseline_epochs, training, begun, command)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StudyAbout, plan, description, plan_as_given, data,
+                                                weights, classes, cifar10, train_images,
+                                                finetune_images, of_train_images, test_images,
+                                                of_test_images, validation_images, baseline_epochs,
+                                                training, begun, command)
 
 std::optional<StudyAbout> read_about(const std::string& folder) {
   const std::string path = (std::filesystem::path(folder) / "study.json").string();

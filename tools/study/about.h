@@ -13,12 +13,14 @@ namespace edgeprune {
 
 struct StudyAbout {
   std::string plan = {}, description = {};
+  std::string plan_as_given = {};       ///< by --plan: a name, or a file (not on record before 0.2)
   std::string data = {}, weights = {};  ///< as --data and --weights named them
   int64_t classes = 0;
   /// Whether the data are CIFAR-10, the original study's (by the names of their classes).
   bool cifar10 = false;
   int64_t train_images = 0, finetune_images = 0, of_train_images = 0;
   int64_t test_images = 0, of_test_images = 0;
+  int64_t validation_images = 0;  ///< held out from training, to choose the best epoch
   int64_t baseline_epochs = 0;
   std::string training = {};  ///< "batch 128, adam, learning rate 0.001 (cosine), ..."
   std::string begun = {};     ///< "2026-11-30 04:58 UTC"

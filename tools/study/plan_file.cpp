@@ -51,12 +51,16 @@ void read_training(StrictObject training, TrainOptions& options) {
   get_float(training, "label_smoothing", options.label_smoothing, 0.99);
   get_float(training, "colour", options.augmentation.colour, 1);
   get_float(training, "rotation", options.augmentation.rotation, 180);
+  training.get("patience", options.patience, 0, kMost);
+  training.get_three("mean", options.mean, 0, 1);
+  training.get_three("std", options.std, 0.001, 100);
   training.finish();
 }
 
 void read_data(StrictObject data, StudyPlan& plan) {
   data.get("train_images", plan.train_images, 0, kMost);
   data.get("finetune_images", plan.finetune_images, 0, kMost);
+  data.get("validation_images", plan.validation_images, 0, kMost);
   data.get("test_images", plan.test_images, 0, kMost);
   data.finish();
 }
@@ -123,7 +127,7 @@ std::string require_label(const std::string& label) {
   return label;
 }
 
-Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
+Experiment read_experiment(StrictObject& object) {
   Experiment e;
   for (const char* key : {"method", "schedule", "targets", "epochs"}) object.require_key(key);
   object.get_parsed("method", e.method, parse_method);
@@ -145,10 +149,6 @@ Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
   object.get_parsed("label", e.label, require_label);
   read_recovery(object.object("recovery"), e.recovery);
   refuse_idle_keys(object, e);
-  if (e.recovery.rewind && e.epochs > plan.baseline_epochs) {
-    object.fail("epochs", fmt::format("{} cannot rewind to a baseline of {}", e.epochs,
-                                      plan.baseline_epochs));
-  }
   object.finish();
   return e;
 }
@@ -158,7 +158,7 @@ Experiment read_experiment(StrictObject& object, const StudyPlan& plan) {
 StudyPlan read_plan(const std::string& text, const std::string& source) {
   StrictObject root(parse_json(text, source), source);
   StudyPlan plan;
-  plan.name = std::filesystem::path(source).stem();
+  plan.name = as_utf8(std::filesystem::path(source).stem().string());
   root.get("name", plan.name);
   if (plan.name.empty()) root.fail("name", "expected a name, got none");
   root.get("description", plan.description);
@@ -170,10 +170,13 @@ StudyPlan read_plan(const std::string& text, const std::string& source) {
   read_latency(root.object("latency"), plan);
   root.require_key("experiments");
   for (StrictObject& object : root.list("experiments")) {
-    plan.experiments.push_back(read_experiment(object, plan));
+    plan.experiments.push_back(read_experiment(object));
   }
   root.finish();
-  in_file(source, [&] { study_steps(plan); });
+  in_file(source, [&] {
+    require_consistent(plan);
+    study_steps(plan);
+  });
   return plan;
 }
 
@@ -195,14 +198,16 @@ StudyPlan load_plan(const std::string& name_or_path) {
   for (const auto& [name, text] : kBuiltInPlans) {
     if (name != wanted) continue;
     StudyPlan plan = parse_plan(text, name);
-    plan.name = name_or_path;
+    plan.name = plan.as_given = name_or_path;
     return plan;
   }
   require_file(std::filesystem::exists(name_or_path), name_or_path,
                "there is no such plan file, and the built-in plans are {}",
                fmt::join(built_in_plans(), ", "));
   const std::vector<char> text = read_file(name_or_path);
-  return parse_plan({text.begin(), text.end()}, name_or_path);
+  StudyPlan plan = parse_plan({text.begin(), text.end()}, name_or_path);
+  plan.as_given = name_or_path;
+  return plan;
 }
 
 }  // namespace edgeprune

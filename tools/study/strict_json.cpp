@@ -150,6 +150,20 @@ void StrictObject::get(const char* key, std::vector<double>& value, double above
   });
 }
 
+void StrictObject::get_three(const char* key, std::vector<float>& value, double least,
+                             double most) {
+  const nlohmann::json* found = find_list(key);
+  if (found == nullptr) return;
+  if (found->size() != 3) fail(key, "expected three numbers, got " + shown(*found));
+  value.clear();
+  for (const nlohmann::json& one : *found) {
+    if (!one.is_number() || one.get<double>() < least || one.get<double>() > most) {
+      fail(key, fmt::format("expected numbers from {} to {}, got {}", least, most, shown(one)));
+    }
+    value.push_back(one.get<float>());
+  }
+}
+
 StrictObject StrictObject::object(const char* key) {
   const nlohmann::json* found = find(key);
   return {found == nullptr ? nlohmann::json::object() : *found, source_, below(key)};

@@ -30,6 +30,8 @@ class StrictObject {
   void get(const char* key, std::vector<std::string>& value);
   void get(const char* key, std::vector<int>& value, int least, int most);
   void get(const char* key, std::vector<double>& value, double above, double below);
+  /// Of red, green and blue, each from `least` to `most`.
+  void get_three(const char* key, std::vector<float>& value, double least, double most);
   /// A value that `parse` understands: it throws std::invalid_argument("[where] why") if not.
   template <typename T, typename Parse>
   void get_parsed(const char* key, T& value, const Parse& parse) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "data/open.h"
 #include "engine/base/check.h"
@@ -22,7 +23,7 @@ namespace {
 using Say = std::function<void(const std::string&)>;
 
 struct StudyData {
-  Dataset training, finetuning, test;
+  Dataset training, finetuning, validation, test;
   int64_t of_training = 0, of_test = 0;  ///< images that there are
 };
 
@@ -39,6 +40,10 @@ StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Sa
   StudyData data;
   data.training = open_dataset(options.data, Split::train, reading);
   data.of_training = data.training.size();
+  if (plan.validation_images > 0) {
+    std::tie(data.training, data.validation) =
+        hold_out(std::move(data.training), plan.validation_images, options.seeds.front());
+  }
   data.finetuning = part(data.training, plan.finetune_images);
   data.training = part(data.training, plan.train_images);
   data.test = open_dataset(options.data, Split::test, reading);
@@ -89,6 +94,8 @@ nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
       // Empty unless given: studies begun before there were these flags go on.
       {"width", options.width != 0 ? nlohmann::json(options.width) : nullptr},
       {"input size", options.input_size != 0 ? nlohmann::json(options.input_size) : nullptr},
+      {"validation images",
+       plan.validation_images != 0 ? nlohmann::json(plan.validation_images) : nullptr},
       {"refinements", refinements(training)},
   };
   return settings;
@@ -107,6 +114,7 @@ StudyAbout about(const StudyPlan& plan, const StudyOptions& options, const Study
   std::ranges::replace(refined, '_', ' ');
   return {.plan = plan.name,
           .description = plan.description,
+          .plan_as_given = plan.as_given,
           .data = options.data,
           .weights = options.weights,
           .classes = std::ssize(data.training.classes),
@@ -116,6 +124,7 @@ StudyAbout about(const StudyPlan& plan, const StudyOptions& options, const Study
           .of_train_images = data.of_training,
           .test_images = data.test.size(),
           .of_test_images = data.of_test,
+          .validation_images = data.validation.size(),
           .baseline_epochs = plan.baseline_epochs,
           .training = fmt::format(
               "batch {}, {}, learning rate {:g} ({}), weight decay {:g}{}{}{}", training.batch,
@@ -183,7 +192,10 @@ class Study {
                                                               .input_size = options_.input_size,
                                                               .seed = step.seed})
                                  .start(data_.training.classes, say_);
-    if (!step.prune) model.info.resize = options_.resize;
+    if (!step.prune) {
+      model.info.resize = options_.resize;
+      take_normalisation(model.info, plan_.training);
+    }
     StepTraining done;
     if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);
     if (step.prune) done.parent_sha256 = model.sha256;
@@ -198,22 +210,28 @@ class Study {
     };
     TrainResult result;
     if (step.prune) {
-      const PruneAndTune request{*step.prune,   with_teacher(step), training,
-                                 step.schedule, options_.strict,    step.score_images};
+      const PruneAndTune request{*step.prune,  with_teacher(step), training,         step.schedule,
+                                 validation(), options_.strict,    step.score_images};
       const Say say = [&](const std::string& line) { say_(label + ": " + line); };
       PruneAndTuneResult tuned =
           prune_and_tune(model, request, data_.finetuning, data_.test, state, on_epoch, say);
       done.accuracy_before = tuned.accuracy_before;
       result = std::move(tuned.training);
     } else {
-      result = train(*model.model, model.info, data_.training, nullptr, zeros_to_keep(model, say_),
-                     training, state, on_epoch);
-      model.info.history.push_back(training_step(training, result, model.sha256, data_.training));
+      result = train(*model.model, model.info, data_.training, validation(),
+                     zeros_to_keep(model, say_), training, state, on_epoch);
+      model.info.history.push_back(
+          training_step(training, result, model.sha256, data_.training, validation()));
     }
     add(result, done);
     folder_.save_training(step.id, done);
     save_checkpoint(folder_.model_path(step.id), *model.model, model.info);
     std::filesystem::remove(state.path);
+  }
+
+  /// Nothing if none are held out.
+  const Dataset* validation() const {
+    return data_.validation.size() > 0 ? &data_.validation : nullptr;
   }
 
   static void add(const TrainResult& result, StepTraining& done) {

@@ -46,9 +46,7 @@ void StudyFolder::claim(const nlohmann::json& study, bool resume, const nlohmann
   if (!fs::exists(path)) {
     nlohmann::json written = study;
     if (!about.is_null()) written["about"] = about;
-    const std::string text = written.dump(
-        2, ' ', false, nlohmann::json::error_handler_t::replace);  // paths are any bytes
-    write_file_atomically(path, text + "\n");
+    write_file_atomically(path, json_text(written, 2) + "\n");
     return;
   }
   require(resume, "study", "{} holds a study: go on with --resume, or name another folder", path_);

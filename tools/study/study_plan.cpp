@@ -151,6 +151,19 @@ std::string limits_text(const PruneRequest& request) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+void require_consistent(const StudyPlan& plan) {
+  require_validation(plan.training, plan.validation_images);
+  for (size_t i = 0; i < plan.experiments.size(); ++i) {
+    const Experiment& e = plan.experiments[i];
+    require(!e.recovery.rewind || e.epochs <= plan.baseline_epochs, "plan",
+            "experiments[{}].epochs: {} cannot rewind to a baseline of {}", i, e.epochs,
+            plan.baseline_epochs);
+    require(!e.recovery.distillation ||
+                (plan.training.label_smoothing == 0 && !plan.training.balanced_classes),
+            "plan", "experiments[{}]: distillation has no smoothed labels and no class weights", i);
+  }
+}
+
 void require_feasible(const std::vector<StudyStep>& steps) {
   std::map<std::string, std::unique_ptr<nn::Network>> models;  // that a later step starts from
   std::map<std::string, size_t> children;

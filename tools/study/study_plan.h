@@ -32,10 +32,13 @@ struct Experiment {
 
 struct StudyPlan {
   std::string name, description;
+  std::string as_given;  ///< name or file by which load_plan() found it
   int64_t baseline_epochs = 15;
   TrainOptions training;        ///< of every training; epochs and seed come from the step
   int64_t train_images = 0;     ///< a balanced part of the training set; 0: all
   int64_t finetune_images = 0;  ///< likewise, behind pruning
+  int64_t validation_images =
+      0;  ///< held out from all training, to choose the best epoch; 0: the last
   int64_t test_images = 0;
   std::vector<inference::Engine> engines{inference::Engine::dense, inference::Engine::sparse,
                                          inference::Engine::automatic};
@@ -66,6 +69,9 @@ struct StudyStep {
 /// one name or are one model, there are more than 1,024 steps, or there are no seeds or one is
 /// there twice.
 std::vector<StudyStep> study_steps(const StudyPlan& plan, const std::vector<uint64_t>& seeds = {0});
+
+/// Throws std::invalid_argument on what experiments and training ask for and cannot have together.
+void require_consistent(const StudyPlan& plan);
 
 /// Prunes a network of random weights by every step that has limits (PruneLimits, GroupLimits), so
 /// that what they make impossible is known before the baseline is trained. Throws

@@ -66,8 +66,9 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
   if (!tune) return result;
 
   if (options.rewinding) say(describe(*options.rewinding, options.epochs));
-  result.training = train(model, info, training, nullptr, pruned.masks, options, state, on_epoch);
-  nlohmann::json tuned = training_step(options, result.training, "", training);
+  result.training =
+      train(model, info, training, request.validation, pruned.masks, options, state, on_epoch);
+  nlohmann::json tuned = training_step(options, result.training, "", training, request.validation);
   tuned.erase("parent");  // the pruned model, which is in no file
   info.history.push_back(tuned);
   return result;

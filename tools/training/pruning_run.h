@@ -16,6 +16,7 @@ struct PruneAndTune {
   Recovery recovery = {};
   TrainOptions training = {};                            ///< epochs in it; 0: no fine-tuning
   PruningSchedule schedule = PruningSchedule::one_shot;  ///< that the step is part of: for history
+  const Dataset* validation = nullptr;  ///< for train(): to choose the best epoch; none: the last
   bool strict = false;  ///< throw std::runtime_error where an evaluation has a warning
   int64_t score_images = kScoreImages;  ///< that scores are measured on, if the method needs some
 };

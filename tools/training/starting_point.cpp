@@ -1,5 +1,7 @@
 #include "tools/training/starting_point.h"
 
+#include <algorithm>
+
 #include "models/networks.h"
 #include "models/summary.h"
 
@@ -39,12 +41,18 @@ Checkpoint StartingPoint::start(const std::vector<std::string>& classes,
   return start;
 }
 
+void take_normalisation(ModelInfo& info, const TrainOptions& options) {
+  if (!options.mean.empty()) std::copy_n(options.mean.begin(), 3, info.mean.begin());
+  if (!options.std.empty()) std::copy_n(options.std.begin(), 3, info.std.begin());
+}
+
 Masks zeros_to_keep(const Checkpoint& checkpoint,
                     const std::function<void(const std::string&)>& say) {
   if (!checkpoint.info.is_pruned()) return {};
   const ModelSummary summary = summarize(*checkpoint.model);
-  say(fmt::format("{} of {} prunable weights are zero and stay zero",
-                  summary.prunable - summary.nonzero_prunable, summary.prunable));
+  const int64_t zeros = summary.prunable - summary.nonzero_prunable;
+  if (zeros == 0) return {};  // the pruned channels are gone
+  say(fmt::format("{} of {} prunable weights are zero and stay zero", zeros, summary.prunable));
   return masks_of_zeros(*checkpoint.model);
 }
 

@@ -7,6 +7,7 @@
 
 #include "models/checkpoint.h"
 #include "pruning/masks.h"
+#include "tools/training/trainer.h"
 
 namespace edgeprune {
 
@@ -34,6 +35,9 @@ class StartingPoint {
   int64_t input_size_ = 64;
   Resize resize_ = Resize::squash;
 };
+
+/// The options' mean and standard deviation, as far as they are given.
+void take_normalisation(ModelInfo& info, const TrainOptions& options);
 
 /// What stays zero when the model is trained: if it was pruned, its zeros, and `say` hears how many;
 /// else nothing.

@@ -281,8 +281,7 @@ void require_valid(const TrainOptions& options, const Dataset* validation) {
   require(options.warm_up >= 0 && options.patience >= 0, "train",
           "expected 0 or more epochs of warm-up and patience, got {} and {}", options.warm_up,
           options.patience);
-  require(options.patience == 0 || validation != nullptr, "train",
-          "patience needs images held out to tell whether training gets better (--val-split)");
+  require_validation(options, validation != nullptr ? validation->size() : 0);
   require(!options.distillation || (options.label_smoothing == 0 && !options.balanced_classes),
           "train", "distillation has no smoothed labels and no class weights");
   require(options.epochs >= 0, "train", "expected epochs >= 0, got {}", options.epochs);
@@ -298,6 +297,11 @@ void require_valid(const TrainOptions& options, const Dataset* validation) {
 }
 
 }  // namespace
+
+void require_validation(const TrainOptions& options, int64_t validation_images) {
+  require(options.patience == 0 || validation_images > 0, "train",
+          "--patience needs images held out, by --val-split, to tell whether training gets better");
+}
 
 bool parse_class_weights(const std::string& name) {
   require(std::ranges::count(kClassWeights, name) == 1, "class weights", "expected {}, got '{}'",

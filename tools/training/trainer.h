@@ -29,6 +29,9 @@ struct TrainOptions {
   int64_t warm_up = 0;            ///< epochs in which the learning rate rises in a line
   /// Stop once so many epochs in a row did no better on the validation set; 0: never.
   int64_t patience = 0;
+  /// Of red, green and blue: what take_normalisation() gives a network that is trained anew. Empty: its
+  /// weights'.
+  std::vector<float> mean, std;
   /// The losses of EpochResult are then this loss, not the cross-entropy.
   std::optional<Distillation> distillation;
   std::shared_ptr<nn::Network> teacher;  ///< whose logits distillation wants; only read
@@ -92,6 +95,9 @@ std::vector<float> balanced_weights(const std::vector<int>& labels, size_t class
 
 /// Called after every epoch.
 using EpochCallback = std::function<void(const EpochResult&)>;
+
+/// Throws std::invalid_argument on patience without images held out.
+void require_validation(const TrainOptions& options, int64_t validation_images);
 
 /// What is to be said about so many images in batches of that size: that there are fewer, or that the
 /// last one is left out. Else empty.

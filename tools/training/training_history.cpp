@@ -11,6 +11,8 @@ nlohmann::json refinements(const TrainOptions& options) {
   if (options.balanced_classes) json["class_weights"] = "balanced";
   if (options.warm_up > 0) json["warm_up"] = options.warm_up;
   if (options.patience > 0) json["patience"] = options.patience;
+  if (!options.mean.empty()) json["mean"] = options.mean;
+  if (!options.std.empty()) json["std"] = options.std;
   if (options.augmentation.colour > 0) json["colour"] = options.augmentation.colour;
   if (options.augmentation.rotation > 0) json["rotation"] = options.augmentation.rotation;
   return json;

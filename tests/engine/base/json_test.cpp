@@ -129,5 +129,11 @@ TEST(JsonNumbers, AreWrittenAsEver) {
             R"({"a":-3,"b":7,"c":0.5,"d":true})");
 }
 
+TEST(JsonText, HoldsNamesThatAreNotUtf8) {
+  const nlohmann::ordered_json json = {{"name", "caf\xE9"}, {"all", {{{"a", "\xFF"}}, 1, "ünï"}}};
+  EXPECT_EQ(json_text(json), R"({"name":"caf\\xE9","all":[{"a":"\\xFF"},1,"ünï"]})");
+  EXPECT_EQ(json_text(nlohmann::json("\xFE"), 2), R"("\\xFE")");
+}
+
 }  // namespace
 }  // namespace edgeprune

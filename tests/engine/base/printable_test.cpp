@@ -17,8 +17,8 @@ TEST(Printable, TheLengthMayBeChosen) {
 }
 
 TEST(AsUtf8, LeavesUtf8AsItIs) {
-  for (const char* text : {"", "plain", "\x7f", "caf\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x90\xB1",
-                           "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF"}) {
+  for (const char* text : {"", "plain", "C:\\x", "\x7f", "caf\xC3\xA9", "\xE2\x82\xAC",
+                           "\xF0\x9F\x90\xB1", "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_EQ(as_utf8(text), text);
   }
 }
@@ -32,6 +32,12 @@ TEST(AsUtf8, WritesOtherBytesOut) {
   EXPECT_EQ(as_utf8("\xED\xA0\x80"), "\\xED\\xA0\\x80") << "a surrogate";
   EXPECT_EQ(as_utf8("\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80") << "beyond Unicode";
   EXPECT_EQ(as_utf8("\xFF"), "\\xFF");
+}
+
+TEST(AsUtf8, CanBeTurnedBackToTheBytes) {
+  EXPECT_EQ(as_utf8("a\\b"), "a\\b") << "of UTF-8 nothing is written out";
+  EXPECT_EQ(as_utf8("\\xE9 or \xE9"), "\\x5CxE9 or \\xE9");
+  EXPECT_EQ(as_utf8("\xFF\\"), "\\xFF\\x5C");
 }
 
 }  // namespace

@@ -61,6 +61,58 @@ class BadInput(CommandTest):
         self.train("--data", "synthetic:40", "--weights", "random", "--batch", 0,
                    says="--batch: expected a finite number above 0, got 0\n", code=2)
 
+    def test_what_no_model_and_no_data_can_make_right_is_wrong_usage(self):
+        """And is found before either is read: neither is there."""
+        prune = ("prune", "--model", "missing", "--method", "magnitude", "--sparsity", 0.5, "--out", self.out)
+        self.fail(*prune, "--schedule", "exact", "--step", 0, says="expected a step in [0.001, 1), got 0", code=2)
+        self.fail(*prune, "--schedule", "exact", "--sparsity", 0, code=2)
+        self.fail(*prune, "--schedule", "exact", says="--data is missing", code=2)
+        for distill in ("nan,0.5", "4", "4,1.5", "4,nan", "0,0.5", "4,0.5,1", "x"):
+            says = f"--distill: expected T,alpha with T above 0 and alpha in [0, 1], as 4,0.5; got '{distill}'\n"
+            self.fail(*prune, "--data", "missing", "--epochs", 1, "--distill", distill, says=says, code=2)
+            self.train("--data", "missing", "--model", "missing", "--teacher", "missing", "--distill", distill, says=says, code=2)
+            self.fail("study", "--data", "missing", "--weights", "random", "--distill", distill, says=says, code=2)
+        train = ("--data", "missing", "--model", "missing")
+        self.train(*train, "--distill", "4,0.5", says="--distill and --teacher go together", code=2)
+        self.train(*train, "--teacher", "missing", says="--distill and --teacher go together", code=2)
+        self.train(*train, "--teacher", "missing", "--distill", "4,0.5", "--label-smoothing", 0.1, says="excludes --distill", code=2)
+        self.train(*train, "--bn-recalibrate", 1, says="--bn-recalibrate: expected 0, or 2 images at least, got 1", code=2)
+        self.train("--data", "missing", "--weights", "random", "--class-names", "a,b", says="--class-names is for --model", code=2)
+        for flag in ("--explain", "--retime"):
+            self.fail("latency", "--model", "missing", "--engine", "dense,sparse", flag, says="--engine auto", code=2)
+        self.fail("import", "missing", self.out, "--classes", 3, "--class-names", "a,b",
+                  says="--classes 3 and 2 --class-names contradict each other", code=2)
+        evaluate = ("eval", "--model", "missing", "--data", "missing")
+        self.fail(*evaluate, "--confusion", self.folder / "c.xyz", says="--confusion: expected a file ending in", code=2)
+        self.fail("sensitivity", "--model", "missing", "--data", "missing", "--levels", "0,0.5",
+                  says="--levels: expected a finite number above 0, got 0", code=2)
+        for data in ("synthetic:0", "synthetic:x", "synthetic:-5", "synthetic:", "synthetic:1000001", "synthetic:2x"):
+            says = f"--data: expected synthetic:N with a number N of images from 1 to 1000000, got '{data}'"
+            self.train("--data", data, "--weights", "random", says=says, code=2)
+            self.fail("eval", "--model", "missing", says=says, code=2, EDGEPRUNE_DATA=data)
+
+    def test_a_list_has_nothing_twice(self):
+        for command, flag, value, twice in (
+                ("latency", "--engine", "dense,sparse,dense", "dense"), ("latency", "--batch", "1,64,1", "1"),
+                ("breakeven", "--threads", "1,1", "1"), ("eval", "--engine", "auto,auto", "auto"),
+                ("eval", "--class-names", "cat,dog,cat", "cat"), ("sensitivity", "--class-names", "cat,cat", "cat")):
+            self.fail(command, "--model", "missing", flag, value, says=f"{flag}: {twice} is given twice", code=2)
+        self.fail("latency", "--model", "missing", "--batch", 1, "--batch", 1, says="--batch: 1 is given twice", code=2)
+        self.fail("study", "--seeds", "0,1,0", says="--seeds: 0 is given twice", code=2)
+        self.fail("prune", "--model", "missing", "--method", "lamp", "--sparsity", 0.5, "--keep", "features.0.0,features.0.0",
+                  says="--keep: features.0.0 is given twice", code=2)
+
+    def test_a_slip_of_the_pen_is_named_not_what_it_leaves_missing(self):
+        self.fail("eval", "--modle", self.base, says="[eval] there is no option --modle: did you mean --model?\n", code=2)
+        self.fail("prune", "--model", self.base, "--method", "lamp", "--sparcity=0.5",
+                  says="[prune] there is no option --sparcity: did you mean --sparsity?\n", code=2)
+        self.fail("prune", "--model", self.base, "--method", "lamp", "--sparsity", 0.5, "--schdule", "exact", "--step", 0.2,
+                  says="there is no option --schdule: did you mean --schedule?\n", code=2)
+        self.fail("eval", "--model", self.base, "--frobnicate", 3, says="[eval] there is no option --frobnicate\n", code=2)
+        self.fail("eval", "--model", self.base, "surplus", says="[eval] 'surplus' is one argument too many\n", code=2)
+        self.fail("evla", says="there is no command 'evla': did you mean eval?", code=2)
+        self.fail("xyz", says="there is no command 'xyz' (edgeprune --help lists them)\n", code=2)
+
     def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(self):
         pipe = self.folder / "pipe"
         os.mkfifo(pipe)
@@ -79,9 +131,17 @@ class BadInput(CommandTest):
         self.fail("report", self.folder, says="line 1")
 
     def test_environment(self):
-        self.fail("info", "--model", self.base, EDGEPRUNE_SIMD="nonsense", says="nonsense")
+        self.fail("info", "--model", self.base, EDGEPRUNE_SIMD="nonsense", says="nonsense", code=2)
         self.train("--data", "synthetic:40", EDGEPRUNE_WEIGHTS=str(self.folder / "missing.pth"), says="missing.pth")
         self.train("--weights", "random", EDGEPRUNE_DATA=str(self.folder / "missing"), says="missing")
+
+    def test_openmp_does_not_complain_of_what_decides_nothing(self):
+        for threads in ("0", "many", "-2", "", "2x", "2,0", "2 2", ",", "9" * 20):
+            code, _, errors = self.run_command("info", "--model", self.base, OMP_NUM_THREADS=threads)
+            self.assertEqual((code, errors), (0, ""), threads)
+        for threads in ("2", " 2 , 1 "):  # sound ones are left: OpenMP shows what it was told
+            _, _, errors = self.run_command("info", "--model", self.base, OMP_NUM_THREADS=threads, OMP_DISPLAY_ENV="true")
+            self.assertIn(f"OMP_NUM_THREADS = '{threads.replace(' ', '')}'", errors)
 
     def test_sparsity(self):
         for sparsity in ("1.0", "1.5", "-0.1", "nan", "inf"):
@@ -184,7 +244,7 @@ class BadInput(CommandTest):
                 self.fail("import", self.file("cut.pth", content[:length]), self.out, says="cut.pth")
 
     def test_data(self):
-        for data in ("synthetic:0", "synthetic:x", "synthetic:-5", self.folder, self.folder / "missing"):
+        for data in (self.folder, self.folder / "missing"):
             self.train("--data", data, "--weights", "random")
         self.train("--data", "synthetic:40", "--weights", "random", "--val-split", 31, says="--val-split 31")
         self.train("--data", "synthetic:40", "--weights", "random", "--limit", 9, says="--limit 9")

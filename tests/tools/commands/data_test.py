@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,11 @@ def peak_bytes(*arguments):
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, arguments
     return 1024 * usage.ru_maxrss
+
+
+def named(text):
+    """The bytes of a name that JSON has with \\xE9 in it."""
+    return re.sub(rb"\\x([0-9A-F]{2})", lambda byte: bytes.fromhex(byte[1].decode()), text.encode())
 
 
 class Data(CommandTest):
@@ -104,8 +110,19 @@ class Data(CommandTest):
         _, metadata = read_safetensors(self.out)
         self.assertEqual(json.loads(metadata["classes"]), ["caf\\xE9", "dog"])
         self.assertEqual(self.json_of("eval", "--model", self.out, "--data", self.data)[0]["images"], 12)
-        image = os.fsdecode(os.path.join(data, b"test", b"caf\xe9", b"\xff.bmp"))
-        self.assertIn(self.json_of("predict", "--model", self.out, image)[0]["top"][0]["class"], ["caf\\xE9", "dog"])
+        image = os.path.join(data, b"test", b"caf\xe9", b"back\\slash\xff.bmp")
+        os.rename(os.path.join(data, b"test", b"caf\xe9", b"\xff.bmp"), image)
+        model = os.path.join(os.fsencode(self.folder), b"mod\xe9l.safetensors")
+        os.rename(self.out, model)
+        model_argument = os.fsdecode(model)
+        row = self.json_of("predict", "--model", model_argument, os.fsdecode(image))[0]
+        self.assertIn(row["top"][0]["class"], ["caf\\xE9", "dog"])
+        self.assertEqual(named(row["image"]), image)
+        self.assertEqual(named(self.json_of("info", "--model", model_argument)["model"]), model)
+        samples = self.folder / "samples.jsonl"
+        self.succeed("latency", "--model", model_argument, "--engine", "dense", "--batch", 1, "--seconds", 0, "--warmup", 0,
+                     "--min-samples", 1, "--samples", samples, "--format", "json")
+        self.assertEqual(named(json.loads(samples.read_text())["model"]), model)
 
     def test_resize_is_kept_and_honoured(self):
         """A white stripe at the left of a wide image: cropped away, or not."""

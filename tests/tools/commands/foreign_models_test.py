@@ -243,7 +243,11 @@ class ForeignModels(CommandTest):
         self.assertEqual({entry["class"] for entry in row["logits"]}, set(NAMES))
         self.fail("info", "--model", self.base, "--class-names", "cat,dog", says="2 names for 10 classes")
         self.fail("info", "--model", self.base, "--class-names", self.folder / "no.txt", says="1 name for 10 classes (there is no such file either)")
-        self.fail("info", "--model", self.base, "--class-names", ",".join(["cat"] * 10), says="a name is there twice")
+        self.fail("info", "--model", self.base, "--class-names", ",".join(["cat"] * 10), says="--class-names: cat is given twice",
+                  code=2)
+        names = self.folder / "cats.txt"
+        names.write_text("cat\n" * 10)
+        self.fail("info", "--model", self.base, "--class-names", names, says="a name is there twice")
 
     def test_width_and_input_size(self):
         out = self.folder / "half.safetensors"

@@ -45,7 +45,7 @@ class MetricsTest(CommandTest):
         with open(path(".csv")) as file:
             self.assertEqual(next(csv.reader(file)), ["class", "called defect", "called ok"])
         self.assertIn("| called defect |", path(".md").read_text())
-        self.fail("eval", "--model", self.model, *self.data, "--confusion", path(".txt"), says="ending in .svg, .png")
+        self.fail("eval", "--model", self.model, *self.data, "--confusion", path(".txt"), says="ending in .svg, .png", code=2)
 
     def test_a_threshold_moves_the_call(self):
         called = lambda *flags: [row["called"] for row in self.eval("--per-class", *flags)]

@@ -149,7 +149,7 @@ class BadInput(CommandTest):
         self.fail(*prune, "channel", "--mode", "compact", "--min-density", 1, says="no group can shrink")
         self.fail(*prune, "magnitude", "--rewind", says="--epochs", code=2)
         self.fail(*prune, "magnitude", "--teacher", self.base, says="--distill", code=2)
-        self.fail(*prune, "magnitude", "--distill", "4", "--epochs", 1, says="T,alpha")
+        self.fail(*prune, "magnitude", "--distill", "4", "--epochs", 1, says="T,alpha", code=2)
         self.fail(*prune, "magnitude", "--min-accuracy", 0.5, "--val-split", 0, says="--val-split", code=2)
         self.fail(*prune, "magnitude", "--min-accuracy", 0.5, "--val-split", 5000, "--data", "synthetic:48",
                   says="--val-split 5000")

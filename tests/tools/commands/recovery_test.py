@@ -47,7 +47,7 @@ class Recovery(CommandTest):
     def test_what_cannot_be_is_one_line(self):
         self.fail(*self.train("--distill", "4,0.5"), says="--distill and --teacher go together", code=2)
         self.fail(*self.train("--teacher", self.base), says="--distill and --teacher go together", code=2)
-        self.fail(*self.train("--distill", "4", "--teacher", self.base), says="expected T,alpha")
+        self.fail(*self.train("--distill", "4", "--teacher", self.base), says="expected T,alpha", code=2)
         self.fail(*self.train("--distill", "4,0.5", "--teacher", self.folder / "no.safetensors"), says="no.safetensors")
         self.fail(*self.train("--rewind", epochs=2), says="2 epochs cannot replay", code=1)
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from support import CommandTest
+from support import CommandTest, read_safetensors
 
 EXPERIMENT = {"method": "channel", "mode": "compact", "schedule": "one-shot", "targets": [0.5], "epochs": 1}
 
@@ -90,8 +90,43 @@ class Studies(CommandTest):
         (self.folder / "plan.json").write_text("{\n")
         self.fail(*self.arguments(self.folder / "plan.json"), says="line 2")
         self.fail(*self.arguments(self.plan(), "--quick"), code=2, says="--quick")
-        self.fail(*self.arguments(self.plan(), "--seeds", "1,1"), says="seed 1 is there twice")
+        self.fail(*self.arguments(self.plan(), "--seeds", "1,1"), code=2, says="--seeds: 1 is given twice")
         self.fail("study", "--quick", says="--out is missing", code=2)
+
+    def test_every_flag_of_training_is_taken_and_remembered(self):
+        """Held-out images choose the best epoch and end trainings that get no better; nothing else goes on."""
+        flags = {"--batch": 16, "--lr": 0.002, "--optimizer": "sgd", "--lr-schedule": "cosine", "--weight-decay": 0.001,
+                 "--crop-padding": 2, "--warm-up": 1, "--label-smoothing": 0.1, "--class-weights": "balanced",
+                 "--colour": 0.1, "--rotation": 5, "--patience": 1, "--mean": "0.5,0.5,0.5", "--std": "0.25,0.25,0.25",
+                 "--val-split": 10}
+        words = lambda flags: [word for pair in flags.items() for word in pair]
+        plan = self.plan(baseline={"epochs": 30}, data={})
+        self.succeed(*self.arguments(plan, *words(flags), "--no-flip"))
+        study = json.loads((self.folder / "study" / "study.json").read_text())
+        self.assertEqual((study["validation images"], study["refinements"]["patience"]), (10, 1))
+        about = study["about"]
+        self.assertEqual((about["train_images"], about["of_train_images"], about["validation_images"]), (22, 32, 10))
+        _, metadata = read_safetensors(self.folder / "study" / "models" / "baseline.safetensors")
+        normalisation, (_, trained) = json.loads(metadata["normalisation"]), json.loads(metadata["history"])
+        self.assertEqual(normalisation, {"mean": [0.5] * 3, "std": [0.25] * 3})
+        self.assertEqual(trained["validation"]["images"], 10)
+        self.assertLess(trained["stopped_after"], 30)
+        self.assertEqual(len(self.rows()[0]["curve"]), trained["stopped_after"])
+        self.assertIn("the epoch that was best on 10 training images held out", (self.folder / "study" / "report.md").read_text())
+        for flag in flags:
+            others = {name: value for name, value in flags.items() if name != flag}
+            if flag == "--val-split":
+                others[flag] = 11
+            code, _, errors = self.run_command(*self.arguments(plan, *words(others), "--no-flip", "--resume"))
+            self.assertEqual(code, 1, flag)
+            self.assertIn("holds another study", errors, flag)
+        self.fail(*self.arguments(plan, "--patience", 1), says="--patience needs images held out, by --val-split", code=2)
+
+    def test_flags_that_no_plan_can_have_together_are_wrong_usage(self):
+        distilled = self.plan(experiments=[EXPERIMENT | {"recovery": {"distill": {"temperature": 4, "alpha": 0.5}}}])
+        self.fail(*self.arguments(distilled, "--label-smoothing", 0.1), says="distillation has no smoothed labels", code=2)
+        self.fail(*self.arguments(self.plan(experiments=[EXPERIMENT | {"epochs": 2}]), "--rewind"),
+                  says="experiments[0].epochs: 2 cannot rewind to a baseline of 1", code=2)
 
     def test_two_at_once_in_one_folder(self):
         long = self.plan(baseline={"epochs": 1000})

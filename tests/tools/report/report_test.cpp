@@ -131,6 +131,13 @@ TEST(Report, TheTerminalEndsWithFiveLines) {
   const auto noisy = summary(Results(runs, quick()), "o");
   expect_contains(noisy[2], "speed: 52 of 52 timings are noisy");
   EXPECT_EQ(noisy[4], "next: edgeprune study --plan quick --remeasure --out o");
+  StudyAbout own = quick();
+  own.plan = "mine";
+  own.plan_as_given = "my plans/mine.json";
+  EXPECT_EQ(summary(Results(runs, own), "o")[4],
+            "next: edgeprune study --plan 'my plans/mine.json' --remeasure --out o");
+  EXPECT_EQ(summary(Results(sample_study(), own), "o")[4],
+            "next: edgeprune info --model o/magnitude-one-shot-70.safetensors");
 }
 
 TEST(Report, SaysThatTheOriginalStudyMeasuredElsewhere) {
@@ -153,15 +160,16 @@ TEST(Report, HeadlineSaysHowFastAndAtWhatPrice) {
       headline(Results(runs)),
       "What makes the pruned network faster than the unpruned one on dense kernels? Zeroed "
       "weights on dense kernels do not (1.01 times in the median of the rows, at most 1.01 times "
-      "(0.99 to 1.03), batch 1 on 1 thread), kernels that skip zeros do (up to 2.00 times (1.96 to "
-      "2.04), batch 1 on 1 thread), removed channels do (up to 4.00 times (3.92 to 4.08), batch 1 "
-      "on "
-      "1 thread). At most 0.59 points (what 10000 test images resolve) below the "
+      "(0.99 to 1.03) as fast, batch 1 on 1 thread), kernels that skip zeros do (up to 2.00 times "
+      "(1.96 to 2.04) as fast, batch 1 on 1 thread), removed channels do (up to 4.00 times (3.92 "
+      "to "
+      "4.08) as fast, batch 1 on 1 thread). At most 0.59 points (what 10000 test images resolve) "
+      "below the "
       "baseline's 90.00 "
       "% accuracy, 68.9 % "
       "of the parameters can go (magnitude-one-shot-70); batch 1 on 1 thread, the "
-      "fastest such network takes 0.500 ms an image, 2.00 times (1.96 to 2.04) as fast "
-      "(magnitude-one-shot-70, sparse).");
+      "fastest such network takes 0.500 ms an image, 2.00 times (1.96 to 2.04) as fast as the "
+      "unpruned one (magnitude-one-shot-70, sparse).");
   runs[1] = sample_run("magnitude", "one-shot", 0.7, 0.89);
   expect_contains(headline(Results(runs)), "No pruned row stays within 0.59 points");
 }

@@ -113,7 +113,7 @@ TEST(Speed, ANoisyCellCanBeNobodysLargest) {
   EXPECT_EQ(speed_table(results).render(Format::csv).find("25.51"), std::string::npos);
   EXPECT_EQ(
       noise_sentence(results),
-      "1 of 3 timings are noisy and decide nothing: identical work differed by more than 5 %, "
+      "1 of 3 timings is noisy and decide nothing: identical work differed by more than 5 %, "
       "a factor is not known to 5 %, other programs had the processors, or threads did not work "
       "side "
       "by side. study --remeasure takes "

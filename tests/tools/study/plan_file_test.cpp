@@ -54,8 +54,10 @@ TEST(PlanFile, EverythingInItArrives) {
     "name": "all", "description": "of it", "baseline": {"epochs": 4},
     "training": {"batch": 32, "learning_rate": 0.01, "optimizer": "sgd", "schedule": "cosine",
                  "weight_decay": 0.001, "flip": false, "crop_padding": 4, "warm_up": 2,
-                 "label_smoothing": 0.1, "class_weights": "balanced", "colour": 1, "rotation": 180},
-    "data": {"train_images": 300, "finetune_images": 200, "test_images": 100},
+                 "colour": 1, "rotation": 180,
+                 "patience": 3, "mean": [0.5, 0.5, 0.25], "std": [1, 2, 1]},
+    "data": {"train_images": 300, "finetune_images": 200, "test_images": 100,
+             "validation_images": 50},
     "latency": {"engines": ["onednn", "auto"], "batches": [2, 8], "seconds": 0.5,
                 "min_samples": 7, "warmup_seconds": 0.25},
     "experiments": [
@@ -76,10 +78,12 @@ TEST(PlanFile, EverythingInItArrives) {
   EXPECT_FALSE(plan.training.augmentation.flip);
   EXPECT_EQ(plan.training.augmentation.crop_padding, 4);
   EXPECT_EQ(plan.training.warm_up, 2);
-  EXPECT_EQ(plan.training.label_smoothing, 0.1f);
-  EXPECT_TRUE(plan.training.balanced_classes);
   EXPECT_EQ(plan.training.augmentation.colour, 1);
   EXPECT_EQ(plan.training.augmentation.rotation, 180);
+  EXPECT_EQ(plan.training.patience, 3);
+  EXPECT_EQ(plan.training.mean, (std::vector<float>{0.5f, 0.5f, 0.25f}));
+  EXPECT_EQ(plan.training.std, (std::vector<float>{1, 2, 1}));
+  EXPECT_EQ(plan.validation_images, 50);
   EXPECT_EQ(plan.train_images, 300);
   EXPECT_EQ(plan.finetune_images, 200);
   EXPECT_EQ(plan.test_images, 100);
@@ -104,6 +108,12 @@ TEST(PlanFile, EverythingInItArrives) {
   EXPECT_EQ(channels.recovery.to_string(), "bn-recalibrate 50, rewind, distill 2,1");
   EXPECT_EQ(plan.experiments.at(1).method, Method::lamp);
   EXPECT_EQ(plan.experiments.at(1).options.cubic_steps, 3);
+  // Not with distillation.
+  const StudyPlan other = parse_plan(
+      plan_of(kMinimal, R"(, "training": {"label_smoothing": 0.1, "class_weights": "balanced"})"),
+      "f");
+  EXPECT_EQ(other.training.label_smoothing, 0.1f);
+  EXPECT_TRUE(other.training.balanced_classes);
 }
 
 TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {

@@ -31,6 +31,25 @@ TEST(StrictJson, WhatIsThereIsTakenAndTheRestStays) {
   EXPECT_EQ(d, 2) << "a whole number is a number";
 }
 
+TEST(StrictJson, RedGreenAndBlueMayBeAlike) {
+  StrictObject object(parse_json(R"({"a": [0, 1, 0], "b": [0, 1], "c": [0, 1, 1.5], "d": 1,
+                                     "e": [0, 1, "x"]})",
+                                 "f"),
+                      "f");
+  std::vector<float> value{9};
+  object.get_three("missing", value, 0, 1);
+  EXPECT_EQ(value, (std::vector<float>{9}));
+  object.get_three("a", value, 0, 1);
+  EXPECT_EQ(value, (std::vector<float>{0, 1, 0}));
+  const auto error = [&](const char* key) {
+    return message_of<FileError>([&] { object.get_three(key, value, 0, 1); });
+  };
+  EXPECT_EQ(error("b"), "f: b: expected three numbers, got [0,1]");
+  EXPECT_EQ(error("c"), "f: c: expected numbers from 0 to 1, got 1.5");
+  EXPECT_THAT(error("d"), HasSubstr("f: d: expected a list"));
+  EXPECT_EQ(error("e"), "f: e: expected numbers from 0 to 1, got \"x\"");
+}
+
 TEST(StrictJson, ListsHaveOnlyDifferentEntries) {
   StrictObject object(parse_json(R"({"a": ["x", "y", "x"]})", "f"), "f");
   std::vector<std::string> a;

@@ -106,6 +106,9 @@ TEST(Refinements, AHistoryWithoutThemSaysNothingOfThem) {
   TrainOptions options;
   refine(options);
   EXPECT_EQ(refinements(options).size(), 5u);
+  options.mean = options.std = {1, 1, 1};
+  options.patience = 3;
+  EXPECT_EQ(refinements(options).size(), 8u);
 }
 
 }  // namespace

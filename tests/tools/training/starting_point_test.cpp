@@ -119,6 +119,25 @@ TEST(StartingPoint, WhatWasNotPrunedKeepsNoZeros) {
   EXPECT_TRUE(zeros_to_keep(checkpoint, [](const std::string&) { FAIL(); }).empty());
 }
 
+TEST(StartingPoint, APrunedModelWithoutZerosHasNoneToSpeakOf) {
+  Checkpoint compacted = start("random", 1);  // its channels are gone
+  compacted.info.history.push_back({{"step", "prune"}, {"method", "channel"}, {"sparsity", 0.5}});
+  ASSERT_TRUE(compacted.info.is_pruned());
+  EXPECT_TRUE(zeros_to_keep(compacted, [](const std::string&) { FAIL(); }).empty());
+}
+
+TEST(StartingPoint, NormalisationIsTakenAsFarAsItIsGiven) {
+  ModelInfo info;
+  const std::array<float, 3> usual = info.std;
+  TrainOptions options;
+  take_normalisation(info, options);
+  EXPECT_EQ(info.mean, ModelInfo().mean);
+  options.mean = {0.5f, 0.25f, 0.125f};
+  take_normalisation(info, options);
+  EXPECT_EQ(info.mean, (std::array<float, 3>{0.5f, 0.25f, 0.125f}));
+  EXPECT_EQ(info.std, usual);
+}
+
 TEST(StartingPoint, AnotherWidthIsRefusedAndAnotherSizeTaken) {
   const TemporaryFolder folder;
   const std::string path = write_pruned(folder);
