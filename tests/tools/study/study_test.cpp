@@ -293,24 +293,6 @@ TEST_F(StudyTest, CompactRowsCountByTheUnprunedNetwork) {
   EXPECT_EQ(nonzero, compact.nonzero_prunable);
 }
 
-TEST_F(StudyTest, ScoresAreMeasuredOnTheFineTuningsImages) {
-  plan_.experiments = {experiment(Method::channel_taylor, PruningSchedule::one_shot, 0.5)};
-  plan_.experiments[0].mode = PruneMode::compact;
-  plan_.experiments[0].score_images = 12;
-  run();
-  const std::vector<RunRecord> records = rows();
-  ASSERT_EQ(records.size(), 2u);
-  EXPECT_EQ(records[1].id, "channel-taylor-compact-one-shot-50");
-  EXPECT_LT(records[1].stored_parameters, records[0].stored_parameters / 2);
-  const auto history = load_checkpoint(options_.folder + "/" + records[1].checkpoint).info.history;
-  const auto& pruned = history.at(history.size() - 2);
-  EXPECT_EQ(pruned.at("score_images"), 12);
-  EXPECT_EQ(pruned.at("seed"), 0);
-  options_.resume = true;
-  plan_.experiments[0].score_images = 13;
-  EXPECT_THAT(refusal(), HasSubstr("steps differ"));
-}
-
 TEST_F(StudyTest, SeedsRepeatEverythingAndCanBeAddedLater) {
   plan_.experiments.erase(plan_.experiments.begin());
   run();
