@@ -1,36 +1,13 @@
 #include "pruning/group_plan.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/base/check.h"
+#include "pruning/scores.h"
 #include "pruning/smallest.h"
 
 namespace edgeprune {
 namespace {
-
-using Parameters = std::map<std::string, Variable>;
-
-Parameters parameters_of(const nn::Network& model) {
-  Parameters parameters;
-  for (const auto& [name, variable] : model.parameters()) parameters.emplace(name, variable);
-  return parameters;
-}
-
-/// Calls visit(name, parameter, inner) for every parameter of the group: value i of it belongs to
-/// channel i / inner % channels. (Batch norm's statistics are no parameters.)
-template <typename Visit>
-void for_each_parameter(const ChannelGroup& group, const Parameters& parameters,
-                        const Visit& visit) {
-  for (const auto& [name, axis] : group.slices) {
-    const auto found = parameters.find(name);
-    if (found == parameters.end()) continue;
-    const Tensor& value = found->second.value();
-    int64_t inner = 1;
-    for (size_t i = axis + 1; i < value.shape().rank(); ++i) inner *= value.dim(i);
-    visit(name, value, inner);
-  }
-}
 
 /// The layer to be kept that makes or reads the group's channels; empty if there is none.
 std::string kept_layer(const ChannelGroup& group, const PruneLimits& limits) {
@@ -77,33 +54,29 @@ int64_t count_kept(const ChannelGroup& group, const Counts& counts, int64_t want
 
 ChannelPlan plan_smallest_channels(const nn::Network& model, double fraction,
                                    const GroupLimits& limits, Base base,
-                                   const PruneLimits& layer_limits) {
+                                   const PruneLimits& layer_limits, Method method,
+                                   const Gradients& gradients) {
   require(limits.round_to > 0 && limits.min_channels > 0, "prune",
           "expected positive limits, got multiples of {} and at least {} channels", limits.round_to,
           limits.min_channels);
   require_valid(layer_limits, model);
-  const Parameters parameters = parameters_of(model);
   std::vector<ChannelGroup> groups = channel_groups(model.graph());
+  const Scores all = scores(channels_of(model, groups), method, gradients);
   const std::vector<ChannelGroup> original = channel_groups(unpruned(model.graph()));
   ChannelPlan plan;
   for (size_t g = 0; g < groups.size(); ++g) {
     ChannelGroup& group = groups[g];
-    std::vector<double> norms(static_cast<size_t>(group.channels), 0.0);
-    for_each_parameter(group, parameters, [&](const auto&, const Tensor& value, int64_t inner) {
-      for (int64_t i = 0; i < value.count(); ++i) {
-        norms[i / inner % group.channels] += double(value.data()[i]) * value.data()[i];
-      }
-    });
-    const int64_t alive = group.channels - std::count(norms.begin(), norms.end(), 0.0);
+    const std::vector<double>& own = all[g];
+    const int64_t alive = group.channels - std::count(own.begin(), own.end(), 0.0);
     const Counts counts{original[g].channels, group.channels, alive};
     const int64_t count = count_of(fraction, base, counts.original, counts.original - alive,
                                    "channels of " + group.name);
     GroupPlan& planned = plan.emplace_back();
     const int64_t kept =
         count_kept(group, counts, counts.original - count, limits, layer_limits, planned.note);
-    std::vector<bool> goes(norms.size(), false);
+    std::vector<bool> goes(own.size(), false);
     for (const int64_t channel :
-         smallest(norms, group.channels - kept, "channels of " + group.name)) {
+         smallest(own, group.channels - kept, "channels of " + group.name)) {
       goes[static_cast<size_t>(channel)] = true;
     }
     for (int64_t channel = 0; channel < group.channels; ++channel) {
@@ -115,19 +88,20 @@ ChannelPlan plan_smallest_channels(const nn::Network& model, double fraction,
 }
 
 Masks group_masks(const nn::Network& model, const ChannelPlan& plan) {
-  const Parameters parameters = parameters_of(model);
+  std::vector<ChannelGroup> groups;
+  for (const GroupPlan& planned : plan) groups.push_back(planned.group);
+  const std::vector<Units> units = channels_of(model, groups);
   Masks masks;
-  for (const auto& [group, kept, note] : plan) {
-    std::vector<float> keep(static_cast<size_t>(group.channels), 0.0f);
-    for (const int64_t channel : kept) keep[static_cast<size_t>(channel)] = 1.0f;
-    const int64_t channels = group.channels;
-    for_each_parameter(group, parameters,
-                       [&](const auto& name, const Tensor& value, int64_t inner) {
-                         Tensor& mask = masks[name];
-                         if (!mask.defined()) mask = Tensor(value.shape(), 1.0f);
-                         for (int64_t i = 0; i < value.count(); ++i)
-                           mask.data()[i] *= keep[i / inner % channels];
-                       });
+  for (size_t g = 0; g < plan.size(); ++g) {
+    std::vector<float> keep(static_cast<size_t>(groups[g].channels), 0.0f);
+    for (const int64_t channel : plan[g].kept) keep[static_cast<size_t>(channel)] = 1.0f;
+    for (const Slice& slice : units[g].slices) {
+      Tensor& mask = masks[slice.name];
+      if (!mask.defined()) mask = Tensor(slice.variable.shape(), 1.0f);
+      float* values = mask.data();
+      units[g].for_each_value(slice,
+                              [&](int64_t i, size_t channel) { values[i] *= keep[channel]; });
+    }
   }
   return masks;
 }

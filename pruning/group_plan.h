@@ -1,5 +1,5 @@
 #pragma once
-// Which channels go when they go by groups (models/channel_groups.h), chosen by their weights.
+// Which channels go when they go by groups (models/channel_groups.h), chosen by their scores.
 
 #include "models/channel_groups.h"
 #include "pruning/masks.h"
@@ -23,16 +23,18 @@ struct GroupLimits {
   int64_t min_channels = 1;
 };
 
-/// In every group the round(fraction * channels) channels of smallest L2 norm go, up to the limits;
-/// the norm is over all parameters that belong to the channel, batch norms' included, so that what
-/// went before has norm zero and counts. Ties go by position. Fractions of `original` are of the
-/// channels of the unpruned() network, and those which the model lacks count as well; of
-/// `remaining`: of the channels that are there and not zero. Throws std::invalid_argument unless
-/// 0 <= fraction < 1 and the limits are valid, if more than that has gone already, or if a
-/// parameter is not finite.
+/// In every group the round(fraction * channels) channels of smallest score go, up to the limits;
+/// the score (by default the L2 norm) is over all parameters that belong to the channel, batch
+/// norms' included, so that what went before has score zero and counts. Ties go by position.
+/// Fractions of `original` are of the channels of the unpruned() network, and those which the model
+/// lacks count as well; of `remaining`: of the channels that are there and not zero. `method` is one
+/// for channels. Throws std::invalid_argument unless 0 <= fraction < 1 and the limits are valid, if
+/// more than that has gone already; and what scores() throws.
 ChannelPlan plan_smallest_channels(const nn::Network& model, double fraction,
                                    const GroupLimits& limits = {}, Base base = Base::original,
-                                   const PruneLimits& layer_limits = {});
+                                   const PruneLimits& layer_limits = {},
+                                   Method method = Method::channel,
+                                   const Gradients& gradients = {});
 
 /// Masks over weights and batch norms' parameters that zero the channels which the plan removes.
 /// Such a channel is exactly zero wherever it is read, in training and evaluation, whatever the

@@ -3,44 +3,28 @@
 #include <algorithm>
 
 #include "models/summary.h"
+#include "pruning/scores.h"
 #include "pruning/smallest.h"
-#include "pruning/unstructured.h"
 
 namespace edgeprune {
 
-namespace {
-
-Masks channel_masks(const nn::Network& model, double fraction, Base base,
-                    const PruneLimits& limits) {
+Masks make_masks(const nn::Network& model, Method method, double fraction, Base base,
+                 const PruneLimits& limits, const Gradients& gradients) {
+  require_valid(limits, model);
+  const std::vector<Units> units = units_of(model, method);
+  const Scores all = scores(units, method, gradients);
+  const Selection gone = is_structured(method)
+                             ? smallest_of_each(units, all, fraction, base, limits)
+                             : smallest_of_all(units, all, fraction, base, limits);
   Masks masks;
-  for (const PrunableWeight& weight : prunable_weights(model)) {
-    if (!weight.is_conv) continue;
-    const Tensor& value = weight.variable.value();
-    const int64_t channels = value.dim(0), size = value.count() / channels;
-    std::vector<double> norms(static_cast<size_t>(channels), 0.0);
-    for (int64_t i = 0; i < value.count(); ++i) {
-      norms[i / size] += double(value.data()[i]) * value.data()[i];
-    }
-    const std::string what = "channels of " + weight.name;
-    const int64_t zeros = std::count(norms.begin(), norms.end(), 0.0),
-                  most =
-                      keeps(limits, weight.layer()) ? 0 : channels - least_kept(limits, channels),
-                  count = std::min(count_of(fraction, base, channels, zeros, what), most);
-    Tensor& mask = masks[weight.name] = Tensor(value.shape(), 1.0f);
-    for (const int64_t channel : smallest(norms, std::max(count, zeros), what)) {
-      std::fill_n(mask.data() + channel * size, size, 0.0f);
+  for (size_t u = 0; u < units.size(); ++u) {
+    const Slice& weight = units[u].slices.front();
+    Tensor& mask = masks[weight.name] = Tensor(weight.variable.shape(), 1.0f);
+    for (const int64_t unit : gone[u]) {
+      std::fill_n(mask.data() + unit * weight.inner, weight.inner, 0.0f);
     }
   }
   return masks;
-}
-
-}  // namespace
-
-Masks make_masks(const nn::Network& model, Method method, double fraction, Base base,
-                 const PruneLimits& limits) {
-  require_valid(limits, model);
-  return is_structured(method) ? channel_masks(model, fraction, base, limits)
-                               : unstructured_masks(model, method, fraction, base, limits);
 }
 
 Masks masks_of_zeros(const nn::Network& model) {

@@ -48,6 +48,14 @@ std::vector<std::string> near_names(const std::string& name,
 
 }  // namespace
 
+std::string methods_that(bool (*are)(Method)) {
+  std::vector<std::string> names;
+  for (const auto& [method, name, meaning] : kMethods) {
+    if (are(method)) names.push_back(name);
+  }
+  return listed(names);
+}
+
 void require_valid(const PruneLimits& limits, const nn::Network& model) {
   require(limits.min_density >= 0 && limits.min_density <= 1, "prune",
           "expected a minimum density in [0, 1], got {}", limits.min_density);

@@ -1,24 +1,30 @@
 #pragma once
-// What pruning goes by: a criterion, what fractions are of, and what it must leave alone.
+// What pruning goes by: a method and its scores, what fractions are of, and what it must leave alone.
 
 #include <string>
 #include <vector>
 
 #include "engine/base/names.h"
 #include "engine/nn/network.h"
+#include "pruning/units.h"
 
 namespace edgeprune {
 
 enum class Method {
-  magnitude,  ///< unstructured: global L1 magnitude
-  lamp,       ///< unstructured: layer-adaptive magnitude (Lee et al. 2021)
-  channel,    ///< structured: output channels by the L2 norm of their weights, per layer
+  magnitude,       ///< unstructured: global L1 magnitude
+  lamp,            ///< unstructured: layer-adaptive magnitude (Lee et al. 2021)
+  channel,         ///< structured: output channels by the L2 norm of their weights, per layer
+  taylor,          ///< unstructured: first-order Taylor importance (Molchanov et al. 2019), global
+  channel_taylor,  ///< structured: the same of output channels, per layer
 };
 inline constexpr Named<Method> kMethods[] = {
     {Method::magnitude, "magnitude", "unstructured, global L1"},
     {Method::lamp, "lamp",
      "unstructured, magnitude relative to what is larger in the layer: spares small layers"},
-    {Method::channel, "channel", "per layer, L2 of output channels"}};
+    {Method::channel, "channel", "per layer, L2 of output channels"},
+    {Method::taylor, "taylor",
+     "unstructured, what the loss would change by without the weight, measured on images"},
+    {Method::channel_taylor, "channel-taylor", "per layer, the same of output channels"}};
 static_assert(in_order(kMethods));
 
 inline const char* to_string(Method method) {
@@ -28,18 +34,35 @@ inline const char* to_string(Method method) {
 inline Method parse_method(const std::string& name) {
   return value_of("method", kMethods, name);
 }
-/// Whether whole channels go, not single weights.
-inline bool is_structured(Method method) {
-  return method == Method::channel;
+
+/// Scores of all units, from their values or, if the method needs images, gradients.
+using ScoreFunction = Scores(const std::vector<Units>& units, const Gradients& gradients);
+ScoreFunction absolute_values, lamp, sums_of_squares;  // magnitude.cpp
+ScoreFunction taylor;                                  // taylor.cpp
+
+/// What a method goes by.
+struct Criterion {
+  Method method;
+  ScoreFunction* score;
+  bool structured = false;    ///< whole channels go, not single weights
+  bool needs_images = false;  ///< scores are measured
+};
+inline constexpr Criterion kCriteria[] = {
+    {Method::magnitude, absolute_values},         {Method::lamp, lamp},
+    {Method::channel, sums_of_squares, true},     {Method::taylor, taylor, false, true},
+    {Method::channel_taylor, taylor, true, true},
+};
+constexpr const Criterion& criterion(Method method) {
+  return kCriteria[static_cast<size_t>(method)];
 }
-/// Those of channels, as messages list them: "channel".
-inline std::string structured_methods() {
-  std::vector<std::string> names;
-  for (const auto& [method, name, meaning] : kMethods) {
-    if (is_structured(method)) names.push_back(name);
-  }
-  return listed(names);
+constexpr bool is_structured(Method method) {
+  return criterion(method).structured;
 }
+constexpr bool needs_images(Method method) {
+  return criterion(method).needs_images;
+}
+/// The names of those that are so, as messages list them: "channel or channel-taylor".
+std::string methods_that(bool (*are)(Method));
 
 /// What a fraction is a fraction of.
 enum class Base {

@@ -20,15 +20,19 @@ void require_some_go(const ChannelPlan& plan, const PruningStep& step) {
 
 }  // namespace
 
-Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request) {
+Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request,
+             const Samples& samples) {
   const auto& [method, mode, step, limits, groups] = request;
+  Gradients gradients;
+  if (samples) gradients = [&](const auto& after_batch) { samples(*model, after_batch); };
   Pruned pruned;
   if (mode == PruneMode::mask) {
-    apply_masks(make_masks(*model, method, step.fraction, step.base, limits), *model);
+    apply_masks(make_masks(*model, method, step.fraction, step.base, limits, gradients), *model);
   } else {
     require(is_structured(method), "prune", "mode {} is for method {}, not {}", to_string(mode),
-            structured_methods(), to_string(method));
-    pruned.plan = plan_smallest_channels(*model, step.fraction, groups, step.base, limits);
+            methods_that(is_structured), to_string(method));
+    pruned.plan =
+        plan_smallest_channels(*model, step.fraction, groups, step.base, limits, method, gradients);
     require_some_go(*pruned.plan, step);
     if (mode == PruneMode::compact) {
       model = compact(*model, *pruned.plan);

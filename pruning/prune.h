@@ -52,7 +52,8 @@ struct Pruned {
 /// groups of the channels of the unpruned() network. Throws std::invalid_argument if the mode is
 /// not for the method, if more is pruned already than is to be, if limits leave too little to prune
 /// (unstructured) or let no group shrink that should; and what make_masks() and
-/// plan_smallest_channels() throw.
-Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request);
+/// plan_smallest_channels() throw. `samples` are for methods that need images.
+Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request,
+             const Samples& samples = {});
 
 }  // namespace edgeprune

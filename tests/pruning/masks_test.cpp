@@ -17,6 +17,7 @@ namespace {
 
 using testing::count_zeros;
 using testing::identical;
+using testing::masks_by;
 using testing::small_model;
 
 void fill_prunable(const nn::Network& model, float value) {
@@ -35,7 +36,7 @@ std::vector<float> concatenated(const Masks& masks, const nn::Network& model) {
 
 std::string error_of(const nn::Network& model, Method method, double fraction) {
   try {
-    make_masks(model, method, fraction);
+    masks_by(method, model, fraction);
   } catch (const std::invalid_argument& error) {
     return error.what();
   }
@@ -199,11 +200,11 @@ TEST(ChannelPruning, TiesGoToTheFirstChannels) {
   }
 }
 
-class BothMethods : public ::testing::TestWithParam<Method> {};
-INSTANTIATE_TEST_SUITE_P(, BothMethods, ::testing::Values(Method::magnitude, Method::channel),
-                         [](const auto& method) { return to_string(method.param); });
+class EveryMethod : public ::testing::TestWithParam<Method> {};
+INSTANTIATE_TEST_SUITE_P(, EveryMethod, ::testing::ValuesIn(values_in(kMethods)),
+                         testing::test_name);
 
-TEST_P(BothMethods, FractionsOutsideTheRangeAreRejected) {
+TEST_P(EveryMethod, FractionsOutsideTheRangeAreRejected) {
   const nn::Network model = small_model();
   for (const double fraction :
        {1.0, 1.5, -0.1, -1e-12, std::nan(""), std::numeric_limits<double>::infinity()}) {
@@ -211,11 +212,11 @@ TEST_P(BothMethods, FractionsOutsideTheRangeAreRejected) {
   }
 }
 
-TEST_P(BothMethods, RepeatedPruningOnlyAdds) {
+TEST_P(EveryMethod, RepeatedPruningOnlyAdds) {
   nn::Network model = small_model();
-  Masks before = make_masks(model, GetParam(), 0);
+  Masks before = masks_by(GetParam(), model, 0);
   for (const double fraction : {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}) {
-    const Masks masks = make_masks(model, GetParam(), fraction);
+    const Masks masks = masks_by(GetParam(), model, fraction);
     for (const auto& [name, mask] : masks) {
       for (int64_t i = 0; i < mask.count(); ++i) {
         ASSERT_LE(mask.data()[i], before.at(name).data()[i]) << name;
@@ -234,22 +235,22 @@ TEST_P(BothMethods, RepeatedPruningOnlyAdds) {
   }
 }
 
-TEST_P(BothMethods, PruningAgainToTheSameFractionChangesNothing) {
+TEST_P(EveryMethod, PruningAgainToTheSameFractionChangesNothing) {
   nn::Network model = small_model();
-  const Masks first = make_masks(model, GetParam(), 0.5);
+  const Masks first = masks_by(GetParam(), model, 0.5);
   apply_masks(first, model);
-  const Masks second = make_masks(model, GetParam(), 0.5);
+  const Masks second = masks_by(GetParam(), model, 0.5);
   for (const auto& [name, mask] : first) EXPECT_TRUE(identical(mask, second.at(name))) << name;
 }
 
-TEST_P(BothMethods, PruningToLessThanIsPrunedIsRejected) {
+TEST_P(EveryMethod, PruningToLessThanIsPrunedIsRejected) {
   nn::Network model = small_model();
-  apply_masks(make_masks(model, GetParam(), 0.5), model);
+  apply_masks(masks_by(GetParam(), model, 0.5), model);
   EXPECT_NE(error_of(model, GetParam(), 0.3).find("zero already"), std::string::npos);
   EXPECT_EQ(error_of(model, GetParam(), 0.6), "none");
 }
 
-TEST_P(BothMethods, WeightsThatAreNotFiniteAreRejected) {
+TEST_P(EveryMethod, WeightsThatAreNotFiniteAreRejected) {
   for (const float bad : {std::nanf(""), -std::numeric_limits<float>::infinity()}) {
     const nn::Network model = small_model();
     prunable_weights(model).front().variable.value().data()[5] = bad;
@@ -257,7 +258,7 @@ TEST_P(BothMethods, WeightsThatAreNotFiniteAreRejected) {
   }
 }
 
-TEST_P(BothMethods, NamesAreReadBack) {
+TEST_P(EveryMethod, NamesAreReadBack) {
   EXPECT_EQ(parse_method(to_string(GetParam())), GetParam());
 }
 

@@ -9,6 +9,7 @@
 #include "models/mobilenet_v2.h"
 #include "models/summary.h"
 #include "pruning/compact.h"
+#include "tests/support/masked_model.h"
 #include "tests/support/trained_model.h"
 
 namespace edgeprune {
@@ -62,21 +63,24 @@ TEST(Prune, ExactStepsLandOnTheWeight) {
 }
 
 TEST(Prune, ExactStepsOfChannelsLandOnTheSameCountsAsOneShot) {
-  for (const PruneMode mode : {PruneMode::mask, PruneMode::group_mask, PruneMode::compact}) {
-    std::vector<ModelSummary> ends;
-    for (const PruningSchedule schedule : {PruningSchedule::one_shot, PruningSchedule::exact}) {
-      auto model = trained_model(0.25);
-      for (const PruningStep& step : pruning_steps(schedule, Method::channel, 0.6)) {
-        model =
-            prune(std::move(model), {.method = Method::channel, .mode = mode, .step = step}).model;
+  for (const Method method : {Method::channel, Method::channel_taylor}) {
+    for (const PruneMode mode : values_in(kPruneModes)) {
+      std::vector<ModelSummary> ends;
+      for (const PruningSchedule schedule : {PruningSchedule::one_shot, PruningSchedule::exact}) {
+        auto model = trained_model(0.25);
+        for (const PruningStep& step : pruning_steps(schedule, method, 0.6)) {
+          model = prune(std::move(model), {.method = method, .mode = mode, .step = step},
+                        testing::samples_like_values)
+                      .model;
+        }
+        ends.push_back(summarize(*model));
       }
-      ends.push_back(summarize(*model));
+      EXPECT_EQ(ends[0].parameters, ends[1].parameters) << to_string(mode);
+      if (mode == PruneMode::mask) {
+        EXPECT_EQ(ends[0].nonzero_prunable, ends[1].nonzero_prunable);
+      }
+      EXPECT_EQ(ends[0].parameters < 100000, mode == PruneMode::compact) << ends[0].parameters;
     }
-    EXPECT_EQ(ends[0].parameters, ends[1].parameters) << to_string(mode);
-    if (mode == PruneMode::mask) {
-      EXPECT_EQ(ends[0].nonzero_prunable, ends[1].nonzero_prunable);
-    }
-    EXPECT_EQ(ends[0].parameters < 100000, mode == PruneMode::compact) << ends[0].parameters;
   }
 }
 
@@ -111,9 +115,13 @@ void train(nn::Network& model, const Masks& masks) {
 TEST(Prune, MasksHoldWhatIsZeroBatchNormIncluded) {
   for (const auto& [method, mode] : {std::pair{Method::magnitude, PruneMode::mask},
                                      {Method::lamp, PruneMode::mask},
+                                     {Method::taylor, PruneMode::mask},
                                      {Method::channel, PruneMode::mask},
-                                     {Method::channel, PruneMode::group_mask}}) {
-    Pruned pruned = prune(trained_model(0.25), {.method = method, .mode = mode, .step = {0.5}});
+                                     {Method::channel, PruneMode::group_mask},
+                                     {Method::channel_taylor, PruneMode::mask},
+                                     {Method::channel_taylor, PruneMode::group_mask}}) {
+    Pruned pruned = prune(trained_model(0.25), {.method = method, .mode = mode, .step = {0.5}},
+                          testing::samples_like_values);
     const Masks zeros = masks_of_zeros(*pruned.model);
     EXPECT_EQ(pruned.masks.contains("features.2.conv.0.1.bias"), mode == PruneMode::group_mask);
     train(*pruned.model, pruned.masks);
@@ -154,10 +162,10 @@ TEST(Prune, GroupsThatCannotShrinkAreAnError) {
 }
 
 TEST(Prune, ModesAreForChannelsAndNamed) {
-  EXPECT_TRUE(structured_methods().starts_with("channel")) << structured_methods();
+  EXPECT_TRUE(methods_that(is_structured).starts_with("channel")) << methods_that(is_structured);
   for (const PruneMode mode : {PruneMode::group_mask, PruneMode::compact}) {
     const PruneRequest request{.method = Method::lamp, .mode = mode, .step = {0.5}};
-    EXPECT_NE(error_of(request).find("is for method " + structured_methods() + ", not lamp"),
+    EXPECT_NE(error_of(request).find("is for method " + methods_that(is_structured) + ", not lamp"),
               std::string::npos);
   }
   for (const PruneMode mode : values_in(kPruneModes)) {

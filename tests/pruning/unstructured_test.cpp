@@ -1,4 +1,4 @@
-#include "pruning/unstructured.h"
+#include "pruning/masks.h"
 
 #include <gtest/gtest.h>
 
@@ -12,6 +12,7 @@ namespace edgeprune {
 namespace {
 
 using testing::count_zeros;
+using testing::masks_by;
 using testing::small_model;
 
 /// (By value: a Tensor shares its memory, and the handles that hold this one go.)
@@ -29,7 +30,7 @@ void scale(Tensor tensor, float factor) {
 std::string error_of(const nn::Network& model, Method method, double fraction,
                      const PruneLimits& limits) {
   try {
-    make_masks(model, method, fraction, Base::original, limits);
+    masks_by(method, model, fraction, Base::original, limits);
   } catch (const std::invalid_argument& error) {
     return error.what();
   }
@@ -96,15 +97,16 @@ TEST(Lamp, TiesGoByPosition) {
 }
 
 class Unstructured : public ::testing::TestWithParam<Method> {};
-INSTANTIATE_TEST_SUITE_P(, Unstructured, ::testing::Values(Method::magnitude, Method::lamp),
-                         [](const auto& method) { return to_string(method.param); });
+INSTANTIATE_TEST_SUITE_P(, Unstructured,
+                         ::testing::Values(Method::magnitude, Method::lamp, Method::taylor),
+                         testing::test_name);
 
 TEST_P(Unstructured, CountsAreExactAndRepeatedPruningOnlyAdds) {
   nn::Network model = small_model();
   const double prunable = double(summarize(model).prunable);
   Masks before = masks_of_zeros(model);
   for (const double fraction : {0.1, 0.35, 0.7, 0.97}) {
-    const Masks masks = make_masks(model, GetParam(), fraction);
+    const Masks masks = masks_by(GetParam(), model, fraction);
     EXPECT_EQ(count_zeros(masks), std::llround(fraction * prunable));
     for (const auto& [name, mask] : masks) {
       for (int64_t i = 0; i < mask.count(); ++i) {
@@ -122,7 +124,7 @@ TEST_P(Unstructured, FractionsOfWhatRemainsAreRoundedFromIt) {
   const int64_t prunable = summarize(model).prunable;
   int64_t left = prunable;
   for (const double fraction : {0.1, 0.2, 0.3}) {
-    const Masks masks = make_masks(model, GetParam(), fraction, Base::remaining);
+    const Masks masks = masks_by(GetParam(), model, fraction, Base::remaining);
     left -= std::lrint(fraction * double(left));
     EXPECT_EQ(count_zeros(masks), prunable - left);
     apply_masks(masks, model);
@@ -134,13 +136,13 @@ TEST_P(Unstructured, KeptLayersStayAndOthersGiveTheirShare) {
   const double prunable = double(summarize(model).prunable);
   const std::string kept = "classifier.1";
   scale(weight_of(model, kept), 1e-3f);
-  ASSERT_GT(count_zeros(make_masks(model, GetParam(), 0.5).at(kept + ".weight")), 0);
-  Masks masks = make_masks(model, GetParam(), 0.5, Base::original, {.keep = {kept}});
+  ASSERT_GT(count_zeros(masks_by(GetParam(), model, 0.5).at(kept + ".weight")), 0);
+  Masks masks = masks_by(GetParam(), model, 0.5, Base::original, {.keep = {kept}});
   EXPECT_EQ(count_zeros(masks.at(kept + ".weight")), 0);
   EXPECT_EQ(count_zeros(masks), std::llround(0.5 * prunable));
   // What was zero before counts.
   weight_of(model, kept).fill(0.0f);
-  masks = make_masks(model, GetParam(), 0.5, Base::original, {.keep = {kept}});
+  masks = masks_by(GetParam(), model, 0.5, Base::original, {.keep = {kept}});
   EXPECT_EQ(count_zeros(masks.at(kept + ".weight")), weight_of(model, kept).count());
   EXPECT_EQ(count_zeros(masks), std::llround(0.5 * prunable));
 }
@@ -149,7 +151,7 @@ TEST_P(Unstructured, EveryLayerKeepsItsMinimumDensityAndTheCountIsMet) {
   const nn::Network model = small_model();
   const PruneLimits limits{.min_density = 0.25};
   const double prunable = double(summarize(model).prunable);
-  const Masks masks = make_masks(model, GetParam(), 0.7, Base::original, limits);
+  const Masks masks = masks_by(GetParam(), model, 0.7, Base::original, limits);
   EXPECT_EQ(count_zeros(masks), std::llround(0.7 * prunable));
   int64_t at_the_limit = 0;
   for (const auto& [name, mask] : masks) {
@@ -163,7 +165,7 @@ TEST_P(Unstructured, EveryLayerKeepsItsMinimumDensityAndTheCountIsMet) {
 TEST_P(Unstructured, InsideALayerAtItsLimitTheSmallestStillGo) {
   const nn::Network model = small_model();
   const PruneLimits limits{.min_density = 0.25};
-  const Masks masks = make_masks(model, GetParam(), 0.7, Base::original, limits);
+  const Masks masks = masks_by(GetParam(), model, 0.7, Base::original, limits);
   for (const PrunableWeight& weight : prunable_weights(model)) {
     const Tensor &value = weight.variable.value(), &mask = masks.at(weight.name);
     float largest_gone = 0, smallest_kept = HUGE_VALF;

@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
+#include "models/copy_model.h"
 #include "models/summary.h"
 #include "pruning/compact.h"
 #include "tools/cli/interrupt.h"
@@ -33,21 +34,41 @@ void say_what_stays(const ChannelPlan& plan) {
                   first->group.name, first->note));
 }
 
-/// Prunes once and saves, without data.
-void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoint& checkpoint) {
+void take_names(const PruneOptions& o, const Dataset& training, Checkpoint& checkpoint) {
+  if (!take_class_names(checkpoint.info, training)) return;
+  say(fmt::format("{} names no classes: they are the data's, {}", o.model,
+                  fmt::join(training.classes, ", ")));
+}
+
+/// The training images that scores are measured on.
+Samples samples_of(Trajectory& trajectory, const Dataset& training, const Checkpoint& checkpoint) {
+  PruneAndTune& each = trajectory.each;
+  each.score_images = std::min(each.score_images, training.size());
+  return score_samples(each.prune.method, checkpoint.info, training, each.score_images,
+                       each.training.seed);
+}
+
+/// The same where nothing else takes data; empty if scores do not either.
+Samples open_samples(const PruneOptions& o, Trajectory& trajectory, Checkpoint& checkpoint) {
+  if (!needs_images(trajectory.each.prune.method)) return {};
+  const Dataset training =
+      o.data.open("prune", Split::train, sight_of(checkpoint), o.limit, o.training.options.seed);
+  take_names(o, training, checkpoint);
+  return samples_of(trajectory, training, checkpoint);
+}
+
+/// Prunes once and saves; no data but for scores.
+void prune_at_once(const PruneOptions& o, Trajectory trajectory, Checkpoint& checkpoint) {
+  const Samples samples = open_samples(o, trajectory, checkpoint);
   PruneRequest request = trajectory.each.prune;
   request.step = trajectory.steps.front();
   const bool removes = request.mode == PruneMode::compact;
   const ModelSummary before = summarize(*checkpoint.model);
   const ModelSummary whole = summarize_unpruned(*checkpoint.model);
+  const auto was = copy_of(*checkpoint.model);
+  Pruned pruned = prune(std::move(checkpoint.model), request, samples);
   Table table = plan_table();
-  if (request.mode == PruneMode::mask) {
-    plan_trajectory(*checkpoint.model, trajectory,
-                    [&](size_t, const nn::Network& was, const nn::Network& is) {
-                      add_plan_rows(table, 1, whole, was, is);
-                    });
-  }
-  Pruned pruned = prune(std::move(checkpoint.model), request);
+  if (request.mode == PruneMode::mask) add_plan_rows(table, 1, whole, *was, *pruned.model);
   const ModelSummary after = summarize(*pruned.model);
   const std::string warning = dead_layers(*pruned.model);
   if (o.strict) report_warning(warning, true, say);
@@ -57,8 +78,8 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
   }
   if (!o.dry_run) {
     const auto bytes_before = static_cast<int64_t>(std::filesystem::file_size(o.model));
-    checkpoint.info.history.push_back(
-        pruning_entry(request, trajectory.each.schedule, checkpoint.sha256));
+    trajectory.each.prune = request;
+    checkpoint.info.history.push_back(pruning_entry(trajectory.each, checkpoint.sha256));
     save_checkpoint(o.out, *pruned.model, checkpoint.info, parse_storage(o.store));
     if (removes) {
       add_channel_row(table, "file bytes", bytes_before,
@@ -79,7 +100,7 @@ void prune_at_once(const PruneOptions& o, const Trajectory& trajectory, Checkpoi
 }
 
 /// A line on stderr for each step, if all can be done, and the steps' layers as a table.
-Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
+Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint, const Samples& samples) {
   const ModelSummary whole = summarize_unpruned(*checkpoint.model);
   const size_t steps = trajectory.steps.size();
   const bool channels = is_structured(trajectory.each.prune.method);
@@ -92,7 +113,7 @@ Table plan(const Trajectory& trajectory, const Checkpoint& checkpoint) {
         "the weights that go, not how many of all):");
   }
   plan_trajectory(
-      *checkpoint.model, trajectory,
+      *checkpoint.model, trajectory, samples,
       [&](size_t i, const nn::Network& before, const nn::Network& after) {
         add_plan_rows(table, i + 1, whole, before, after);
         const ModelSummary left = summarize(after);
@@ -118,10 +139,7 @@ void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& c
   if (held_out == 0) test = o.data.open("prune", Split::test, sight);
   const std::string batches = batch_note(training.size(), o.training.options.batch);
   if (trajectory.each.training.epochs > 0 && !batches.empty()) say("note: " + batches);
-  if (take_class_names(checkpoint.info, training)) {
-    say(fmt::format("{} names no classes: they are the data's, {}", o.model,
-                    fmt::join(training.classes, ", ")));
-  }
+  take_names(o, training, checkpoint);
   if (trajectory.each.recovery.distillation) {
     require(!o.teacher.empty() || !checkpoint.info.is_pruned(), "prune",
             "--distill learns from the dense baseline, but {} is pruned: name it with --teacher",
@@ -129,7 +147,7 @@ void prune_and_train(const PruneOptions& o, Trajectory trajectory, Checkpoint& c
     trajectory.each.recovery.teacher =
         load_teacher(o.teacher.empty() ? o.model : o.teacher, checkpoint.info);
   }
-  plan(trajectory, checkpoint);
+  plan(trajectory, checkpoint, samples_of(trajectory, training, checkpoint));
   const auto steps = run_trajectory(checkpoint, trajectory, training, test, say);
   save_checkpoint(o.out, *checkpoint.model, checkpoint.info, parse_storage(o.store));
   remove_state(trajectory);
@@ -153,7 +171,7 @@ void run(const PruneOptions& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   require_usage(o.dry_run || !o.out.empty(), "prune", "--out is missing (or ask for a --dry-run)");
-  const Trajectory trajectory = o.parse();
+  Trajectory trajectory = o.parse();
   const bool several = trajectory.steps.size() > 1,
              trains = !o.dry_run && (several || o.uses_data());
   require_usage(!trains || !o.data.location.empty(), "prune", "--data is missing: {}",
@@ -162,7 +180,8 @@ void run(const PruneOptions& o) {
   const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);
   if (o.dry_run && !o.schedule.empty()) {
-    print(plan(trajectory, checkpoint), o.format);
+    const Samples samples = open_samples(o, trajectory, checkpoint);
+    print(plan(trajectory, checkpoint, samples), o.format);
   } else if (trains) {
     const ThreadNotes notes(o.threads);
     prune_and_train(o, trajectory, checkpoint);
@@ -188,6 +207,8 @@ void add_prune(CLI::App& app) {
       "--sparsity 0.5 --dry-run\n"
       "  edgeprune prune --model base.safetensors --method lamp --schedule exact --sparsity 0.8 "
       "--data cifar10 --epochs 2 --min-accuracy 0.85 --out sparse.safetensors\n"
+      "  edgeprune prune --model base.safetensors --method channel-taylor --mode compact "
+      "--sparsity 0.3 --data cifar10 --out small.safetensors\n"
       "Fine-tune what was pruned at once with: edgeprune train --model half.safetensors ...");
   command->callback([o] { run(*o); });
 }

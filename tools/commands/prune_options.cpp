@@ -17,6 +17,12 @@ void add_what_goes(CLI::App& command, PruneOptions& o) {
                   "0.5 or 50%")
       ->transform(fraction())
       ->required();
+  command
+      .add_option("--score-images", o.score_images,
+                  fmt::format("of {}: training images (--data) to measure scores on, as --seed "
+                              "draws them (default: {}, or all if there are fewer)",
+                              methods_that(needs_images), kScoreImages))
+      ->check(positive());
   command.add_option("--mode", o.mode, "what becomes of channels: " + explained(kPruneModes))
       ->check(choices(kPruneModes))
       ->capture_default_str();
@@ -127,9 +133,14 @@ Trajectory PruneOptions::parse() const {
   const bool at_once = each.schedule == PruningSchedule::one_shot;
   each.strict = strict;
   each.training.epochs = epochs.value_or(at_once ? 0 : 2);
+  require_usage(!score_images || needs_images(each.prune.method), "prune",
+                "--score-images is for --method {}, not {}", methods_that(needs_images), method);
+  require_usage(!needs_images(each.prune.method) || !data.location.empty(), "prune",
+                "--data is missing: method {} measures its scores on training images", method);
+  each.score_images = score_images.value_or(kScoreImages);
   const bool grouped = each.prune.mode != PruneMode::mask;
   require_usage(!grouped || is_structured(each.prune.method), "prune",
-                "--mode {} is for --method {}, not {}", mode, structured_methods(), method);
+                "--mode {} is for --method {}, not {}", mode, methods_that(is_structured), method);
   require_usage(grouped || (groups.round_to == 1 && groups.min_channels == 1), "prune",
                 "--round-to and --min-channels are for --mode group-mask and compact");
   require_usage(each.training.epochs > 0 || (!each.recovery.rewind && !each.recovery.distillation),

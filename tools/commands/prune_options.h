@@ -18,6 +18,7 @@ struct PruneOptions {
   std::string method, mode = "mask", schedule;  ///< schedule empty: one-shot
   double sparsity = 0;
   ScheduleOptions steps;
+  std::optional<int64_t> score_images;
   PruneLimits limits;
   GroupLimits groups;
   bool dry_run = false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -27,6 +28,7 @@ struct SensitivityArguments {
   std::string model, method = "magnitude", folder = "sensitivity", format = "md";
   DataFlags data;
   SensitivityOptions scan;
+  std::optional<int64_t> score_images;
   int threads = 1;
   bool pin = false;
 };
@@ -48,7 +50,9 @@ void fit_to_data(SensitivityOptions& options, const Dataset& training, bool give
   if (!given) options.images = std::min(options.images, training.size() / 2);
   require(options.images < training.size(), "sensitivity",
           "--limit: cannot hold {} of {} training images out", options.images, training.size());
-  options.bn_recalibrate = std::min(options.bn_recalibrate, training.size() - options.images);
+  const int64_t others = training.size() - options.images;
+  options.bn_recalibrate = std::min(options.bn_recalibrate, others);
+  options.score_images = std::min(options.score_images, others);
 }
 
 void run(const SensitivityArguments& o, bool limit_given) {
@@ -58,7 +62,10 @@ void run(const SensitivityArguments& o, bool limit_given) {
   const ThreadNotes notes(o.threads);
   require_usage(!o.data.location.empty(), "sensitivity", "--data is missing");
   SensitivityOptions options = o.scan;
-  options.method = value_of("method", kLayerMethods, o.method);
+  options.method = parse_method(o.method);
+  require_usage(!o.score_images || needs_images(options.method), "sensitivity",
+                "--score-images is for --method {}, not {}", methods_that(needs_images), o.method);
+  options.score_images = o.score_images.value_or(options.score_images);
   Checkpoint checkpoint = o.loading.load(o.model);
   const Dataset training = o.data.open("sensitivity", Split::train, sight_of(checkpoint));
   fit_to_data(options, training, limit_given);
@@ -98,8 +105,10 @@ void add_sensitivity(CLI::App& app) {
   auto o = std::make_shared<SensitivityArguments>();
   add_model(*command, o->model, o->loading);
   o->data.add(*command);
-  command->add_option("--method", o->method, explained(kLayerMethods))
-      ->check(choices(kLayerMethods))
+  command
+      ->add_option("--method", o->method,
+                   "what goes of each layer by itself: " + explained(kMethods))
+      ->check(choices(kMethods))
       ->capture_default_str();
   command
       ->add_option("--levels", o->scan.levels, "parts of the layer to zero, as 0.5,0.9 or 50%,90%")
@@ -119,6 +128,12 @@ void add_sensitivity(CLI::App& app) {
                    "they stay as they are")
       ->check(images_to_recalibrate_on())
       ->capture_default_str();
+  command
+      ->add_option("--score-images", o->score_images,
+                   fmt::format("of {}: other training images, to measure scores on (default: {}, "
+                               "or all if there are fewer)",
+                               methods_that(needs_images), kScoreImages))
+      ->check(positive());
   add_former_name(*command, "--images", o->scan.images);
   command->add_option("--seed", o->scan.seed, "which images are held out")
       ->check(seed())

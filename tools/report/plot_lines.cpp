@@ -47,6 +47,10 @@ std::string variant_colour(const std::string& variant, const std::string& schedu
       {"channel", {"#d55e00", "#e69f00", "#7a3600", "#d9b38c"}},
       {"channel groups", {"#cc79a7", "#e8b9d3", "#7d3c63", "#b89aab"}},
       {"compact channels", {"#6a3fa0", "#a98bd0", "#39195f", "#8d86a8"}},
+      {"taylor", {"#b8a000", "#e0d05a", "#6b5d00", "#cfc794"}},
+      {"channel-taylor", {"#8c510a", "#bf812d", "#4d2c05", "#c7a67a"}},
+      {"channel-taylor groups", {"#00868b", "#5fc4c8", "#00494c", "#9cc0c2"}},
+      {"compact channel-taylors", {"#b2182b", "#e07a86", "#640d18", "#cf9ca2"}},
       {"", {"#444444", "#888888", "#222222", "#aaaaaa"}}};
   const auto found = kShades.find(variant);
   return (found == kShades.end() ? kShades.at("") : found->second)[schedule_rank(schedule)];

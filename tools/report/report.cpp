@@ -263,9 +263,10 @@ void add_measurement(Page& page, const Results& results) {
       "count as zeros. MACs are multiply-adds an image; those of zeros count as removed.",
       fmt::format("Accuracy is on {}, with the weights of the {}: the test images chose nothing.",
                   test_set(results), chosen_epoch(results)),
-      "magnitude, lamp: single weights, all layers together. channel: output channels of every "
-      "Conv2d, zeroed (mask) with shapes kept. Channel groups go together and can be removed; "
-      "compact: they were.",
+      "magnitude, lamp, taylor: single weights, all layers together. channel, channel-taylor: "
+      "output channels of every Conv2d, zeroed (mask) with shapes kept. Channel groups go together "
+      "and can be removed; compact: they were. taylor, channel-taylor: by what the loss would "
+      "change by without them, to first order, on training images (Molchanov et al. 2019).",
       "one-shot: pruned once, then fine-tuned. exact: a fixed part (a tenth, unless the plan says "
       "otherwise) of the original count a step, "
       "fine-tuned after each. compounding: the original study's arithmetic, each step's "

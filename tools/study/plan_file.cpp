@@ -94,7 +94,7 @@ void read_recovery(StrictObject object, Recovery& recovery) {
 
 /// Keys that would do nothing are refused: whoever wrote them expected something.
 void refuse_idle_keys(const StrictObject& object, const Experiment& e) {
-  const auto only = [&](const char* key, bool applies, const char* what) {
+  const auto only = [&](const char* key, bool applies, const std::string& what) {
     if (object.has(key) && !applies) object.fail(key, fmt::format("is for {} only", what));
   };
   only("step", e.schedule == PruningSchedule::exact || e.schedule == PruningSchedule::compounding,
@@ -102,8 +102,9 @@ void refuse_idle_keys(const StrictObject& object, const Experiment& e) {
   only("cubic_steps", e.schedule == PruningSchedule::cubic, "the schedule cubic");
   if (e.mode != PruneMode::mask && !is_structured(e.method)) {
     object.fail("mode", fmt::format("{} is for the method {} only", to_string(e.mode),
-                                    structured_methods()));
+                                    methods_that(is_structured)));
   }
+  only("score_images", needs_images(e.method), "the methods " + methods_that(needs_images));
   only("round_to", e.mode != PruneMode::mask, "the modes group-mask and compact");
   only("min_channels", e.mode != PruneMode::mask, "the modes group-mask and compact");
 }
@@ -136,6 +137,7 @@ Experiment read_experiment(StrictObject& object) {
   object.get("epochs", e.epochs, 0, kMost);
   object.get("step", e.options.step, 0, 1);
   object.get("cubic_steps", e.options.cubic_steps, 1, 1000);
+  object.get("score_images", e.score_images, 1, kMost);
   object.get("keep", e.limits.keep);
   if (!e.limits.keep.empty()) {
     static const nn::Network network(mobilenet_v2());  // for its layers' names

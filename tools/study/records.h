@@ -37,7 +37,7 @@ struct ClassRecall {
 struct RunRecord {
   std::string id;        ///< unique within a study: "baseline", "magnitude-one-shot-50.seed1"
   std::string row;       ///< the same for all seeds: "magnitude-one-shot-50"
-  std::string method;    ///< "none", "magnitude", "lamp", "channel"
+  std::string method;    ///< "none", "magnitude", "lamp", "channel" ...: kMethods
   std::string mode;      ///< "none", "mask", "group-mask", "compact"
   std::string schedule;  ///< "none", "one-shot", "exact", "compounding", "cubic"
   std::string recovery;  ///< what else helps accuracy, "bn-recalibrate 1000, rewind"; or nothing

@@ -210,8 +210,8 @@ class Study {
     };
     TrainResult result;
     if (step.prune) {
-      const PruneAndTune request{*step.prune,   with_teacher(step), training,
-                                 step.schedule, validation(),       options_.strict};
+      const PruneAndTune request{*step.prune,  with_teacher(step), training,         step.schedule,
+                                 validation(), options_.strict,    step.score_images};
       const Say say = [&](const std::string& line) { say_(label + ": " + line); };
       PruneAndTuneResult tuned =
           prune_and_tune(model, request, data_.finetuning, data_.test, state, on_epoch, say);

@@ -86,6 +86,7 @@ class Trajectories {
                          .target = reached,
                          .epochs = e.epochs,
                          .recovery = e.recovery,
+                         .score_images = e.score_images,
                          .row = last});
       }
     }
@@ -172,8 +173,11 @@ void require_feasible(const std::vector<StudyStep>& steps) {
       const auto parent = models.find(step.parent);
       auto model = parent == models.end() ? std::make_unique<nn::Network>(mobilenet_v2(), 0)
                                           : copy_of(*parent->second);
+      PruneRequest request =
+          *step.prune;  // how many go depends on no score, and there are no images
+      request.method = is_structured(request.method) ? Method::channel : Method::magnitude;
       try {
-        model = prune(std::move(model), *step.prune).model;
+        model = prune(std::move(model), request).model;
       } catch (const std::invalid_argument& error) {
         throw std::invalid_argument(fmt::format("{}: {}", step.id, error.what()));
       }
@@ -198,6 +202,7 @@ nlohmann::json identity_of(const StudyStep& step) {
                          {"min density", step.prune->limits.min_density},
                          {"round to", step.prune->groups.round_to},
                          {"min channels", step.prune->groups.min_channels}};
+    if (needs_images(step.prune->method)) identity["prune"]["score images"] = step.score_images;
   }
   return identity;
 }

@@ -10,6 +10,7 @@
 #include "pruning/schedule.h"
 #include "tools/measurement/latency.h"
 #include "tools/training/recovery.h"
+#include "tools/training/score_samples.h"
 #include "tools/training/trainer.h"
 
 namespace edgeprune {
@@ -24,7 +25,8 @@ struct Experiment {
   ScheduleOptions options;
   PruneLimits limits;
   GroupLimits groups;
-  Recovery recovery;  ///< the teacher is the study's own baseline
+  Recovery recovery;                    ///< the teacher is the study's own baseline
+  int64_t score_images = kScoreImages;  ///< for methods that measure their scores
   std::string label;  ///< goes into the rows' names, where nothing else tells experiments apart
 };
 
@@ -55,6 +57,7 @@ struct StudyStep {
   double target = 0;   ///< what a row is called after; compounding ends elsewhere
   int64_t epochs = 0;  ///< of training behind the pruning
   Recovery recovery;
+  int64_t score_images = kScoreImages;
   uint64_t seed = 0;
   bool row = true;  ///< false: only a stage on the way to another
 };

@@ -6,7 +6,7 @@
 
 #include "engine/base/check.h"
 #include "models/fold.h"
-#include "models/summary.h"
+#include "pruning/scores.h"
 #include "pruning/smallest.h"
 #include "tools/cli/progress.h"
 #include "tools/measurement/evaluate.h"
@@ -20,35 +20,26 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-/// "features.1.conv.0.0" of "features.1.conv.0.0.weight".
-std::string layer_of(const PrunableWeight& weight) {
-  return weight.name.substr(0, weight.name.rfind('.'));
-}
-
 double share_of_zeros(const Tensor& weight) {
   const auto values = weight.values();
   return double(std::count(values.begin(), values.end(), 0.0f)) / double(values.size());
 }
 
-/// The scores by which parts of a weight go: its values, or its output channels.
-std::vector<double> scores_of(const Tensor& weight, Method method) {
-  const int64_t size = is_structured(method) ? weight.count() / weight.dim(0) : 1;
-  std::vector<double> scores(static_cast<size_t>(weight.count() / size), 0.0);
-  for (int64_t i = 0; i < weight.count(); ++i) {
-    scores[static_cast<size_t>(i / size)] += double(weight.data()[i]) * weight.data()[i];
-  }
-  return scores;
-}
+/// A layer and what its parts matter before anything is pruned.
+struct ScoredLayer {
+  Units units;
+  std::vector<double> scores;
+  Tensor weight() const { return units.slices.front().variable.value(); }  ///< the network's own
+};
 
 /// Zeroes the layer's smallest weights or channels. False, and nothing done, if more than that is
 /// zero already.
-bool prune_layer(PrunableWeight& layer, Method method, double level) {
-  Tensor& weight = layer.variable.value();
-  const std::vector<double> scores = scores_of(weight, method);
-  const int64_t count = share_of(level, scores.size());
-  if (std::count(scores.begin(), scores.end(), 0.0) > count) return false;
-  const int64_t size = weight.count() / static_cast<int64_t>(scores.size());
-  for (const int64_t part : smallest(scores, count, layer.name)) {
+bool prune_layer(const ScoredLayer& layer, double level) {
+  const int64_t count = share_of(level, layer.scores.size());
+  if (std::count(layer.scores.begin(), layer.scores.end(), 0.0) > count) return false;
+  const int64_t size = layer.units.slices.front().inner;
+  Tensor weight = layer.weight();
+  for (const int64_t part : smallest(layer.scores, count, layer.units.what)) {
     std::fill_n(weight.data() + part * size, size, 0.0f);
   }
   return true;
@@ -64,12 +55,9 @@ class Scan {
         before_(model_.state_dict()),
         log_(log, identity(checkpoint, training, options)) {
     std::tie(others_, held_out_) = hold_out(training, options.images, options.seed);
+    score();
     if (options.bn_recalibrate > 0) {
       others_ = limit(std::move(others_), options.bn_recalibrate, options.seed);
-    }
-    for (PrunableWeight& weight : prunable_weights(model_)) {
-      if (is_structured(options.method) && !weight.is_conv) continue;
-      weights_.push_back(std::move(weight));
     }
   }
   ~Scan() { model_.load_state_dict(before_); }
@@ -80,17 +68,17 @@ class Scan {
     measure_times();
     measure_accuracies();
     Sensitivity result{options_, *log_.accuracy("", 0), {}};
-    for (PrunableWeight& weight : weights_) {
+    for (const ScoredLayer& scored : layers_) {
       LayerSensitivity& layer = result.layers.emplace_back();
-      layer.layer = layer_of(weight);
-      layer.weights = weight.variable.value().count();
+      layer.layer = scored.units.name;
+      layer.weights = scored.weight().count();
       for (const double level : options_.levels) {
         model_.load_state_dict(before_);
         SensitivityCell cell{.accuracy = kNan};
-        if (prune_layer(weight, options_.method, level)) {
+        if (prune_layer(scored, level)) {
           cell.accuracy = *log_.accuracy(layer.layer, level);
         }
-        cell.zeros = share_of_zeros(weight.variable.value());
+        cell.zeros = share_of_zeros(scored.weight());
         const auto times = log_.times(layer.layer, level);
         cell.dense_ms = times->dense_ms;
         cell.sparse_ms = times->sparse_ms;
@@ -103,21 +91,35 @@ class Scan {
  private:
   static nlohmann::json identity(const Checkpoint& checkpoint, const Dataset& training,
                                  const SensitivityOptions& options) {
-    return {{"model", checkpoint.sha256},
-            {"data", fingerprint(training)},
-            {"method", to_string(options.method)},
-            {"images", options.images},
-            {"batch-norm recalibration", options.bn_recalibrate},
-            {"seed", options.seed},
-            {"machine", machine_description()}};
+    nlohmann::json identity = {{"model", checkpoint.sha256},
+                               {"data", fingerprint(training)},
+                               {"method", to_string(options.method)},
+                               {"images", options.images},
+                               {"batch-norm recalibration", options.bn_recalibrate},
+                               {"seed", options.seed},
+                               {"machine", machine_description()}};
+    if (needs_images(options.method)) identity["images for scores"] = options.score_images;
+    return identity;
+  }
+
+  void score() {
+    std::vector<Units> units = units_of(model_, options_.method);
+    const Samples samples =
+        score_samples(options_.method, info_, others_, options_.score_images, options_.seed);
+    Gradients gradients;
+    if (samples) gradients = [&](const auto& after_batch) { samples(model_, after_batch); };
+    Scores all = scores(units, options_.method, gradients);
+    for (size_t i = 0; i < units.size(); ++i) {
+      layers_.push_back({std::move(units[i]), std::move(all[i])});
+    }
   }
 
   /// Every layer at its level, all levels and both kernels in turns.
   void measure_times() {
     std::vector<double> missing;
     for (const double level : options_.levels) {
-      if (!std::all_of(weights_.begin(), weights_.end(), [&](const PrunableWeight& weight) {
-            return log_.times(layer_of(weight), level).has_value();
+      if (!std::all_of(layers_.begin(), layers_.end(), [&](const ScoredLayer& layer) {
+            return log_.times(layer.units.name, level).has_value();
           })) {
         missing.push_back(level);
       }
@@ -126,7 +128,7 @@ class Scan {
     std::vector<LatencyCase> cases;
     for (const double level : missing) {
       model_.load_state_dict(before_);
-      for (PrunableWeight& weight : weights_) prune_layer(weight, options_.method, level);
+      for (const ScoredLayer& layer : layers_) prune_layer(layer, level);
       const auto graph = std::make_shared<const inference::Graph>(fold_batch_norm(model_));
       const size_t dense = cases.size();
       cases.push_back({graph, inference::Engine::dense, 1, 1, dense});
@@ -138,8 +140,8 @@ class Scan {
     for (size_t i = 0; i < missing.size(); ++i) {
       const auto dense = layer_times(results[2 * i].steps);
       const auto sparse = layer_times(results[2 * i + 1].steps);
-      for (const PrunableWeight& weight : weights_) {
-        const std::string layer = layer_of(weight);
+      for (const ScoredLayer& scored : layers_) {
+        const std::string& layer = scored.units.name;
         log_.add_times(layer, missing[i], {ms_of(dense, layer), ms_of(sparse, layer)});
       }
     }
@@ -153,7 +155,7 @@ class Scan {
   }
 
   void measure_accuracies() {
-    Progress progress("sensitivity", 1 + std::ssize(weights_) * std::ssize(options_.levels),
+    Progress progress("sensitivity", 1 + std::ssize(layers_) * std::ssize(options_.levels),
                       "prunings");
     const HiddenProgress parts;
     const auto measure = [&](const std::string& layer, double level, const auto& prune) {
@@ -172,10 +174,9 @@ class Scan {
       progress.advance(1, layer);
     };
     measure("", 0, [] { return true; });
-    for (PrunableWeight& weight : weights_) {
+    for (const ScoredLayer& layer : layers_) {
       for (const double level : options_.levels) {
-        measure(layer_of(weight), level,
-                [&] { return prune_layer(weight, options_.method, level); });
+        measure(layer.units.name, level, [&] { return prune_layer(layer, level); });
       }
     }
   }
@@ -186,7 +187,7 @@ class Scan {
   const std::map<std::string, Array> before_;
   SensitivityLog log_;
   Dataset others_, held_out_;
-  std::vector<PrunableWeight> weights_;
+  std::vector<ScoredLayer> layers_;
 };
 
 }  // namespace
@@ -196,9 +197,6 @@ double Sensitivity::lost(size_t layer, size_t level) const {
 }
 
 void require_valid(const SensitivityOptions& options, const Dataset& training) {
-  require(std::ranges::count(kLayerMethods, options.method, &Named<Method>::value) == 1,
-          "sensitivity", "layers are pruned by {}, got {}", listed(names_of(kLayerMethods)),
-          to_string(options.method));
   require(!options.levels.empty(), "sensitivity", "there are no levels");
   for (const double level : options.levels) {
     require(level > 0 && level < 1, "sensitivity", "expected levels between 0 and 1, got {}",

@@ -7,22 +7,17 @@
 
 #include "data/dataset.h"
 #include "models/checkpoint.h"
-#include "pruning/masks.h"
 #include "tools/measurement/latency.h"
+#include "tools/training/score_samples.h"
 
 namespace edgeprune {
 
-/// What a layer by itself can be pruned by.
-inline constexpr Named<Method> kLayerMethods[] = {
-    {Method::magnitude, name_of(kMethods, Method::magnitude), "a layer's smallest weights"},
-    {Method::channel, name_of(kMethods, Method::channel),
-     "its smallest output channels by L2 norm; Conv2d layers only"}};
-
 struct SensitivityOptions {
-  Method method = Method::magnitude;               ///< one of kLayerMethods
+  Method method = Method::magnitude;               ///< what goes of each layer by itself
   std::vector<double> levels{0.3, 0.5, 0.7, 0.9};  ///< fractions of the layer, ascending
   int64_t images = 1000;          ///< of the training set, held out from what follows, to test on
   int64_t bn_recalibrate = 1000;  ///< of the others, for batch norm's statistics; 0: left alone
+  int64_t score_images = kScoreImages;  ///< of the others, for methods that measure their scores
   uint64_t seed = 0;
   LatencyOptions latency;  ///< single images on one thread
 };
@@ -55,7 +50,8 @@ void require_valid(const SensitivityOptions& options, const Dataset& training);
 /// Scans every prunable layer (by channel: every Conv2d). Accuracies and times are kept
 /// in the file `log` (JSON lines) as they come: a scan that was killed goes on behind them, one
 /// that was finished is only read. Times are of the network with every layer at that level, where
-/// each layer's own sparsity is what it is here, all interleaved in one run.
+/// each layer's own sparsity is what it is here, all interleaved in one run. Scores are the whole
+/// network's before anything was pruned.
 ///
 /// The images are training images: the test set chooses nothing. Accuracies are too good for that,
 /// their differences are what counts. Throws std::invalid_argument on options out of range, data

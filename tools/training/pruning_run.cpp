@@ -8,12 +8,11 @@
 
 namespace edgeprune {
 
-nlohmann::json pruning_entry(const PruneRequest& request, PruningSchedule schedule,
-                             const std::string& parent_sha256) {
-  const auto& [method, mode, step, limits, groups] = request;
+nlohmann::json pruning_entry(const PruneAndTune& request, const std::string& parent_sha256) {
+  const auto& [method, mode, step, limits, groups] = request.prune;
   nlohmann::json entry{{"step", "prune"},
                        {"method", to_string(method)},
-                       {"schedule", to_string(schedule)},
+                       {"schedule", to_string(request.schedule)},
                        {"sparsity", step.fraction}};
   if (step.base != Base::original) entry["of"] = to_string(step.base);
   if (!parent_sha256.empty()) entry["parent"] = parent_sha256;
@@ -23,6 +22,10 @@ nlohmann::json pruning_entry(const PruneRequest& request, PruningSchedule schedu
     entry["mode"] = to_string(mode);
     entry["round_to"] = groups.round_to;
     entry["min_channels"] = groups.min_channels;
+  }
+  if (needs_images(method)) {
+    entry["score_images"] = request.score_images;
+    entry["seed"] = request.training.seed;
   }
   return entry;
 }
@@ -35,7 +38,9 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
   ModelInfo& info = checkpoint.info;
   TrainOptions options = request.training;
   if (tune) options = with_recovery(options, request.recovery, info.history);
-  Pruned pruned = prune(std::move(checkpoint.model), request.prune);
+  Pruned pruned = prune(
+      std::move(checkpoint.model), request.prune,
+      score_samples(request.prune.method, info, training, request.score_images, options.seed));
   checkpoint.model = std::move(pruned.model);
   nn::Network& model = *checkpoint.model;
   const int64_t recalibrate = request.recovery.bn_recalibrate;
@@ -50,7 +55,10 @@ PruneAndTuneResult prune_and_tune(Checkpoint& checkpoint, const PruneAndTune& re
                   is_structured(request.prune.method) ? "channels" : "weights",
                   100 * result.accuracy_before));
   report_warning(before.warning, request.strict && !tune, say);  // training may mend it
-  nlohmann::json entry = pruning_entry(request.prune, request.schedule, checkpoint.sha256);
+  nlohmann::json entry = pruning_entry(request, checkpoint.sha256);
+  if (needs_images(request.prune.method)) {
+    entry["score_images"] = std::min(request.score_images, training.size());
+  }
   entry["accuracy_before"] = result.accuracy_before;
   if (recalibrate > 0) entry["bn_recalibrate"] = recalibrate;
   info.history.push_back(entry);

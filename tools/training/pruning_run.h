@@ -5,8 +5,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "pruning/prune.h"
 #include "tools/training/recovery.h"
+#include "tools/training/score_samples.h"
 #include "tools/training/trainer.h"
 
 namespace edgeprune {
@@ -18,6 +18,7 @@ struct PruneAndTune {
   PruningSchedule schedule = PruningSchedule::one_shot;  ///< that the step is part of: for history
   const Dataset* validation = nullptr;  ///< for train(): to choose the best epoch; none: the last
   bool strict = false;  ///< throw std::runtime_error where an evaluation has a warning
+  int64_t score_images = kScoreImages;  ///< that scores are measured on, if the method needs some
 };
 
 struct PruneAndTuneResult {
@@ -26,9 +27,9 @@ struct PruneAndTuneResult {
   TrainResult training;
 };
 
-/// What the history says about a pruning.
-nlohmann::json pruning_entry(const PruneRequest& request, PruningSchedule schedule,
-                             const std::string& parent_sha256);
+/// What the history says about a pruning. Scores are measured on request.score_images of the
+/// training images, chosen by request.training.seed.
+nlohmann::json pruning_entry(const PruneAndTune& request, const std::string& parent_sha256);
 
 /// Prunes checkpoint.model (it may become a smaller one), recalibrates its batch norms, fine-tunes
 /// with the masks held, and appends both to checkpoint.info.history; checkpoint.sha256 is then

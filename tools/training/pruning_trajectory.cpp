@@ -43,7 +43,7 @@ nlohmann::json identity_of(const Checkpoint& checkpoint, const Trajectory& traje
   for (const PruningStep& step : trajectory.steps) {
     steps.push_back({step.fraction, to_string(step.base)});
   }
-  nlohmann::json pruning = pruning_entry(each.prune, each.schedule, "");
+  nlohmann::json pruning = pruning_entry(each, "");
   pruning.erase("sparsity");  // the steps'
   nlohmann::json identity = run_identity(*checkpoint.model, training, &test, {}, options);
   identity.update({{"model", checkpoint.sha256},
@@ -191,13 +191,13 @@ class Run {
 }  // namespace
 
 void plan_trajectory(
-    const nn::Network& model, const Trajectory& trajectory,
+    const nn::Network& model, const Trajectory& trajectory, const Samples& samples,
     const std::function<void(size_t, const nn::Network&, const nn::Network&)>& on_step) {
   auto before = copy_of(model);
   for (size_t i = 0; i < trajectory.steps.size(); ++i) {
     PruneRequest request = trajectory.each.prune;
     request.step = trajectory.steps[i];
-    auto after = prune(copy_of(*before), request).model;
+    auto after = prune(copy_of(*before), request, samples).model;
     on_step(i, *before, *after);
     before = std::move(after);
   }

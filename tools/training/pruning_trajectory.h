@@ -25,10 +25,10 @@ struct TrajectoryStep {
 
 /// The model after each step if nothing is trained in between, without changing it: how many will
 /// go in all, if not which. Throws what prune() throws: limits that cannot be met are found out
-/// before anything trains. `on_step` gets the step's number, from 0, and the models before and
-/// after.
+/// before anything trains. `samples` are for methods that need images. `on_step` gets the step's
+/// number, from 0, and the models before and after.
 void plan_trajectory(
-    const nn::Network& model, const Trajectory& trajectory,
+    const nn::Network& model, const Trajectory& trajectory, const Samples& samples,
     const std::function<void(size_t, const nn::Network&, const nn::Network&)>& on_step);
 
 /// Runs what is not finished. The checkpoint ends with the last model that is at least

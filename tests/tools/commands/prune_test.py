@@ -64,6 +64,40 @@ class Schedules(CommandTest):
         self.assertEqual(len(rows), 1)
         self.assertEqual(sum(zero_weights(out).values()), PRUNABLE // 2)
 
+    def test_scores_that_are_measured_name_their_images(self):
+        data = ("--data", "synthetic:48", "--threads", 1)
+        for method, extra, images in (("taylor", (), 48), ("channel-taylor", ("--mode", "compact"), 20),
+                                      ("channel-taylor", ("--schedule", "exact", "--step", 0.2, "--epochs", 0), 48)):
+            out = self.folder / "out.safetensors"
+            counted = () if images == 48 else ("--score-images", images)
+            self.succeed(*self.prune("--method", method, "--sparsity", 0.4, "--seed", 3, *extra, *counted, *data,
+                                     "--out", out))
+            history = json.loads(read_safetensors(out)[1]["history"])
+            steps = [step for step in history if step["step"] == "prune"]
+            self.assertEqual([(s["method"], s["score_images"], s["seed"]) for s in steps],
+                             [(method, images, 3)] * len(steps))
+            self.assertEqual(len(steps), 2 if "--schedule" in extra else 1)
+            if method == "taylor":
+                self.assertEqual(sum(zero_weights(out).values()), round(0.4 * PRUNABLE))
+        rows = self.json_of(*self.prune("--method", "taylor", "--sparsity", 0.4, *data, "--dry-run"))
+        self.assertEqual(rows[0]["weights"], 864)
+
+    def test_scores_that_are_measured_want_data(self):
+        out = self.folder / "out.safetensors"
+        missing = ("prune", "--model", self.folder / "none", "--method", "taylor", "--sparsity", 0.5)
+        for more in (("--out", out), ("--dry-run",)):
+            self.fail(*missing, *more, code=2,
+                      says="--data is missing: method taylor measures its scores on training images")
+        self.fail(*self.prune("--method", "magnitude", "--sparsity", 0.5, "--score-images", 64, "--out", out), code=2,
+                  says="--score-images is for --method taylor or channel-taylor, not magnitude")
+        self.fail(*self.prune("--method", "taylor", "--mode", "compact", "--data", "synthetic:20", "--sparsity", 0.5,
+                              "--out", out), code=2, says="is for --method channel or channel-taylor, not taylor")
+        for count in (0, -1, "many"):
+            self.fail(*self.prune("--method", "taylor", "--data", "synthetic:20", "--sparsity", 0.5,
+                                  "--score-images", count, "--out", out), code=2, says="--score-images: expected a")
+        self.fail("sensitivity", "--model", self.base, "--data", "synthetic:20", "--score-images", 9, code=2,
+                  says="--score-images is for --method taylor or channel-taylor, not magnitude")
+
     def test_limits_hold(self):
         out = self.folder / "out.safetensors"
         self.succeed(*self.prune("--method", "magnitude", "--sparsity", 0.8, "--keep", "features.0.0,classifier.1",

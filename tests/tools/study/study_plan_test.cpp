@@ -285,6 +285,16 @@ TEST(StudyPlan, RowsThatCannotBeToldApartAreRefused) {
   EXPECT_THAT(refusal({channels}), HasSubstr("channel-compounding-32"));
 }
 
+TEST(StudyPlan, ImagesForScoresTellStepsApartWhereScoresAreMeasured) {
+  StudyStep measured, not_measured;
+  measured.prune = PruneRequest{.method = Method::taylor};
+  not_measured.prune = PruneRequest{.method = Method::lamp};
+  const auto before = identity_of(measured), other = identity_of(not_measured);
+  measured.score_images = not_measured.score_images = 7;
+  EXPECT_NE(identity_of(measured), before);
+  EXPECT_EQ(identity_of(not_measured), other) << "studies of before go on";
+}
+
 TEST(StudyPlan, WhatLimitsMakeImpossibleIsKnownBeforehand) {
   StudyPlan plan;
   plan.experiments = {experiment(PruningSchedule::exact, {0.3})};

@@ -11,6 +11,7 @@
 #include "engine/nn/network.h"
 #include "models/mobilenet_v2.h"
 #include "models/summary.h"
+#include "pruning/scores.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_run.h"
@@ -96,13 +97,49 @@ TEST(Sensitivity, LeavesTheModelAsItWas) {
 }
 
 TEST(Sensitivity, ChannelsAreOfConvolutionsAlone) {
-  SmallScan small;
-  small.options.method = Method::channel;
-  const Sensitivity result = small.scan();
-  EXPECT_EQ(result.layers.size(), prunable_weights(*small.checkpoint.model).size() - 1);
-  for (const LayerSensitivity& layer : result.layers) {
-    EXPECT_NEAR(layer.cells[0].zeros, 0.5, 1e-9) << layer.layer;
+  const SmallScan small;
+  for (const Method method : {Method::channel, Method::channel_taylor}) {
+    SmallScan one(small.folder, to_string(method));
+    one.options.method = method;
+    const Sensitivity result = one.scan();
+    EXPECT_EQ(result.layers.size(), prunable_weights(*one.checkpoint.model).size() - 1);
+    for (const LayerSensitivity& layer : result.layers) {
+      EXPECT_NEAR(layer.cells[0].zeros, 0.5, 1e-9) << layer.layer;
+    }
   }
+}
+
+TEST(Sensitivity, LampOrdersALayerAsMagnitudeDoes) {
+  SmallScan magnitude, lamp(magnitude.folder, "lamp");
+  lamp.options.method = Method::lamp;
+  const Sensitivity left = magnitude.scan(), right = lamp.scan();
+  for (size_t i = 0; i < left.layers.size(); ++i) {
+    EXPECT_EQ(left.layers[i].cells[0].accuracy, right.layers[i].cells[0].accuracy) << i;
+  }
+}
+
+TEST(Sensitivity, TaylorZeroesWhatThePruningOfTheWholeNetworkScoresLeast) {
+  SmallScan small;
+  small.options.method = Method::taylor;
+  small.options.score_images = 40;
+  const Sensitivity result = small.scan();
+  nn::Network& model = *small.checkpoint.model;
+  const auto parts = hold_out(small.training, 60, 0);
+  const Samples samples =
+      score_samples(Method::taylor, small.checkpoint.info, parts.first, 40, small.options.seed);
+  const size_t at = 7;
+  const Scores all = scores(weights_of(model), Method::taylor,
+                            [&](const auto& after_batch) { samples(model, after_batch); });
+  std::vector<double> sorted = all[at];
+  std::sort(sorted.begin(), sorted.end());
+  Tensor weight = prunable_weights(model)[at].variable.value();
+  for (int64_t i = 0; i < weight.count(); ++i) {
+    if (all[at][size_t(i)] < sorted[sorted.size() / 2]) weight.data()[i] = 0;
+  }
+  recalibrate_batch_norm(model, small.checkpoint.info, limit(parts.first, 16, 0), 16, 0);
+  EXPECT_EQ(
+      result.layers[at].cells[0].accuracy,
+      evaluate(model, small.checkpoint.info, parts.second, inference::Engine::dense).accuracy);
 }
 
 TEST(Sensitivity, AScanThatWasKilledGoesOnAndEndsTheSame) {
@@ -168,6 +205,13 @@ TEST(Sensitivity, AnotherScansLogIsRefusedNamingWhatDiffers) {
   refused("images", [](SmallScan& s) { ++s.options.images; });
   refused("batch-norm recalibration", [](SmallScan& s) { ++s.options.bn_recalibrate; });
   refused("seed", [](SmallScan& s) { ++s.options.seed; });
+  small.options.method = Method::taylor;
+  std::filesystem::remove(small.log());
+  small.scan();
+  refused("images for scores", [](SmallScan& s) {
+    s.options.method = Method::taylor;
+    s.options.score_images = 7;
+  });
   refused("data", [](SmallScan& s) { s.training.images[3].rgb[0] ^= 1; });
 }
 

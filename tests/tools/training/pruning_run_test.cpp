@@ -74,17 +74,39 @@ TEST(PruneAndTune, RecalibrationChangesStatisticsAndNotWeights) {
 }
 
 TEST(PruneAndTune, EntriesSayWhatWasAskedFor) {
-  const PruneRequest request{.method = Method::channel,
-                             .mode = PruneMode::group_mask,
-                             .step = {0.1, Base::remaining},
-                             .limits = {.keep = {"features.0.0"}, .min_density = 0.2},
-                             .groups = {.round_to = 8}};
-  const nlohmann::json expected = {{"step", "prune"},      {"method", "channel"},
-                                   {"mode", "group-mask"}, {"sparsity", 0.1},
-                                   {"of", "remaining"},    {"schedule", "compounding"},
-                                   {"min_density", 0.2},   {"keep", {"features.0.0"}},
-                                   {"round_to", 8},        {"min_channels", 1}};
-  EXPECT_EQ(pruning_entry(request, PruningSchedule::compounding, ""), expected);
+  PruneAndTune request{.prune = {.method = Method::channel,
+                                 .mode = PruneMode::group_mask,
+                                 .step = {0.1, Base::remaining},
+                                 .limits = {.keep = {"features.0.0"}, .min_density = 0.2},
+                                 .groups = {.round_to = 8}},
+                       .schedule = PruningSchedule::compounding};
+  nlohmann::json expected = {{"step", "prune"},      {"method", "channel"},
+                             {"mode", "group-mask"}, {"sparsity", 0.1},
+                             {"of", "remaining"},    {"schedule", "compounding"},
+                             {"min_density", 0.2},   {"keep", {"features.0.0"}},
+                             {"round_to", 8},        {"min_channels", 1}};
+  EXPECT_EQ(pruning_entry(request, ""), expected);
+  request.prune.method = Method::channel_taylor;
+  request.training.seed = 3;
+  expected.update({{"method", "channel-taylor"}, {"score_images", 1024}, {"seed", 3}});
+  EXPECT_EQ(pruning_entry(request, ""), expected);
+}
+
+TEST(PruneAndTune, ScoresAreMeasuredOnTheTrainingImagesThereAre) {
+  SmallPruning run, few;
+  for (SmallPruning* one : {&run, &few}) {
+    one->request.prune.method = Method::taylor;
+    one->request.training.epochs = 0;
+  }
+  few.request.score_images = 32;
+  run.run(), few.run();
+  EXPECT_EQ(run.checkpoint.info.history[0].at("score_images"), 64) << "there are no more";
+  EXPECT_EQ(few.checkpoint.info.history[0].at("score_images"), 32);
+  EXPECT_EQ(run.checkpoint.info.history[0].at("method"), "taylor");
+  EXPECT_FALSE(same_weights(*run.checkpoint.model, *few.checkpoint.model));
+  const ModelSummary summary = summarize(*run.checkpoint.model);
+  EXPECT_EQ(summary.prunable - summary.nonzero_prunable,
+            std::lrint(0.5 * double(summary.prunable)));
 }
 
 TEST(PruneAndTune, RewindingWithoutABaselineIsAnErrorBeforeAnythingGoes) {

@@ -217,7 +217,7 @@ TEST(PruningTrajectory, PlansHaveTheCountsOfTheRunAndChangeNothing) {
   Small run;
   const Small untouched;
   std::vector<int64_t> left;
-  plan_trajectory(*run.checkpoint.model, run.trajectory,
+  plan_trajectory(*run.checkpoint.model, run.trajectory, {},
                   [&](size_t i, const nn::Network& before, const nn::Network& after) {
                     EXPECT_EQ(i, left.size());
                     if (i > 0) {
