@@ -13,6 +13,7 @@
 #include "engine/kernels/panels/depthwise_lanes-inl.h"
 #include "engine/kernels/panels/depthwise_pixels-inl.h"
 #include "engine/kernels/panels/depthwise_planes-inl.h"
+#include "engine/kernels/panels/depthwise_transposed-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
@@ -65,8 +66,12 @@ void convolve(DepthwiseLayer layer) {
     if (s.in_width == 2) layer.begin = convolve_lanes_of_channels<kActivation, 2>(layer);
     if (s.in_width == 4) layer.begin = convolve_lanes_of_channels<kActivation, 4>(layer);
   }
+  if (transposing_pays(s)) {
+    layer.begin = s.stride == 1 ? convolve_transposed<kActivation, 1>(layer)
+                                : convolve_transposed<kActivation, 2>(layer);
+  }
 #endif
-  convolve_any<kActivation>(layer);
+  if (layer.begin < layer.end) convolve_any<kActivation>(layer);
 }
 
 template <Activation kActivation>
@@ -115,7 +120,11 @@ int64_t planes_scratch_size(const Conv2dShape& shape, int64_t columns) {
 int64_t scratch_size(const Conv2dShape& shape) {
   const PlaneShape plane(shape);
   const int64_t columns = shape.out_height() * shape.out_width() * shape.batch;
-  return planes_at_a_time(plane) * plane.size() + planes_scratch_size(shape, columns);
+  int64_t size = planes_at_a_time(plane) * plane.size() + planes_scratch_size(shape, columns);
+#if HWY_TARGET != HWY_SCALAR
+  if (transposing_pays(shape)) size = std::max(size, transposed_scratch_size(shape));
+#endif
+  return size;
 }
 
 }  // namespace edgeprune::panels::HWY_NAMESPACE

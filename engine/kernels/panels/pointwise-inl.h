@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/kernels/panels/pointwise_packing.h"
+#include "engine/kernels/panels/transpose-inl.h"
 #include "engine/kernels/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,15 +23,14 @@ using simd::HWY_NAMESPACE::Partial;
 using simd::HWY_NAMESPACE::Vec;
 using simd::HWY_NAMESPACE::with_activation;
 
-constexpr int kLanes = hn::MaxLanes(F32());
 // Vectors of sums that a tile keeps, beside its factors: of 32 registers with AVX-512, 16 before.
 constexpr int kSums = HWY_CAP_GE512 ? 24 : 12;
 constexpr int kMostVectors = kSums / 6;  // of columns
 // Weights are fetched this many channels ahead: at batch 1 they come from the third-level cache.
-// Some 300 cycles in narrow tiles; in wide ones, where it takes no bandwidth worth mentioning,
-// more.
+// In narrow tiles so many products ahead, some 300 cycles; in wide ones, where it takes no bandwidth
+// worth mentioning, more.
 constexpr int kWideAhead = 64;
-constexpr int kNarrowAhead = 24;
+constexpr int kNarrowProductsAhead = 600;
 
 /// What a tile works on. Pointers at its first row, channel and column; rows of input and residual
 /// are `width` floats apart, those of the output `output_row`. residual may be null.
@@ -117,69 +117,139 @@ inline TileFunction wide_tile_of([[maybe_unused]] int64_t vectors, int64_t rows)
 
 #if HWY_TARGET != HWY_SCALAR
 
-/// Rows along the vectors: kVectors of rows by kColumns columns, the panel's width.
+/// Rows along the vectors: kVectors of rows by kColumns columns. Its sums go to `output`, a column
+/// after the other, `output_row` floats apart; residual and activation are left to finish_rows().
 template <int kVectors, int kColumns>
 void narrow_tile(const Tile& tile) {
+  constexpr int kAhead = kNarrowProductsAhead / (kVectors * kColumns);
   const F32 d;
-  const int64_t rows = std::min<int64_t>(tile.rows, kVectors * kLanes);
   Vec sum[kVectors][kColumns];
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
-    const Vec bias = Partial(static_cast<size_t>(rows - v * kLanes)).load(tile.bias + v * kLanes);
-#pragma GCC unroll 8
+    const int64_t rows = std::max<int64_t>(0, tile.rows - v * kLanes);
+    const Vec bias = Partial(static_cast<size_t>(rows)).load(tile.bias + v * kLanes);
+#pragma GCC unroll 12
     for (int c = 0; c < kColumns; ++c) sum[v][c] = bias;
   }
   const float* w = tile.weights;
   const float* x = tile.input;
-  for (int64_t k = 0; k < tile.channels; ++k, w += kVectors * kLanes, x += kColumns) {
+  const int64_t width = tile.width;
+  for (int64_t k = 0; k < tile.channels; ++k, w += kVectors * kLanes, x += width) {
     Vec left[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       left[v] = hn::LoadU(d, w + v * kLanes);
-      __builtin_prefetch(w + (kNarrowAhead * kVectors + v) * kLanes);
+      __builtin_prefetch(w + (kAhead * kVectors + v) * kLanes);
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int c = 0; c < kColumns; ++c) {
       const Vec right = hn::Set(d, x[c]);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[v][c] = hn::MulAdd(left[v], right, sum[v][c]);
     }
   }
-  HWY_ALIGN float transposed[kVectors * kLanes * kColumns];
+#pragma GCC unroll 12
+  for (int c = 0; c < kColumns; ++c) {
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) {
-    float* to = transposed + v * kLanes * kColumns;
-    const auto& s = sum[v];
-    if constexpr (kColumns == 4) {
-      hn::StoreInterleaved4(s[0], s[1], s[2], s[3], d, to);
+    for (int v = 0; v < kVectors; ++v) {
+      hn::Store(sum[v][c], d, tile.output + c * tile.output_row + v * kLanes);
+    }
+  }
+}
+
+constexpr int kNarrowVectors = 8, kNarrowColumns = 12;  // at most, of the tiles that there are
+constexpr int kVectorsOfRows = HWY_CAP_GE512 ? 3 : 2;   // in panels of more than eight columns
+constexpr int kSumsOfItem =
+    std::max(8 * kNarrowVectors, int{PanelLayout::kWidth} * kVectorsOfRows) * kLanes;
+constexpr int columns_of_tile(int vectors) {
+  return std::min(kNarrowColumns, (HWY_CAP_GE512 && vectors == 3 ? 27 : kSums) / vectors);
+}
+
+template <int kVectors, int... kIndex>
+constexpr auto narrow_tiles(std::integer_sequence<int, kIndex...>) {
+  return std::array<TileFunction, kNarrowColumns>{narrow_tile<kVectors, kIndex + 1>...};
+}
+template <int... kIndex>
+constexpr auto all_narrow_tiles(std::integer_sequence<int, kIndex...>) {
+  return std::array{
+      narrow_tiles<kIndex + 1>(std::make_integer_sequence<int, columns_of_tile(kIndex + 1)>())...};
+}
+/// narrow_tile() for 1, 2 ... vectors and 1, 2 ... columns, those that fit the registers.
+inline constexpr auto kNarrowTiles =
+    all_narrow_tiles(std::make_integer_sequence<int, kNarrowVectors>());
+
+/// Sums of narrow tiles, a column after the other `step` floats apart, to rows of a panel.
+struct FinishedRows {
+  const float* sums;
+  int64_t step;
+  int64_t rows, columns;
+  const float* residual;  ///< may be null
+  int64_t residual_row;
+  float* output;
+  int64_t output_row;
+
+  /// kLanes rows from `row` on of column c; of columns that do not exist, zeros.
+  HWY_INLINE Vec load(int64_t row, int64_t c) const {
+    return c < columns ? hn::Load(F32(), sums + c * step + row) : hn::Zero(F32());
+  }
+};
+
+/// Into panels of 4 or 8 columns, whose rows follow each other without gaps.
+template <int kWidth, typename Activate>
+void finish_narrow_rows(const FinishedRows& f, const Activate& activate) {
+  const F32 d;
+  for (int64_t row = 0; row < f.rows; row += kLanes) {
+    HWY_ALIGN float transposed[kLanes * kWidth];
+    if constexpr (kWidth == 4) {
+      hn::StoreInterleaved4(f.load(row, 0), f.load(row, 1), f.load(row, 2), f.load(row, 3), d,
+                            transposed);
     } else {
       const hn::FixedTag<float, 4> half;
       HWY_ALIGN float left[4 * kLanes], right[4 * kLanes];
-      hn::StoreInterleaved4(s[0], s[1], s[2], s[3], d, left);
-      hn::StoreInterleaved4(s[4], s[5], s[6], s[7], d, right);
+      hn::StoreInterleaved4(f.load(row, 0), f.load(row, 1), f.load(row, 2), f.load(row, 3), d,
+                            left);
+      hn::StoreInterleaved4(f.load(row, 4), f.load(row, 5), f.load(row, 6), f.load(row, 7), d,
+                            right);
       for (int r = 0; r < kLanes; ++r) {
-        hn::Store(hn::Load(half, left + 4 * r), half, to + 8 * r);
-        hn::Store(hn::Load(half, right + 4 * r), half, to + 8 * r + 4);
+        hn::Store(hn::Load(half, left + 4 * r), half, transposed + 8 * r);
+        hn::Store(hn::Load(half, right + 4 * r), half, transposed + 8 * r + 4);
+      }
+    }
+    const int64_t first = row * kWidth;
+    for_each_vector(std::min<int64_t>(f.rows - row, kLanes) * kWidth,
+                    [&](auto access, int64_t i) HWY_ATTR {
+                      Vec y = access.load(transposed + i);
+                      if (f.residual != nullptr) {
+                        y = hn::Add(y, access.load(f.residual + first + i));
+                      }
+                      access.store(activate(y), f.output + first + i);
+                    });
+  }
+}
+
+/// Into wider panels, whole vectors of columns.
+template <typename Activate>
+void finish_wide_rows(const FinishedRows& f, const Activate& activate) {
+  const F32 d;
+  for (int64_t row = 0; row < f.rows; row += kLanes) {
+    const int64_t rows = std::min<int64_t>(f.rows - row, kLanes);
+    for (int64_t column = 0; column < f.columns; column += kLanes) {
+      Vec block[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) block[i] = f.load(row, column + i);
+      transpose(block);
+#pragma GCC unroll 16
+      for (int r = 0; r < kLanes; ++r) {
+        if (r >= rows) break;
+        Vec y = block[r];
+        if (f.residual != nullptr) {
+          y = hn::Add(y, hn::LoadU(d, f.residual + (row + r) * f.residual_row + column));
+        }
+        hn::StoreU(activate(y), d, f.output + (row + r) * f.output_row + column);
       }
     }
   }
-  with_activation(tile.activation, [&](const auto& activate) HWY_ATTR {
-    for_each_vector(rows * kColumns, [&](auto access, int64_t i) HWY_ATTR {
-      Vec y = access.load(transposed + i);
-      if (tile.residual != nullptr) y = hn::Add(y, access.load(tile.residual + i));
-      access.store(activate(y), tile.output + i);
-    });
-  });
 }
-
-template <int kColumns, int... kIndex>
-constexpr auto narrow_tiles(std::integer_sequence<int, kIndex...>) {
-  return std::array<TileFunction, sizeof...(kIndex)>{narrow_tile<kIndex + 1, kColumns>...};
-}
-/// narrow_tile() for 1, 2 ... vectors at index 0, 1 ...
-template <int kColumns>
-inline constexpr auto kNarrowTiles =
-    narrow_tiles<kColumns>(std::make_integer_sequence<int, kSums / kColumns>());
 
 #endif  // not HWY_SCALAR
 

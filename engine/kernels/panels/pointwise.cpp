@@ -49,26 +49,63 @@ void wide_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
-/// Blocks [begin, end) of the one panel that there is.
-template <int kColumns>
+/// As wide_items(), rows along the vectors: exact in the columns, which wide tiles round up.
+template <int kWidth>
 void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
   const PackedPointwise& weights = call.weights;
   const RowBlocks& blocks = weights.blocks;
-  for (int64_t block = begin; block < end; ++block) {
-    const int64_t row = blocks.first_unit(block) * kLanes, at = row * kColumns;
-    kNarrowTiles<kColumns>[static_cast<size_t>(blocks.block_units(block) - 1)]({
-        .weights = weights.block(block),
-        .input = call.input,
-        .channels = weights.input.channels,
-        .width = kColumns,
-        .bias = call.bias + row,
+  const PanelLayout in{weights.input.channels, call.columns};
+  const int64_t width = kWidth > 0 ? kWidth : in.width();
+  HWY_ALIGN float sums[kSumsOfItem];
+  for (int64_t item = begin; item < end; ++item) {
+    const int64_t panel = item / blocks.count, block = item % blocks.count;
+    const int64_t row = blocks.first_unit(block) * kLanes, vectors = blocks.block_units(block);
+    const int64_t at = (panel * blocks.rows + row) * width;
+    const FinishedRows rows{
+        .sums = sums,
+        .step = vectors * kLanes,
+        .rows = std::min(blocks.rows - row, vectors * kLanes),
+        .columns = std::min(width, call.columns - panel * width),
         .residual = call.residual == nullptr ? nullptr : call.residual + at,
-        .activation = form_of(call.activation),
-        .output = call.output.data + at,
-        .output_row = kColumns,
-        .rows = blocks.rows - row,
+        .residual_row = width,
+        .output = call.output.at(panel, row),
+        .output_row = kWidth > 0 ? kWidth : call.output.channel,
+    };
+    const int64_t most = columns_of_tile(static_cast<int>(vectors));
+    const int64_t tiles = (rows.columns + most - 1) / most;
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const int64_t first = rows.columns * tile / tiles, last = rows.columns * (tile + 1) / tiles;
+      kNarrowTiles[static_cast<size_t>(vectors - 1)][static_cast<size_t>(last - first - 1)]({
+          .weights = weights.block(block),
+          .input = call.input + panel * in.channels * width + first,
+          .channels = in.channels,
+          .width = width,
+          .bias = call.bias + row,
+          .residual = nullptr,
+          .activation = {},
+          .output = sums + first * rows.step,
+          .output_row = rows.step,
+          .rows = rows.rows,
+      });
+    }
+    with_activation(form_of(call.activation), [&](const auto& activate) HWY_ATTR {
+      if constexpr (kWidth > 0) {
+        finish_narrow_rows<kWidth>(rows, activate);
+      } else {
+        finish_wide_rows(rows, activate);
+      }
     });
   }
+}
+
+/// Whether exact columns save more than whole vectors of rows and the sums' way into panels cost.
+bool rows_along_vectors_pay(int64_t rows, const PanelLayout& input) {
+  constexpr int64_t kTransposing = 16;  // as much as so many channels
+  int64_t columns = 0;
+  for (int64_t panel = 0; panel < input.count(); ++panel) columns += input.used_width(panel);
+  const int64_t whole_rows = (rows + kLanes - 1) / kLanes * kLanes;
+  return 21 * whole_rows * input.columns * (input.channels + kTransposing) <
+         20 * rows * columns * input.channels;
 }
 #endif
 
@@ -79,7 +116,11 @@ PackedPointwise plan(int64_t rows, int64_t channels, int64_t columns) {
 #if HWY_TARGET != HWY_SCALAR  // whose vectors are no wider than the narrowest panel
   if (width <= 8) {
     const PointwiseKernel kernel = width == 4 ? narrow_items<4> : narrow_items<8>;
-    return {RowBlocks(rows, kLanes, kSums / width, true), input, 0, kernel};
+    const int64_t vectors = std::min<int64_t>(kNarrowVectors, kSums / columns);
+    return {RowBlocks(rows, kLanes, vectors, true), input, 0, kernel};
+  }
+  if (rows_along_vectors_pay(rows, input)) {
+    return {RowBlocks(rows, kLanes, kVectorsOfRows, input.count() == 1), input, 0, narrow_items<0>};
   }
 #endif
   const int64_t vectors = std::min<int64_t>(width / kLanes, kMostVectors);

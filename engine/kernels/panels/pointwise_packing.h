@@ -10,22 +10,20 @@
 namespace edgeprune::panels {
 
 /// Rows cut into blocks, one a register tile. Counted in units of one row (columns run along the
-/// vectors) or of a vector's lanes (rows do). Blocks are as even as can be, the larger ones first.
+/// vectors) or of a vector's lanes (rows do). Blocks are as even as can be, and so is every half of
+/// them: the larger ones stand between the others.
 struct RowBlocks {
   /// An even number of blocks, where there are several, can be shared evenly by two threads.
   RowBlocks(int64_t row_count, int64_t rows_a_unit, int64_t most_units, bool even_count)
       : rows(row_count), unit_rows(rows_a_unit), units((rows + unit_rows - 1) / unit_rows) {
     count = (units + most_units - 1) / most_units;
     if (even_count && count > 1 && count < units) count += count % 2;
-    least_units = units / count;
-    larger = units % count;
   }
 
   int64_t rows, unit_rows, units, count;
-  int64_t least_units, larger;  ///< the first `larger` blocks have one unit more than the others
 
-  int64_t first_unit(int64_t block) const { return block * least_units + std::min(block, larger); }
-  int64_t block_units(int64_t block) const { return least_units + (block < larger ? 1 : 0); }
+  int64_t first_unit(int64_t block) const { return units * block / count; }
+  int64_t block_units(int64_t block) const { return first_unit(block + 1) - first_unit(block); }
 };
 
 struct PointwiseCall;

@@ -105,6 +105,13 @@ TEST_P(PanelPointwise, MatchesTheReferenceOnAnyNumberOfColumns) {
   }
 }
 
+// Where rows run along the vectors, as whole vectors of columns would be computed in vain.
+TEST_P(PanelPointwise, MatchesTheReferenceOnMapsThatAreNoWholeVectors) {
+  for (const int64_t columns : {9, 10, 11, 13, 17, 18, 19, 25, 33, 36, 49, 50, 65, 81, 100}) {
+    for (const int64_t rows : {16, 47, 48, 64, 80, 160}) compare(rows, 200, columns);
+  }
+}
+
 TEST_P(PanelPointwise, MatchesTheReferenceOnAnyNumberOfRows) {
   for (const int64_t columns : {1, 8, 16, 32, 48, 65}) {
     for (int64_t rows = 1; rows <= 50; ++rows) compare(rows, 5, columns);
@@ -122,7 +129,7 @@ TEST_P(PanelPointwise, MatchesTheReferenceOnAnyNumberOfChannels) {
 }
 
 TEST_P(PanelPointwise, TheResidualMayBeTheOutput) {
-  for (const int64_t columns : {4, 8, 16, 200}) {
+  for (const int64_t columns : {4, 8, 9, 16, 49, 200}) {
     for (const int64_t channels : {24, 400}) {
       for (const Activation activation : values_in(kActivations)) {
         const Product product(30, channels, columns);
@@ -134,8 +141,8 @@ TEST_P(PanelPointwise, TheResidualMayBeTheOutput) {
 }
 
 TEST_P(PanelPointwise, OneColumnFollowsTheOtherWhateverItsNeighboursHold) {
-  for (const int64_t columns : {3, 6, 20, 65}) {
-    Product product(20, 40, columns);
+  for (const int64_t columns : {3, 6, 9, 20, 65}) {
+    Product product(48, 40, columns);
     std::vector<Tensor> before;
     for (const Activation activation : values_in(kActivations)) {
       before.push_back(product.run(false, activation));
@@ -168,8 +175,14 @@ TEST_P(PanelPointwise, Relu6ClipsOnBothSides) {
 }
 
 TEST_P(PanelPointwise, DoesNotDependOnTheThreadCount) {
-  for (const auto& [rows, channels, columns] :
-       {std::tuple{1280, 320, 4}, {960, 160, 8}, {96, 576, 16}, {160, 960, 64}, {24, 144, 256}}) {
+  for (const auto& [rows, channels, columns] : {std::tuple{1280, 320, 4},
+                                                {960, 160, 8},
+                                                {96, 576, 16},
+                                                {160, 960, 64},
+                                                {24, 144, 256},
+                                                {384, 96, 36},
+                                                {160, 960, 49},
+                                                {96, 200, 65}}) {
     const Product product(rows, channels, columns);
     const auto run = [&](int threads) {
       const ThreadScope scope(threads);
@@ -182,8 +195,18 @@ TEST_P(PanelPointwise, DoesNotDependOnTheThreadCount) {
 }
 
 TEST_P(PanelPointwise, WeightsPackedForOtherColumnsDoTheSame) {
-  for (const auto& [packed_for, columns] :
-       {std::pair{64, 16}, {64, 48}, {16, 64}, {32, 48}, {48, 64}, {1000, 10}, {8, 5}, {1, 4}}) {
+  for (const auto& [packed_for, columns] : {std::pair{64, 16},
+                                            {64, 48},
+                                            {16, 64},
+                                            {32, 48},
+                                            {48, 64},
+                                            {1000, 10},
+                                            {9, 64},
+                                            {49, 200},
+                                            {9, 33},
+                                            {8, 5},
+                                            {1, 4},
+                                            {5, 8}}) {
     SCOPED_TRACE(fmt::format("packed for {}, run on {}", packed_for, columns));
     Product product(29, 200, columns);
     const Tensor expected = product.run_reference(true, Activation::relu6);
