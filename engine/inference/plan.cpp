@@ -8,6 +8,7 @@
 #include "engine/inference/channels_last_steps.h"
 #include "engine/inference/kernel_choices.h"
 #include "engine/inference/panel_steps.h"
+#include "engine/inference/small_block_step.h"
 #include "engine/kernels/panels/depthwise.h"
 #include "engine/kernels/panels/panel_layout.h"
 
@@ -202,7 +203,21 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
       const int residual =
           layer.residual < 0 ? -1 : output_of(static_cast<size_t>(layer.residual), panels);
       const bool from_stem = i == 0 && stem;
-      if (panels && i + 3 <= end && is_block(graph, i) && band_pays(layers[i + 1].shape, images)) {
+      const bool block = panels && i + 3 <= end && is_block(graph, i);
+      if (block && !sparse[i] && !sparse[i + 2] &&
+          small_block_pays(layer, layers[i + 1], layers[i + 2], images)) {
+        const Layer& last = layers[i + 2];
+        entry[i + 2] = stage.append(
+            {.layers = {&layer, &layers[i + 1], &last},
+             .name = layer.name,
+             .step = small_block_step(layer, layers[i + 1], last),
+             .input = input,
+             .residual =
+                 last.residual < 0 ? -1 : output_of(static_cast<size_t>(last.residual), panels)});
+        i += 2;
+        continue;
+      }
+      if (block && band_pays(layers[i + 1].shape, images)) {
         const Layer& last = layers[i + 2];
         entry[i + 2] = stage.append(
             {.layers = {&layer, &layers[i + 1], &last},

@@ -1,12 +1,21 @@
 #pragma once
 // Depthwise 3x3 convolution on panels (panel_layout.h).
 
+#include <bit>
+
 #include "engine/kernels/conv2d_shape.h"
 
 namespace edgeprune::panels {
 
 /// Floats of scratch a thread needs.
 int64_t depthwise_scratch_size(const Conv2dShape& shape);
+
+/// Whether the rows of a single image's map divide vectors or are whole ones, for which there are
+/// kernels that nothing beats.
+inline bool depthwise_in_whole_vectors(const Conv2dShape& s) {
+  const auto size = static_cast<uint64_t>(s.in_width);
+  return s.in_height == s.in_width && std::has_single_bit(size);
+}
 
 /// Whether the kernel below covers a shape.
 bool depthwise_supported(const Conv2dShape& shape);

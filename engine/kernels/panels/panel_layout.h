@@ -33,6 +33,8 @@ struct PanelLayout {
   int64_t used_width(int64_t panel) const {
     return std::min(width(), (columns - panel * width() + 15) / 16 * 16);
   }
+  /// The same of all panels.
+  int64_t used_columns() const { return (count() - 1) * width() + used_width(count() - 1); }
   /// Floats to allocate: the last panel is padded to full width, with values nobody reads.
   int64_t size() const { return count() * channels * width(); }
   PanelTarget target(float* data) const { return {data, channels * width(), width()}; }

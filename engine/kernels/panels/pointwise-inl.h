@@ -117,11 +117,15 @@ inline TileFunction wide_tile_of([[maybe_unused]] int64_t vectors, int64_t rows)
 
 #if HWY_TARGET != HWY_SCALAR
 
-/// Rows along the vectors: kVectors of rows by kColumns columns. Its sums go to `output`, a column
-/// after the other, `output_row` floats apart; residual and activation are left to finish_rows().
-template <int kVectors, int kColumns>
+/// Rows along the vectors: kVectors of rows by kColumns columns. The input is a panel, or channels in
+/// vectors: [channels / kLanes][columns][kLanes], `width` floats from one such vector to the next. The
+/// output is in vectors of its rows, `output_row` floats from one to the next. A residual is left to
+/// finish_rows().
+template <bool kPanel, int kVectors, int kColumns>
 void narrow_tile(const Tile& tile) {
   constexpr int kAhead = kNarrowProductsAhead / (kVectors * kColumns);
+  constexpr int kChannels = kPanel ? 1 : kLanes;  // side by side in the input
+  constexpr int kColumn = kPanel ? 1 : kLanes;    // floats from one to the next
   const F32 d;
   Vec sum[kVectors][kColumns];
 #pragma GCC unroll 8
@@ -132,29 +136,33 @@ void narrow_tile(const Tile& tile) {
     for (int c = 0; c < kColumns; ++c) sum[v][c] = bias;
   }
   const float* w = tile.weights;
-  const float* x = tile.input;
+  const float* input = tile.input;
   const int64_t width = tile.width;
-  for (int64_t k = 0; k < tile.channels; ++k, w += kVectors * kLanes, x += width) {
-    Vec left[kVectors];
+  for (int64_t k = 0; k < tile.channels; k += kChannels, input += width) {
+    for (const float *x = input, *end = x + kChannels; x != end; ++x, w += kVectors * kLanes) {
+      Vec left[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      left[v] = hn::LoadU(d, w + v * kLanes);
-      __builtin_prefetch(w + (kAhead * kVectors + v) * kLanes);
-    }
+      for (int v = 0; v < kVectors; ++v) {
+        left[v] = hn::LoadU(d, w + v * kLanes);
+        __builtin_prefetch(w + (kAhead * kVectors + v) * kLanes);
+      }
 #pragma GCC unroll 12
-    for (int c = 0; c < kColumns; ++c) {
-      const Vec right = hn::Set(d, x[c]);
+      for (int c = 0; c < kColumns; ++c) {
+        const Vec right = hn::Set(d, x[c * kColumn]);
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[v][c] = hn::MulAdd(left[v], right, sum[v][c]);
+        for (int v = 0; v < kVectors; ++v) sum[v][c] = hn::MulAdd(left[v], right, sum[v][c]);
+      }
     }
   }
-#pragma GCC unroll 12
-  for (int c = 0; c < kColumns; ++c) {
+  with_activation(tile.activation, [&](const auto& activate) HWY_ATTR {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      hn::Store(sum[v][c], d, tile.output + c * tile.output_row + v * kLanes);
+#pragma GCC unroll 12
+      for (int c = 0; c < kColumns; ++c) {
+        hn::StoreU(activate(sum[v][c]), d, tile.output + v * tile.output_row + c * kLanes);
+      }
     }
-  }
+  });
 }
 
 constexpr int kNarrowVectors = 8, kNarrowColumns = 12;  // at most, of the tiles that there are
@@ -165,23 +173,38 @@ constexpr int columns_of_tile(int vectors) {
   return std::min(kNarrowColumns, (HWY_CAP_GE512 && vectors == 3 ? 27 : kSums) / vectors);
 }
 
-template <int kVectors, int... kIndex>
+template <bool kPanel, int kVectors, int... kIndex>
 constexpr auto narrow_tiles(std::integer_sequence<int, kIndex...>) {
-  return std::array<TileFunction, kNarrowColumns>{narrow_tile<kVectors, kIndex + 1>...};
+  return std::array<TileFunction, kNarrowColumns>{narrow_tile<kPanel, kVectors, kIndex + 1>...};
 }
-template <int... kIndex>
+template <bool kPanel, int... kIndex>
 constexpr auto all_narrow_tiles(std::integer_sequence<int, kIndex...>) {
-  return std::array{
-      narrow_tiles<kIndex + 1>(std::make_integer_sequence<int, columns_of_tile(kIndex + 1)>())...};
+  return std::array{narrow_tiles<kPanel, kIndex + 1>(
+      std::make_integer_sequence<int, columns_of_tile(kIndex + 1)>())...};
 }
 /// narrow_tile() for 1, 2 ... vectors and 1, 2 ... columns, those that fit the registers.
-inline constexpr auto kNarrowTiles =
-    all_narrow_tiles(std::make_integer_sequence<int, kNarrowVectors>());
+template <bool kPanel>
+inline constexpr auto kNarrowTiles = all_narrow_tiles<kPanel>(
+    std::make_integer_sequence<int, kPanel ? kNarrowVectors : kVectorsOfRows>());
 
-/// Sums of narrow tiles, a column after the other `step` floats apart, to rows of a panel.
+/// `tile`, so many vectors of rows, for `columns` columns from its first on, in narrow tiles.
+template <bool kPanel>
+void run_narrow_tiles(const Tile& tile, int64_t vectors, int64_t columns) {
+  const auto& functions = kNarrowTiles<kPanel>[static_cast<size_t>(vectors - 1)];
+  const int64_t most = columns_of_tile(static_cast<int>(vectors));
+  const int64_t count = (columns + most - 1) / most;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t first = columns * i / count, last = columns * (i + 1) / count;
+    Tile part = tile;
+    part.input += first * (kPanel ? 1 : kLanes);
+    part.output += first * kLanes;
+    functions[static_cast<size_t>(last - first - 1)](part);
+  }
+}
+
+/// Rows of a panel from sums of narrow tiles, [rows / kLanes][columns][kLanes].
 struct FinishedRows {
   const float* sums;
-  int64_t step;
   int64_t rows, columns;
   const float* residual;  ///< may be null
   int64_t residual_row;
@@ -190,7 +213,7 @@ struct FinishedRows {
 
   /// kLanes rows from `row` on of column c; of columns that do not exist, zeros.
   HWY_INLINE Vec load(int64_t row, int64_t c) const {
-    return c < columns ? hn::Load(F32(), sums + c * step + row) : hn::Zero(F32());
+    return c < columns ? hn::Load(F32(), sums + row * columns + c * kLanes) : hn::Zero(F32());
   }
 };
 

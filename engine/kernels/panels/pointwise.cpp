@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/base/buffer.h"
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "engine/kernels/panels/pointwise_packing.h"
@@ -63,7 +62,6 @@ void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
     const int64_t at = (panel * blocks.rows + row) * width;
     const FinishedRows rows{
         .sums = sums,
-        .step = vectors * kLanes,
         .rows = std::min(blocks.rows - row, vectors * kLanes),
         .columns = std::min(width, call.columns - panel * width),
         .residual = call.residual == nullptr ? nullptr : call.residual + at,
@@ -71,23 +69,17 @@ void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
         .output = call.output.at(panel, row),
         .output_row = kWidth > 0 ? kWidth : call.output.channel,
     };
-    const int64_t most = columns_of_tile(static_cast<int>(vectors));
-    const int64_t tiles = (rows.columns + most - 1) / most;
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      const int64_t first = rows.columns * tile / tiles, last = rows.columns * (tile + 1) / tiles;
-      kNarrowTiles[static_cast<size_t>(vectors - 1)][static_cast<size_t>(last - first - 1)]({
-          .weights = weights.block(block),
-          .input = call.input + panel * in.channels * width + first,
-          .channels = in.channels,
-          .width = width,
-          .bias = call.bias + row,
-          .residual = nullptr,
-          .activation = {},
-          .output = sums + first * rows.step,
-          .output_row = rows.step,
-          .rows = rows.rows,
-      });
-    }
+    run_narrow_tiles<true>({.weights = weights.block(block),
+                            .input = call.input + panel * in.channels * width,
+                            .channels = in.channels,
+                            .width = width,
+                            .bias = call.bias + row,
+                            .residual = nullptr,
+                            .activation = {},
+                            .output = sums,
+                            .output_row = rows.columns * kLanes,
+                            .rows = rows.rows},
+                           vectors, rows.columns);
     with_activation(form_of(call.activation), [&](const auto& activate) HWY_ATTR {
       if constexpr (kWidth > 0) {
         finish_narrow_rows<kWidth>(rows, activate);
@@ -101,11 +93,9 @@ void narrow_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 /// Whether exact columns save more than whole vectors of rows and the sums' way into panels cost.
 bool rows_along_vectors_pay(int64_t rows, const PanelLayout& input) {
   constexpr int64_t kTransposing = 16;  // as much as so many channels
-  int64_t columns = 0;
-  for (int64_t panel = 0; panel < input.count(); ++panel) columns += input.used_width(panel);
   const int64_t whole_rows = (rows + kLanes - 1) / kLanes * kLanes;
-  return 21 * whole_rows * input.columns * (input.channels + kTransposing) <
-         20 * rows * columns * input.channels;
+  return 11 * whole_rows * input.columns * (input.channels + kTransposing) <
+         10 * rows * input.used_columns() * input.channels;
 }
 #endif
 
@@ -142,20 +132,7 @@ PointwiseWeights::PointwiseWeights(const float* weights, int64_t rows, int64_t c
           columns);
   auto packed =
       std::make_shared<PackedPointwise>(HWY_DYNAMIC_DISPATCH(plan)(rows, channels, columns));
-  const RowBlocks& blocks = packed->blocks;
-  const auto values =
-      allocate_floats(static_cast<size_t>(blocks.units * blocks.unit_rows * channels));
-  float* to = values.get();
-  for (int64_t block = 0; block < blocks.count; ++block) {
-    const int64_t first = blocks.first_unit(block) * blocks.unit_rows;
-    const int64_t last = blocks.first_unit(block + 1) * blocks.unit_rows;
-    for (int64_t k = 0; k < channels; ++k) {
-      for (int64_t row = first; row < last; ++row) {
-        *to++ = row < rows ? weights[row * channels + k] : 0.0f;
-      }
-    }
-  }
-  packed->values = values;
+  packed->values = pack_rows(packed->blocks, weights, channels, channels);
   packed_ = std::move(packed);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/base/buffer.h"
 #include "engine/kernels/conv2d_shape.h"
 #include "engine/kernels/panels/panel_layout.h"
 
@@ -26,6 +27,25 @@ struct RowBlocks {
   int64_t block_units(int64_t block) const { return first_unit(block + 1) - first_unit(block); }
 };
 
+/// Weights [rows, channels] block by block, each [padded_channels][its units][unit_rows]; zeros where
+/// there is no row or channel.
+inline std::shared_ptr<const float[]> pack_rows(const RowBlocks& blocks, const float* weights,
+                                                int64_t channels, int64_t padded_channels) {
+  const auto values =
+      allocate_floats(static_cast<size_t>(blocks.units * blocks.unit_rows * padded_channels));
+  float* to = values.get();
+  for (int64_t block = 0; block < blocks.count; ++block) {
+    const int64_t first = blocks.first_unit(block) * blocks.unit_rows;
+    const int64_t last = blocks.first_unit(block + 1) * blocks.unit_rows;
+    for (int64_t k = 0; k < padded_channels; ++k) {
+      for (int64_t row = first; row < last; ++row) {
+        *to++ = row < blocks.rows && k < channels ? weights[row * channels + k] : 0.0f;
+      }
+    }
+  }
+  return values;
+}
+
 struct PointwiseCall;
 /// Works on items [begin, end) of panels x blocks, panel by panel.
 using PointwiseKernel = void (*)(const PointwiseCall& call, int64_t begin, int64_t end);
@@ -35,8 +55,7 @@ struct PackedPointwise {
   PanelLayout input;       ///< that it was packed for
   int64_t tile_vectors;    ///< of columns that a register tile takes; 0: rows run along the vectors
   PointwiseKernel kernel;  ///< of the target that it was packed for
-  /// Block by block, each [channels][its units][unit_rows]; zeros behind the last row.
-  std::shared_ptr<const float[]> values = nullptr;
+  std::shared_ptr<const float[]> values = nullptr;  ///< pack_rows()
 
   const float* block(int64_t index) const {
     return values.get() + blocks.first_unit(index) * blocks.unit_rows * input.channels;
