@@ -27,6 +27,15 @@ TEST(PanelLayout, TheLastPanelIsPadded) {
   EXPECT_EQ((PanelLayout{5, 3}.size()), 5 * 4);
 }
 
+TEST(PanelLayout, KernelsComputeWholeVectorsOfColumns) {
+  EXPECT_EQ((PanelLayout{5, 3}.used_columns()), 4);
+  EXPECT_EQ((PanelLayout{5, 9}.used_columns()), 16);
+  EXPECT_EQ((PanelLayout{5, 49}.used_columns()), 64);
+  EXPECT_EQ((PanelLayout{5, 64}.used_columns()), 64);
+  EXPECT_EQ((PanelLayout{5, 65}.used_columns()), 80);
+  EXPECT_EQ((PanelLayout{5, 196}.used_columns()), 208);
+}
+
 TEST(PanelLayout, AChannelsColumnsAreContiguousInsideAPanel) {
   const PanelLayout panels{3, 130};
   EXPECT_EQ(panels.offset(0, 0), 0);

@@ -16,6 +16,8 @@ namespace {
 
 using testing::random_tensor;
 
+constexpr double kBlockTolerance = 3e-5;  // of three layers, each allowed what it is alone
+
 /// A block's layers, and images as matrices and as panels.
 struct Block {
   Block(const Conv2dShape& depthwise_shape, int64_t in, int64_t out)
@@ -98,7 +100,7 @@ class SmallBlockOn : public testing::OnEveryTarget {
       const bool add_residual = activation != Activation::none;
       EXPECT_LE(testing::relative_error(block.run(activation, add_residual),
                                         block.run_reference(activation, add_residual)),
-                1e-5);
+                kBlockTolerance);
     }
   }
 };
