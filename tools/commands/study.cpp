@@ -22,7 +22,7 @@ namespace {
 struct StudyArguments {
   StudyOptions study;
   DataFlags data;
-  std::string resize;
+  std::string resize, network;
   TrainingFlags training;
   RecoveryFlags recovery;
   std::string plan = "original", format = "md";
@@ -33,11 +33,15 @@ struct StudyArguments {
 StudyPlan chosen_plan(const StudyArguments& o, const CLI::App& command) {
   StudyPlan plan = load_plan(o.quick ? "quick" : o.plan);
   o.training.overrule(command, plan.training, plan.validation_images);
+  if (!o.network.empty()) plan.network = o.network;
   const Recovery recovery = o.recovery.parse();
   for (Experiment& experiment : plan.experiments) {
     if (experiment.recovery.to_string().empty()) experiment.recovery = recovery;
   }
-  as_usage([&] { require_consistent(plan); });
+  as_usage([&] {
+    require_consistent(plan);
+    if (!o.network.empty()) require_feasible(plan);
+  });
   return plan;
 }
 
@@ -70,7 +74,8 @@ void run(const StudyArguments& o, const CLI::App& command) {
     study.data = o.data.location;
     study.skip_bad_images = o.data.skip_bad_images;
     study.weights = weights_or_default(study.weights);
-    const Wanted wanted{.width = study.width, .input_size = study.input_size};
+    const Wanted wanted{
+        .network = plan.network, .width = study.width, .input_size = study.input_size};
     study.resize =
         o.resize.empty() ? StartingPoint(study.weights, wanted).resize() : parse_resize(o.resize);
     run_study(plan, study, say);
@@ -96,6 +101,7 @@ void add_study(CLI::App& app) {
   o->data.add(*command);
   add_resize(*command, o->resize);
   add_weights(*command, o->study.weights);
+  add_network(*command, o->network);
   add_width(*command, o->study.width);
   add_input_size(*command, o->study.input_size);
   add_strict(*command, o->study.strict);
@@ -122,6 +128,8 @@ void add_study(CLI::App& app) {
       "  edgeprune study --data cifar10 --weights mobilenet_v2.pth --out quick --quick\n"
       "  edgeprune study --data cifar10 --weights mobilenet_v2.pth --out full --resume\n"
       "  edgeprune study --plan extended --data cifar10 --dry-run\n"
+      "  edgeprune study --quick --network resnet18 --data cifar10 --weights resnet18.pth --out "
+      "other\n"
       "  edgeprune study --plan mine.json --data cifar10 --weights mobilenet_v2.pth --out mine "
       "--seeds 0,1,2\n"
       "A study killed at any moment goes on with --resume and repeats no finished run. Flags about "

@@ -11,7 +11,7 @@
 #include "engine/base/file.h"
 #include "engine/base/json.h"
 #include "engine/nn/network.h"
-#include "models/mobilenet_v2.h"
+#include "models/networks.h"
 #include "tools/study/strict_json.h"
 
 namespace edgeprune {
@@ -119,6 +119,12 @@ void in_file(const std::string& source, const Action& action) {
   }
 }
 
+std::string require_network(const std::string& name) {
+  require(is_network(name), "network", "there is no '{}', but {}", name,
+          fmt::join(network_names(), ", "));
+  return name;
+}
+
 std::string require_label(const std::string& label) {
   const bool plain = std::all_of(label.begin(), label.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_';
@@ -127,7 +133,7 @@ std::string require_label(const std::string& label) {
   return label;
 }
 
-Experiment read_experiment(StrictObject& object) {
+Experiment read_experiment(StrictObject& object, const NetworkSpec& network) {
   Experiment e;
   for (const char* key : {"method", "schedule", "targets", "epochs"}) object.require_key(key);
   object.get_parsed("method", e.method, parse_method);
@@ -140,8 +146,7 @@ Experiment read_experiment(StrictObject& object) {
   object.get("score_images", e.score_images, 1, kMost);
   object.get("keep", e.limits.keep);
   if (!e.limits.keep.empty()) {
-    static const nn::Network network(mobilenet_v2());  // for its layers' names
-    object.explain("keep", [&] { require_valid(e.limits, network); });
+    object.explain("keep", [&] { require_valid(e.limits, nn::Network(build_network(network))); });
   }
   object.get("min_density", e.limits.min_density, 0, 1);
   object.get("round_to", e.groups.round_to, 1, 1024);
@@ -162,6 +167,7 @@ StudyPlan read_plan(const std::string& text, const std::string& source) {
   root.get("name", plan.name);
   if (plan.name.empty()) root.fail("name", "expected a name, got none");
   root.get("description", plan.description);
+  root.get_parsed("network", plan.network, require_network);
   StrictObject baseline = root.object("baseline");
   baseline.get("epochs", plan.baseline_epochs, 0, kMost);
   baseline.finish();
@@ -170,7 +176,7 @@ StudyPlan read_plan(const std::string& text, const std::string& source) {
   read_latency(root.object("latency"), plan);
   root.require_key("experiments");
   for (StrictObject& object : root.list("experiments")) {
-    plan.experiments.push_back(read_experiment(object));
+    plan.experiments.push_back(read_experiment(object, spec_of_plan(plan)));
   }
   root.finish();
   in_file(source, [&] {
@@ -182,7 +188,7 @@ StudyPlan read_plan(const std::string& text, const std::string& source) {
 
 StudyPlan parse_plan(const std::string& text, const std::string& source) {
   StudyPlan plan = read_plan(text, source);
-  in_file(source, [&] { require_feasible(study_steps(plan)); });
+  in_file(source, [&] { require_feasible(plan); });
   return plan;
 }
 

@@ -27,11 +27,15 @@ struct StudyData {
   int64_t of_training = 0, of_test = 0;  ///< images that there are
 };
 
+/// What is to be made of the weights, but for the classes.
+Wanted wanted(const StudyPlan& plan, const StudyOptions& options) {
+  return {.network = plan.network, .width = options.width, .input_size = options.input_size};
+}
+
 StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
   ReadOptions reading;
   reading.resize = options.resize;
-  const Wanted wanted{.width = options.width, .input_size = options.input_size};
-  reading.input_size = StartingPoint(options.weights, wanted).input_size();
+  reading.input_size = StartingPoint(options.weights, wanted(plan, options)).input_size();
   reading.skip_bad = options.skip_bad_images;
   reading.say = say;
   const auto part = [&](const Dataset& dataset, int64_t images) {
@@ -92,6 +96,7 @@ nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
       {"crop padding", training.augmentation.crop_padding},
       {"seed", options.seeds.front()},
       // Empty unless given: studies begun before there were these flags go on.
+      {"network", !plan.network.empty() ? nlohmann::json(plan.network) : nullptr},
       {"width", options.width != 0 ? nlohmann::json(options.width) : nullptr},
       {"input size", options.input_size != 0 ? nlohmann::json(options.input_size) : nullptr},
       {"validation images",
@@ -186,12 +191,11 @@ class Study {
 
   /// Loads the parent, prunes, trains, saves.
   void make_model(const StudyStep& step, const std::string& label) {
-    Checkpoint model = step.prune
-                           ? load_checkpoint(folder_.model_path(step.parent))
-                           : StartingPoint(options_.weights, {.width = options_.width,
-                                                              .input_size = options_.input_size,
-                                                              .seed = step.seed})
-                                 .start(data_.training.classes, say_);
+    Wanted start = wanted(plan_, options_);
+    start.seed = step.seed;
+    Checkpoint model =
+        step.prune ? load_checkpoint(folder_.model_path(step.parent))
+                   : StartingPoint(options_.weights, start).start(data_.training.classes, say_);
     if (!step.prune) {
       model.info.resize = options_.resize;
       take_normalisation(model.info, plan_.training);

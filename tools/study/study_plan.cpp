@@ -10,7 +10,6 @@
 #include "engine/base/check.h"
 #include "engine/nn/network.h"
 #include "models/copy_model.h"
-#include "models/mobilenet_v2.h"
 
 namespace edgeprune {
 namespace {
@@ -151,6 +150,12 @@ std::string limits_text(const PruneRequest& request) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+NetworkSpec spec_of_plan(const StudyPlan& plan) {
+  NetworkSpec spec;
+  if (!plan.network.empty()) spec.name = plan.network;
+  return spec;
+}
+
 void require_consistent(const StudyPlan& plan) {
   require_validation(plan.training, plan.validation_images);
   for (size_t i = 0; i < plan.experiments.size(); ++i) {
@@ -164,14 +169,16 @@ void require_consistent(const StudyPlan& plan) {
   }
 }
 
-void require_feasible(const std::vector<StudyStep>& steps) {
+void require_feasible(const StudyPlan& plan) {
+  const std::vector<StudyStep> steps = study_steps(plan);
+  const Graph unpruned = build_network(spec_of_plan(plan));
   std::map<std::string, std::unique_ptr<nn::Network>> models;  // that a later step starts from
   std::map<std::string, size_t> children;
   for (const StudyStep& step : steps) ++children[step.parent];
   for (const StudyStep& step : steps) {
     if (step.prune && !limits_text(*step.prune).empty()) {
       const auto parent = models.find(step.parent);
-      auto model = parent == models.end() ? std::make_unique<nn::Network>(mobilenet_v2(), 0)
+      auto model = parent == models.end() ? std::make_unique<nn::Network>(unpruned, 0)
                                           : copy_of(*parent->second);
       PruneRequest request =
           *step.prune;  // how many go depends on no score, and there are no images

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/networks.h"
 #include "pruning/prune.h"
 #include "pruning/schedule.h"
 #include "tools/measurement/latency.h"
@@ -33,6 +34,9 @@ struct Experiment {
 struct StudyPlan {
   std::string name, description;
   std::string as_given;  ///< name or file by which load_plan() found it
+  /// Of models/networks.h; weights of another one are refused. Empty: the weights'; MobileNetV2 for
+  /// random ones, and where limits are looked at before there are weights.
+  std::string network;
   int64_t baseline_epochs = 15;
   TrainOptions training;        ///< of every training; epochs and seed come from the step
   int64_t train_images = 0;     ///< a balanced part of the training set; 0: all
@@ -70,13 +74,16 @@ struct StudyStep {
 /// there twice.
 std::vector<StudyStep> study_steps(const StudyPlan& plan, const std::vector<uint64_t>& seeds = {0});
 
+/// The plan's network as it is looked at before there are weights: at full width, 64x64.
+NetworkSpec spec_of_plan(const StudyPlan& plan);
+
 /// Throws std::invalid_argument on what experiments and training ask for and cannot have together.
 void require_consistent(const StudyPlan& plan);
 
-/// Prunes a network of random weights by every step that has limits (PruneLimits, GroupLimits), so
-/// that what they make impossible is known before the baseline is trained. Throws
+/// Prunes the plan's network with random weights by every step that has limits (PruneLimits,
+/// GroupLimits), so that what they make impossible is known before the baseline is trained. Throws
 /// std::invalid_argument naming the step.
-void require_feasible(const std::vector<StudyStep>& steps);
+void require_feasible(const StudyPlan& plan);
 
 /// What a pruning leaves alone, by the names of the options: "keep classifier.1, min-density 0.25";
 /// empty: nothing.

@@ -200,6 +200,7 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
                    "score_images": 0})"),
        {"experiments[0].score_images: ", "got 0"}},
       {with(R"("keep": ["features.99"])"), {"experiments[0].keep: ", "features.99"}},
+      {R"({"network": "lenet", "experiments": []})", {"network: ", "'lenet'", "resnet18"}},
       {with(R"("keep": "features.0.0")"), {"experiments[0].keep: expected a list"}},
       {with(R"("min_density": 1)"), {"experiments[0].min_density: "}},
       {with(R"("label": "a/b")"), {"experiments[0].label: ", "a/b"}},

@@ -295,14 +295,24 @@ TEST(StudyPlan, ImagesForScoresTellStepsApartWhereScoresAreMeasured) {
   EXPECT_EQ(identity_of(not_measured), other) << "studies of before go on";
 }
 
+TEST(StudyPlan, LimitsAreLookedAtInThePlansNetwork) {
+  StudyPlan plan;
+  plan.experiments = {experiment(PruningSchedule::one_shot, {0.3})};
+  plan.experiments[0].limits.keep = {"layer4.1.conv2"};
+  EXPECT_THAT(message_of<std::invalid_argument>([&] { require_feasible(plan); }),
+              HasSubstr("there is no layer 'layer4.1.conv2'"));
+  plan.network = "resnet18";
+  EXPECT_NO_THROW(require_feasible(plan));
+}
+
 TEST(StudyPlan, WhatLimitsMakeImpossibleIsKnownBeforehand) {
   StudyPlan plan;
   plan.experiments = {experiment(PruningSchedule::exact, {0.3})};
   plan.experiments[0].limits.min_density = 0.75;
-  EXPECT_THAT(message_of<std::invalid_argument>([&] { require_feasible(study_steps(plan)); }),
+  EXPECT_THAT(message_of<std::invalid_argument>([&] { require_feasible(plan); }),
               HasSubstr("magnitude-exact-30: "));
   plan.experiments[0].limits.min_density = 0.6;
-  EXPECT_NO_THROW(require_feasible(study_steps(plan)));
+  EXPECT_NO_THROW(require_feasible(plan));
 }
 
 }  // namespace

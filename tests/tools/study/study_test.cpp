@@ -245,6 +245,7 @@ TEST_F(StudyTest, OtherSettingsAreRefusedNamingWhatDiffers) {
     change(plan_);
     EXPECT_THAT(refusal(), HasSubstr("its " + what + " differs"));
   };
+  expect_plan_refused("network", [](StudyPlan& p) { p.network = "mobilenet_v2"; });
   expect_plan_refused("batch", [](StudyPlan& p) { p.training.batch = 8; });
   expect_plan_refused("learning rate", [](StudyPlan& p) { p.training.learning_rate = 0.1f; });
   expect_plan_refused("learning rate schedule",
