@@ -13,6 +13,7 @@
 #include "tests/fuzz/small_graph.h"
 #include "tests/models/pth/pth_bytes.h"
 #include "tests/support/sample_records.h"
+#include "tests/support/whole_plan.h"
 #include "tools/study/plan_file.h"
 #include "tools/training/train_state.h"
 
@@ -141,6 +142,10 @@ void write_texts() {
       fs::copy_file(plan.path(), seed_path("plan", plan.path().stem()));
     }
   }
+  write_seed("plan", "whole", kWholePlan);
+  write_seed("plan", "balanced",
+             R"({"training": {"label_smoothing": 0.1, "class_weights": "balanced"}, "experiments": [
+                 {"method": "lamp", "schedule": "one-shot", "targets": [0.5], "epochs": 1}]})");
   RunRecord run = sample_run("magnitude", "exact", 0.3, 0.9);
   run.correct.resize(4);
   run.latency.resize(1);

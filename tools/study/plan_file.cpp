@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <memory>
 
 #include "engine/base/file.h"
 #include "engine/base/json.h"
@@ -133,6 +134,14 @@ std::string require_label(const std::string& label) {
   return label;
 }
 
+/// With weights of zero, for its layers' names; made once.
+const nn::Network& unpruned_network(const NetworkSpec& spec) {
+  static std::map<std::string, std::unique_ptr<nn::Network>> made;
+  auto& network = made[spec.name];
+  if (!network) network = std::make_unique<nn::Network>(build_network(spec));
+  return *network;
+}
+
 Experiment read_experiment(StrictObject& object, const NetworkSpec& network) {
   Experiment e;
   for (const char* key : {"method", "schedule", "targets", "epochs"}) object.require_key(key);
@@ -146,7 +155,7 @@ Experiment read_experiment(StrictObject& object, const NetworkSpec& network) {
   object.get("score_images", e.score_images, 1, kMost);
   object.get("keep", e.limits.keep);
   if (!e.limits.keep.empty()) {
-    object.explain("keep", [&] { require_valid(e.limits, nn::Network(build_network(network))); });
+    object.explain("keep", [&] { require_valid(e.limits, unpruned_network(network)); });
   }
   object.get("min_density", e.limits.min_density, 0, 1);
   object.get("round_to", e.groups.round_to, 1, 1024);

@@ -8,6 +8,7 @@
 #include "engine/optim/optimizer.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
+#include "tests/support/whole_plan.h"
 
 namespace edgeprune {
 namespace {
@@ -50,25 +51,10 @@ TEST(PlanFile, WhatIsLeftOutIsAsInTheOriginal) {
 }
 
 TEST(PlanFile, EverythingInItArrives) {
-  const StudyPlan plan = parse_plan(R"({
-    "name": "all", "description": "of it", "baseline": {"epochs": 4},
-    "training": {"batch": 32, "learning_rate": 0.01, "optimizer": "sgd", "schedule": "cosine",
-                 "weight_decay": 0.001, "flip": false, "crop_padding": 4, "warm_up": 2,
-                 "colour": 1, "rotation": 180,
-                 "patience": 3, "mean": [0.5, 0.5, 0.25], "std": [1, 2, 1]},
-    "data": {"train_images": 300, "finetune_images": 200, "test_images": 100,
-             "validation_images": 50},
-    "latency": {"engines": ["onednn", "auto"], "batches": [2, 8], "seconds": 0.5,
-                "min_samples": 7, "warmup_seconds": 0.25},
-    "experiments": [
-      {"method": "channel", "mode": "compact", "schedule": "compounding", "targets": [0.4, 0.2],
-       "epochs": 3, "step": 0.2, "keep": ["features.0.0", "features.17.conv.2"],
-       "min_density": 0.1, "round_to": 8, "min_channels": 4, "label": "small",
-       "recovery": {"bn_recalibrate": 50, "rewind": true, "distill": {"temperature": 2, "alpha": 1}}},
-      {"method": "lamp", "schedule": "cubic", "targets": [0.9], "epochs": 0, "cubic_steps": 3}]})",
-                                    "f");
+  const StudyPlan plan = parse_plan(testing::kWholePlan, "f");
   EXPECT_EQ(plan.name, "all");
   EXPECT_EQ(plan.description, "of it");
+  EXPECT_EQ(plan.network, "mobilenet_v2");
   EXPECT_EQ(plan.baseline_epochs, 4);
   EXPECT_EQ(plan.training.batch, 32);
   EXPECT_EQ(plan.training.learning_rate, 0.01f);
@@ -108,6 +94,7 @@ TEST(PlanFile, EverythingInItArrives) {
   EXPECT_EQ(channels.recovery.to_string(), "bn-recalibrate 50, rewind, distill 2,1");
   EXPECT_EQ(plan.experiments.at(1).method, Method::lamp);
   EXPECT_EQ(plan.experiments.at(1).options.cubic_steps, 3);
+  EXPECT_EQ(plan.experiments.at(2).score_images, 64);
   // Not with distillation.
   const StudyPlan other = parse_plan(
       plan_of(kMinimal, R"(, "training": {"label_smoothing": 0.1, "class_weights": "balanced"})"),
