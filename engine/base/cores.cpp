@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -23,7 +22,19 @@ constexpr int kProcessors = 8192;
 
 struct Processors {
   std::array<cpu_set_t, kProcessors / CPU_SETSIZE> sets{};
-  cpu_set_t* data() { return sets.data(); }
+
+  void add(int processor) {
+    if (processor >= 0 && processor < kProcessors) CPU_SET_S(processor, sizeof(sets), sets.data());
+  }
+  void remove(int processor) {
+    if (processor >= 0 && processor < kProcessors) CPU_CLR_S(processor, sizeof(sets), sets.data());
+  }
+  bool has(int processor) const { return CPU_ISSET_S(processor, sizeof(sets), sets.data()); }
+  bool empty() const { return CPU_COUNT_S(sizeof(sets), sets.data()) == 0; }
+
+  /// The calling thread's; false if the system does not say.
+  bool get() { return sched_getaffinity(0, sizeof(sets), sets.data()) == 0; }
+  bool set() const { return sched_setaffinity(0, sizeof(sets), sets.data()) == 0; }
 };
 
 /// Before main(), where threads may be bound.
@@ -76,11 +87,11 @@ double cgroup_quota(const std::string& root) {
 }  // namespace
 
 std::vector<int> affinity_mask() {
-  Processors set;
+  Processors mask;
   std::vector<int> processors;
-  if (sched_getaffinity(0, sizeof(set), set.data()) == 0) {
+  if (mask.get()) {
     for (int i = 0; i < kProcessors; ++i) {
-      if (CPU_ISSET_S(i, sizeof(set), set.data())) processors.push_back(i);
+      if (mask.has(i)) processors.push_back(i);
     }
   }
   if (processors.empty()) processors.push_back(0);
@@ -100,21 +111,18 @@ int usable_cores(const std::string& root) {
   return static_cast<int>(std::max(1.0, std::min(cores, std::ceil(cgroup_quota(root)))));
 }
 
-int bind_to(const std::vector<int>& processors) {
-  Processors set;
-  for (const int processor : processors) {
-    if (processor >= 0 && processor < kProcessors) CPU_SET_S(processor, sizeof(set), set.data());
-  }
-  return sched_setaffinity(0, sizeof(set), set.data()) == 0 ? 0 : errno;
+int bind_to(std::span<const int> processors) {
+  Processors mask;
+  for (const int processor : processors) mask.add(processor);
+  return mask.set() ? 0 : errno;
 }
 
-void leave_processors(const std::vector<int>& taken) {
-  const std::vector<int> all = affinity_mask();
-  std::vector<int> free;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(free), [&](int processor) {
-    return std::find(taken.begin(), taken.end(), processor) == taken.end();
-  });
-  if (!free.empty() && bind_to(free) == 0) bind_to(all);
+void leave_processors(std::span<const int> taken) {
+  Processors all;
+  if (!all.get()) return;
+  Processors free = all;
+  for (const int processor : taken) free.remove(processor);
+  if (!free.empty() && free.set()) all.set();
 }
 
 }  // namespace edgeprune

@@ -1,6 +1,7 @@
 #pragma once
 // The processors that this process may use, and where its threads run.
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,10 @@ void set_usable_processors(std::vector<int> processors);
 int usable_cores(const std::string& root = "");
 
 /// Lets the calling thread run on these processors alone. Returns 0, or the system's error number.
-int bind_to(const std::vector<int>& processors);
+int bind_to(std::span<const int> processors);
 
 /// Moves the calling thread to a processor that is not in `taken`, if its affinity mask has one.
-/// The mask stays as it was: the system may move the thread again.
-void leave_processors(const std::vector<int>& taken);
+/// The mask stays as it was: the system may move the thread again. Allocates nothing.
+void leave_processors(std::span<const int> taken);
 
 }  // namespace edgeprune

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 #include <new>
+#include <span>
 #include <system_error>
 #include <thread>
 
@@ -188,11 +189,11 @@ class ThreadPool {
   /// threads on one for seconds, with another one idle: each is awake too shortly to be moved. The
   /// caller then does all the work, and is stopped for every thread that it calls.
   void part(int index) {
-    std::vector<int> taken;
+    std::array<int, kMost> taken{};
     for (int i = 0; i < index; ++i) {
-      taken.push_back(seats_[i].processor.load(std::memory_order_relaxed));
+      taken[i] = seats_[i].processor.load(std::memory_order_relaxed);
     }
-    leave_processors(taken);
+    leave_processors(std::span(taken).first(index));
     seats_[index].processor.store(sched_getcpu(), std::memory_order_relaxed);
   }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -92,10 +93,10 @@ TEST(Processors, AThreadLeavesThoseThatAreTakenAndMayComeBack) {
     int elsewhere = 0;
     constexpr int kTimes = 20;
     for (int i = 0; i < kTimes; ++i) {
-      ASSERT_EQ(bind_to({all.front()}), 0);
+      ASSERT_EQ(bind_to(std::array{all.front()}), 0);
       ASSERT_EQ(sched_getcpu(), all.front());
       ASSERT_EQ(bind_to(all), 0);
-      leave_processors({all.front()});
+      leave_processors(std::array{all.front()});
       elsewhere += sched_getcpu() != all.front();
       EXPECT_EQ(affinity_mask(), all);
     }
@@ -110,8 +111,8 @@ TEST(Processors, AThreadStaysWhereAllAreTaken) {
 }
 
 TEST(Processors, OneThatDoesNotExistIsRefused) {
-  EXPECT_EQ(bind_to({}), EINVAL);
-  EXPECT_EQ(bind_to({8191}), EINVAL);
+  EXPECT_EQ(bind_to(std::vector<int>{}), EINVAL);
+  EXPECT_EQ(bind_to(std::array{8191}), EINVAL);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <ctime>
@@ -59,7 +60,7 @@ TEST(ThreadPool, WhatThePiecesWroteIsThereAfterwards) {
 TEST(ThreadPool, AThreadLeavesTheCallersProcessorAndMayStillRunAnywhere) {
   const std::vector<int> all = affinity_mask();
   if (all.size() < 2) GTEST_SKIP() << "there is one processor";
-  ASSERT_EQ(bind_to({all.front()}), 0);
+  ASSERT_EQ(bind_to(std::array{all.front()}), 0);
   // The caller waits in its piece until the pool's thread has come for the other one.
   const auto in_the_pool = [](const std::function<void()>& what) {
     std::atomic<bool> done{false};
@@ -76,7 +77,7 @@ TEST(ThreadPool, AThreadLeavesTheCallersProcessorAndMayStillRunAnywhere) {
   for (int i = 0; i < kTimes; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
     in_the_pool([&] {  // it comes to the caller's processor, and may run anywhere
-      EXPECT_EQ(bind_to({all.front()}), 0);
+      EXPECT_EQ(bind_to(std::array{all.front()}), 0);
       EXPECT_EQ(bind_to(all), 0);
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(3));

@@ -6,7 +6,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <span>
+#include <vector>
 
+#include "engine/base/cores.h"
 #include "engine/base/parallel.h"
 #include "engine/inference/plan.h"
 #include "tests/engine/inference/graphs.h"
@@ -65,6 +68,14 @@ TEST(Plan, RunningAllocatesNothing) {
       }
     }
   }
+}
+
+// The pool's threads part while plans run (engine/base/thread_pool.cpp).
+TEST(Plan, PartingAllocatesNothing) {
+  const std::vector<int> all = affinity_mask();
+  const int64_t before = allocations;
+  leave_processors(std::span(all).first(1));
+  EXPECT_EQ(allocations, before);
 }
 
 TEST(Plan, TheCounterSeesAllocations) {
