@@ -12,43 +12,18 @@
 #include "engine/base/json.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
+#include "tests/tools/study/small_study.h"
 #include "tools/measurement/machine.h"
-#include "tools/study/records.h"
 
 namespace edgeprune {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::experiment;
 using ::testing::HasSubstr;
 using testing::message_of;
 using testing::TemporaryFolder;
-
-Experiment experiment(Method method, PruningSchedule schedule, double target, double step = 0.25) {
-  Experiment e;
-  e.method = method;
-  e.schedule = schedule;
-  e.targets = {target};
-  e.epochs = 1;
-  e.options.step = step;
-  return e;
-}
-
-/// A row of each kind, on as little as there can be.
-StudyPlan tiny_plan() {
-  StudyPlan plan;
-  plan.name = "tiny";
-  plan.baseline_epochs = 1;
-  plan.experiments = {experiment(Method::magnitude, PruningSchedule::exact, 0.5),
-                      experiment(Method::channel, PruningSchedule::one_shot, 0.3)};
-  plan.training.batch = 16;
-  plan.finetune_images = 16;
-  plan.test_images = 10;
-  plan.engines = {inference::Engine::dense, inference::Engine::sparse};
-  plan.batches = {1};
-  plan.latency = {
-      .seconds = 0, .min_samples = 1, .warmup_seconds = 0, .warmup_runs = 0, .min_sample_ms = 0};
-  return plan;
-}
+using StudyTest = testing::SmallStudy;
 
 /// All that a study says; thrown out of it after so many lines, as a kill would.
 struct Listener {
@@ -58,27 +33,6 @@ struct Listener {
     said.push_back(line);
     if (--lines_left == 0) throw std::runtime_error("killed");
   }
-};
-
-class StudyTest : public ::testing::Test {
- protected:
-  StudyTest() {
-    options_.data = "synthetic:32";
-    options_.weights = "random";
-    options_.folder = folder_.file("study");
-  }
-
-  void run(const std::function<void(const std::string&)>& say = [](const std::string&) {}) {
-    run_study(plan_, options_, say);
-  }
-  std::vector<RunRecord> rows() const { return read_records(options_.folder + "/runs.jsonl"); }
-  std::string refusal() {
-    return message_of<std::invalid_argument>([&] { run(); });
-  }
-
-  TemporaryFolder folder_;
-  StudyPlan plan_ = tiny_plan();
-  StudyOptions options_;
 };
 
 /// Without what differs between two runs of the same study: its clock.
