@@ -176,6 +176,15 @@ def onnxruntime_library(options):
     return ctypes.util.find_library("onnxruntime")
 
 
+def unknown_to_xnnpack(model):
+    """A node that bench/peers/xnnpack_inference.cpp has no operator for; None if there is none."""
+    graph, _, _ = checkpoint.read_header(model)
+    for node in graph["nodes"]:
+        if node.get("activation") in ("hard_swish", "hard_sigmoid") or node.get("kind") in ("multiply", "max_pool"):
+            return node["name"]
+    return None
+
+
 def has_package(python, package):
     found = subprocess.run([python, "-c", f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{package}') is None)"],
                            capture_output=True)
@@ -197,6 +206,9 @@ def reasons_to_leave_out(options):
     if not os.path.isfile(xnnpack_program(options)):
         reasons["xnnpack"] = (f"{xnnpack_program(options)} is not built"
                               " (Debian: libxnnpack-dev libpthreadpool-dev; then configure and build again)")
+    for model in options.model:
+        if node := unknown_to_xnnpack(model):
+            reasons["xnnpack"] = f"its program has no operator for {node} of {model}"
     return reasons
 
 

@@ -191,6 +191,13 @@ class CompareInference(InFolder):
         self.assertTrue(compare_inference.has_package(sys.executable, "json"))
         self.assertFalse(compare_inference.has_package(sys.executable, "no_such_package"))
 
+    def test_xnnpack_is_left_out_where_it_has_no_operator(self):
+        for node in ({"name": "gate", "kind": "activate", "activation": "hard_swish"}, {"name": "gate", "kind": "multiply"}):
+            other = self.folder / "other.safetensors"
+            write_checkpoint(other, {"nodes": [GRAPH["nodes"][0], node, GRAPH["nodes"][1]]})
+            errors = self.failure(*self.words(model=other))
+            self.assertIn(f"XNNPACK is left out: its program has no operator for gate of {other}\n", errors)
+
     def test_missing_peer_is_told_and_the_other_one_compared(self):
         result = self.run_script(*self.words("--config", "1x1", "2x1", onnxruntime=self.library))
         self.assertEqual(result.returncode, 0, result.stderr)
