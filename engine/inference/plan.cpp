@@ -198,8 +198,7 @@ void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
   };
   for (size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
-    const bool panels = sparse[i] && graph.input_of(i) >= 0 &&
-                        layer.kind == Layer::Kind::convolution && layer.shape.pointwise();
+    const bool panels = sparse[i] && graph.input_of(i) >= 0 && layer.pointwise();
     const int input = output_of(graph.input_of(i), panels),
               residual = output_of(layer.residual, panels);
     const int entry =
