@@ -2,104 +2,215 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <set>
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
-#include "engine/base/random.h"
-#include "engine/base/timer.h"
-#include "engine/inference/plan.h"
+#include "engine/inference/cheapest.h"
 
 namespace edgeprune::inference {
 namespace {
 
-constexpr double kGain = 0.97;  // times that differ by less may do so by chance
+/// What a path must save of a step, and a plan as a whole, to be taken instead of the fastest engine's:
+/// times that differ by less may do so by chance. The second path leaves it only where much is gained.
+constexpr double kGains[] = {0.97, 0.85}, kWholeGain = 0.99;
+/// Sparse kernels are as slow a multiplication as dense ones at best: with fewer zeros they are not
+/// worth the time that timing takes.
+constexpr double kFewestZeros = 0.25;
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// A plan and the times of its layers, run by run.
-class Candidate {
+class Chooser {
  public:
-  Candidate(const Graph& graph, bool sparse, int64_t batch)
-      : plan_(graph, std::vector<bool>(graph.layers.size(), sparse), batch),
-        logits_({batch, plan_.classes()}) {}
-
-  void run(const Tensor& images) {
-    std::vector<double> seconds;
-    plan_.run(images.data(), logits_.data(), &seconds);
-    for (size_t i = 0; i < seconds.size(); ++i) {
-      const StepInfo& step = plan_.steps()[i];
-      if (step.flops > 0) times_[step.layer].push_back(seconds[i]);
+  Chooser(const Graph& graph, int64_t batch, KernelChoices& choices)
+      : graph_(graph), batch_(batch), choices_(choices), times_(graph, batch, choices.times) {
+    add_engine(Engine::dense);
+    add_engine(Engine::onednn);
+    const auto& zeros = times_.zeros();
+    if (std::ranges::any_of(zeros, [](double share) { return share >= kFewestZeros; })) {
+      add_engine(Engine::sparse);
+    }
+    for (const Assignment& plan : plans_) {
+      if (std::ranges::count(groupings_, plan.grouping) == 0) groupings_.push_back(plan.grouping);
     }
   }
-  int64_t image_size() const { return plan_.image_size(); }
-  double seconds_per_image(const std::string& layer) const {
-    return median(times_.at(layer)) / double(plan_.batch());
+
+  Choice choose() {
+    if (only_one_way()) return {plans_.front(), {}, {}};
+    for (const Grouping grouping : groupings_) time_kernels(grouping);
+    time_plans();
+    const auto seconds = [&](const Assignment& plan) { return times_[times_.of_plan(plan)]; };
+    size_t best = index_of_least(seconds);
+    std::swap(plans_[0], plans_[best]);
+    std::swap(names_[0], names_[best]);
+    for (const double gain : kGains) add_path(gain);
+    time_plans();
+    best = index_of_least([&](const Assignment& plan) {
+      return &plan == plans_.data() ? kWholeGain * seconds(plan) : seconds(plan);
+    });
+    Choice choice{plans_[best], alternatives(plans_[best]), {}};
+    for (size_t i = 0; i < plans_.size(); ++i) {
+      choice.plans.push_back({names_[i], seconds(plans_[i]), i == best});
+    }
+    return choice;
   }
 
  private:
-  Plan plan_;
-  Tensor logits_;
-  std::map<std::string, std::vector<double>> times_;
+  void add(const std::string& name, Assignment plan) {
+    if (batch_ == 1) plan.grouping = Grouping::whole_batch;  // there is one way to group it
+    if (std::ranges::count(plans_, plan) > 0) return;
+    plans_.push_back(std::move(plan));
+    names_.push_back(name);
+  }
+  void add_engine(Engine engine) { add(to_string(engine), assignment_of(graph_, engine, batch_)); }
+
+  void add_path(double gain) {
+    const Assignment fastest = plans_.front();
+    std::optional<Path> best;
+    for (const Grouping grouping : groupings_) {
+      const Costs costs{
+          [&](const Kernel& kernel, size_t first, const Section& section) {
+            const bool same = grouping == fastest.grouping && fastest.kernels[first] == &kernel;
+            return times_[times_.of_kernel(kernel, first, section)] / (same ? 1 : gain);
+          },
+          [&](Format from, Format to, int layer, const Section& section) {
+            return time_of_change(from, to, layer, section);
+          }};
+      auto path = cheapest(graph_, grouping, batch_, costs);
+      if (path && (!best || path->cost < best->cost)) best = std::move(path);
+    }
+    if (best) add("mixed", std::move(best->assignment));
+  }
+
+  double time_of_change(Format from, Format to, int layer, const Section& section) {
+    const std::string what = times_.of_change(from, to, layer, section);
+    if (!times_.knows(what)) times_.take_change(from, to, layer, section);
+    return times_[what];
+  }
+
+  void time_plans() {
+    const auto known = [&](const Assignment& p) { return times_.knows(times_.of_plan(p)); };
+    if (!std::ranges::all_of(plans_, known)) say(fmt::format("{} whole plans", plans_.size()));
+    times_.take_plans(plans_);
+  }
+
+  template <typename Seconds>
+  size_t index_of_least(const Seconds& seconds) const {
+    return static_cast<size_t>(std::ranges::min_element(plans_, {}, seconds) - plans_.begin());
+  }
+
+  /// Whether auto may take the kernel: it supports the layers, and they have zeros that it can skip.
+  bool eligible(const Kernel& kernel, size_t first, const Section& section) const {
+    if (!supports(kernel, graph_, first, section)) return false;
+    for (size_t i = 0; i < kernel.layers; ++i) {
+      if (kernel.sparse[i] && times_.zeros()[first + i] < kFewestZeros) return false;
+    }
+    return true;
+  }
+
+  template <typename Body>
+  void for_each_eligible(Grouping grouping, const Body& body) const {
+    for (const Section& section : sections(graph_, grouping, batch_)) {
+      for (size_t i = section.begin; i < section.end; ++i) {
+        for (const Kernel& kernel : kernel_table()) {
+          if (eligible(kernel, i, section)) body(kernel, i, section);
+        }
+      }
+    }
+  }
+
+  bool only_one_way() const {
+    if (plans_.size() > 1) return false;
+    size_t ways = 0;
+    for_each_eligible(groupings_.front(), [&](const Kernel&, size_t, const Section&) { ++ways; });
+    return ways == graph_.layers.size();
+  }
+
+  /// Times what is unknown, in as few plans as it takes to run each such kernel once.
+  void time_kernels(Grouping grouping) {
+    std::set<std::string> missing;
+    for_each_eligible(grouping, [&](const Kernel& kernel, size_t i, const Section& section) {
+      std::string what = times_.of_kernel(kernel, i, section);
+      if (!times_.knows(what)) missing.insert(std::move(what));
+    });
+    const size_t count = missing.size();
+    std::vector<Assignment> plans;
+    for (const Assignment& plan : plans_) {
+      if (plan.grouping == grouping && cross_off(plan, missing)) plans.push_back(plan);
+    }
+    while (!missing.empty()) {
+      const Assignment plan = with_missing(grouping, missing);
+      if (!cross_off(plan, missing)) break;  // a kernel that nothing leads to
+      plans.push_back(plan);
+    }
+    if (plans.empty()) return;
+    say(fmt::format("{} kernels, in {} plans", count, plans.size()));
+    times_.take_kernels(plans);
+  }
+
+  /// Whether the plan runs any of them.
+  bool cross_off(const Assignment& plan, std::set<std::string>& missing) const {
+    size_t found = 0;
+    for (const Section& section : sections(graph_, plan.grouping, batch_)) {
+      for (size_t i = section.begin; i < section.end; ++i) {
+        if (plan.kernels[i] == nullptr) continue;
+        found += missing.erase(times_.of_kernel(*plan.kernels[i], i, section));
+      }
+    }
+    return found > 0;
+  }
+
+  /// Kernels that are missing where there are, else single layers in the format that is at hand.
+  Assignment with_missing(Grouping grouping, std::set<std::string> missing) const {
+    Assignment plan{grouping, {}};
+    Format at_hand = Format::channels_last;
+    for (const Section& section : sections(graph_, grouping, batch_)) {
+      while (plan.kernels.size() < section.end) {
+        const size_t i = plan.kernels.size();
+        const Kernel* best = nullptr;
+        int best_rank = -1;
+        for (const Kernel& kernel : kernel_table()) {
+          if (!eligible(kernel, i, section)) continue;
+          const bool wanted = missing.contains(times_.of_kernel(kernel, i, section));
+          const int rank = 4 * wanted + 2 * (kernel.layers == 1) + (kernel.input == at_hand);
+          if (rank > best_rank) best = &kernel, best_rank = rank;
+        }
+        missing.erase(times_.of_kernel(*best, i, section));
+        at_hand = best->output;
+        plan.kernels.push_back(best);
+        plan.kernels.resize(i + best->layers, nullptr);
+      }
+    }
+    return plan;
+  }
+
+  std::vector<Choice::Alternative> alternatives(const Assignment& taken) const {
+    std::vector<Choice::Alternative> all;
+    for_each_eligible(taken.grouping, [&](const Kernel& kernel, size_t i, const Section& section) {
+      all.push_back(
+          {i, &kernel, times_[times_.of_kernel(kernel, i, section)], taken.kernels[i] == &kernel});
+    });
+    return all;
+  }
+
+  void say(const std::string& what) const {
+    if (!choices_.progress) return;
+    const int threads = thread_count();
+    choices_.progress(fmt::format("auto times {} (batch {}, {} thread{})", what, batch_, threads,
+                                  threads == 1 ? "" : "s"));
+  }
+
+  const Graph& graph_;
+  int64_t batch_;
+  KernelChoices& choices_;
+  KernelTimes times_;
+  std::vector<Assignment> plans_;
+  std::vector<std::string> names_;  // of the plans
+  std::vector<Grouping> groupings_;
 };
 
 }  // namespace
 
-std::string KernelChoices::key(const Layer& layer, int64_t batch, int threads) {
-  if (!layer.pointwise()) return "";
-  const Conv2dShape& s = layer.shape;
-  return fmt::format("{}x{} at {}x{}, {:.0f} % zeros, batch {}, {} thread{}", s.in_channels,
-                     s.out_channels, s.in_height, s.in_width, 100 * layer.zeros(), batch, threads,
-                     threads == 1 ? "" : "s");
-}
-
-std::vector<bool> KernelChoices::choose(const Graph& graph, int64_t batch) {
-  const int threads = thread_count();
-  std::vector<std::string> keys;
-  bool all_known = true;
-  for (const Layer& layer : graph.layers) {
-    keys.push_back(key(layer, batch, threads));
-    all_known = all_known && (keys.back().empty() || times.contains(keys.back()));
-  }
-  if (!all_known) {
-    constexpr int kRuns = 25;  // the medians forget the first, cold ones
-    constexpr double kSeconds = 0.2;
-    Candidate dense(graph, false, batch), sparse(graph, true, batch);
-    Tensor images({batch, dense.image_size()});
-    Rng rng(0);
-    for (float& value : images.values()) value = rng.normal();
-    const Stopwatch watch;
-    for (int i = 0; i < kRuns || watch.seconds() < kSeconds; ++i) {
-      dense.run(images);
-      sparse.run(images);
-    }
-    for (size_t i = 0; i < keys.size(); ++i) {
-      if (keys[i].empty() || times.contains(keys[i])) continue;
-      const std::string& name = graph.layers[i].name;
-      times[keys[i]] = {dense.seconds_per_image(name), sparse.seconds_per_image(name)};
-    }
-  }
-  double dense = 0, sparse = 0;
-  for (const std::string& k : keys) {
-    if (k.empty()) continue;
-    dense += times.at(k).dense;
-    sparse += times.at(k).sparse;
-  }
-  std::vector<bool> choice;
-  for (const std::string& k : keys) {
-    if (k.empty()) {
-      choice.push_back(false);
-    } else if (sparse < dense) {
-      choice.push_back(times.at(k).dense > kGain * times.at(k).sparse);
-    } else {
-      choice.push_back(times.at(k).sparse < kGain * times.at(k).dense);
-    }
-  }
-  return choice;
+Choice KernelChoices::choose(const Graph& graph, int64_t batch) {
+  return Chooser(graph, batch, *this).choose();
 }
 
 }  // namespace edgeprune::inference

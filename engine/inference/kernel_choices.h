@@ -1,36 +1,51 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "engine/inference/graph.h"
+#include "engine/inference/assignment.h"
+#include "engine/inference/kernel_times.h"
 
 namespace edgeprune::inference {
 
-/// What a 1x1 layer takes on each kernel, in seconds an image.
-struct KernelTimes {
-  double dense = 0, sparse = 0;
+/// What the engine `automatic` runs a graph on, and why.
+struct Choice {
+  /// A kernel that could run the layers from `first` on.
+  struct Alternative {
+    size_t first = 0;
+    const Kernel* kernel = nullptr;
+    double seconds = 0;  ///< an image
+    bool taken = false;
+  };
+  struct WholePlan {
+    std::string name;  ///< "dense", "onednn" ...; "mixed": the cheapest path
+    double seconds = 0;
+    bool taken = false;
+  };
+
+  Assignment assignment;
+  std::vector<Alternative> alternatives;  ///< as the plan that was taken groups its images
+  std::vector<WholePlan> plans;
 };
 
-/// Dense or sparse, layer by layer, by timing both on this machine. Both read and write the same
-/// layout, so that a choice costs nothing between layers. A layer leaves the kernel on which the
-/// whole network is faster only if it gains more than the noise of timing.
+/// Chooses among all kernels that support a layer, by times taken on this machine.
+///
+/// Every one is timed inside whole plans, what runs as one step as one. The cheapest path through the
+/// layers, changes of format included, is what `automatic` would run (cheapest.h). But parts that are
+/// measured one by one are not the whole: so it then takes turns with the plans of the single engines,
+/// and the fastest plan is taken. A layer leaves the fastest engine's kernel, and a graph the engine,
+/// only for more than the noise of timing.
 class KernelChoices {
  public:
-  /// Whether each layer of the graph is to run on sparse weights, with that batch on the threads in
-  /// force. If times are missing, the whole network runs a few times on either kernel, in turns, so
-  /// that every layer finds its weights and inputs in the caches as it would in earnest; medians
-  /// are kept.
-  std::vector<bool> choose(const Graph& graph, int64_t batch);
+  /// For that batch on the threads in force. Times are taken where they are missing, which lasts
+  /// seconds.
+  Choice choose(const Graph& graph, int64_t batch);
 
-  /// What is known, by layer: its shape, share of zeros, batch and threads ("160x960 at 2x2, 83 %
-  /// zeros, batch 1, 1 thread"). May be filled from a file.
-  std::map<std::string, KernelTimes> times;
-
-  /// The key in `times`; "" for a layer that has no choice.
-  static std::string key(const Layer& layer, int64_t batch, int threads);
+  /// What is known. May be filled from a file.
+  KernelTimes::Table times;
+  /// Told what is going to be timed; may be empty.
+  std::function<void(const std::string&)> progress;
 };
 
 }  // namespace edgeprune::inference

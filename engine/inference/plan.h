@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/inference/assignment.h"
 #include "engine/inference/engine.h"
 #include "engine/inference/graph.h"
 #include "engine/inference/stage.h"
@@ -16,6 +17,7 @@ class KernelChoices;
 /// What one step of a plan does, for each image.
 struct StepInfo {
   std::string layer, kernel;
+  int first = -1;           ///< the first of the layers that it runs in one with; -1: no layer
   double flops = 0;         ///< two per multiply-add of the layer
   double kernel_flops = 0;  ///< of these, what this kernel carries out: sparse ones skip zeros
   double bytes = 0;         ///< activations read and written, and the image's share of the weights
@@ -33,13 +35,15 @@ class Plan {
   /// layer that `choices` (may be null) does not know yet, and adds them to it. Throws
   /// std::invalid_argument naming a layer that the engine does not know.
   Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices = nullptr);
-  /// Panels, each layer on sparse or dense weights as told (where it has the choice).
-  Plan(const Graph& graph, const std::vector<bool>& sparse, int64_t batch);
+  /// Each layer on the kernel it is given. Throws std::invalid_argument naming a layer that its kernel
+  /// cannot run.
+  Plan(const Graph& graph, const Assignment& assignment, int64_t batch);
 
   /// images [batch,H,W,C] (normalised) to logits [batch,classes]. `seconds` (may be null): each
   /// step's wall-clock time is added to it, the mean over the threads where they run side by side;
   /// one a step, in the order of steps(). Not to be called from two threads at once.
-  void run(const float* images, float* logits, std::vector<double>* seconds = nullptr);
+  void run(const float* images, float* logits, std::vector<double>* seconds = nullptr,
+           Timing timing = Timing::layers);
 
   int64_t batch() const { return batch_; }
   int64_t classes() const { return classes_; }
@@ -52,12 +56,10 @@ class Plan {
   const std::vector<StepInfo>& steps() const { return steps_; }
 
  private:
-  void plan_panels(const Graph& graph, const std::vector<bool>& sparse);
-  void plan_mixed(const Graph& graph, const std::vector<bool>& sparse);
-  void plan_channels_last(const Graph& graph);
+  void build(const Graph& graph, const Assignment& assignment);
   void finish(const Graph& graph);
   void run_stage(const Stage& stage, const float* input, int64_t image_size, float* output,
-                 double* seconds);
+                 double* seconds, Timing timing);
 
   int64_t batch_, classes_ = 0, image_size_ = 0;
   int threads_;

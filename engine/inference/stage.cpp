@@ -51,7 +51,8 @@ void Stage::assign_buffers() {
   arena_size_ += whole_cache_lines(scratch);
 }
 
-void Stage::run(const float* input, float* output, float* arena, double* seconds) const {
+void Stage::run(const float* input, float* output, float* arena, double* seconds,
+                Timing timing) const {
   const auto output_of = [&](int entry) {
     return arena + entries_[static_cast<size_t>(entry)].offset;
   };
@@ -62,10 +63,16 @@ void Stage::run(const float* input, float* output, float* arena, double* seconds
     float* scratch = arena + entry.scratch_offset;
     if (seconds == nullptr) {  // a clock reading costs as much as a small step
       entry.step->run(from, residual, to, scratch);
+      continue;
+    }
+    if (timing == Timing::blocks) {
+      const Stopwatch watch;
+      entry.step->run(from, residual, to, scratch);
+      *seconds += watch.seconds();
     } else {
       entry.step->run_timed(from, residual, to, scratch, seconds);
-      seconds += entry.step->parts();
     }
+    seconds += entry.step->parts();
   }
 }
 

@@ -4,18 +4,22 @@
 #include <string>
 #include <vector>
 
-#include "engine/inference/graph.h"
 #include "engine/inference/step.h"
 
 namespace edgeprune::inference {
+
+/// What the clock is read around.
+enum class Timing {
+  layers,  ///< each, also those that run interlocked
+  blocks,  ///< what runs as one step is timed as one, as its first layer
+};
 
 /// Consecutive steps that run on a few images at a time, so that what they hand on stays in the
 /// cache of the core. Threads can share a stage, each with an arena of its own.
 class Stage {
  public:
   struct Entry {
-    /// What its parts are of, none: a change of layout; only read while a plan is made.
-    std::vector<const Layer*> layers = {};
+    int first = -1;  ///< the first of its parts' layers in the graph; -1: a change of format
     std::string name;
     std::unique_ptr<Step> step;
     int input = -1;     ///< index of the entry whose output it reads; -1: the stage's input
@@ -33,7 +37,7 @@ class Stage {
 
   /// Images [images,...] at `input` to `output`. `arena`: arena_size() floats. `seconds` (may be
   /// null): the time of every part of every entry is added to it.
-  void run(const float* input, float* output, float* arena, double* seconds) const;
+  void run(const float* input, float* output, float* arena, double* seconds, Timing timing) const;
 
   int64_t images() const { return images_; }
   int64_t parts() const { return parts_; }            ///< of all entries

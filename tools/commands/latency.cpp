@@ -6,12 +6,14 @@
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
+#include "engine/base/parallel.h"
 #include "models/checkpoint.h"
 #include "models/fold.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
+#include "tools/measurement/kernel_cache.h"
 #include "tools/measurement/latency_table.h"
 #include "tools/measurement/layer_times.h"
 #include "tools/measurement/pinning.h"
@@ -65,8 +67,9 @@ Measured measure(const LatencyArguments& o) {
     measured.latencies[i].result = std::move(results[i]);
     const LatencyCase& one = cases[i];
     if (one.engine != inference::Engine::automatic) continue;
-    measured.choices.push_back({measured.latencies[i].model, one.batch, one.threads,
-                                chosen_kernels(*one.graph, one.batch, one.threads)});
+    const ThreadScope scope(one.threads);  // whose times the plan left
+    measured.choices.push_back({measured.latencies[i].model, one.batch, one.threads, one.graph,
+                                kernel_choices().choose(*one.graph, one.batch)});
   }
   return measured;
 }
@@ -107,10 +110,12 @@ void run(const LatencyArguments& o) {
   }
   if (o.explain && o.format == "md") print(choices_table(choices), o.format);
   for (const ModelChoices& one : choices) {
-    const auto csr = std::ranges::count(one.layers, "csr", &ChosenKernel::kernel);
-    say(fmt::format("auto, {}, batch {}, {} thread{}: csr in {} of {} layers{}", one.model,
-                    one.batch, one.threads, one.threads == 1 ? "" : "s", csr, one.layers.size(),
-                    o.explain ? "" : " (--explain says which, and why)"));
+    const auto taken =
+        std::ranges::find(one.choice.plans, true, &inference::Choice::WholePlan::taken);
+    if (taken == one.choice.plans.end()) continue;
+    say(fmt::format("auto, {}, batch {}, {} thread{}: the plan '{}'{}", one.model, one.batch,
+                    one.threads, one.threads == 1 ? "" : "s", taken->name,
+                    o.explain ? "" : " (--explain says what it is made of, and why)"));
   }
   say_what_is_wide(latencies);
   if (!o.samples.empty()) {

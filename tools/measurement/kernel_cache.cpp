@@ -42,7 +42,7 @@ nlohmann::json read_cache() {
   return nlohmann::json::object();
 }
 
-constexpr const char* kRates = "rates";  // beside the layers' keys, whose values are pairs
+constexpr const char* kRates = "rates";  // beside the times, which are numbers
 
 struct Cache {
   inference::KernelChoices choices;
@@ -53,13 +53,9 @@ struct Cache {
     const nlohmann::json all = read_cache();
     const auto machine = all.find(machine_key());
     if (machine == all.end() || !machine->is_object()) return;
-    for (const auto& [layer, times] : machine->items()) {
-      if (layer == kRates && times.is_object()) take_rates(times);
-      if (!times.is_array() || times.size() != 2 || !times[0].is_number() ||
-          !times[1].is_number()) {
-        continue;
-      }
-      choices.times[layer] = {times[0].get<double>(), times[1].get<double>()};
+    for (const auto& [what, times] : machine->items()) {
+      if (what == kRates && times.is_object()) take_rates(times);
+      if (times.is_number()) choices.times[what] = times.get<double>();
     }
     saved = choices.times.size();
     saved_rates = rates;
@@ -99,7 +95,7 @@ void save_kernel_choices() {
   if (nothing_new || cache_file().empty()) return;
   nlohmann::json all = read_cache();
   nlohmann::json& machine = all[machine_key()];
-  for (const auto& [layer, time] : times) machine[layer] = {time.dense, time.sparse};
+  for (const auto& [what, seconds] : times) machine[what] = seconds;
   for (const auto& [name, rate] : rates) machine[kRates][name] = rate;
   try {
     fs::create_directories(cache_file().parent_path());
@@ -108,23 +104,6 @@ void save_kernel_choices() {
     cache().saved_rates = rates;
   } catch (const std::exception&) {
   }
-}
-
-std::vector<ChosenKernel> chosen_kernels(const inference::Graph& graph, int64_t batch,
-                                         int threads) {
-  const ThreadScope scope(threads);
-  const std::vector<bool> sparse = kernel_choices().choose(graph, batch);
-  std::vector<ChosenKernel> chosen;
-  for (size_t i = 0; i < graph.layers.size(); ++i) {
-    const inference::Layer& layer = graph.layers[i];
-    const std::string key = inference::KernelChoices::key(layer, batch, threads);
-    if (key.empty()) continue;
-    chosen.push_back({.layer = layer.name,
-                      .kernel = sparse[i] ? "csr" : "dense",
-                      .zeros = layer.zeros(),
-                      .times = kernel_choices().times.at(key)});
-  }
-  return chosen;
 }
 
 }  // namespace edgeprune

@@ -2,16 +2,14 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
-#include "engine/inference/graph.h"
 #include "engine/inference/kernel_choices.h"
 
 namespace edgeprune {
 
-/// The kernel times that the engine `auto` has measured on this machine: read once from
-/// kernels.json in $XDG_CACHE_HOME/edgeprune (~/.cache/edgeprune), where they stand by CPU,
-/// instruction set and build. A file that cannot be read counts as empty.
+/// The times that the engine `auto` has measured on this machine: read once from kernels.json in
+/// $XDG_CACHE_HOME/edgeprune (~/.cache/edgeprune), where they stand by CPU, instruction set and build.
+/// A file that cannot be read counts as empty, and so does an entry of another form.
 inference::KernelChoices& kernel_choices();
 
 /// The best rates that were ever seen on this machine ("L2, 2 threads", in GB/s; see limits.h), kept
@@ -21,15 +19,6 @@ std::map<std::string, double>& best_rates();
 /// Writes what was added; a place that cannot be written to is none of the user's business. To be
 /// called before a command ends.
 void save_kernel_choices();
-
-/// What `auto` chose for a plan of that batch and thread count, and why: a row a layer that has a
-/// choice.
-struct ChosenKernel {
-  std::string layer, kernel;  ///< "dense" or "csr"
-  double zeros = 0;           ///< share of the layer's weights
-  inference::KernelTimes times;
-};
-std::vector<ChosenKernel> chosen_kernels(const inference::Graph& graph, int64_t batch, int threads);
 
 /// From now on all times are taken anew (and saved).
 void forget_kernel_choices();

@@ -12,6 +12,21 @@ Cell or_empty(const std::optional<double>& value) {
   return value ? Cell(Number{*value, 2}) : Cell();
 }
 
+/// A kernel or a plan, and what it takes.
+struct Timed {
+  std::string name;
+  std::optional<double> us;
+};
+
+Cell listed(const std::vector<Timed>& all) {
+  Structured cell{"", nlohmann::ordered_json::object()};
+  for (const Timed& one : all) {
+    cell.text += fmt::format("{}{} {:.2f}", cell.text.empty() ? "" : ", ", one.name, *one.us);
+    cell.json[one.name] = *one.us;
+  }
+  return cell;
+}
+
 template <typename T>
 void append(std::vector<T>& to, std::vector<T> more) {
   std::move(more.begin(), more.end(), std::back_inserter(to));
@@ -117,15 +132,40 @@ Table choices_table(const std::vector<ModelChoices>& choices) {
                {"threads", "threads"},
                {"layer", "layer", Align::left},
                {"zeros %", "zeros_percent"},
-               {"dense µs/image", "dense_us"},
-               {"csr µs/image", "csr_us"},
-               {"auto takes", "kernel", Align::left}});
+               {"auto takes", "kernel", Align::left},
+               {"µs/image", "us"},
+               {"instead of (µs/image)", "instead", Align::left}});
   for (const ModelChoices& one : choices) {
-    for (const ChosenKernel& layer : one.layers) {
-      table.add_row({one.model, int64_t{one.batch}, int64_t{one.threads}, layer.layer,
-                     Number{100 * layer.zeros, 1}, Number{1e6 * layer.times.dense, 2},
-                     Number{1e6 * layer.times.sparse, 2}, layer.kernel});
+    const auto add = [&](const std::string& layer, Cell zeros, const Timed& taken,
+                         const std::vector<Timed>& others) {
+      table.add_row({one.model, int64_t{one.batch}, int64_t{one.threads}, layer, std::move(zeros),
+                     taken.name, or_empty(taken.us), listed(others)});
+    };
+    const auto& layers = one.graph->layers;
+    std::string kernel;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      Timed taken{kernel, {}};  // the block's that began before it
+      std::vector<Timed> others;
+      if (const auto* own = one.choice.assignment.kernels[i]) taken.name = kernel = own->name;
+      for (const auto& alternative : one.choice.alternatives) {
+        if (alternative.first != i) continue;
+        const Timed timed{alternative.kernel->name, 1e6 * alternative.seconds};
+        if (alternative.taken) {
+          taken = timed;
+        } else {
+          others.push_back(timed);
+        }
+      }
+      const bool weights = layers[i].weight.defined();
+      add(layers[i].name, weights ? Cell(Number{100 * layers[i].zeros(), 1}) : Cell(), taken,
+          others);
     }
+    Timed taken;
+    std::vector<Timed> others;
+    for (const auto& plan : one.choice.plans) {
+      (plan.taken ? taken : others.emplace_back()) = {plan.name, 1e6 * plan.seconds};
+    }
+    add("whole plan", {}, taken, others);
   }
   return table;
 }

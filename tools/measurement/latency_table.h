@@ -1,11 +1,12 @@
 #pragma once
 // Latencies as a table, and their raw samples.
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/inference/kernel_choices.h"
 #include "tools/cli/table.h"
-#include "tools/measurement/kernel_cache.h"
 #include "tools/measurement/latency.h"
 #include "tools/measurement/machine.h"
 
@@ -41,9 +42,11 @@ std::string dense_part(const inference::Graph& graph);
 struct ModelChoices {
   std::string model;
   int batch = 1, threads = 1;
-  std::vector<ChosenKernel> layers;
+  std::shared_ptr<const inference::Graph> graph;
+  inference::Choice choice;
 };
-/// A row a layer.
+/// A row a layer: what it runs on, what else could run it (or a block that begins with it), and what
+/// each takes. Then one for the whole plan.
 Table choices_table(const std::vector<ModelChoices>& choices);
 
 /// A line of JSON for each latency: what the table's row says, and all samples in the order they

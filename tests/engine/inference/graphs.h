@@ -1,9 +1,10 @@
 #pragma once
 // Small random graphs for tests of inference.
 
+#include <algorithm>
 #include <string>
 
-#include "engine/inference/graph.h"
+#include "engine/inference/assignment.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune::testing {
@@ -105,6 +106,24 @@ inline Graph network_of_two_stages() {
       .pool()
       .pointwise(6, Activation::none)
       .build();
+}
+
+/// The row of that name.
+inline const inference::Kernel& kernel_named(const std::string& name) {
+  const auto table = inference::kernel_table();
+  return *std::ranges::find(table, name, &inference::Kernel::name);
+}
+
+/// Gives a layer on panels a kernel of its own; a block that it was in runs layer by layer.
+inline void run_alone(const Graph& graph, size_t layer, const std::string& kernel,
+                      inference::Assignment& assignment) {
+  size_t first = layer;
+  while (assignment.kernels[first] == nullptr) --first;
+  const size_t end = first + assignment.kernels[first]->layers;
+  for (size_t i = first; i < end && end > first + 1; ++i) {
+    assignment.kernels[i] = &kernel_named(graph.layers[i].pointwise() ? "dense" : "panels");
+  }
+  assignment.kernels[layer] = &kernel_named(kernel);
 }
 
 }  // namespace edgeprune::testing

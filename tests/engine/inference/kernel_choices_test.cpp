@@ -6,10 +6,13 @@
 
 #include "engine/base/parallel.h"
 #include "engine/inference/plan.h"
+#include "tests/engine/inference/graphs.h"
 #include "tests/support/tensors.h"
 
 namespace edgeprune::inference {
 namespace {
+
+using testing::kernel_named;
 
 Layer pointwise(const std::string& name, int64_t in, int64_t out, double zeros) {
   return {.name = name,
@@ -28,78 +31,240 @@ Layer pool(int64_t channels) {
       .bias = {}};
 }
 
-/// Two layers in which the faster kernel is beyond doubt.
-Graph full_and_empty() {
-  return {{pointwise("full", 128, 256, 0.0), pointwise("empty", 256, 128, 0.99), pool(128)}};
+/// Two layers, of which one is sparse, and a pool.
+Graph half_empty() {
+  return {{pointwise("half", 128, 256, 0.5), pointwise("empty", 256, 128, 0.99), pool(128)}};
 }
 
-TEST(KernelChoices, KnowsLayersByShapeZerosBatchAndThreads) {
-  Layer layer = pointwise("layer", 4, 2, 0.0);
-  layer.weight.fill(1.0f);
-  std::fill_n(layer.weight.data(), 6, 0.0f);
-  EXPECT_EQ(KernelChoices::key(layer, 3, 1), "4x2 at 8x8, 75 % zeros, batch 3, 1 thread");
-  EXPECT_EQ(KernelChoices::key(layer, 1, 2), "4x2 at 8x8, 75 % zeros, batch 1, 2 threads");
-  EXPECT_EQ(KernelChoices::key(pool(4), 1, 1), "");
-  layer.shape.kernel = 3;
-  EXPECT_EQ(KernelChoices::key(layer, 1, 1), "");
+std::vector<std::string> names_of(const Assignment& assignment) {
+  std::vector<std::string> names;
+  for (const Kernel* kernel : assignment.kernels) {
+    names.push_back(kernel == nullptr ? "" : kernel->name);
+  }
+  return names;
+}
+
+/// Choices for single images on one thread whose times are all known: every kernel takes 10 and every
+/// change of format 1 but for those that are given; plans take what their kernels do, but for the given
+/// ones.
+class Known {
+ public:
+  explicit Known(Graph graph) : graph_(std::move(graph)) {
+    for (size_t i = 0; i < graph_.layers.size(); ++i) {
+      for (const Kernel& kernel : kernel_table()) {
+        if (supports(kernel, graph_, i, section())) kernel_takes(kernel.name, i, 10);
+      }
+    }
+    for (int i = -1; i < static_cast<int>(graph_.layers.size()); ++i) change_takes(i, 1);
+  }
+
+  void kernel_takes(const std::string& kernel, size_t first, double seconds) {
+    choices.times[times().of_kernel(kernel_named(kernel), first, section())] = seconds;
+  }
+  void change_takes(int layer, double seconds) {
+    const auto [last, panels] = std::pair{Format::channels_last, Format::panels};
+    choices.times[times().of_change(last, panels, layer, section())] = seconds;
+    choices.times[times().of_change(panels, last, layer, section())] = seconds;
+  }
+  void plan_takes(const Assignment& plan, double seconds) {
+    choices.times[times().of_plan(plan)] = seconds;
+  }
+  void engine_takes(Engine engine, double seconds) {
+    Assignment plan = assignment_of(graph_, engine, 1);
+    plan.grouping = Grouping::whole_batch;
+    plan_takes(plan, seconds);
+  }
+  Assignment plan_of(const std::vector<std::string>& names) const {
+    Assignment plan;
+    for (const std::string& name : names) {
+      plan.kernels.push_back(name.empty() ? nullptr : &kernel_named(name));
+    }
+    return plan;
+  }
+  Choice choose() { return choices.choose(graph_, 1); }
+
+  const Graph& graph() const { return graph_; }
+  KernelChoices choices;
+
+ private:
+  Section section() const { return sections(graph_, Grouping::whole_batch, 1).front(); }
+  KernelTimes times() { return {graph_, 1, choices.times}; }
+
+  ThreadScope one_{1};
+  Graph graph_;
+};
+
+TEST(KernelTimes, KnowsKernelsByLayersZerosBatchAndThreads) {
+  const ThreadScope one(1);
+  Graph graph{{pointwise("layer", 4, 2, 0.0)}};
+  graph.layers[0].weight.fill(1.0f);
+  std::fill_n(graph.layers[0].weight.data(), 6, 0.0f);
+  KernelTimes::Table table;
+  const auto name = [&](const char* kernel, int64_t batch, int threads) {
+    const ThreadScope scope(threads);
+    return KernelTimes(graph, batch, table)
+        .of_kernel(kernel_named(kernel), 0, sections(graph, Grouping::by_image, batch)[0]);
+  };
+  EXPECT_EQ(name("csr", 1, 1), "csr: 4x2 at 8x8, relu6, 75 % zeros; 1 of 1 image, 1 thread");
+  EXPECT_EQ(name("csr", 1, 2), "csr: 4x2 at 8x8, relu6, 75 % zeros; 1 of 1 image, 2 threads");
+  EXPECT_EQ(name("dense", 3, 2), "dense: 4x2 at 8x8, relu6; 1 of 3 images, 2 threads");
+  graph.layers[0].activation = Activation::none;
+  EXPECT_EQ(name("dense", 3, 2), "dense: 4x2 at 8x8, none; 1 of 3 images, 2 threads");
 }
 
 TEST(KernelChoices, TimesWhatItDoesNotKnow) {
   const ThreadScope one(1);
+  const Graph graph = half_empty();
   KernelChoices choices;
-  EXPECT_EQ(choices.choose(full_and_empty(), 1).size(), 3u);
-  ASSERT_EQ(choices.times.size(), 2u);
-  for (const auto& [layer, times] : choices.times) {
-    EXPECT_GT(times.dense, 0.0) << layer;
-    EXPECT_GT(times.sparse, 0.0) << layer;
+  std::vector<std::string> said;
+  choices.progress = [&](const std::string& text) { said.push_back(text); };
+  const Choice choice = choices.choose(graph, 1);
+  // Dense, csr and channels-last for either layer, two pools.
+  EXPECT_EQ(choice.alternatives.size(), 8u);
+  for (const auto& alternative : choice.alternatives) {
+    EXPECT_GT(alternative.seconds, 0.0) << alternative.kernel->name;
+    EXPECT_LT(alternative.seconds, 1.0) << alternative.kernel->name;
   }
+  ASSERT_GE(choice.plans.size(), 3u);
+  for (const auto& plan : choice.plans) EXPECT_GT(plan.seconds, 0.0) << plan.name;
+  EXPECT_EQ(std::ranges::count(choice.plans, true, &Choice::WholePlan::taken), 1);
+  EXPECT_GE(said.size(), 2u);
+
+  const auto known = choices.times;
+  said.clear();
+  EXPECT_EQ(choices.choose(graph, 1).assignment, choice.assignment);
+  EXPECT_EQ(choices.times, known) << "known times were taken anew";
+  EXPECT_TRUE(said.empty());
 }
 
 TEST(KernelChoices, TakesTheFasterOfKnownTimes) {
-  const ThreadScope one(1);
-  const Graph graph = full_and_empty();
-  KernelChoices choices;
-  const std::string full = KernelChoices::key(graph.layers[0], 1, 1);
-  const std::string empty = KernelChoices::key(graph.layers[1], 1, 1);
-  choices.times = {{full, {.dense = 1, .sparse = 2}}, {empty, {.dense = 2, .sparse = 1}}};
-  EXPECT_EQ(choices.choose(graph, 1), (std::vector<bool>{false, true, false}));
-  choices.times = {{full, {.dense = 2, .sparse = 1}}, {empty, {.dense = 1, .sparse = 2}}};
-  EXPECT_EQ(choices.choose(graph, 1), (std::vector<bool>{true, false, false}));
-  EXPECT_EQ(choices.times.at(full).dense, 2) << "known times were taken anew";
+  Known known(half_empty());
+  known.engine_takes(Engine::dense, 30);
+  known.engine_takes(Engine::onednn, 40);
+  known.engine_takes(Engine::sparse, 40);
+  known.kernel_takes("csr", 1, 5);
+  const std::vector<std::string> mixed{"dense", "csr", "panels"};
+  known.plan_takes(known.plan_of(mixed), 25);
+  EXPECT_EQ(names_of(known.choose().assignment), mixed);
 }
 
-TEST(KernelChoices, ALayerLeavesTheBetterEngineOnlyForMoreThanNoise) {
-  const ThreadScope one(1);
-  const Graph graph = full_and_empty();
-  KernelChoices choices;
-  const std::string full = KernelChoices::key(graph.layers[0], 1, 1);
-  const std::string empty = KernelChoices::key(graph.layers[1], 1, 1);
-  choices.times = {{full, {.dense = 1, .sparse = 1.01}}, {empty, {.dense = 2, .sparse = 1}}};
-  EXPECT_EQ(choices.choose(graph, 1), (std::vector<bool>{true, true, false}));
-  choices.times = {{full, {.dense = 1, .sparse = 2}}, {empty, {.dense = 1, .sparse = 0.99}}};
-  EXPECT_EQ(choices.choose(graph, 1), (std::vector<bool>{false, false, false}));
+TEST(KernelChoices, AChannelsLastKernelIsTakenWhereItSavesMoreThanTheChangesOfFormat) {
+  const std::vector<std::string> panels{"dense", "dense", "panels"},
+      mixed{"dense", "channels-last", "channels-last"};
+  for (const double change : {1.0, 8.0}) {
+    Known known(half_empty());
+    known.engine_takes(Engine::dense, 30);
+    known.engine_takes(Engine::onednn, 60);
+    known.engine_takes(Engine::sparse, 60);
+    known.kernel_takes("channels-last", 0, 100);
+    known.kernel_takes("channels-last", 1, 4);
+    known.change_takes(0, change);
+    known.plan_takes(known.plan_of(mixed), 25);
+    EXPECT_EQ(names_of(known.choose().assignment), change == 1.0 ? mixed : panels);
+  }
+}
+
+TEST(KernelChoices, WhatIsFasterByPartsButNotAsAWholeIsNotTaken) {
+  Known known(half_empty());
+  known.engine_takes(Engine::dense, 30);
+  known.engine_takes(Engine::onednn, 40);
+  known.engine_takes(Engine::sparse, 40);
+  known.kernel_takes("csr", 1, 5);
+  known.plan_takes(known.plan_of({"dense", "csr", "panels"}), 29.9);  // by no more than noise
+  const Choice choice = known.choose();
+  EXPECT_EQ(names_of(choice.assignment), (std::vector<std::string>{"dense", "dense", "panels"}));
+  ASSERT_EQ(choice.plans.size(), 4u);
+  EXPECT_EQ(choice.plans[0].name, "dense");
+  EXPECT_TRUE(choice.plans[0].taken);
+  EXPECT_EQ(choice.plans[3].name, "mixed");
+}
+
+TEST(KernelChoices, TheFastestSingleEngineIsTakenWhatever) {
+  // Its kernels seem slower one by one.
+  Known known(half_empty());
+  known.engine_takes(Engine::dense, 30);
+  known.engine_takes(Engine::onednn, 20);
+  known.engine_takes(Engine::sparse, 25);
+  for (const size_t i : {0, 1, 2}) known.kernel_takes("channels-last", i, 10.1);
+  known.plan_takes(known.plan_of({"dense", "dense", "panels"}), 30);
+  EXPECT_EQ(names_of(known.choose().assignment), std::vector<std::string>(3, "channels-last"));
+}
+
+TEST(KernelChoices, ALayerLeavesTheFastestEngineOnlyForMoreThanNoise) {
+  Known known(half_empty());
+  known.engine_takes(Engine::dense, 40);
+  known.engine_takes(Engine::onednn, 40);
+  known.engine_takes(Engine::sparse, 30);
+  known.kernel_takes("dense", 0, 9.9);
+  known.kernel_takes("csr", 1, 5);
+  EXPECT_EQ(names_of(known.choose().assignment),
+            (std::vector<std::string>{"csr", "csr", "panels"}));
 }
 
 TEST(KernelChoices, PlansRunWhatWasChosen) {
+  Known known(half_empty());
+  known.engine_takes(Engine::dense, 30);
+  known.engine_takes(Engine::onednn, 40);
+  known.engine_takes(Engine::sparse, 40);
+  known.kernel_takes("csr", 0, 5);
+  known.plan_takes(known.plan_of({"csr", "dense", "panels"}), 25);
+  const Plan plan(known.graph(), Engine::automatic, 1, &known.choices);
+  std::vector<std::string> kernels;
+  for (const StepInfo& step : plan.steps()) kernels.push_back(step.kernel);
+  EXPECT_EQ(kernels,
+            (std::vector<std::string>{"to panels", "csr", "dense", "average pool", "from panels"}));
+}
+
+/// A stem and a block on a map large enough for bands.
+Graph block(double zeros) {
+  Graph graph = testing::GraphBuilder(112, 3)
+                    .conv(16, 3, 2, 1, Activation::relu6)
+                    .pointwise(96, Activation::relu6)
+                    .depthwise(1)
+                    .pointwise(16, Activation::none)
+                    .pool()
+                    .pointwise(3, Activation::none)
+                    .build();
+  for (Layer& layer : graph.layers) {
+    if (!layer.pointwise()) continue;
+    layer.weight = testing::random_sparse_tensor(layer.weight.shape(), 3, zeros);
+  }
+  return graph;
+}
+
+TEST(KernelChoices, ABlockIsLeftOnlyForWhatSavesMoreThanItDoes) {
+  const std::vector<std::string> whole{"stem", "band", "", "", "panels", "dense"},
+      apart{"stem", "dense", "panels", "csr", "panels", "dense"};
+  for (const double band : {20.0, 29.0}) {
+    Known known(block(0.5));
+    for (const char* other : {"band csr", "band csr, dense", "band dense, csr"}) {
+      known.kernel_takes(other, 1, 60);
+    }
+    known.kernel_takes("band", 1, band);
+    known.kernel_takes("csr", 3, 5);  // 25 with the layers before it
+    known.engine_takes(Engine::dense, 70);
+    known.engine_takes(Engine::onednn, 90);
+    known.engine_takes(Engine::sparse, 90);
+    known.plan_takes(known.plan_of(apart), 60);
+    EXPECT_EQ(names_of(known.choose().assignment), band == 20 ? whole : apart);
+  }
+}
+
+TEST(KernelChoices, FewZerosAreNotTimedSparse) {
   const ThreadScope one(1);
-  const Graph graph = full_and_empty();
   KernelChoices choices;
-  choices.times = {{KernelChoices::key(graph.layers[0], 2, 1), {.dense = 2, .sparse = 1}},
-                   {KernelChoices::key(graph.layers[1], 2, 1), {.dense = 1, .sparse = 2}}};
-  const Plan plan(graph, Engine::automatic, 2, &choices);
-  const auto kernel_of = [&](const std::string& layer) {
-    return std::ranges::find_if(
-               plan.steps(),
-               [&](const StepInfo& step) { return step.layer == layer && step.flops > 0; })
-        ->kernel;
-  };
-  EXPECT_EQ(kernel_of("full"), "csr");
-  EXPECT_EQ(kernel_of("empty"), "dense");
+  choices.choose(block(0.1), 1);
+  for (const auto& [what, seconds] : choices.times) {
+    EXPECT_EQ(what.find("csr"), std::string::npos) << what;
+  }
 }
 
 TEST(KernelChoices, AGraphWithoutChoicesIsNotTimed) {
   KernelChoices choices;
-  EXPECT_EQ(choices.choose(Graph{{pool(4)}}, 1), std::vector<bool>{false});
+  Layer layer = pool(4);
+  layer.kind = Layer::Kind::activation;
+  const Choice choice = choices.choose(Graph{{layer}}, 1);
+  EXPECT_EQ(names_of(choice.assignment), std::vector<std::string>{"channels-last"});
   EXPECT_TRUE(choices.times.empty());
 }
 

@@ -43,9 +43,9 @@ TEST_P(SmallBlocks, AgreeWithTheReferenceKernelsOnAnySizeBatchAndThreadCount) {
         const ThreadScope scope(threads);
         // Dense, and with a sparse layer in either block, which then runs layer by layer.
         for (const size_t sparse : {size_t{8}, size_t{1}, size_t{6}}) {
-          std::vector<bool> choice(graph.layers.size(), false);
-          choice[sparse] = true;
-          Plan plan(graph, choice, batch);
+          Assignment assignment = assignment_of(graph, Engine::dense, batch);
+          testing::run_alone(graph, sparse, "csr", assignment);
+          Plan plan(graph, assignment, batch);
           Tensor logits(expected.shape(), NAN);
           for (int run = 0; run < 2; ++run) plan.run(images.data(), logits.data());
           EXPECT_LE(testing::relative_error(logits, expected), 1e-5);

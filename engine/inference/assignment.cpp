@@ -1,0 +1,160 @@
+#include "engine/inference/assignment.h"
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "engine/base/parallel.h"
+#include "engine/kernels/panels/panel_layout.h"
+
+namespace edgeprune::inference {
+namespace {
+
+/// Maps of fewer pixels than a panel has columns are run several images at a time.
+constexpr int64_t kSmallMap = PanelLayout::kWidth;
+/// So many that the widest layers still fit the second-level cache.
+constexpr int64_t kMostImages = 16;
+
+/// The first layer of the second section, graph.layers.size() if there is none: the first 1x1 layer
+/// on small maps, or one before it so that it alone reads across the cut.
+size_t first_on_small_maps(const Graph& graph) {
+  const auto& layers = graph.layers;
+  size_t cut = 0;
+  while (cut < layers.size() &&
+         !(layers[cut].pointwise() &&
+           layers[cut].shape.in_height * layers[cut].shape.in_width < kSmallMap)) {
+    ++cut;
+  }
+  const auto stays_behind = [&](int layer) {
+    if (layer < static_cast<int>(cut)) cut = static_cast<size_t>(std::max(0, layer));
+  };
+  for (size_t i = layers.size(); i-- > cut;) {
+    if (layers[i].residual >= 0) stays_behind(layers[i].residual);
+    if (i > cut || graph.input_of(i) + 1 != static_cast<int>(cut)) stays_behind(graph.input_of(i));
+  }
+  return cut == 0 ? layers.size() : cut;
+}
+
+/// The largest divisor of the batch that is at most kMostImages, preferably one that gives all
+/// threads as many images.
+int64_t images_of_small_maps(int64_t batch, int64_t threads) {
+  int64_t best = 1, even = 0;
+  for (int64_t images = 1; images <= std::min(batch, kMostImages); ++images) {
+    if (batch % images != 0) continue;
+    best = images;
+    if (batch / images % threads == 0) even = images;
+  }
+  return even > 0 ? even : best;
+}
+
+Place place_of(int64_t images, int64_t batch) {
+  const int threads = thread_count();
+  const bool alone = batch / images >= threads;  // threads take images of their own
+  return {images, alone ? 1 : threads, alone && threads > 1};
+}
+
+bool keeps_channels_last(const Kernel& kernel) {
+  return kernel.input == Format::channels_last && kernel.output == Format::channels_last;
+}
+bool keeps_panels(const Kernel& kernel) {
+  return kernel.input == Format::panels && kernel.output == Format::panels;
+}
+
+/// What an engine may take, row by row of the table.
+class Policy {
+ public:
+  Policy(const Graph& graph, Engine engine, int64_t batch)
+      : graph_(graph), engine_(engine), whole_(sections(graph, Grouping::whole_batch, batch)[0]) {
+    const size_t count = graph.layers.size();
+    on_panels_from_ = count;
+    if (engine == Engine::onednn) return;
+    for (size_t i = 1; i < count; ++i) {
+      if (graph.input_of(i) < 0) return;  // the images are read once, in front of all panels
+    }
+    // Panels suffice if they know all layers but some at the front; what begins on them stays there.
+    const auto known = [&](size_t i) { return any(i, &keeps_panels); };
+    stem_ = any(0, [](const Kernel& k) { return k.input != k.output; });
+    size_t first = stem_ ? 1 : 0;
+    while (!stem_ && first < count && !known(first)) ++first;
+    for (size_t i = first; i < count; ++i) {
+      if (!known(i)) {
+        stem_ = false;
+        return;
+      }
+    }
+    on_panels_from_ = stem_ ? 0 : first;
+  }
+
+  /// Image by image where panels begin with the images.
+  Grouping grouping() const { return stem_ ? Grouping::by_image : Grouping::whole_batch; }
+
+  bool allows(const Kernel& kernel, size_t first) const {
+    if (engine_ == Engine::onednn) return keeps_channels_last(kernel);
+    for (size_t i = 0; i < kernel.layers; ++i) {
+      if (kernel.sparse[i] != (engine_ == Engine::sparse && is_sparse(first + i))) return false;
+    }
+    if (on_panels_from_ == graph_.layers.size()) {  // channels-last but for what is sparse
+      return keeps_channels_last(kernel) || (kernel.layers == 1 && kernel.sparse[0]);
+    }
+    if (first < on_panels_from_) return keeps_channels_last(kernel);
+    return keeps_panels(kernel) || (stem_ && first == 0 && kernel.output == Format::panels);
+  }
+
+ private:
+  /// Whether a kernel for this layer alone is such.
+  template <typename Is>
+  bool any(size_t layer, const Is& is) const {
+    return std::ranges::any_of(kernel_table(), [&](const Kernel& kernel) {
+      return kernel.layers == 1 && is(kernel) && supports(kernel, graph_, layer, whole_);
+    });
+  }
+  bool is_sparse(size_t layer) const {
+    const bool channels_last = layer < on_panels_from_;
+    if (channels_last && (on_panels_from_ < graph_.layers.size() || graph_.input_of(layer) < 0)) {
+      return false;
+    }
+    return any(layer, [](const Kernel& kernel) { return kernel.sparse[0]; });
+  }
+
+  const Graph& graph_;
+  Engine engine_;
+  Section whole_;
+  bool stem_ = false;
+  size_t on_panels_from_;  // the first layer of those that run on panels
+};
+
+}  // namespace
+
+std::vector<Section> sections(const Graph& graph, Grouping grouping, int64_t batch) {
+  const size_t count = graph.layers.size();
+  if (grouping == Grouping::whole_batch) return {{0, count, place_of(batch, batch)}};
+  const int64_t small = images_of_small_maps(batch, thread_count());
+  const size_t cut = small == 1 ? count : first_on_small_maps(graph);
+  if (cut == count) return {{0, count, place_of(1, batch)}};
+  return {{0, cut, place_of(1, batch)}, {cut, count, place_of(small, batch)}};
+}
+
+bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Section& section) {
+  if (first + kernel.layers > section.end) return false;
+  const ThreadScope scope(section.place.threads);
+  return kernel.supports(graph, first, section.place);
+}
+
+Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
+  const Policy policy(graph, engine, batch);
+  Assignment assignment{policy.grouping(), {}};
+  for (const Section& section : sections(graph, assignment.grouping, batch)) {
+    for (size_t i = section.begin; i < section.end;) {
+      const auto table = kernel_table();
+      const auto kernel = std::ranges::find_if(table, [&](const Kernel& k) {
+        return i + k.layers <= section.end && policy.allows(k, i) && supports(k, graph, i, section);
+      });
+      require(kernel != table.end(), "Plan", "the engine {} has no kernel for layer '{}'",
+              to_string(engine), graph.layers[i].name);
+      assignment.kernels.push_back(&*kernel);
+      assignment.kernels.resize(i += kernel->layers, nullptr);
+    }
+  }
+  return assignment;
+}
+
+}  // namespace edgeprune::inference

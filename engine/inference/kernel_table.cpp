@@ -1,0 +1,171 @@
+#include "engine/inference/kernel_table.h"
+
+#include <stdexcept>
+
+#include "engine/inference/band_step.h"
+#include "engine/inference/channels_last_steps.h"
+#include "engine/inference/panel_steps.h"
+#include "engine/inference/small_block_step.h"
+#include "engine/kernels/simd/depthwise.h"
+
+namespace edgeprune::inference {
+namespace {
+
+using StepPointer = std::unique_ptr<Step>;
+
+/// Whether layers i to i + 2 are what widens a map, a depthwise convolution and a 1x1 convolution, each
+/// read by the next one alone.
+bool is_block(const Graph& graph, size_t i, bool widens) {
+  const auto& layers = graph.layers;
+  if (!widens || layers[i].residual >= 0) return false;
+  const Layer& middle = layers[i + 1];
+  if (middle.kind != Layer::Kind::convolution || !panels::depthwise_supported(middle.shape) ||
+      middle.residual >= 0 || !layers[i + 2].pointwise()) {
+    return false;
+  }
+  const auto inside = [&](int layer) {
+    return layer == static_cast<int>(i) || layer == static_cast<int>(i) + 1;
+  };
+  for (size_t j = 0; j < layers.size(); ++j) {
+    const bool next = j == i + 1 || j == i + 2;  // reads the one before it
+    if (next ? graph.input_of(j) + 1 != static_cast<int>(j) : inside(graph.input_of(j)))
+      return false;
+    if (inside(layers[j].residual)) return false;
+  }
+  return true;
+}
+
+bool small_block_supported(const Graph& graph, size_t i, const Place& place) {
+  const auto& layers = graph.layers;
+  return is_block(graph, i, layers[i].pointwise()) &&
+         small_block_pays(layers[i], layers[i + 1], layers[i + 2], place.images);
+}
+
+StepPointer make_small_block(const Graph& graph, size_t i, const Place&) {
+  return small_block_step(graph.layers[i], graph.layers[i + 1], graph.layers[i + 2]);
+}
+
+bool band_supported(const Graph& graph, size_t i, const Place& place) {
+  return is_block(graph, i, graph.layers[i].pointwise()) &&
+         band_pays(graph.layers[i + 1].shape, place.images);
+}
+
+template <bool kSparseWiden, bool kSparseNarrow>
+StepPointer make_band(const Graph& graph, size_t i, const Place& place) {
+  return band_step(pointwise_step(graph.layers[i], place.images, kSparseWiden), graph.layers[i + 1],
+                   pointwise_step(graph.layers[i + 2], place.images, kSparseNarrow), place.images);
+}
+
+bool stem_band_supported(const Graph& graph, size_t i, const Place& place) {
+  return is_block(graph, i, panel_stem_exists(graph.layers[i])) &&
+         band_pays(graph.layers[i + 1].shape, place.images);
+}
+
+template <bool kSparseNarrow>
+StepPointer make_stem_band(const Graph& graph, size_t i, const Place& place) {
+  return band_step(panel_stem_step(graph.layers[i], place.images), graph.layers[i + 1],
+                   pointwise_step(graph.layers[i + 2], place.images, kSparseNarrow), place.images);
+}
+
+bool is_stem(const Graph& graph, size_t i, const Place&) {
+  return panel_stem_exists(graph.layers[i]);
+}
+
+StepPointer make_stem(const Graph& graph, size_t i, const Place& place) {
+  return panel_stem_step(graph.layers[i], place.images);
+}
+
+bool is_pointwise(const Graph& graph, size_t i, const Place&) {
+  return graph.layers[i].pointwise();
+}
+
+template <bool kSparse>
+StepPointer make_pointwise(const Graph& graph, size_t i, const Place& place) {
+  return pointwise_step(graph.layers[i], place.images, kSparse);
+}
+
+bool has_other_panel_step(const Graph& graph, size_t i, const Place&) {
+  return !graph.layers[i].pointwise() && panel_step_exists(graph.layers[i]);
+}
+
+StepPointer make_other_panel_step(const Graph& graph, size_t i, const Place& place) {
+  return panel_step(graph.layers[i], place.images, false);
+}
+
+/// oneDNN's primitives are no two threads' at once.
+bool has_own_channels_last_step(const Graph& graph, size_t i, const Place& place) {
+  const Layer& layer = graph.layers[i];
+  return layer.kind != Layer::Kind::convolution || simd::depthwise_supported(layer.shape) ||
+         !place.shared;
+}
+
+StepPointer make_channels_last_step(const Graph& graph, size_t i, const Place& place) {
+  return channels_last_step(graph.layers[i], place.images);
+}
+
+constexpr Format kChannelsLast = Format::channels_last, kPanels = Format::panels;
+constexpr std::array<bool, 3> kDense{};
+
+constexpr Kernel kTable[] = {
+    {"small block", kPanels, kPanels, 3, kDense, &small_block_supported, &make_small_block},
+    {"band", kPanels, kPanels, 3, kDense, &band_supported, &make_band<false, false>},
+    {"band csr", kPanels, kPanels, 3, {true, false, true}, &band_supported, &make_band<true, true>},
+    {"band csr, dense", kPanels, kPanels, 3, {true}, &band_supported, &make_band<true, false>},
+    {"band dense, csr",
+     kPanels,
+     kPanels,
+     3,
+     {false, false, true},
+     &band_supported,
+     &make_band<false, true>},
+    {"stem band", kChannelsLast, kPanels, 3, kDense, &stem_band_supported, &make_stem_band<false>},
+    {"stem band csr",
+     kChannelsLast,
+     kPanels,
+     3,
+     {false, false, true},
+     &stem_band_supported,
+     &make_stem_band<true>},
+    {"stem", kChannelsLast, kPanels, 1, kDense, &is_stem, &make_stem},
+    {"dense", kPanels, kPanels, 1, kDense, &is_pointwise, &make_pointwise<false>},
+    {"csr", kPanels, kPanels, 1, {true}, &is_pointwise, &make_pointwise<true>},
+    {"panels", kPanels, kPanels, 1, kDense, &has_other_panel_step, &make_other_panel_step},
+    {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &has_own_channels_last_step,
+     &make_channels_last_step},
+};
+
+}  // namespace
+
+std::span<const Kernel> kernel_table() {
+  return kTable;
+}
+
+std::unique_ptr<Step> change_of_format(Format from, Format to, const Conv2dShape& map) {
+  if (from == kChannelsLast && to == kPanels) return to_panels_step(map);
+  if (from == kPanels && to == kChannelsLast) return from_panels_step(map);
+  throw std::invalid_argument("[change_of_format] from a format to itself");
+}
+
+std::unique_ptr<Step> gather(Format format, const Conv2dShape& map) {
+  return format == kPanels && map.batch > 1 ? gather_images_step(map) : nullptr;
+}
+
+Conv2dShape map_of(const Graph& graph, int layer, int64_t images) {
+  Conv2dShape map{.batch = images};
+  if (layer < 0) {
+    const Conv2dShape& s = graph.layers.front().shape;
+    map.in_height = s.in_height;
+    map.in_width = s.in_width;
+    map.in_channels = s.in_channels;
+  } else {
+    const Layer& made = graph.layers[static_cast<size_t>(layer)];
+    const bool pooled = made.kind == Layer::Kind::global_average_pool;
+    map.in_height = pooled ? 1 : made.shape.out_height();
+    map.in_width = pooled ? 1 : made.shape.out_width();
+    map.in_channels = made.shape.out_channels;
+  }
+  map.out_channels = map.in_channels;
+  return map;
+}
+
+}  // namespace edgeprune::inference

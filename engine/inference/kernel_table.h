@@ -1,0 +1,60 @@
+#pragma once
+// THE list of what layers can run on. A new kernel is a step in a file of its own and a row of
+// kernel_table.cpp: the engines and the choosing by time read nothing else.
+
+#include <array>
+#include <memory>
+#include <span>
+
+#include "engine/base/names.h"
+#include "engine/inference/graph.h"
+#include "engine/inference/step.h"
+
+namespace edgeprune::inference {
+
+/// How a map stands in memory: layout and number type.
+enum class Format {
+  channels_last,  ///< [N,H,W,C] of float32: what images and logits stand in
+  panels,         ///< PanelLayout of float32, one column a pixel, images innermost
+};
+inline constexpr Named<Format> kFormats[] = {{Format::channels_last, "channels-last float32"},
+                                             {Format::panels, "panels float32"}};
+static_assert(in_order(kFormats));
+
+/// In what surroundings a step runs.
+struct Place {
+  int64_t images = 1;   ///< that it runs on at a time
+  int threads = 1;      ///< that it may use
+  bool shared = false;  ///< several threads run it at once, each on images of its own
+};
+
+/// A row: one way to run consecutive layers of a graph as one step.
+struct Kernel {
+  static constexpr size_t kMostLayers = 3;
+
+  const char* name;
+  Format input, output;  ///< a residual stands as the output does
+  size_t layers;         ///< that it covers, at most kMostLayers
+  /// Of each of them, whether its weights are read sparse.
+  std::array<bool, kMostLayers> sparse;
+  /// Whether it can run the layers that begin with this one, and is worth to. There are as many in
+  /// the graph. Asked, as make() is, with the place's number of threads in force.
+  bool (*supports)(const Graph& graph, size_t first, const Place& place);
+  std::unique_ptr<Step> (*make)(const Graph& graph, size_t first, const Place& place);
+};
+
+/// In order of preference: an engine takes the first one that it allows and that supports a layer.
+std::span<const Kernel> kernel_table();
+
+/// A step that brings a map from one format to another; the map's shape counts only as input: batch,
+/// in_height, in_width, in_channels.
+std::unique_ptr<Step> change_of_format(Format from, Format to, const Conv2dShape& map);
+
+/// Maps in this format, made of images by themselves, as one map of `map.batch` images; null where they
+/// are that already.
+std::unique_ptr<Step> gather(Format format, const Conv2dShape& map);
+
+/// What a layer puts out (-1: the images), as the shape of a layer that changes nothing.
+Conv2dShape map_of(const Graph& graph, int layer, int64_t images);
+
+}  // namespace edgeprune::inference
