@@ -55,6 +55,16 @@ std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch) {
   shape.batch = batch;
   if (layer.kind != Layer::Kind::convolution) return map_step(layer, batch);
   if (simd::depthwise_supported(shape)) return std::make_unique<DepthwiseConvolution>(layer, shape);
+  return onednn_step(layer, batch);
+}
+
+bool own_channels_last_step_exists(const Layer& layer) {
+  return layer.kind != Layer::Kind::convolution || simd::depthwise_supported(layer.shape);
+}
+
+std::unique_ptr<Step> onednn_step(const Layer& layer, int64_t batch) {
+  Conv2dShape shape = layer.shape;
+  shape.batch = batch;
   return std::make_unique<OneDnnConvolution>(layer, shape);
 }
 

@@ -11,4 +11,10 @@ namespace edgeprune::inference {
 /// residual that its kernel cannot add.
 std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch);
 
+/// Whether that is a kernel of our own, not oneDNN's.
+bool own_channels_last_step_exists(const Layer& layer);
+
+/// A convolution by oneDNN.
+std::unique_ptr<Step> onednn_step(const Layer& layer, int64_t batch);
+
 }  // namespace edgeprune::inference

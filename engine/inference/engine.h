@@ -6,19 +6,20 @@
 
 namespace edgeprune::inference {
 
-/// What a plan runs on. All but onednn keep activations in panels
-/// (engine/kernels/panels/panel_layout.h) and differ only in the 1x1 convolutions and the head.
+/// What a plan runs on. Dense and sparse keep activations in panels
+/// (engine/kernels/panels/panel_layout.h) where these know the whole network, and differ only in the
+/// 1x1 convolutions and the head.
 enum class Engine {
   dense,      ///< dense weights on our own kernels
   sparse,     ///< CSR weights
-  automatic,  ///< per layer whichever of the two was faster on this machine
+  automatic,  ///< the fastest of all kernels and of the other engines on this machine
   onednn,     ///< oneDNN's convolutions, channels-last
 };
 
 inline constexpr Named<Engine> kEngines[] = {
     {Engine::dense, "dense"},
     {Engine::sparse, "sparse", "skips zeros"},
-    {Engine::automatic, "auto", "layer by layer whichever of the two is faster here"},
+    {Engine::automatic, "auto", "the fastest kernels and plan, by times taken here"},
     {Engine::onednn, "onednn", "oneDNN's convolutions, for comparison"}};
 static_assert(in_order(kEngines));
 

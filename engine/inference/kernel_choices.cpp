@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "engine/base/check.h"
@@ -13,7 +14,8 @@ namespace {
 
 /// What a path must save of a step, and a plan as a whole, to be taken instead of the fastest engine's:
 /// times that differ by less may do so by chance. The second path leaves it only where much is gained.
-constexpr double kGains[] = {0.97, 0.85}, kWholeGain = 0.99;
+constexpr std::pair<const char*, double> kPaths[] = {{"mixed", 0.97}, {"mixed cautiously", 0.85}};
+constexpr double kWholeGain = 0.99;
 /// Sparse kernels are as slow a multiplication as dense ones at best: with fewer zeros they are not
 /// worth the time that timing takes.
 constexpr double kFewestZeros = 0.25;
@@ -41,7 +43,7 @@ class Chooser {
     size_t best = index_of_least(seconds);
     std::swap(plans_[0], plans_[best]);
     std::swap(names_[0], names_[best]);
-    for (const double gain : kGains) add_path(gain);
+    for (const auto& [name, gain] : kPaths) add_path(name, gain);
     time_plans();
     best = index_of_least([&](const Assignment& plan) {
       return &plan == plans_.data() ? kWholeGain * seconds(plan) : seconds(plan);
@@ -62,7 +64,7 @@ class Chooser {
   }
   void add_engine(Engine engine) { add(to_string(engine), assignment_of(graph_, engine, batch_)); }
 
-  void add_path(double gain) {
+  void add_path(const char* name, double gain) {
     const Assignment fastest = plans_.front();
     std::optional<Path> best;
     for (const Grouping grouping : groupings_) {
@@ -77,7 +79,7 @@ class Chooser {
       auto path = cheapest(graph_, grouping, batch_, costs);
       if (path && (!best || path->cost < best->cost)) best = std::move(path);
     }
-    if (best) add("mixed", std::move(best->assignment));
+    if (best) add(name, std::move(best->assignment));
   }
 
   double time_of_change(Format from, Format to, int layer, const Section& section) {

@@ -19,7 +19,7 @@ struct Choice {
     bool taken = false;
   };
   struct WholePlan {
-    std::string name;  ///< "dense", "onednn" ...; "mixed": the cheapest path
+    std::string name;  ///< "dense", "onednn" ...; "mixed...": a cheapest path
     double seconds = 0;
     bool taken = false;
   };

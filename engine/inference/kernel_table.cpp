@@ -6,7 +6,6 @@
 #include "engine/inference/channels_last_steps.h"
 #include "engine/inference/panel_steps.h"
 #include "engine/inference/small_block_step.h"
-#include "engine/kernels/simd/depthwise.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -93,45 +92,45 @@ StepPointer make_other_panel_step(const Graph& graph, size_t i, const Place& pla
 }
 
 /// oneDNN's primitives are no two threads' at once.
-bool has_own_channels_last_step(const Graph& graph, size_t i, const Place& place) {
-  const Layer& layer = graph.layers[i];
-  return layer.kind != Layer::Kind::convolution || simd::depthwise_supported(layer.shape) ||
-         !place.shared;
+bool has_channels_last_step(const Graph& graph, size_t i, const Place& place) {
+  return !place.shared || own_channels_last_step_exists(graph.layers[i]);
 }
 
 StepPointer make_channels_last_step(const Graph& graph, size_t i, const Place& place) {
   return channels_last_step(graph.layers[i], place.images);
 }
 
+/// Where there is a kernel of our own, too.
+bool has_other_onednn_step(const Graph& graph, size_t i, const Place& place) {
+  const Layer& layer = graph.layers[i];
+  return layer.kind == Layer::Kind::convolution && layer.residual < 0 && !place.shared &&
+         own_channels_last_step_exists(layer);
+}
+
+StepPointer make_onednn_step(const Graph& graph, size_t i, const Place& place) {
+  return onednn_step(graph.layers[i], place.images);
+}
+
 constexpr Format kChannelsLast = Format::channels_last, kPanels = Format::panels;
-constexpr std::array<bool, 3> kDense{};
+constexpr std::array<bool, 3> kDense{}, kCsr{true}, kCsrNarrow{false, false, true},
+    kCsrBoth{true, false, true};
 
 constexpr Kernel kTable[] = {
     {"small block", kPanels, kPanels, 3, kDense, &small_block_supported, &make_small_block},
     {"band", kPanels, kPanels, 3, kDense, &band_supported, &make_band<false, false>},
-    {"band csr", kPanels, kPanels, 3, {true, false, true}, &band_supported, &make_band<true, true>},
-    {"band csr, dense", kPanels, kPanels, 3, {true}, &band_supported, &make_band<true, false>},
-    {"band dense, csr",
-     kPanels,
-     kPanels,
-     3,
-     {false, false, true},
-     &band_supported,
-     &make_band<false, true>},
+    {"band csr", kPanels, kPanels, 3, kCsrBoth, &band_supported, &make_band<true, true>},
+    {"band csr, dense", kPanels, kPanels, 3, kCsr, &band_supported, &make_band<true, false>},
+    {"band dense, csr", kPanels, kPanels, 3, kCsrNarrow, &band_supported, &make_band<false, true>},
     {"stem band", kChannelsLast, kPanels, 3, kDense, &stem_band_supported, &make_stem_band<false>},
-    {"stem band csr",
-     kChannelsLast,
-     kPanels,
-     3,
-     {false, false, true},
-     &stem_band_supported,
+    {"stem band csr", kChannelsLast, kPanels, 3, kCsrNarrow, &stem_band_supported,
      &make_stem_band<true>},
     {"stem", kChannelsLast, kPanels, 1, kDense, &is_stem, &make_stem},
     {"dense", kPanels, kPanels, 1, kDense, &is_pointwise, &make_pointwise<false>},
-    {"csr", kPanels, kPanels, 1, {true}, &is_pointwise, &make_pointwise<true>},
+    {"csr", kPanels, kPanels, 1, kCsr, &is_pointwise, &make_pointwise<true>},
     {"panels", kPanels, kPanels, 1, kDense, &has_other_panel_step, &make_other_panel_step},
-    {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &has_own_channels_last_step,
+    {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &has_channels_last_step,
      &make_channels_last_step},
+    {"onednn", kChannelsLast, kChannelsLast, 1, kDense, &has_other_onednn_step, &make_onednn_step},
 };
 
 }  // namespace

@@ -14,10 +14,11 @@
 namespace edgeprune::inference {
 namespace {
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+/// Other programs only ever add to a time, often to most of them.
+double lower_quartile(std::vector<double> values) {
+  const auto quarter = values.begin() + std::ssize(values) / 4;
+  std::nth_element(values.begin(), quarter, values.end());
+  return *quarter;
 }
 
 Tensor random_values(int64_t count) {
@@ -27,7 +28,7 @@ Tensor random_values(int64_t count) {
   return values;
 }
 
-/// Enough rounds for a median (which forgets the first, cold ones), but seconds at most.
+/// Enough rounds for a quartile (which forgets the first, cold ones), but seconds at most.
 template <typename Once>
 void repeat(int rounds, const Once& once) {
   constexpr double kLeast = 0.02, kMost = 2.5;
@@ -149,7 +150,7 @@ void KernelTimes::take_kernels(const std::vector<Assignment>& plans) {
       }
     }
   });
-  for (auto& [what, seconds] : samples) known_.emplace(what, median(std::move(seconds)));
+  for (auto& [what, seconds] : samples) known_.emplace(what, lower_quartile(std::move(seconds)));
 }
 
 void KernelTimes::take_change(Format from, Format to, int layer, const Section& section) {
@@ -169,7 +170,7 @@ void KernelTimes::take_change(Format from, Format to, int layer, const Section& 
     step->run(input.data(), nullptr, output.data(), nullptr);
     seconds.push_back(watch.seconds());
   }
-  known_[what] = median(seconds) / double(map.batch * side_by_side);
+  known_[what] = lower_quartile(seconds) / double(map.batch * side_by_side);
 }
 
 void KernelTimes::take_plans(const std::vector<Assignment>& plans) {
@@ -187,10 +188,10 @@ void KernelTimes::take_plans(const std::vector<Assignment>& plans) {
       seconds[r].push_back(watch.seconds() / double(batch_));
     }
   });
-  const double first = median(seconds[0]);
+  const double first = lower_quartile(seconds[0]);
   const double scale = knows(names[0]) ? known_.at(names[0]) / first : 1;
   for (size_t r = 0; r < runners.size(); ++r) {
-    known_.emplace(names[r], scale * median(std::move(seconds[r])));
+    known_.emplace(names[r], scale * lower_quartile(std::move(seconds[r])));
   }
 }
 

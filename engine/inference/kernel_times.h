@@ -31,7 +31,7 @@ class KernelTimes {
   double operator[](const std::string& what) const;
 
   /// Times every kernel of these plans that is unknown: they run in turns, so that each layer finds its
-  /// weights and inputs in the caches as it would in earnest. Medians are kept.
+  /// weights and inputs in the caches as it would in earnest. Lower quartiles are kept.
   void take_kernels(const std::vector<Assignment>& plans);
   /// Times a change by itself.
   void take_change(Format from, Format to, int layer, const Section& section);

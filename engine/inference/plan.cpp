@@ -26,7 +26,8 @@ void check(const Graph& graph, int64_t batch) {
 /// A part of an entry.
 StepInfo describe(const Graph& graph, const Stage::Entry& entry, int part, int64_t images) {
   const Step& step = entry.step->part(part);
-  StepInfo info{.layer = entry.name, .kernel = step.kernel(), .first = entry.first};
+  StepInfo info{.layer = entry.name, .kernel = step.kernel()};
+  info.first = entry.first;
   const double output = sizeof(float) * double(step.output_size()) / double(images);
   info.bytes = 2 * output;
   if (entry.first < 0) return info;

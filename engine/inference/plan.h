@@ -17,10 +17,10 @@ class KernelChoices;
 /// What one step of a plan does, for each image.
 struct StepInfo {
   std::string layer, kernel;
-  int first = -1;           ///< the first of the layers that it runs in one with; -1: no layer
   double flops = 0;         ///< two per multiply-add of the layer
   double kernel_flops = 0;  ///< of these, what this kernel carries out: sparse ones skip zeros
   double bytes = 0;         ///< activations read and written, and the image's share of the weights
+  int first = -1;  ///< the first of the layers that run in one step with it; -1: a change of format
 };
 
 /// A trained network as a flat list of steps for one batch size, engine and thread count, with
@@ -31,8 +31,8 @@ struct StepInfo {
 /// images of their own; only a batch too small for that is shared inside the steps.
 class Plan {
  public:
-  /// Plans for the thread count in force, and runs with it. `automatic` times both kernels of every
-  /// layer that `choices` (may be null) does not know yet, and adds them to it. Throws
+  /// Plans for the thread count in force, and runs with it. `automatic` times
+  /// what `choices` (may be null) does not know yet, and adds it. Throws
   /// std::invalid_argument naming a layer that the engine does not know.
   Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices = nullptr);
   /// Each layer on the kernel it is given. Throws std::invalid_argument naming a layer that its kernel

@@ -72,14 +72,37 @@ class Commands(CommandTest):
 
     def test_auto_says_what_it_chose_and_remembers(self):
         arguments = ("latency", "--model", self.base, "--engine", "auto", "--batch", 1, *SHORT, "--explain")
-        layers = self.json_of(*arguments)
-        self.assertEqual(len(layers), 35)
+        *layers, whole = self.json_of(*arguments)
+        self.assertEqual(len(layers), 54)
         for layer in layers:
-            dense, csr = layer["dense_us"], layer["csr_us"]
-            if max(dense, csr) > 1.1 * min(dense, csr):
-                self.assertEqual(layer["kernel"], "csr" if csr < dense else "dense", layer)
-        self.assertEqual(self.json_of(*arguments), layers)
+            times = list(layer["instead"].values())
+            self.assertTrue(layer["us"] is None or layer["us"] > 0, layer)
+            self.assertTrue(all(time > 0 for time in times), layer)
+        # "dense" and "onednn" are always tried; with a path of its own, auto takes the fastest.
+        self.assertEqual(whole["layer"], "whole plan")
+        self.assertLessEqual({"dense", "onednn"}, {whole["kernel"], *whole["instead"]})
+        for time in whole["instead"].values():
+            self.assertLessEqual(0.99 * whole["us"], time)
+        self.assertEqual(self.json_of(*arguments), [*layers, whole])
         self.assertIn("auto takes", self.succeed(*arguments))
+
+    def test_times_of_an_older_form_are_taken_anew(self):
+        cache = self.folder / "older"
+        file = cache / "edgeprune" / "kernels.json"
+
+        def times():
+            self.succeed("latency", "--model", self.base, "--engine", "auto", "--batch", 1, *SHORT, XDG_CACHE_HOME=cache)
+            ((machine, entries),) = json.loads(file.read_text()).items()
+            return machine, {what: seconds for what, seconds in entries.items() if what.startswith("dense: ")}
+
+        machine, first = times()
+        self.assertGreater(len(first), 10)
+        older = {what: [1e-9, 1e-9] for what in first}
+        file.write_text(json.dumps({machine: older}))
+        second = times()[1]
+        self.assertEqual(set(second), set(first))
+        for what, seconds in second.items():
+            self.assertGreater(seconds, 2e-9, what)
 
     def test_magnitude_pruning_holds_through_fine_tuning(self):
         pruned, tuned = self.folder / "pruned.safetensors", self.folder / "tuned.safetensors"
