@@ -15,7 +15,7 @@ namespace {
 /// What a path must save of a step, and a plan as a whole, to be taken instead of the fastest engine's:
 /// times that differ by less may do so by chance. The second path leaves it only where much is gained.
 constexpr std::pair<const char*, double> kPaths[] = {{"mixed", 0.97}, {"mixed cautiously", 0.85}};
-constexpr double kWholeGain = 0.99;
+constexpr double kWholeGain = 0.97;
 /// Sparse kernels are as slow a multiplication as dense ones at best: with fewer zeros they are not
 /// worth the time that timing takes.
 constexpr double kFewestZeros = 0.25;

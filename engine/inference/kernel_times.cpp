@@ -14,11 +14,14 @@
 namespace edgeprune::inference {
 namespace {
 
+double quantile(std::vector<double> values, double share) {
+  const auto at = values.begin() + static_cast<ptrdiff_t>(share * double(values.size()));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
 /// Other programs only ever add to a time, often to most of them.
 double lower_quartile(std::vector<double> values) {
-  const auto quarter = values.begin() + std::ssize(values) / 4;
-  std::nth_element(values.begin(), quarter, values.end());
-  return *quarter;
+  return quantile(std::move(values), 0.25);
 }
 
 Tensor random_values(int64_t count) {
@@ -162,10 +165,10 @@ void KernelTimes::take_change(Format from, Format to, int layer, const Section& 
   known_[what] = 0;
   if (step == nullptr) return;
   // Panels hold at least four columns, and are filled up.
-  const Tensor input = random_values(4 * map.input_count() + PanelLayout::kWidth * map.in_channels);
+  const Tensor input({4 * map.input_count() + PanelLayout::kWidth * map.in_channels}, 1.0f);
   Tensor output({step->output_size()});
   std::vector<double> seconds;
-  for (int i = 0; i < 9; ++i) {
+  for (int i = 0; i < 5; ++i) {
     const Stopwatch watch;
     step->run(input.data(), nullptr, output.data(), nullptr);
     seconds.push_back(watch.seconds());
@@ -180,18 +183,24 @@ void KernelTimes::take_plans(const std::vector<Assignment>& plans) {
   std::vector<Runner> runners;
   for (const Assignment& plan : plans) runners.emplace_back(graph_, plan, batch_);
   const Tensor images = random_values(batch_ * runners.front().plan.image_size());
-  std::vector<std::vector<double>> seconds(runners.size());
+  std::vector<double> of_first;
+  std::vector<std::vector<double>> ratios(runners.size());  // to the first plan, round by round
+  size_t begin = 0;
   repeat(51, [&] {
-    for (size_t r = 0; r < runners.size(); ++r) {
+    std::vector<double> seconds(runners.size());
+    for (size_t turn = 0; turn < runners.size(); ++turn) {
+      const size_t r = (begin + turn) % runners.size();  // no plan always runs behind the same one
       const Stopwatch watch;
       runners[r].plan.run(images.data(), runners[r].logits.data());
-      seconds[r].push_back(watch.seconds() / double(batch_));
+      seconds[r] = watch.seconds();
     }
+    ++begin;
+    of_first.push_back(seconds[0] / double(batch_));
+    for (size_t r = 1; r < runners.size(); ++r) ratios[r].push_back(seconds[r] / seconds[0]);
   });
-  const double first = lower_quartile(seconds[0]);
-  const double scale = knows(names[0]) ? known_.at(names[0]) / first : 1;
-  for (size_t r = 0; r < runners.size(); ++r) {
-    known_.emplace(names[r], scale * lower_quartile(std::move(seconds[r])));
+  const double first = known_.try_emplace(names[0], lower_quartile(of_first)).first->second;
+  for (size_t r = 1; r < runners.size(); ++r) {
+    known_.try_emplace(names[r], first * quantile(std::move(ratios[r]), 0.5));
   }
 }
 

@@ -35,8 +35,8 @@ class KernelTimes {
   void take_kernels(const std::vector<Assignment>& plans);
   /// Times a change by itself.
   void take_change(Format from, Format to, int layer, const Section& section);
-  /// Times whole plans in turns, if one is unknown. The first one's time stays what it was, if it is
-  /// known, and those of the others are put in proportion: machines drift.
+  /// Times whole plans in turns, if one is unknown: the first one, unless it is known, and the others
+  /// by the median of their ratios to it, since machines drift.
   void take_plans(const std::vector<Assignment>& plans);
 
   /// By layer: the share of zeros among its weights, 0 if it has none.
