@@ -11,4 +11,9 @@ namespace edgeprune::inference {
 /// residual that its kernel cannot add.
 std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch);
 
+/// Whether a layer is a 3x3 convolution that takes fewer products by minimal filtering
+/// (kernels/simd/winograd.h), and the step that does.
+bool winograd_pays(const Layer& layer, int64_t batch);
+std::unique_ptr<Step> winograd_step(const Layer& layer, int64_t batch);
+
 }  // namespace edgeprune::inference

@@ -137,6 +137,12 @@ bool panels_suffice(const Graph& graph) {
   return std::all_of(known, layers.end(), &panel_step_exists);
 }
 
+/// Channels-last.
+std::unique_ptr<Step> dense_step(const Layer& layer, int64_t images) {
+  return winograd_pays(layer, images) ? winograd_step(layer, images)
+                                      : channels_last_step(layer, images);
+}
+
 }  // namespace
 
 Plan::Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices)
@@ -204,7 +210,7 @@ void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
     const int entry =
         stage.append({{&layer},
                       layer.name,
-                      panels ? panel_step(layer, batch_, true) : channels_last_step(layer, batch_),
+                      panels ? panel_step(layer, batch_, true) : dense_step(layer, batch_),
                       input,
                       residual});
     (panels ? outputs[i].panels : outputs[i].channels_last) = entry;
@@ -282,7 +288,7 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
         i += 2;
         continue;
       }
-      auto step = !panels     ? channels_last_step(layer, images)
+      auto step = !panels     ? dense_step(layer, images)
                   : from_stem ? panel_stem_step(layer, images)
                               : panel_step(layer, images, sparse[i]);
       entry[i] = stage.append({{&layer}, layer.name, std::move(step), input, residual});
