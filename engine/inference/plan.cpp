@@ -180,10 +180,14 @@ void Plan::plan_channels_last(const Graph& graph) {
   }
 }
 
-/// The whole batch at once, channels last but for the layers on sparse weights, which run on panels.
+/// Channels last but for the layers on sparse weights, which run on panels, as well filled as the whole
+/// batch can. Without such, image by image, so that maps stay in the caches, if all threads have some.
 void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
   const auto& layers = graph.layers;
-  Stage& stage = stages_.emplace_back(batch_);
+  const bool all_dense = std::find(sparse.begin(), sparse.end(), true) == sparse.end();
+  const int64_t images = all_dense && batch_ >= threads_ ? 1 : batch_;
+  const ThreadScope scope(batch_ / images >= threads_ ? 1 : threads_);
+  Stage& stage = stages_.emplace_back(images);
   struct Outputs {
     int channels_last = -1, panels = -1;  ///< entries
   };
@@ -191,7 +195,7 @@ void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
   const auto output_of = [&](int layer, bool panels) {
     if (layer < 0) return -1;
     Outputs& own = outputs[static_cast<size_t>(layer)];
-    const Conv2dShape map = output_map(layers[static_cast<size_t>(layer)], batch_);
+    const Conv2dShape map = output_map(layers[static_cast<size_t>(layer)], images);
     const std::string& name = layers[static_cast<size_t>(layer)].name;
     if (panels && own.panels < 0) {
       own.panels =
@@ -210,7 +214,7 @@ void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
     const int entry =
         stage.append({{&layer},
                       layer.name,
-                      panels ? panel_step(layer, batch_, true) : dense_step(layer, batch_),
+                      panels ? panel_step(layer, images, true) : dense_step(layer, images),
                       input,
                       residual});
     (panels ? outputs[i].panels : outputs[i].channels_last) = entry;
@@ -232,7 +236,7 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
   for (const auto& [begin, end] : {std::pair{size_t{0}, cut}, {cut, layers.size()}}) {
     if (begin == end) continue;
     const bool one_stage = begin == 0 && end == layers.size();
-    const int64_t images = begin > 0 ? small : one_stage && !stem ? batch_ : 1;
+    const int64_t images = begin > 0 ? small : one_stage && !stem && batch_ < threads_ ? batch_ : 1;
     const ThreadScope scope(batch_ / images >= threads_ ? 1 : threads_);
     Stage& stage = stages_.emplace_back(images);
     // The entry to read a layer's output from, brought into panels once they are in use.
