@@ -1,6 +1,7 @@
 #include "engine/inference/assignment.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
@@ -84,11 +85,18 @@ class Policy {
     on_panels_from_ = stem_ ? 0 : first;
   }
 
-  /// Image by image where panels begin with the images.
-  Grouping grouping() const { return stem_ ? Grouping::by_image : Grouping::whole_batch; }
+  /// Image by image, so that maps stay in the caches, if all threads have some. But oneDNN brings its own
+  /// threads for batches, and panels of single layers are as well filled as the whole batch can.
+  Grouping grouping() const {
+    const bool on_panels = on_panels_from_ < graph_.layers.size();
+    const bool whole = engine_ == Engine::onednn || (engine_ == Engine::sparse && !on_panels) ||
+                       (!stem_ && whole_.place.images < thread_count());
+    return whole ? Grouping::whole_batch : Grouping::by_image;
+  }
 
   bool allows(const Kernel& kernel, size_t first) const {
-    if (engine_ == Engine::onednn) return keeps_channels_last(kernel);
+    if (engine_ == Engine::onednn)
+      return keeps_channels_last(kernel) && std::string_view(kernel.name) != kWinograd;
     for (size_t i = 0; i < kernel.layers; ++i) {
       if (kernel.sparse[i] != (engine_ == Engine::sparse && is_sparse(first + i))) return false;
     }

@@ -4,6 +4,7 @@
 #include "engine/inference/map_steps.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/simd/depthwise.h"
+#include "engine/kernels/simd/winograd.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -23,6 +24,25 @@ class OneDnnConvolution : public Step {
  private:
   int64_t size_;
   onednn::FusedConv2d conv_;
+};
+
+class WinogradConvolution : public Step {
+ public:
+  WinogradConvolution(const Layer& layer, const Conv2dShape& shape)
+      : size_(shape.output_count()),
+        conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation,
+              simd::winograd_tile(shape)) {}
+  void run(const float* input, const float* residual, float* output, float* scratch) override {
+    conv_.run(input, residual, output, scratch);
+  }
+  int64_t output_size() const override { return size_; }
+  int64_t scratch_size() const override { return conv_.scratch_size(); }
+  int64_t weight_bytes() const override { return conv_.weight_bytes(); }
+  std::string kernel() const override { return conv_.tile() == 2 ? "winograd 2" : "winograd 4"; }
+
+ private:
+  int64_t size_;
+  simd::Winograd conv_;
 };
 
 class DepthwiseConvolution : public Step {
@@ -66,6 +86,18 @@ std::unique_ptr<Step> onednn_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
   return std::make_unique<OneDnnConvolution>(layer, shape);
+}
+
+bool winograd_pays(const Layer& layer, int64_t batch) {
+  Conv2dShape shape = layer.shape;
+  shape.batch = batch;
+  return layer.kind == Layer::Kind::convolution && simd::winograd_tile(shape) > 0;
+}
+
+std::unique_ptr<Step> winograd_step(const Layer& layer, int64_t batch) {
+  Conv2dShape shape = layer.shape;
+  shape.batch = batch;
+  return std::make_unique<WinogradConvolution>(layer, shape);
 }
 
 }  // namespace edgeprune::inference

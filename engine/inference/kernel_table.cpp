@@ -91,9 +91,16 @@ StepPointer make_other_panel_step(const Graph& graph, size_t i, const Place& pla
   return panel_step(graph.layers[i], place.images, false);
 }
 
-/// oneDNN's primitives are no two threads' at once.
-bool has_channels_last_step(const Graph& graph, size_t i, const Place& place) {
-  return !place.shared || own_channels_last_step_exists(graph.layers[i]);
+bool has_winograd_step(const Graph& graph, size_t i, const Place& place) {
+  return winograd_pays(graph.layers[i], place.images);
+}
+
+StepPointer make_winograd_step(const Graph& graph, size_t i, const Place& place) {
+  return winograd_step(graph.layers[i], place.images);
+}
+
+bool any_layer(const Graph&, size_t, const Place&) {
+  return true;
 }
 
 StepPointer make_channels_last_step(const Graph& graph, size_t i, const Place& place) {
@@ -101,9 +108,9 @@ StepPointer make_channels_last_step(const Graph& graph, size_t i, const Place& p
 }
 
 /// Where there is a kernel of our own, too.
-bool has_other_onednn_step(const Graph& graph, size_t i, const Place& place) {
+bool has_other_onednn_step(const Graph& graph, size_t i, const Place&) {
   const Layer& layer = graph.layers[i];
-  return layer.kind == Layer::Kind::convolution && layer.residual < 0 && !place.shared &&
+  return layer.kind == Layer::Kind::convolution && layer.residual < 0 &&
          own_channels_last_step_exists(layer);
 }
 
@@ -128,7 +135,8 @@ constexpr Kernel kTable[] = {
     {"dense", kPanels, kPanels, 1, kDense, &is_pointwise, &make_pointwise<false>},
     {"csr", kPanels, kPanels, 1, kCsr, &is_pointwise, &make_pointwise<true>},
     {"panels", kPanels, kPanels, 1, kDense, &has_other_panel_step, &make_other_panel_step},
-    {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &has_channels_last_step,
+    {kWinograd, kChannelsLast, kChannelsLast, 1, kDense, &has_winograd_step, &make_winograd_step},
+    {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &any_layer,
      &make_channels_last_step},
     {"onednn", kChannelsLast, kChannelsLast, 1, kDense, &has_other_onednn_step, &make_onednn_step},
 };

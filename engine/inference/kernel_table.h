@@ -43,6 +43,9 @@ struct Kernel {
   std::unique_ptr<Step> (*make)(const Graph& graph, size_t first, const Place& place);
 };
 
+/// The name of the one that oneDNN's engine must not take, as its own stands for comparison.
+inline constexpr const char* kWinograd = "winograd";
+
 /// In order of preference: an engine takes the first one that it allows and that supports a layer.
 std::span<const Kernel> kernel_table();
 

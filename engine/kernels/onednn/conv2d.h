@@ -39,7 +39,7 @@ class FusedConv2d {
   FusedConv2d(FusedConv2d&&) noexcept;
   FusedConv2d& operator=(FusedConv2d&&) noexcept;
 
-  /// output = activation(conv(input) + bias + residual). Not to be called from two threads at once.
+  /// output = activation(conv(input) + bias + residual). Threads may call it at once.
   /// oneDNN's ReLU, ReLU6 and hard sigmoid make zero of NaN; our own kernels keep it.
   void run(const float* input, const float* residual, float* output);
 

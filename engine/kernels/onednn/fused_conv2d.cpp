@@ -1,3 +1,7 @@
+#include <mutex>
+#include <utility>
+#include <vector>
+
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "engine/kernels/onednn/conv2d.h"
@@ -39,23 +43,22 @@ struct FusedConv2d::Impl {
     if (fused) append_activation(post_ops, activation);
     dnnl::primitive_attr attributes;
     attributes.set_post_ops(post_ops);
+    // oneDNN's own is that of the thread that made the primitive.
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     const auto desc = descriptors.forward(dnnl::prop_kind::forward_inference, true, attributes);
 
-    memory own_weights(desc.weights_desc(), cpu_engine());
+    own_weights = memory(desc.weights_desc(), cpu_engine());
     reorder(wrap(descriptors.plain_weights, weights), own_weights);
-    memory own_bias(descriptors.bias, cpu_engine());
+    own_bias = memory(descriptors.bias, cpu_engine());
     reorder(wrap(descriptors.bias, bias), own_bias);
     cpu_stream().wait();
 
+    scratchpad = desc.scratchpad_desc();
     primitive = dnnl::convolution_forward(desc);
-    arguments = {{DNNL_ARG_SRC, wrap(descriptors.input, nullptr)},
-                 {DNNL_ARG_WEIGHTS, own_weights},
-                 {DNNL_ARG_BIAS, own_bias},
-                 {DNNL_ARG_DST, wrap(descriptors.output, nullptr)}};
-    if (fused && adds_residual) arguments.emplace(kResidual, wrap(descriptors.output, nullptr));
   }
 
   void run(const float* input, const float* residual, float* output) {
+    Arguments arguments = take_arguments();
     arguments[DNNL_ARG_SRC].set_data_handle(const_cast<float*>(input));
     arguments[DNNL_ARG_DST].set_data_handle(output);
     if (fused && adds_residual) {
@@ -64,6 +67,10 @@ struct FusedConv2d::Impl {
     use_the_threads_in_force();
     primitive.execute(cpu_stream(), arguments);
     cpu_stream().wait();
+    {
+      const std::lock_guard lock(mutex);
+      unused.push_back(std::move(arguments));
+    }
     if (!fused) {
       finish(shape.output_count(), adds_residual ? residual : nullptr, activation, output);
     }
@@ -96,11 +103,36 @@ struct FusedConv2d::Impl {
     return false;
   }
 
+  using Arguments = std::unordered_map<int, memory>;
+
+  /// Of some earlier run, or made anew: as many as there are threads at a time.
+  Arguments take_arguments() {
+    {
+      const std::lock_guard lock(mutex);
+      if (!unused.empty()) {
+        Arguments arguments = std::move(unused.back());
+        unused.pop_back();
+        return arguments;
+      }
+    }
+    const Descriptors descriptors(shape);
+    Arguments arguments{{DNNL_ARG_SRC, wrap(descriptors.input, nullptr)},
+                        {DNNL_ARG_WEIGHTS, own_weights},
+                        {DNNL_ARG_BIAS, own_bias},
+                        {DNNL_ARG_DST, wrap(descriptors.output, nullptr)},
+                        {DNNL_ARG_SCRATCHPAD, memory(scratchpad, cpu_engine())}};
+    if (fused && adds_residual) arguments.emplace(kResidual, wrap(descriptors.output, nullptr));
+    return arguments;
+  }
+
   Conv2dShape shape;
   Activation activation;
   bool adds_residual, fused;
   dnnl::convolution_forward primitive;
-  std::unordered_map<int, memory> arguments;
+  memory own_weights, own_bias;
+  memory::desc scratchpad;
+  std::mutex mutex;
+  std::vector<Arguments> unused;
 };
 
 FusedConv2d::FusedConv2d(const Conv2dShape& shape, const float* weights, const float* bias,

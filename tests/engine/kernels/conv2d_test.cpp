@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <stdexcept>
+#include <tuple>
+#include <vector>
 
 #include "engine/base/parallel.h"
 #include "engine/kernels/reference/conv2d.h"
@@ -148,6 +151,43 @@ TEST(FusedConv2d, AddsBiasAndResidualThenClips) {
       conv.run(x.data(), added, actual.data());
       EXPECT_LE(relative_error(actual, expected), kTolerance) << name_of(kActivations, activation);
     }
+  }
+}
+
+// oneDNN's scratch memory must not be shared, either: these shapes copy their input to it.
+TEST(FusedConv2d, ThreadsMayCallItAtOnce) {
+  for (const auto& [channels, kernel, residual] :
+       {std::tuple{3, 3, false}, {8, 3, false}, {6, 1, false}, {8, 3, true}, {33, 1, true}}) {
+    const Conv2dShape s{.in_height = 12,
+                        .in_width = 12,
+                        .in_channels = channels,
+                        .out_channels = 8,
+                        .kernel = kernel,
+                        .padding = kernel / 2};
+    const Tensor w = weights_of(s), bias = random_tensor({8}, 2), added = output_of(s, 3);
+    constexpr int kInputs = 4, kCalls = 20000;
+    std::vector<Tensor> inputs, expected;
+    const ThreadScope one(1);
+    onednn::FusedConv2d conv(s, w.data(), bias.data(), Activation::relu6, residual);
+    const auto run = [&](int64_t i, Tensor& output) {
+      conv.run(inputs[i % kInputs].data(), residual ? added.data() : nullptr, output.data());
+    };
+    for (int i = 0; i < kInputs; ++i) {
+      inputs.push_back(random_tensor({s.input_count()}, 10 + i));
+      expected.emplace_back(Shape{s.output_count()});
+      run(i, expected.back());
+    }
+    const ThreadScope several(2);
+    std::atomic<int> wrong = 0;
+    parallel_for(kCalls, 1, [&](int64_t begin, int64_t end, int) {
+      const ThreadScope own(1);
+      Tensor output({s.output_count()});
+      for (int64_t i = begin; i < end; ++i) {
+        run(i, output);
+        wrong += identical(output, expected[i % kInputs]) ? 0 : 1;
+      }
+    });
+    EXPECT_EQ(wrong, 0) << ::testing::PrintToString(s);
   }
 }
 
