@@ -9,6 +9,7 @@
 #include "engine/inference/kernel_choices.h"
 #include "engine/inference/panel_steps.h"
 #include "engine/inference/small_block_step.h"
+#include "engine/inference/sparse_block_step.h"
 #include "engine/kernels/panels/depthwise.h"
 #include "engine/kernels/panels/panel_layout.h"
 
@@ -103,25 +104,12 @@ StepInfo describe(const Stage::Entry& entry, int part, int64_t images) {
 /// Whether layers i to i + 2 are a block that can run in bands: a 1x1 convolution or the stem, a
 /// depthwise convolution and a 1x1 convolution, each read by the next one alone.
 bool is_block(const Graph& graph, size_t i) {
+  if (!graph.in_line(i, 3)) return false;
   const auto& layers = graph.layers;
-  if (i + 3 > layers.size()) return false;
-  const bool widens = layers[i].pointwise() || (i == 0 && panel_stem_exists(layers[i]));
-  if (!widens || layers[i].residual >= 0) return false;
   const Layer& middle = layers[i + 1];
-  if (middle.kind != Layer::Kind::convolution || !panels::depthwise_supported(middle.shape) ||
-      middle.residual >= 0 || !layers[i + 2].pointwise()) {
-    return false;
-  }
-  const auto inside = [&](int layer) {
-    return layer == static_cast<int>(i) || layer == static_cast<int>(i) + 1;
-  };
-  for (size_t j = 0; j < layers.size(); ++j) {
-    const bool next = j == i + 1 || j == i + 2;  // reads the one before it
-    if (next ? graph.input_of(j) + 1 != static_cast<int>(j) : inside(graph.input_of(j)))
-      return false;
-    if (inside(layers[j].residual)) return false;
-  }
-  return true;
+  return (layers[i].pointwise() || (i == 0 && panel_stem_exists(layers[i]))) &&
+         middle.kind == Layer::Kind::convolution && panels::depthwise_supported(middle.shape) &&
+         layers[i + 2].pointwise();
 }
 
 /// Whether panels know all layers but some at the front, and only the first one reads the images.
@@ -254,28 +242,25 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
       const int residual =
           layer.residual < 0 ? -1 : output_of(static_cast<size_t>(layer.residual), panels);
       const bool from_stem = i == 0 && stem;
-      const bool block = panels && i + 3 <= end && is_block(graph, i);
-      if (block && !sparse[i] && !sparse[i + 2] &&
-          small_block_pays(layer, layers[i + 1], layers[i + 2], images)) {
-        const Layer& last = layers[i + 2];
-        entry[i + 2] = stage.append(
-            {.layers = {&layer, &layers[i + 1], &last},
-             .name = layer.name,
-             .step = small_block_step(layer, layers[i + 1], last),
-             .input = input,
-             .residual =
-                 last.residual < 0 ? -1 : output_of(static_cast<size_t>(last.residual), panels)});
-        i += 2;
-        continue;
+      const bool fits = panels && i + 3 <= end, block = fits && is_block(graph, i);
+      const auto is_sparse = [&](size_t j) { return sparse[j] || (j == 0 && stem); };
+      std::unique_ptr<Step> three;
+      if (fits && is_sparse(i) && sparse[i + 2] && is_sparse_block(graph, i)) {
+        three = sparse_block_step(layer, layers[i + 1], layers[i + 2], images);
+      } else if (block && !sparse[i] && !sparse[i + 2] &&
+                 small_block_pays(layer, layers[i + 1], layers[i + 2], images)) {
+        three = small_block_step(layer, layers[i + 1], layers[i + 2]);
+      } else if (block && band_pays(layers[i + 1].shape, images)) {
+        three = band_step(
+            from_stem ? panel_stem_step(layer, images) : pointwise_step(layer, images, sparse[i]),
+            layers[i + 1], pointwise_step(layers[i + 2], images, sparse[i + 2]), images);
       }
-      if (block && band_pays(layers[i + 1].shape, images)) {
+      if (three != nullptr) {
         const Layer& last = layers[i + 2];
         entry[i + 2] = stage.append(
             {.layers = {&layer, &layers[i + 1], &last},
              .name = layer.name,
-             .step = band_step(from_stem ? panel_stem_step(layer, images)
-                                         : pointwise_step(layer, images, sparse[i]),
-                               layers[i + 1], pointwise_step(last, images, sparse[i + 2]), images),
+             .step = std::move(three),
              .input = input,
              .residual =
                  last.residual < 0 ? -1 : output_of(static_cast<size_t>(last.residual), panels)});
