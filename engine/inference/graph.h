@@ -47,6 +47,22 @@ struct Graph {
 
   /// Of layer i: the layer that it reads, -1: the images.
   int input_of(size_t i) const { return layers[i].input.value_or(static_cast<int>(i) - 1); }
+  /// Whether `count` layers from i on are a chain: each reads the one before it, which nobody else
+  /// reads, and only the last one may add or multiply with something.
+  bool in_line(size_t i, size_t count) const {
+    const size_t last = i + count - 1;
+    if (last >= layers.size()) return false;
+    const auto inside = [&](int layer) {
+      return layer >= static_cast<int>(i) && layer < static_cast<int>(last);
+    };
+    for (size_t j = 0; j < layers.size(); ++j) {
+      const bool next = j > i && j <= last;  // reads the one before it
+      if (next ? input_of(j) + 1 != static_cast<int>(j) : inside(input_of(j))) return false;
+      if (inside(layers[j].residual)) return false;
+      if (inside(static_cast<int>(j)) && layers[j].residual >= 0) return false;
+    }
+    return true;
+  }
 };
 
 }  // namespace edgeprune::inference

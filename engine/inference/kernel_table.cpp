@@ -6,6 +6,7 @@
 #include "engine/inference/channels_last_steps.h"
 #include "engine/inference/panel_steps.h"
 #include "engine/inference/small_block_step.h"
+#include "engine/inference/sparse_block_step.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -15,23 +16,18 @@ using StepPointer = std::unique_ptr<Step>;
 /// Whether layers i to i + 2 are what widens a map, a depthwise convolution and a 1x1 convolution, each
 /// read by the next one alone.
 bool is_block(const Graph& graph, size_t i, bool widens) {
-  const auto& layers = graph.layers;
-  if (!widens || layers[i].residual >= 0) return false;
-  const Layer& middle = layers[i + 1];
-  if (middle.kind != Layer::Kind::convolution || !panels::depthwise_supported(middle.shape) ||
-      middle.residual >= 0 || !layers[i + 2].pointwise()) {
-    return false;
-  }
-  const auto inside = [&](int layer) {
-    return layer == static_cast<int>(i) || layer == static_cast<int>(i) + 1;
-  };
-  for (size_t j = 0; j < layers.size(); ++j) {
-    const bool next = j == i + 1 || j == i + 2;  // reads the one before it
-    if (next ? graph.input_of(j) + 1 != static_cast<int>(j) : inside(graph.input_of(j)))
-      return false;
-    if (inside(layers[j].residual)) return false;
-  }
-  return true;
+  const Layer& middle = graph.layers[i + 1];
+  return widens && graph.in_line(i, 3) && middle.kind == Layer::Kind::convolution &&
+         panels::depthwise_supported(middle.shape) && graph.layers[i + 2].pointwise();
+}
+
+template <bool kStem>
+bool sparse_block_supported(const Graph& graph, size_t i, const Place&) {
+  return graph.layers[i].pointwise() != kStem && is_sparse_block(graph, i);
+}
+
+StepPointer make_sparse_block(const Graph& graph, size_t i, const Place& place) {
+  return sparse_block_step(graph.layers[i], graph.layers[i + 1], graph.layers[i + 2], place.images);
 }
 
 bool small_block_supported(const Graph& graph, size_t i, const Place& place) {
@@ -123,6 +119,10 @@ constexpr std::array<bool, 3> kDense{}, kCsr{true}, kCsrNarrow{false, false, tru
     kCsrBoth{true, false, true};
 
 constexpr Kernel kTable[] = {
+    {"sparse block", kPanels, kPanels, 3, kCsrBoth, &sparse_block_supported<false>,
+     &make_sparse_block},
+    {"stem sparse block", kChannelsLast, kPanels, 3, kCsrNarrow, &sparse_block_supported<true>,
+     &make_sparse_block},
     {"small block", kPanels, kPanels, 3, kDense, &small_block_supported, &make_small_block},
     {"band", kPanels, kPanels, 3, kDense, &band_supported, &make_band<false, false>},
     {"band csr", kPanels, kPanels, 3, kCsrBoth, &band_supported, &make_band<true, true>},

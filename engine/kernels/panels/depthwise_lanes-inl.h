@@ -76,30 +76,64 @@ void convolve_images(const DepthwiseLayer& layer) {
   }
 }
 
-template <Activation kActivation>
+/// Maps of any size, row by row. Every input is loaded once for each row of outputs that it goes into
+/// and meets its three taps there.
+template <Activation kActivation, int kStride>
 void convolve_images_of_any_size(const DepthwiseLayer& layer) {
   const F32 d;
   const Conv2dShape s = layer.shape;
   const Panels<const float> input(layer.input, layer.in());
   const Panels<float> output(layer.output, layer.out());
   const Filters filters(layer);
-  const int64_t out_width = s.out_width(), out_pixels = s.out_height() * out_width;
+  const int64_t out_width = s.out_width(), out_height = s.out_height();
   for (int64_t c = layer.begin, end = layer.end; c < end; ++c) {
     const Filter filter = filters.of_channel(c);
+    const Vec* taps = filter.taps;
     const Columns x = input.channel(c);
     const Columns y = output.channel(c);
-    for (int64_t p = 0; p < out_pixels; ++p) {
-      const int64_t top = p / out_width * s.stride - 1, left = p % out_width * s.stride - 1;
+    for (int64_t oh = 0; oh < out_height; ++oh) {
+      const int64_t row = oh * kStride * s.in_width;
+      const bool above = oh > 0, below = oh * kStride + 1 < s.in_height;
+      // use(row of taps, input) for a column of up to three inputs
+      const auto for_each_input = [&](int64_t at, const auto& use) HWY_ATTR {
+        if (above) use(0, hn::LoadU(d, x.at(at - s.in_width * s.batch)));
+        use(3, hn::LoadU(d, x.at(at)));
+        if (below) use(6, hn::LoadU(d, x.at(at + s.in_width * s.batch)));
+      };
       for (int64_t n = 0; n < s.batch; n += kLanes) {
+        int64_t at = row * s.batch + n;
+        const int64_t to = oh * out_width * s.batch + n;
         Vec sum = filter.bias;
-#pragma GCC unroll 9
-        for (int k = 0; k < 9; ++k) {
-          const int64_t h = top + k / 3, w = left + k % 3;
-          if (h < 0 || h >= s.in_height || w < 0 || w >= s.in_width) continue;
-          const Vec pixel = hn::LoadU(d, x.at((h * s.in_width + w) * s.batch + n));
-          sum = hn::MulAdd(pixel, filter.taps[k], sum);
+        if constexpr (kStride == 1) {  // the input is the middle one of the next output
+          Vec next = filter.bias;
+          for (int64_t w = 0; w < s.in_width; ++w, at += s.batch) {
+            Vec after = filter.bias;
+            for_each_input(at, [&](int k, Vec v) HWY_ATTR {
+              sum = hn::MulAdd(v, taps[k + 2], sum);
+              next = hn::MulAdd(v, taps[k + 1], next);
+              after = hn::MulAdd(v, taps[k], after);
+            });
+            if (w > 0) hn::StoreU(activate<kActivation>(sum), d, y.at(to + (w - 1) * s.batch));
+            sum = next;
+            next = after;
+          }
+          hn::StoreU(activate<kActivation>(sum), d, y.at(to + (out_width - 1) * s.batch));
+        } else {
+          for (int64_t w = 0; w < out_width; ++w, at += s.batch) {
+            Vec next = filter.bias;
+            for_each_input(at,
+                           [&](int k, Vec v) HWY_ATTR { sum = hn::MulAdd(v, taps[k + 1], sum); });
+            at += s.batch;
+            if (2 * w + 1 < s.in_width) {
+              for_each_input(at, [&](int k, Vec v) HWY_ATTR {
+                sum = hn::MulAdd(v, taps[k + 2], sum);
+                next = hn::MulAdd(v, taps[k], next);
+              });
+            }
+            hn::StoreU(activate<kActivation>(sum), d, y.at(to + w * s.batch));
+            sum = next;
+          }
         }
-        hn::StoreU(activate<kActivation>(sum), d, y.at(p * s.batch + n));
       }
     }
   }
@@ -115,7 +149,8 @@ void convolve_images(const DepthwiseLayer& layer) {
   if (s.in_height == 2 && s.in_width == 2 && s.stride == 1) {
     return convolve_images<kActivation, 2, 1>(layer);
   }
-  convolve_images_of_any_size<kActivation>(layer);
+  s.stride == 1 ? convolve_images_of_any_size<kActivation, 1>(layer)
+                : convolve_images_of_any_size<kActivation, 2>(layer);
 }
 
 #if HWY_TARGET != HWY_SCALAR

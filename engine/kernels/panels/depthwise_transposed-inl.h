@@ -52,6 +52,22 @@ HWY_INLINE void transpose_block(const float* from, int64_t from_step, float* to,
   for (int i = 0; i < kLanes; ++i) hn::StoreU(block[i], d, to + i * to_step);
 }
 
+/// One image of kLanes channels, a vector a pixel. zeros: a row of them.
+template <int kStride, typename Activate>
+void convolve_vector(const Conv2dShape& s, const float* pixels, const float* zeros,
+                     const float* taps, const float* bias, const Activate& activate,
+                     float* output) {
+  const int64_t row = s.in_width * kLanes, out_row = s.out_width() * kLanes;
+  for (int64_t oh = 0; oh < s.out_height(); ++oh) {
+    simd::HWY_NAMESPACE::Rows<3> rows{{}, s.in_width, kLanes};
+    for (int64_t k = 0; k < 3; ++k) {
+      const int64_t ih = oh * kStride - 1 + k;
+      rows.row[k] = ih >= 0 && ih < s.in_height ? pixels + ih * row : zeros;
+    }
+    simd::HWY_NAMESPACE::forward_row<kStride>(rows, taps, bias, activate, output + oh * out_row);
+  }
+}
+
 /// Channels of a single image, kLanes at a time. Returns the first channel left over.
 template <Activation kActivation, int kStride>
 int64_t convolve_transposed(const DepthwiseLayer& layer) {
@@ -60,8 +76,7 @@ int64_t convolve_transposed(const DepthwiseLayer& layer) {
   const PanelLayout in = layer.in(), out = layer.out();
   const Panels<const float> input(layer.input, in);
   const Panels<float> output(layer.output, out);
-  const int64_t in_row = s.in_width * kLanes, out_width = s.out_width(),
-                out_row = out_width * kLanes;
+  const int64_t in_row = s.in_width * kLanes;
   float* pixels = layer.scratch;
   float* results = pixels + transposed_columns(in.columns) * kLanes;
   float* zeros = results + transposed_columns(out.columns) * kLanes;
@@ -75,16 +90,9 @@ int64_t convolve_transposed(const DepthwiseLayer& layer) {
     for (int k = 0; k < 9; ++k) {
       hn::StoreU(hn::LoadU(d, layer.taps + k * s.in_channels + c), d, taps + k * kLanes);
     }
-    for (int64_t oh = 0; oh < s.out_height(); ++oh) {
-      simd::HWY_NAMESPACE::Rows<3> rows{{}, s.in_width, kLanes};
-      for (int64_t k = 0; k < 3; ++k) {
-        const int64_t ih = oh * kStride - 1 + k;
-        rows.row[k] = ih >= 0 && ih < s.in_height ? pixels + ih * in_row : zeros;
-      }
-      simd::HWY_NAMESPACE::forward_row<kStride>(
-          rows, taps, layer.bias + c, [](Vec v) HWY_ATTR { return activate<kActivation>(v); },
-          results + oh * out_row);
-    }
+    convolve_vector<kStride>(
+        s, pixels, zeros, taps, layer.bias + c,
+        [](Vec v) HWY_ATTR { return activate<kActivation>(v); }, results);
     for (int64_t column = 0; column < out.columns; column += kLanes) {
       transpose_block(results + column * kLanes, kLanes, output.channel(c).at(column), out.width());
     }

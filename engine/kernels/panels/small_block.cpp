@@ -13,8 +13,8 @@
 #define HWY_TARGET_INCLUDE "engine/kernels/panels/small_block.cpp"
 #include <hwy/foreach_target.h>
 
+#include "engine/kernels/panels/depthwise_transposed-inl.h"
 #include "engine/kernels/panels/pointwise-inl.h"
-#include "engine/kernels/simd/depthwise-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::panels::HWY_NAMESPACE {
@@ -76,20 +76,6 @@ void small_block_widen(const SmallBlockCall& call, int64_t index, float* wide) {
   }
 }
 
-template <int kStride, typename Activate>
-void convolve_vector(const Conv2dShape& s, const float* wide, const float* zeros, const float* taps,
-                     const Activate& activate, float* output) {
-  for (int64_t oh = 0; oh < s.out_height(); ++oh) {
-    simd::HWY_NAMESPACE::Rows<3> rows{{}, s.in_width, kLanes};
-    for (int64_t k = 0; k < 3; ++k) {
-      const int64_t ih = oh * kStride - 1 + k;
-      rows.row[k] = ih >= 0 && ih < s.in_height ? wide + ih * s.in_width * kLanes : zeros;
-    }
-    simd::HWY_NAMESPACE::forward_row<kStride>(rows, taps, taps + 9 * kLanes, activate,
-                                              output + oh * s.out_width() * kLanes);
-  }
-}
-
 /// The channels of that block of rows through the depthwise layer.
 void small_block_convolve(const SmallBlockCall& call, int64_t index, float* wide) {
   const SmallBlock::Packed& b = call.block;
@@ -103,9 +89,9 @@ void small_block_convolve(const SmallBlockCall& call, int64_t index, float* wide
       const float* taps = b.taps.data() + (first + v) * 10 * kLanes;
       float* to = call.convolved + (first + v) * b.convolved_vector();
       if (s.stride == 1) {
-        convolve_vector<1>(s, from, zeros, taps, activate, to);
+        convolve_vector<1>(s, from, zeros, taps, taps + 9 * kLanes, activate, to);
       } else {
-        convolve_vector<2>(s, from, zeros, taps, activate, to);
+        convolve_vector<2>(s, from, zeros, taps, taps + 9 * kLanes, activate, to);
       }
     }
   });
@@ -177,6 +163,11 @@ SmallBlock::SmallBlock(const SmallBlockLayers& l) {
   packed->narrow_values = pack_rows(packed->narrow, l.narrow, channels, packed->channels());
   packed->widen_bias.assign(l.widen_bias, l.widen_bias + channels);
   packed->narrow_bias.assign(l.narrow_bias, l.narrow_bias + l.out_channels);
+  for (int64_t i = 0; i < packed->widen.count; ++i) {
+    packed->thread_scratch =
+        std::max(packed->thread_scratch, packed->widen.block_units(i) * packed->wide_vector());
+  }
+  packed->thread_scratch += l.depthwise.in_width * lanes;
   packed->taps.assign(static_cast<size_t>(packed->channels() * 10), 0.0f);
   for (int64_t c = 0; c < channels; ++c) {
     float* to = packed->taps.data() + c / lanes * 10 * lanes + c % lanes;
@@ -190,7 +181,7 @@ SmallBlock::SmallBlock(const SmallBlockLayers& l) {
 }
 
 int64_t SmallBlock::scratch_size(int threads) const {
-  return packed_->widen.units * packed_->convolved_vector() + threads * packed_->thread_scratch();
+  return packed_->widen.units * packed_->convolved_vector() + threads * packed_->thread_scratch;
 }
 
 void SmallBlock::run(const float* input, const float* residual, float* output, float* scratch,
@@ -217,7 +208,7 @@ void SmallBlock::run(const float* input, const float* residual, float* output, f
   const int64_t widened = channels * (b.input.channels * b.in_columns() + 9 * b.out_columns());
   parallel_for(b.widen.count, grain(widened, b.widen.count),
                [&](int64_t begin, int64_t end, int part) {
-                 float* wide = threads + part * b.thread_scratch();
+                 float* wide = threads + part * b.thread_scratch;
                  for (int64_t i = begin; i < end; ++i) {
                    timed(0, [&] { b.run_widen(call, i, wide); });
                    timed(1, [&] { b.run_depthwise(call, i, wide); });

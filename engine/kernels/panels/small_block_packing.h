@@ -20,6 +20,8 @@ struct SmallBlock::Packed {
   std::shared_ptr<const float[]> widen_values = nullptr, narrow_values = nullptr;
   std::vector<float> widen_bias = {}, narrow_bias = {};
   std::vector<float> taps = {};  ///< [vectors of channels][9 taps and the bias][lanes]
+  /// Floats that a thread needs: the wide map of a block of rows, and a row of zeros.
+  int64_t thread_scratch = 0;
   Activation widen_activation = {}, depthwise_activation = {}, narrow_activation = {};
   // Of the target that it was packed for. A block of the wide map's rows; the same through the
   // depthwise layer; an item of panels x blocks of the output.
@@ -33,12 +35,6 @@ struct SmallBlock::Packed {
   /// A vector's channels of the wide maps.
   int64_t wide_vector() const { return in_columns() * lanes; }
   int64_t convolved_vector() const { return out_columns() * lanes; }
-  /// What a thread needs: the wide map of a block of rows, and a row of zeros.
-  int64_t thread_scratch() const {
-    int64_t most = 0;
-    for (int64_t b = 0; b < widen.count; ++b) most = std::max(most, widen.block_units(b));
-    return most * wide_vector() + depthwise.in_width * lanes;
-  }
 };
 
 /// Where a block's run reads and writes.
