@@ -137,6 +137,10 @@ void SparseWeights::append_fours(const CsrMatrix& matrix, int32_t begin, int32_t
   }
 }
 
+bool SparseWeights::two_panels_fit() const {
+  return 2 * block_channels_ * width_ <= kBlockFloats;
+}
+
 int64_t SparseWeights::bytes() const {
   const auto size = [](const auto& v) { return v.size() * sizeof(v[0]); };
   const size_t values = offsets_.size() * (by_fours_ ? 4 : 1) * sizeof(float);

@@ -44,6 +44,8 @@ class SparseWeights {
   int64_t groups() const { return (rows_ + kGroup - 1) / kGroup; }
   int64_t blocks() const { return (channels_ + block_channels_ - 1) / block_channels_; }
   int64_t block_channels() const { return block_channels_; }
+  /// Whether a block's activations of two panels stay in the first-level cache.
+  bool two_panels_fit() const;
   const Row* rows_of_block(int64_t block) const { return order_.data() + block * rows_; }
   const float* values(int64_t block, int64_t group) const {
     return values_.get() + first_unit(block, group) * (by_fours_ ? 4 : 1);

@@ -30,8 +30,9 @@ struct Block {
   const float* bias;    ///< null: not the first block
   const float* addend;  ///< the residual or null; from the second block on the output
   float* output;
-  int64_t addend_row, output_row;  ///< floats from one row to the next
-  ActivationForm activation;       ///< of the last block
+  int64_t addend_row, output_row;                   ///< floats from one row to the next
+  int64_t input_panel, addend_panel, output_panel;  ///< floats from one panel to the next
+  ActivationForm activation;                        ///< of the last block
 };
 
 /// Four weights by one load, each then spread over a vector by a shuffle.
@@ -82,13 +83,13 @@ class FourOffsets {
   uint64_t packed_;
 };
 
-/// A row's sums: kVectors vectors of columns, kChains times. One multiply-add alone would wait out
+/// A row's sums: kVectors vectors of columns of each of kPanels panels, kChains times. One multiply-add alone would wait out
 /// the latency of the one before, so consecutive nonzeros go to different chains; eight sums are
 /// under way. (Sixteen, for four vectors: 3 to 20 % slower.)
-template <class D, int kVectors>
+template <class D, int kVectors, int kPanels = 1>
 struct Sums {
   static constexpr int kChains = 8 / kVectors;
-  hn::Vec<D> sum[kChains][kVectors];
+  hn::Vec<D> sum[kChains][kPanels * kVectors];
 
   HWY_INLINE Sums() {
 #pragma GCC unroll 8
@@ -99,22 +100,24 @@ struct Sums {
   }
 
   template <int kChain>
-  HWY_INLINE void add_product(hn::Vec<D> weight, const float* x) {
+  HWY_INLINE void add_product(hn::Vec<D> weight, const float* x, int64_t panel) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
+    for (int v = 0; v < kVectors * kPanels; ++v) {
       auto& to = sum[kChain % kChains][v];
-      to = hn::MulAdd(weight, hn::LoadU(D(), x + v * hn::Lanes(D())), to);
+      const float* from = x + v / kVectors * panel + v % kVectors * hn::Lanes(D());
+      to = hn::MulAdd(weight, hn::LoadU(D(), from), to);
     }
   }
 
   template <int kChain>
-  HWY_INLINE void add_four(const float* x, const float* values, const uint16_t* offsets) {
+  HWY_INLINE void add_four(const float* x, int64_t panel, const float* values,
+                           const uint16_t* offsets) {
     const FourWeights<D> w(values);
     const FourOffsets at(offsets);
-    add_product<kChain>(w.template get<0>(), x + at.get<0>());
-    add_product<kChain + 1>(w.template get<1>(), x + at.get<1>());
-    add_product<kChain + 2>(w.template get<2>(), x + at.get<2>());
-    add_product<kChain + 3>(w.template get<3>(), x + at.get<3>());
+    add_product<kChain>(w.template get<0>(), x + at.get<0>(), panel);
+    add_product<kChain + 1>(w.template get<1>(), x + at.get<1>(), panel);
+    add_product<kChain + 2>(w.template get<2>(), x + at.get<2>(), panel);
+    add_product<kChain + 3>(w.template get<3>(), x + at.get<3>(), panel);
   }
 
   HWY_INLINE hn::Vec<D> total(int v) const {
@@ -127,11 +130,12 @@ struct Sums {
 
 /// The vector at `column` of bias and addend of a row.
 template <class D>
-HWY_INLINE hn::Vec<D> start(const Block& block, int64_t row, int64_t column) {
+HWY_INLINE hn::Vec<D> start(const Block& block, int64_t row, int64_t panel, int64_t column) {
   const D d;
   const auto bias = hn::Set(d, block.bias == nullptr ? 0.0f : block.bias[row]);
   if (block.addend == nullptr) return bias;
-  return hn::Add(bias, hn::LoadU(d, block.addend + row * block.addend_row + column));
+  return hn::Add(bias, hn::LoadU(d, block.addend + panel * block.addend_panel +
+                                        row * block.addend_row + column));
 }
 
 template <class D>
@@ -141,31 +145,35 @@ HWY_INLINE void finish(const Block& block, hn::Vec<D> sum, int64_t at) {
   });
 }
 
-template <class D, int kVectors>
+template <class D, int kVectors, int kPanels>
 HWY_INLINE void multiply_row(const Block& block, int64_t row, int64_t nnz, const float* values,
                              const uint16_t* offsets) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   const int64_t out = row * block.output_row;
   const float* x = block.input;
-  Sums<D, kVectors> sums;
+  Sums<D, kVectors, kPanels> sums;
+  const int64_t panel = block.input_panel;
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) sums.sum[0][v] = start<D>(block, row, v * lanes);
+  for (int v = 0; v < kVectors * kPanels; ++v) {
+    sums.sum[0][v] = start<D>(block, row, v / kVectors, v % kVectors * lanes);
+  }
   if constexpr (sums.kChains == 8) {
     for (; nnz >= 8; nnz -= 8, values += 8, offsets += 8) {
-      sums.template add_four<0>(x, values, offsets);
-      sums.template add_four<4>(x, values + 4, offsets + 4);
+      sums.template add_four<0>(x, panel, values, offsets);
+      sums.template add_four<4>(x, panel, values + 4, offsets + 4);
     }
   }
   for (; nnz >= 4; nnz -= 4, values += 4, offsets += 4) {
-    sums.template add_four<0>(x, values, offsets);
+    sums.template add_four<0>(x, panel, values, offsets);
   }
   for (; nnz > 0; --nnz) {
-    sums.template add_product<0>(hn::Set(D(), *values++), x + *offsets++);
+    sums.template add_product<0>(hn::Set(D(), *values++), x + *offsets++, panel);
   }
   simd::HWY_NAMESPACE::with_activation<D>(block.activation, [&](const auto& activate) HWY_ATTR {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      hn::StoreU(activate(sums.total(v)), D(), block.output + out + v * lanes);
+    for (int v = 0; v < kVectors * kPanels; ++v) {
+      float* to = block.output + v / kVectors * block.output_panel + out + v % kVectors * lanes;
+      hn::StoreU(activate(sums.total(v)), D(), to);
     }
   });
 }
@@ -190,10 +198,10 @@ HWY_INLINE void multiply_row_by_fours(const Block& block, int64_t row, int64_t u
   const auto add_four_units = [&](auto chain) HWY_ATTR {
     const auto w = hn::Load(d, values);
     const FourOffsets at(offsets);
-    sums.template add_product<chain>(hn::TableLookupLanes(w, unit0), x + at.get<0>());
-    sums.template add_product<chain + 1>(hn::TableLookupLanes(w, unit1), x + at.get<1>());
-    sums.template add_product<chain + 2>(hn::TableLookupLanes(w, unit2), x + at.get<2>());
-    sums.template add_product<chain + 3>(hn::TableLookupLanes(w, unit3), x + at.get<3>());
+    sums.template add_product<chain>(hn::TableLookupLanes(w, unit0), x + at.get<0>(), 0);
+    sums.template add_product<chain + 1>(hn::TableLookupLanes(w, unit1), x + at.get<1>(), 0);
+    sums.template add_product<chain + 2>(hn::TableLookupLanes(w, unit2), x + at.get<2>(), 0);
+    sums.template add_product<chain + 3>(hn::TableLookupLanes(w, unit3), x + at.get<3>(), 0);
     values += 16;
     offsets += 4;
   };
@@ -207,16 +215,16 @@ HWY_INLINE void multiply_row_by_fours(const Block& block, int64_t row, int64_t u
   const auto all = sums.total(0);
   const auto eight = hn::Add(hn::LowerHalf(d8, all), hn::UpperHalf(d8, all));
   const auto four = hn::Add(hn::LowerHalf(d4, eight), hn::UpperHalf(d4, eight));
-  finish<D>(block, hn::Add(four, start<D>(block, row, 0)), out);
+  finish<D>(block, hn::Add(four, start<D>(block, row, 0, 0)), out);
 #else
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D()));
   Sums<D, kVectors> sums;
   for (; units > 0; --units, values += 4, ++offsets) {
     constexpr uint16_t kNext[] = {0, 4, 8, 12};
-    sums.template add_four<0>(x + *offsets, values, kNext);
+    sums.template add_four<0>(x + *offsets, 0, values, kNext);
   }
   for (int v = 0; v < kVectors; ++v) {
-    finish<D>(block, hn::Add(sums.total(v), start<D>(block, row, v * lanes)), out + v * lanes);
+    finish<D>(block, hn::Add(sums.total(v), start<D>(block, row, 0, v * lanes)), out + v * lanes);
   }
 #endif
 }

@@ -14,11 +14,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::sparse::HWY_NAMESPACE {
 
-/// Groups [begin, end) of rows, kVectors vectors of one panel's columns.
-template <class D, int kVectors, bool kByFours>
+/// Groups [begin, end) of rows, kVectors vectors of the columns of kPanels panels each.
+template <class D, int kVectors, int kPanels, bool kByFours>
 void multiply_groups(const SparseWeights& weights, const float* input, const float* bias,
-                     const float* residual, Activation activation, float* output,
-                     int64_t output_row, int64_t begin, int64_t end) {
+                     const float* residual, Activation activation, const PanelTarget& to,
+                     int64_t begin, int64_t end) {
+  float* const output = to.data;
+  const int64_t output_row = to.channel;
   const int64_t first_row = begin * SparseWeights::kGroup;
   const int64_t last_row = std::min(weights.rows(), end * SparseWeights::kGroup);
   for (int64_t b = 0; b < weights.blocks(); ++b) {
@@ -29,6 +31,9 @@ void multiply_groups(const SparseWeights& weights, const float* input, const flo
         .output = output,
         .addend_row = b == 0 ? weights.width() : output_row,
         .output_row = output_row,
+        .input_panel = weights.channels() * weights.width(),
+        .addend_panel = b == 0 ? weights.rows() * weights.width() : to.panel,
+        .output_panel = to.panel,
         .activation = b == weights.blocks() - 1 ? form_of(activation) : ActivationForm{},
     };
     const float* values = weights.values(b, begin);
@@ -39,7 +44,7 @@ void multiply_groups(const SparseWeights& weights, const float* input, const flo
       if constexpr (kByFours) {
         multiply_row_by_fours<D, kVectors>(block, row, units, values, offsets);
       } else {
-        multiply_row<D, kVectors>(block, row, units, values, offsets);
+        multiply_row<D, kVectors, kPanels>(block, row, units, values, offsets);
       }
       values += units * (kByFours ? 4 : 1);
       offsets += units;
@@ -49,7 +54,7 @@ void multiply_groups(const SparseWeights& weights, const float* input, const flo
 
 /// What multiplies a tile of columns, and how many those are.
 struct Tile {
-  decltype(&multiply_groups<hn::ScalableTag<float>, 1, false>) multiply;
+  decltype(&multiply_groups<hn::ScalableTag<float>, 1, 1, false>) multiply;
   int64_t columns;
 };
 
@@ -62,7 +67,7 @@ Tile tile_of() {
     constexpr int64_t kFitting = (kVectors % 8 == 0 ? 8 : 4) * kLanes;
     return tile_of<kFitting>();
   } else {
-    return {multiply_groups<D, kVectors, kByFours>, kColumns};
+    return {multiply_groups<D, kVectors, 1, kByFours>, kColumns};
   }
 }
 
@@ -84,6 +89,14 @@ Tile widest_tile(int64_t columns, bool by_fours) {
   }
 }
 
+/// For two whole panels at once, where their sums fit the registers; else of no columns.
+Tile tile_of_pair() {
+  using D = hn::ScalableTag<float>;
+  constexpr int64_t kVectors = PanelLayout::kWidth / hn::MaxLanes(D());
+  if constexpr (kVectors <= 4) return {multiply_groups<D, kVectors, 2, false>, PanelLayout::kWidth};
+  return {};
+}
+
 /// All groups of all panels, one panel after another, are so much work: those that start within
 /// [begin, end) of it.
 void multiply_share(const SparseWeights& weights, int64_t columns, const float* input,
@@ -94,7 +107,8 @@ void multiply_share(const SparseWeights& weights, int64_t columns, const float* 
   const auto group_at = [&](int64_t c) {
     return std::lower_bound(cost.begin(), cost.end(), c) - cost.begin();
   };
-  for (int64_t panel = begin / cost.back(); panel * cost.back() < end; ++panel) {
+  const int64_t panels = (end + cost.back() - 1) / cost.back();
+  for (int64_t panel = begin / cost.back(); panel < panels; ++panel) {
     const int64_t before = panel * cost.back();
     const int64_t first = group_at(std::max<int64_t>(0, begin - before));
     const int64_t last = group_at(std::min(cost.back(), end - before));
@@ -102,12 +116,20 @@ void multiply_share(const SparseWeights& weights, int64_t columns, const float* 
     const int64_t in = panel * weights.channels() * weights.width();
     const int64_t out = panel * weights.rows() * weights.width();
     const int64_t used = in_panels.used_width(panel);
-    const Tile tile = widest_tile(used, weights.by_fours());
-    for (int64_t column = 0; column < used; column += tile.columns) {
+    const auto multiply = [&](const Tile& tile, int64_t column) {
       tile.multiply(weights, input + in + column, bias,
                     residual == nullptr ? nullptr : residual + out + column, activation,
-                    output.at(panel, 0) + column, output.channel, first, last);
+                    {output.at(panel, 0) + column, output.panel, output.channel}, first, last);
+    };
+    if (const Tile pair = tile_of_pair(); weights.two_panels_fit() && pair.columns == used &&
+                                          first == 0 && before + 2 * cost.back() <= end &&
+                                          in_panels.used_width(panel + 1) == used) {
+      multiply(pair, 0);
+      ++panel;
+      continue;
     }
+    const Tile tile = widest_tile(used, weights.by_fours());
+    for (int64_t column = 0; column < used; column += tile.columns) multiply(tile, column);
   }
 }
 
