@@ -137,12 +137,6 @@ bool panels_suffice(const Graph& graph) {
   return std::all_of(known, layers.end(), &panel_step_exists);
 }
 
-/// Channels-last.
-std::unique_ptr<Step> dense_step(const Layer& layer, int64_t images) {
-  return winograd_pays(layer, images) ? winograd_step(layer, images)
-                                      : channels_last_step(layer, images);
-}
-
 }  // namespace
 
 Plan::Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices)
@@ -211,12 +205,12 @@ void Plan::plan_mixed(const Graph& graph, const std::vector<bool>& sparse) {
     const bool panels = sparse[i] && graph.input_of(i) >= 0 && layer.pointwise();
     const int input = output_of(graph.input_of(i), panels),
               residual = output_of(layer.residual, panels);
-    const int entry =
-        stage.append({{&layer},
-                      layer.name,
-                      panels ? panel_step(layer, images, true) : dense_step(layer, images),
-                      input,
-                      residual});
+    const int entry = stage.append(
+        {{&layer},
+         layer.name,
+         panels ? panel_step(layer, images, true) : dense_channels_last_step(layer, images),
+         input,
+         residual});
     (panels ? outputs[i].panels : outputs[i].channels_last) = entry;
   }
   output_of(static_cast<int>(layers.size()) - 1, false);
@@ -292,7 +286,7 @@ void Plan::plan_panels(const Graph& graph, const std::vector<bool>& sparse) {
         i += 2;
         continue;
       }
-      auto step = !panels     ? dense_step(layer, images)
+      auto step = !panels     ? dense_channels_last_step(layer, images)
                   : from_stem ? panel_stem_step(layer, images)
                               : panel_step(layer, images, sparse[i]);
       entry[i] = stage.append({{&layer}, layer.name, std::move(step), input, residual});
