@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 #include "engine/inference/map_steps.h"
 #include "engine/kernels/onednn/conv2d.h"
+#include "engine/kernels/simd/conv2d.h"
 #include "engine/kernels/simd/depthwise.h"
 #include "engine/kernels/simd/winograd.h"
 
@@ -28,21 +29,39 @@ class OneDnnConvolution : public Step {
 
 class WinogradConvolution : public Step {
  public:
-  WinogradConvolution(const Layer& layer, const Conv2dShape& shape)
+  WinogradConvolution(const Layer& layer, const Conv2dShape& shape, int64_t tile)
       : size_(shape.output_count()),
-        conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation,
-              simd::winograd_tile(shape)) {}
+        conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation, tile) {}
   void run(const float* input, const float* residual, float* output, float* scratch) override {
     conv_.run(input, residual, output, scratch);
   }
   int64_t output_size() const override { return size_; }
   int64_t scratch_size() const override { return conv_.scratch_size(); }
   int64_t weight_bytes() const override { return conv_.weight_bytes(); }
+  double density() const override { return conv_.share_of_products(); }
   std::string kernel() const override { return conv_.tile() == 2 ? "winograd 2" : "winograd 4"; }
 
  private:
   int64_t size_;
   simd::Winograd conv_;
+};
+
+class PackedConvolution : public Step {
+ public:
+  PackedConvolution(const Layer& layer, const Conv2dShape& shape)
+      : size_(shape.output_count()),
+        conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation) {}
+  void run(const float* input, const float* residual, float* output, float* scratch) override {
+    conv_.run(input, residual, output, scratch);
+  }
+  int64_t output_size() const override { return size_; }
+  int64_t scratch_size() const override { return conv_.scratch_size(); }
+  int64_t weight_bytes() const override { return conv_.weight_bytes(); }
+  std::string kernel() const override { return "simd conv"; }
+
+ private:
+  int64_t size_;
+  simd::Conv2d conv_;
 };
 
 class DepthwiseConvolution : public Step {
@@ -88,16 +107,16 @@ std::unique_ptr<Step> onednn_step(const Layer& layer, int64_t batch) {
   return std::make_unique<OneDnnConvolution>(layer, shape);
 }
 
-bool winograd_pays(const Layer& layer, int64_t batch) {
+std::unique_ptr<Step> dense_channels_last_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
-  return layer.kind == Layer::Kind::convolution && simd::winograd_tile(shape) > 0;
-}
-
-std::unique_ptr<Step> winograd_step(const Layer& layer, int64_t batch) {
-  Conv2dShape shape = layer.shape;
-  shape.batch = batch;
-  return std::make_unique<WinogradConvolution>(layer, shape);
+  if (layer.kind != Layer::Kind::convolution || shape.groups > 1) {
+    return channels_last_step(layer, batch);
+  }
+  if (const int64_t tile = simd::winograd_tile(shape); tile > 0) {
+    return std::make_unique<WinogradConvolution>(layer, shape, tile);
+  }
+  return std::make_unique<PackedConvolution>(layer, shape);
 }
 
 }  // namespace edgeprune::inference

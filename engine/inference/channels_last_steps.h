@@ -7,8 +7,9 @@
 
 namespace edgeprune::inference {
 
-/// A layer on dense kernels, activations [N,H,W,C]. Throws std::invalid_argument if the layer has a
-/// residual that its kernel cannot add.
+/// A layer on dense kernels, activations [N,H,W,C]: depthwise ones and what has no weights on our own,
+/// other convolutions on oneDNN's. Throws std::invalid_argument if the layer has a residual that its
+/// kernel cannot add.
 std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch);
 
 /// Whether that is a kernel of our own, not oneDNN's.
@@ -17,9 +18,8 @@ bool own_channels_last_step_exists(const Layer& layer);
 /// A convolution by oneDNN.
 std::unique_ptr<Step> onednn_step(const Layer& layer, int64_t batch);
 
-/// Whether a layer is a 3x3 convolution that takes fewer products by minimal filtering
-/// (kernels/simd/winograd.h), and the step that does.
-bool winograd_pays(const Layer& layer, int64_t batch);
-std::unique_ptr<Step> winograd_step(const Layer& layer, int64_t batch);
+/// All of it on our own kernels, but for convolutions of several groups; 3x3 ones by minimal filtering
+/// where that pays (kernels/simd/winograd.h).
+std::unique_ptr<Step> dense_channels_last_step(const Layer& layer, int64_t batch);
 
 }  // namespace edgeprune::inference

@@ -87,12 +87,13 @@ StepPointer make_other_panel_step(const Graph& graph, size_t i, const Place& pla
   return panel_step(graph.layers[i], place.images, false);
 }
 
-bool has_winograd_step(const Graph& graph, size_t i, const Place& place) {
-  return winograd_pays(graph.layers[i], place.images);
+bool is_ungrouped_convolution(const Graph& graph, size_t i, const Place&) {
+  const Layer& layer = graph.layers[i];
+  return layer.kind == Layer::Kind::convolution && layer.shape.groups == 1;
 }
 
-StepPointer make_winograd_step(const Graph& graph, size_t i, const Place& place) {
-  return winograd_step(graph.layers[i], place.images);
+StepPointer make_own_convolution(const Graph& graph, size_t i, const Place& place) {
+  return dense_channels_last_step(graph.layers[i], place.images);
 }
 
 bool any_layer(const Graph&, size_t, const Place&) {
@@ -135,7 +136,8 @@ constexpr Kernel kTable[] = {
     {"dense", kPanels, kPanels, 1, kDense, &is_pointwise, &make_pointwise<false>},
     {"csr", kPanels, kPanels, 1, kCsr, &is_pointwise, &make_pointwise<true>},
     {"panels", kPanels, kPanels, 1, kDense, &has_other_panel_step, &make_other_panel_step},
-    {kWinograd, kChannelsLast, kChannelsLast, 1, kDense, &has_winograd_step, &make_winograd_step},
+    {kOwnConvolution, kChannelsLast, kChannelsLast, 1, kDense, &is_ungrouped_convolution,
+     &make_own_convolution},
     {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &any_layer,
      &make_channels_last_step},
     {"onednn", kChannelsLast, kChannelsLast, 1, kDense, &has_other_onednn_step, &make_onednn_step},

@@ -44,7 +44,7 @@ struct Kernel {
 };
 
 /// The name of the one that oneDNN's engine must not take, as its own stands for comparison.
-inline constexpr const char* kWinograd = "winograd";
+inline constexpr const char* kOwnConvolution = "own convolution";
 
 /// In order of preference: an engine takes the first one that it allows and that supports a layer.
 std::span<const Kernel> kernel_table();

@@ -20,7 +20,7 @@ class Step {
   virtual int64_t scratch_size() const { return 0; }
   /// Of the weights that run() reads.
   virtual int64_t weight_bytes() const { return 0; }
-  /// The share of the weights that run() multiplies.
+  /// The share of the dense weights' products that run() takes.
   virtual double density() const { return 1; }
   /// "onednn", "dense", "csr", ...
   virtual std::string kernel() const = 0;
