@@ -44,15 +44,17 @@ std::vector<std::string> names_of(const Assignment& assignment) {
   return names;
 }
 
-/// Choices for single images on one thread whose times are all known: every kernel takes 10 and every
-/// change of format 1 but for those that are given; plans take what their kernels do, but for the given
+/// Choices for single images on one thread whose times are all known: every kernel takes 10 a layer and
+/// every change of format 1 but for those that are given; plans take what their kernels do, but for the given
 /// ones.
 class Known {
  public:
   explicit Known(Graph graph) : graph_(std::move(graph)) {
     for (size_t i = 0; i < graph_.layers.size(); ++i) {
       for (const Kernel& kernel : kernel_table()) {
-        if (supports(kernel, graph_, i, section())) kernel_takes(kernel.name, i, 10);
+        if (supports(kernel, graph_, i, section())) {
+          kernel_takes(kernel.name, i, 10 * double(kernel.layers));
+        }
       }
     }
     for (int i = -1; i < static_cast<int>(graph_.layers.size()); ++i) change_takes(i, 1);
@@ -119,8 +121,8 @@ TEST(KernelChoices, TimesWhatItDoesNotKnow) {
   std::vector<std::string> said;
   choices.progress = [&](const std::string& text) { said.push_back(text); };
   const Choice choice = choices.choose(graph, 1);
-  // Dense, csr and channels-last for either layer, two pools.
-  EXPECT_EQ(choice.alternatives.size(), 8u);
+  // Dense, csr and channels-last for either layer, two pools, at least.
+  EXPECT_GE(choice.alternatives.size(), 8u);
   for (const auto& alternative : choice.alternatives) {
     EXPECT_GT(alternative.seconds, 0.0) << alternative.kernel->name;
     EXPECT_LT(alternative.seconds, 1.0) << alternative.kernel->name;
@@ -156,7 +158,10 @@ TEST(KernelChoices, AChannelsLastKernelIsTakenWhereItSavesMoreThanTheChangesOfFo
     known.engine_takes(Engine::dense, 30);
     known.engine_takes(Engine::onednn, 60);
     known.engine_takes(Engine::sparse, 60);
-    known.kernel_takes("channels-last", 0, 100);
+    for (const Kernel& kernel : kernel_table()) {
+      const bool single = kernel.layers == 1 && kernel.output == Format::channels_last;
+      if (single) known.kernel_takes(kernel.name, 0, 100);
+    }
     known.kernel_takes("channels-last", 1, 4);
     known.change_takes(0, change);
     known.plan_takes(known.plan_of(mixed), 25);
@@ -237,9 +242,6 @@ TEST(KernelChoices, ABlockIsLeftOnlyForWhatSavesMoreThanItDoes) {
       apart{"stem", "dense", "panels", "csr", "panels", "dense"};
   for (const double band : {20.0, 29.0}) {
     Known known(block(0.5));
-    for (const char* other : {"band csr", "band csr, dense", "band dense, csr"}) {
-      known.kernel_takes(other, 1, 60);
-    }
     known.kernel_takes("band", 1, band);
     known.kernel_takes("csr", 3, 5);  // 25 with the layers before it
     known.engine_takes(Engine::dense, 70);
