@@ -83,9 +83,10 @@ class FourOffsets {
   uint64_t packed_;
 };
 
-/// A row's sums: kVectors vectors of columns of each of kPanels panels, kChains times. One multiply-add alone would wait out
-/// the latency of the one before, so consecutive nonzeros go to different chains; eight sums are
-/// under way. (Sixteen, for four vectors: 3 to 20 % slower.)
+/// A row's sums: kVectors vectors of columns of each of kPanels panels, kChains times. One
+/// multiply-add alone would wait out the latency of the one before, so consecutive nonzeros go to
+/// different chains; eight sums a panel are under way. (Sixteen gain nothing.) The order of a sum
+/// is the same however many panels are taken at once.
 template <class D, int kVectors, int kPanels = 1>
 struct Sums {
   static constexpr int kChains = 8 / kVectors;
