@@ -1,4 +1,4 @@
-// One training step of MobileNetV2 at 64x64: forward, backward, Adam; random images and labels; on
+// One training step of MobileNetV2: forward, backward, Adam; random images and labels; on
 // one thread and on all, with the milliseconds of every family of operations (the optimiser's are
 // those of "optimizer backward", as in `edgeprune train --profile`).
 // fresh_blocks: memory taken from the system, a step; zero once the buffers are recycled.
@@ -8,6 +8,8 @@
 #include <cmath>
 #include <memory>
 #include <set>
+#include <string>
+#include <utility>
 
 #include "bench/support.h"
 #include "engine/base/parallel.h"
@@ -25,10 +27,10 @@ namespace {
 constexpr float kLearningRate = 1e-6f;
 
 struct Training {
-  explicit Training(int64_t batch)
-      : model(mobilenet_v2(1.0, 64, 10), 1),
+  Training(int64_t side, int64_t batch)
+      : model(mobilenet_v2(1.0, side, 10), 1),
         adam(model.parameters()),
-        images(random_tensor({batch, 64, 64, 3}, 2)) {
+        images(random_tensor({batch, side, side, 3}, 2)) {
     Rng rng(3);
     for (int64_t i = 0; i < batch; ++i) labels.push_back(static_cast<int>(rng.below(10)));
   }
@@ -66,8 +68,8 @@ int kind_of(const Shape& shape) {
 /// moments Adam moves every weight by the learning rate r against g's sign, so that the loss falls
 /// by r * sum |g|; a step back over twice the distance gives the central difference. (Finds what is
 /// wrong in g, not what is missing from it: for that tests/models/golden_test.cpp has PyTorch's.)
-double slope_error(int64_t batch) {
-  Training training(batch);
+double slope_error(int64_t side, int64_t batch) {
+  Training training(side, batch);
   training.gradients();
   double total = 0;
   for (int kind = 0; kind < 3; ++kind) {
@@ -92,13 +94,16 @@ double slope_error(int64_t batch) {
 }  // namespace
 
 void register_benchmarks() {
-  for (const int64_t batch : {32, 128}) {
+  const std::pair<int64_t, int64_t> inputs[] = {{64, 32}, {64, 128}, {96, 32}, {224, 16}};
+  for (const auto& [side, batch] : inputs) {
     for (const int threads : std::set<int>{1, thread_count()}) {
-      add(fmt::format("train_step/batch:{}/threads:{}", batch, threads), [=] {
-        const auto training = std::make_shared<Training>(batch);
+      const std::string name =
+          fmt::format("train_step/input:{}/batch:{}/threads:{}", side, batch, threads);
+      add(name, [side = side, batch = batch, threads] {
+        const auto training = std::make_shared<Training>(side, batch);
         Work work;
         work.run = [=] { training->step(); };
-        work.error = [=] { return slope_error(batch); };
+        work.error = [=] { return slope_error(side, batch); };
         work.tolerance = 0.03;
         work.counters = {{"images/s", rate(double(batch))}};
         work.threads = threads;

