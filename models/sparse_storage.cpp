@@ -62,10 +62,11 @@ Array join(const std::string& name, const Shape& shape, const Array& mask, const
           count_of(values));
   dense.bytes.assign(count * kValueBytes, std::byte{0});
   const std::byte* next = values.bytes.data();
+  const std::string shown = printable(name);
   for (size_t i = 0; i < 8 * mask.bytes.size(); ++i) {
     if (std::to_integer<int>(mask.bytes[i / 8] >> (i % 8) & std::byte{1}) == 0) continue;
-    require(i < count, "sparse storage", "{}: its mask has bits behind its {} values",
-            printable(name), count);
+    require(i < count, "sparse storage", "{}: its mask has bits behind its {} values", shown,
+            count);
     std::memcpy(dense.bytes.data() + i * kValueBytes, next, kValueBytes);
     next += kValueBytes;
   }

@@ -72,10 +72,11 @@ bool apply_masks(Arrays& arrays, const std::string& path) {
         mask.shape.to_string());
     Tensor weight = original.to_tensor(name);
     const Tensor kept = mask.to_tensor(mask_name);
+    const std::string shown = printable(mask_name);
     for (int64_t i = 0; i < weight.count(); ++i) {
       const float keep = kept.data()[i];
       require_file(keep == 0 || keep == 1, path, "mask '{}' has {} at index {}, expected 0 or 1",
-                   printable(mask_name), keep, i);
+                   shown, keep, i);
       if (keep == 0) weight.data()[i] = 0;  // not by multiplication, which could leave -0
     }
     require_file(arrays.emplace(name, Array::from(weight)).second, path,
@@ -87,16 +88,18 @@ bool apply_masks(Arrays& arrays, const std::string& path) {
 /// Returns how many values were subnormal.
 int64_t check_values(const std::string& name, Array& array, const std::string& path) {
   const bool variance = name.ends_with("running_var");
+  // Composed once, not for each of millions of values.
+  const std::string shown = printable(name), shape = array.shape.to_string();
   int64_t subnormal = 0;
   for (size_t i = 0; i < array.bytes.size() / sizeof(float); ++i) {
     float value;
     std::byte* place = array.bytes.data() + i * sizeof value;
     std::memcpy(&value, place, sizeof value);
-    require_file(std::isfinite(value), path, "tensor '{}' has {} at index {} of {}: damaged",
-                 printable(name), value, i, array.shape.to_string());
+    require_file(std::isfinite(value), path, "tensor '{}' has {} at index {} of {}: damaged", shown,
+                 value, i, shape);
     require_file(!variance || value >= 0, path,
-                 "tensor '{}' has {} at index {}, but a variance is never negative: damaged",
-                 printable(name), value, i);
+                 "tensor '{}' has {} at index {}, but a variance is never negative: damaged", shown,
+                 value, i);
     if (!is_subnormal(value)) continue;
     ++subnormal;
     std::memset(place, 0, sizeof value);

@@ -32,9 +32,11 @@ std::vector<char*> pointers(std::vector<char>& text) {
 
 }  // namespace
 
-void restart_with(const std::vector<std::pair<std::string, std::string>>& variables) {
+void restart_with(const std::vector<std::string>& variables) {
   bool changed = false;
-  for (const auto& [name, value] : variables) {
+  for (const std::string& variable : variables) {
+    const std::string name = variable.substr(0, variable.find('='));
+    const std::string value = variable.substr(name.size() + 1);
     const char* before = std::getenv(name.c_str());
     changed = changed || before == nullptr || value != before;
     ::setenv(name.c_str(), value.c_str(), 1);

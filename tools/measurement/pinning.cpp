@@ -46,7 +46,7 @@ void pin_threads() {
   if (openmp_binds()) return;  // and so do ours
   ::unsetenv("GOMP_CPU_AFFINITY");
   // "close": the first thread on the first core, and so on.
-  restart_with({{"OMP_PROC_BIND", "close"}, {"OMP_PLACES", "cores"}});
+  restart_with({"OMP_PROC_BIND=close", "OMP_PLACES=cores"});
   throw std::runtime_error("[pin] the OpenMP runtime does not bind threads to cores here");
 }
 

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Proves README's two commands on a Debian that has nothing else on it: no compiler, no git, no ccache.
+# Proves README's two commands, or the Debian package, on a Debian that has nothing else on it: no compiler, no git, no ccache.
 set -euo pipefail
 
 apts_proxies=/etc/apt/apt.conf.d/90proxies # in the chroot; written last, so that it tells a finished one
 
 usage() {
   cat <<'EOF'
-usage: prove_in_chroot.sh [--mirror URL] [--keep FOLDER] SUITE [COMMAND...]
+usage: prove_in_chroot.sh [--mirror URL] [--keep FOLDER] [--package FILE] SUITE [COMMAND...]
 
 Bootstraps SUITE (bookworm, trixie, ...) with debootstrap, clones what is committed here into it and runs there, one after
 the other, tools/quickstart.sh and tools/test.sh, or COMMAND instead. Needs root and 3 GB. Fails if a command does.
 
-  --mirror URL   where packages come from; default: this machine's first source of Debian packages
-  --keep FOLDER  make the chroot there and keep it, or use the one that is there; default: a temporary one
+  --mirror URL    where packages come from; default: this machine's first source of Debian packages
+  --keep FOLDER   make the chroot there and keep it, or use the one that is there; default: a temporary one
+  --package FILE  install that .deb by dpkg there instead of cloning, and run edgeprune --version and a quick study
 
 Data and weights: EDGEPRUNE_DATA and EDGEPRUNE_WEIGHTS, as for quickstart, but synthetic and random by default; the tests'
 shared data: EDGEPRUNE_SHARED. What they name is mounted read-only. apt's proxies are those of this machine.
@@ -21,6 +22,7 @@ examples:
   tools/scripts/prove_in_chroot.sh bookworm
   EDGEPRUNE_DATA=~/cifar10 EDGEPRUNE_WEIGHTS=~/mobilenet_v2.pth tools/scripts/prove_in_chroot.sh trixie
   tools/scripts/prove_in_chroot.sh --keep /var/tmp/trixie trixie tools/test.sh -R Sparse
+  tools/scripts/prove_in_chroot.sh --package build/package/edgeprune_0.2.0-1_amd64.deb bookworm
 EOF
 }
 
@@ -64,6 +66,15 @@ in_chroot() {
   env -i "${environment[@]}" chroot "$chroot" sh -c 'cd /root/edgeprune && exec "$@"' sh "$@" </dev/null
 }
 
+# dpkg alone does the installing, after all that the package depends on.
+install_package() {
+  local depends
+  depends=$(dpkg-deb --field "$chroot/root/edgeprune/package.deb" Depends)
+  in_chroot apt-get -qq update
+  in_chroot env DEBIAN_FRONTEND=noninteractive apt-get -qq satisfy --yes --no-install-recommends "$depends"
+  in_chroot dpkg --install package.deb
+}
+
 # Called in a mount namespace of its own: however it ends, nothing stays mounted.
 prove() {
   environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root)
@@ -75,13 +86,18 @@ prove() {
   for variable in EDGEPRUNE_DATA EDGEPRUNE_WEIGHTS EDGEPRUNE_SHARED; do
     [[ -z ${!variable-} ]] || share "$variable"
   done
+  local commands=(tools/quickstart.sh tools/test.sh)
+  if [[ -f $chroot/root/edgeprune/package.deb ]]; then
+    install_package
+    commands=("edgeprune --version" "edgeprune study --quick --out first")
+  fi
   if (($# > 0)); then
     in_chroot "$@"
     return
   fi
-  for command in tools/quickstart.sh tools/test.sh; do
+  for command in "${commands[@]}"; do
     began=$SECONDS
-    in_chroot "$command" || fail "$suite: $command failed"
+    in_chroot sh -c "$command" || fail "$suite: $command failed"
     times+=("$suite: $command passed in $((SECONDS - began)) s")
   done
   printf '%s\n' "${times[@]}"
@@ -93,12 +109,13 @@ if [[ ${1-} == --inside ]]; then # this script, called by itself
   exit
 fi
 
-mirror="" keep=""
+mirror="" keep="" package=""
 while [[ ${1-} == -* ]]; do
   case $1 in
     -h | --help) usage && exit ;;
     --mirror) mirror=${2-} ;;
     --keep) keep=${2-} ;;
+    --package) package=${2-} ;;
     *) fail "unknown option '$1' (see --help)" ;;
   esac
   (($# >= 2)) || fail "$1 wants a value (see --help)"
@@ -109,6 +126,7 @@ suite=$1
 shift
 ((EUID == 0)) || fail "only root can make a chroot"
 command -v debootstrap >/dev/null || fail "debootstrap is not installed"
+[[ -z $package || -f $package ]] || fail "--package: there is no file $package"
 
 script=$(realpath "${BASH_SOURCE[0]}")
 chroot=$keep
@@ -118,6 +136,10 @@ if [[ -z $keep ]]; then
 fi
 [[ -f $chroot$apts_proxies ]] || bootstrap
 rm -rf "$chroot/root/edgeprune"
-git clone --quiet "$(dirname "$script")/../.." "$chroot/root/edgeprune"
+if [[ -n $package ]]; then
+  install -D "$package" "$chroot/root/edgeprune/package.deb"
+else
+  git clone --quiet "$(dirname "$script")/../.." "$chroot/root/edgeprune"
+fi
 export EDGEPRUNE_DATA=${EDGEPRUNE_DATA:-synthetic} EDGEPRUNE_WEIGHTS=${EDGEPRUNE_WEIGHTS:-random}
 unshare --mount --pid --fork --kill-child "$script" --inside "$chroot" "$suite" "$@"

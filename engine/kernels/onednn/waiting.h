@@ -9,4 +9,13 @@ namespace edgeprune::onednn {
 /// or GOMP_SPINCOUNT). To be called first in main().
 void wait_briefly();
 
+/// The environment variable that does it: so many looks, each with a pause, some 20 to 50
+/// microseconds.
+inline constexpr char kWaitBriefly[] = "GOMP_SPINCOUNT=1000";
+
+/// Any of these, and nothing is changed. Threads bound to places: the program started anew would
+/// have the first one's place alone.
+inline constexpr const char* kWaitingDecided[] = {
+    "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"};
+
 }  // namespace edgeprune::onednn

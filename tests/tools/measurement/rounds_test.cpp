@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "engine/base/random.h"
 #include "engine/base/timer.h"
@@ -110,8 +112,12 @@ TEST(Rounds, ACapThatEndsThemIsSaid) {
 TEST(Rounds, TakeAtLeastTheTimeAskedFor) {
   RoundLimits limits = up_to(1'000'000);
   limits.at_least = 0.05;
+  const auto slow = [](int) {  // or there were 100,000 rounds to take an interval of
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return 2.0;
+  };
   const Stopwatch watch;
-  EXPECT_FALSE(take_turns({always(2), always(1)}, limits).capped);
+  EXPECT_FALSE(take_turns({competitor(slow), always(1)}, limits).capped);
   EXPECT_GE(watch.seconds(), 0.05) << "though it was known from the first round on";
 }
 

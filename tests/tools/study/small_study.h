@@ -42,12 +42,14 @@ inline StudyPlan tiny_plan() {
   return plan;
 }
 
-/// tiny_plan() on the synthetic set, in a folder of its own.
+/// tiny_plan() with a narrow network on the synthetic set, in a folder of its own.
 class SmallStudy : public ::testing::Test {
  protected:
   SmallStudy() {
     options_.data = "synthetic:32";
     options_.weights = "random";
+    options_.width = 0.25;
+    options_.input_size = 32;
     options_.folder = folder_.file("study");
   }
 

@@ -43,6 +43,7 @@ std::string without_times(const RunRecord& record) {
 }
 
 TEST_F(StudyTest, WritesARowForEveryStepThatHasOne) {
+  options_.width = 1;
   run();
   const std::vector<RunRecord> records = rows();
   ASSERT_EQ(records.size(), 3u);

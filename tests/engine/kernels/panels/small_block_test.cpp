@@ -162,7 +162,8 @@ TEST_P(SmallBlockOn, NothingNotANumberVanishes) {
   Block block(testing::depthwise_shape(5, 5, 19, 1), 8, 16);
   block.bias.data()[17] = NAN;
   for (const Activation activation : values_in(kActivations)) {
-    for (const float value : block.run(activation, false).values()) {
+    const Tensor output = block.run(activation, false);
+    for (const float value : output.values()) {
       EXPECT_TRUE(std::isnan(value));
     }
   }
