@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <ostream>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "engine/kernels/conv2d_shape.h"
@@ -19,7 +21,12 @@ namespace edgeprune::testing {
 struct Int8Target {
   std::string target;
   bool dot_products;
+
+  std::string name() const { return target + (dot_products ? "_dot_products" : ""); }
 };
+inline void PrintTo(const Int8Target& target, std::ostream* out) {
+  *out << target.name();
+}
 inline std::vector<Int8Target> int8_targets() {
   std::vector<Int8Target> targets;
   for (const std::string& target : simd::available_targets()) {
@@ -94,9 +101,9 @@ struct Int8Layer {
 
 }  // namespace edgeprune::testing
 
-#define EDGEPRUNE_INSTANTIATE_ON_EVERY_INT8_TARGET(suite)                                \
-  INSTANTIATE_TEST_SUITE_P(                                                              \
-      , suite, ::testing::ValuesIn(edgeprune::testing::int8_targets()),                  \
-      [](const ::testing::TestParamInfo<edgeprune::testing::Int8Target>& target) {       \
-        return target.param.target + (target.param.dot_products ? "_dot_products" : ""); \
+#define EDGEPRUNE_INSTANTIATE_ON_EVERY_INT8_TARGET(suite)                          \
+  INSTANTIATE_TEST_SUITE_P(                                                        \
+      , suite, ::testing::ValuesIn(edgeprune::testing::int8_targets()),            \
+      [](const ::testing::TestParamInfo<edgeprune::testing::Int8Target>& target) { \
+        return target.param.name();                                                \
       })
