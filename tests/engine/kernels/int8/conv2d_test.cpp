@@ -1,7 +1,7 @@
 #include "engine/kernels/int8/conv2d.h"
 
 #include "engine/base/parallel.h"
-#include "tests/engine/kernels/int8/numbers.h"
+#include "tests/support/int8.h"
 #include "tests/support/conv_shapes.h"
 
 namespace edgeprune {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "tests/engine/kernels/int8/numbers.h"
+#include "tests/support/int8.h"
 #include "tests/support/conv_shapes.h"
 
 namespace edgeprune {

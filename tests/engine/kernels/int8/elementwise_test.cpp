@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/engine/kernels/int8/numbers.h"
+#include "tests/support/int8.h"
 
 namespace edgeprune {
 namespace {
