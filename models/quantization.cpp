@@ -34,6 +34,12 @@ Grid grid_of(const std::string& node, const nlohmann::json& values) {
   return grid;
 }
 
+const Grid& grid_at(const Quantization& quantization, const std::string& node) {
+  const auto found = quantization.outputs.find(node);
+  require(found != quantization.outputs.end(), "quantization", "node '{}' has no grid", node);
+  return found->second;
+}
+
 }  // namespace
 
 std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network) {
@@ -42,17 +48,23 @@ std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network) {
           network.norms().empty() ? "" : network.norms().front()->name);
   const std::vector<int> layers = layers_of_nodes(network);
   const inference::Graph graph = fold_batch_norm(network);
-  std::vector<QuantizedOutput> outputs = {{0, false}};  // the images
-  for (size_t i = 1; i < layers.size(); ++i) {
+  std::vector<bool> multiplied(graph.layers.size());  // by weights, in the next layer
+  for (size_t i = 0; i < multiplied.size(); ++i) {
+    const int input = graph.input_of(i);
+    if (input >= 0 && graph.layers[i].kind == inference::Layer::Kind::convolution) {
+      multiplied[static_cast<size_t>(input)] = true;
+    }
+  }
+  std::map<int, size_t> last;  // by layer, the node that it ends in
+  for (size_t i = 0; i < layers.size(); ++i) last[layers[i]] = i;
+  std::vector<QuantizedOutput> outputs;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (last[layers[i]] != i || layers[i] + 1 == std::ssize(graph.layers)) continue;
     const auto layer = static_cast<size_t>(layers[i]);
-    if (layer + 1 == graph.layers.size()) break;
-    const inference::Layer& ends = graph.layers[layer];
-    const bool rectified =
-        ends.kind == inference::Layer::Kind::convolution &&
-        (ends.activation == Activation::relu || ends.activation == Activation::relu6);
-    const bool last = i + 1 == layers.size() || std::find(layers.begin() + int64_t(i) + 1,
-                                                          layers.end(), layers[i]) == layers.end();
-    if (last) outputs.push_back({i, rectified});
+    const bool images = layers[i] < 0;
+    const Activation ends = images ? Activation::none : graph.layers[layer].activation;
+    const bool positive = ends == Activation::relu || ends == Activation::relu6;
+    outputs.push_back({i, positive && multiplied[layer]});
   }
   return outputs;
 }
@@ -67,15 +79,13 @@ Grid grid_for(const QuantizedOutput& output, float least, float greatest) {
   return grid;
 }
 
-std::vector<float> weight_scales(const Tensor& weight) {
-  const int64_t rows = weight.dim(0), per_row = weight.count() / rows;
+std::vector<float> weight_scales(const Tensor& weight, const Tensor& bias, float input_scale) {
+  const auto rows = static_cast<size_t>(weight.dim(0)),
+             per_row = static_cast<size_t>(weight.count()) / rows;
   std::vector<float> scales;
-  for (int64_t o = 0; o < rows; ++o) {
-    float largest = 0;
-    for (const float w : weight.values().subspan(size_t(o * per_row), size_t(per_row))) {
-      largest = std::max(largest, std::abs(w));
-    }
-    scales.push_back(largest > 0 ? largest / kHighWeight : 1.0f);
+  for (size_t o = 0; o < rows; ++o) {
+    scales.push_back(inference::row_scale(weight.values().subspan(o * per_row, per_row),
+                                          bias.data()[o], input_scale));
   }
   return scales;
 }
@@ -91,15 +101,31 @@ void round_weights(Tensor& weight, const std::vector<float>& scales) {
 RoundedOutputs::RoundedOutputs(const nn::Network& network, const Quantization& quantization) {
   for (const auto& [node, rectified] : quantized_outputs(network)) {
     const std::string& name = network.graph().nodes[node].name;
-    const auto found = quantization.outputs.find(name);
-    require(found != quantization.outputs.end(), "quantize", "node '{}' has no grid", name);
-    grids_.emplace(node, found->second);
+    grids_.emplace(node, grid_at(quantization, name));
   }
 }
 
 Variable RoundedOutputs::output(size_t node, const Variable& output) {
   const auto found = grids_.find(node);
   return found == grids_.end() ? output : ops::fake_quantize(output, found->second);
+}
+
+inference::QuantizedGraph integers_of(const nn::Network& network,
+                                      const Quantization& quantization) {
+  const inference::Graph graph = fold_batch_norm(network);
+  const std::vector<int> layers = layers_of_nodes(network);
+  inference::Grids grids{{}, std::vector<Grid>(graph.layers.size()), {}};
+  for (const QuantizedOutput& output : quantized_outputs(network)) {
+    const Grid& grid = grid_at(quantization, network.graph().nodes[output.node].name);
+    const int layer = layers[output.node];
+    (layer < 0 ? grids.images : grids.outputs[static_cast<size_t>(layer)]) = grid;
+  }
+  for (const inference::Layer& layer : graph.layers) {
+    const auto found = quantization.weight_scales.find(layer.name);
+    const bool known = found != quantization.weight_scales.end();
+    grids.weight_scales.push_back(known ? found->second : std::vector<float>());
+  }
+  return inference::quantize(graph, grids);
 }
 
 void store_quantized(Archive& archive, const Quantization& quantization) {

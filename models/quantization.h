@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/base/json.h"
-#include "engine/kernels/grid.h"
+#include "engine/inference/int8_graph.h"
 #include "engine/nn/network.h"
 #include "engine/tensor/archive.h"
 
@@ -22,7 +22,7 @@ struct Quantization {
 /// A node whose output a layer hands on to the next, as bytes.
 struct QuantizedOutput {
   size_t node;
-  /// It ends in a convolution with ReLU or ReLU6: 0 to 127, about 0. Else 0 to 255 with a zero point.
+  /// It ends in ReLU or ReLU6, and a convolution reads it: 0 to 127, about 0. Else 0 to 255 with a zero point.
   bool rectified;
 };
 /// Of the images and all layers but the last, whose sums are the logits; in the order in which they run.
@@ -33,8 +33,8 @@ std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network);
 /// the grid's scale is 1.
 Grid grid_for(const QuantizedOutput& output, float least, float greatest);
 
-/// By output channel the largest weight's size / 127; 1 where all are zero. weight [O, ...].
-std::vector<float> weight_scales(const Tensor& weight);
+/// By output channel (inference::row_scale()). weight [O, ...], bias [O].
+std::vector<float> weight_scales(const Tensor& weight, const Tensor& bias, float input_scale);
 /// Rounds weights to their grids, in place.
 void round_weights(Tensor& weight, const std::vector<float>& scales);
 
@@ -49,6 +49,9 @@ class RoundedOutputs : public nn::ForwardHooks {
  private:
   std::map<size_t, Grid> grids_;
 };
+
+/// The network for the integer kernels. Throws std::invalid_argument, naming what they do not know.
+inference::QuantizedGraph integers_of(const nn::Network& network, const Quantization& quantization);
 
 /// Replaces each weight, which lies on its grid, by I8 whole numbers and "<name>_scale" (F32, by output channel), and puts
 /// the grids of outputs into the metadata's "quantization": a JSON object {node: {"scale", "zero_point", "lowest",

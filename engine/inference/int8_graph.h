@@ -3,6 +3,7 @@
 // were seen become scales.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/inference/graph.h"
@@ -10,17 +11,12 @@
 
 namespace edgeprune::inference {
 
-/// Values that a tensor was seen to have.
-struct Range {
-  float low = 0.0f, high = 0.0f;
-
-  void widen(const float* values, int64_t count);
-};
-
-/// Of a graph's images and of every layer's output.
-struct Ranges {
-  Range images;
-  std::vector<Range> outputs;
+/// Of a graph's images and of every layer's output, and by layer the scales of its weights' rows (none of
+/// layers without weights). The last layer's output stays float: its grid is not read.
+struct Grids {
+  Grid images;
+  std::vector<Grid> outputs;
+  std::vector<std::vector<float>> weight_scales;
 };
 
 /// A layer of a graph: float weights stand for scales[o] * weights, bias for input scale * scales[o] *
@@ -46,14 +42,13 @@ struct QuantizedGraph {
   }
 };
 
-/// Rounds weights to the nearest. Throws std::invalid_argument naming a layer that integers do not know
-/// (anything but convolutions that end in nothing, ReLU or ReLU6, and the average pool), on ranges that
-/// are not finite, or are not of this graph, or of images that are all zero.
-QuantizedGraph quantize(const Graph& graph, const Ranges& ranges);
+/// The scale of a row of weights: the largest is kHighWeight, unless the bias would then not fit 32 bits (a
+/// row of next to no weights). 1 if all are zero.
+float row_scale(std::span<const float> row, float bias, float input_scale);
 
-/// The least and the greatest value of every tensor, as the float layers make them from images
-/// [N,H,W,C] (normalised). Throws std::invalid_argument if there are none, or they are not what the
-/// graph reads.
-Ranges observe(const Graph& graph, const Tensor& images);
+/// Rounds weights to the nearest. Throws std::invalid_argument naming a layer that integers do not know
+/// (anything but convolutions that end in nothing, ReLU or ReLU6, and the average pool), that has a number
+/// which is not finite, or whose grids are missing.
+QuantizedGraph quantize(const Graph& graph, const Grids& grids);
 
 }  // namespace edgeprune::inference

@@ -131,18 +131,21 @@ QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& b
   const std::vector<Range> ranges = observe(*exact, outputs, batches, options.observer);
   require(ranges.front().greatest > ranges.front().least, "calibration",
           "all images are of the one value {}", ranges.front().least);
-  const std::vector<Node>& nodes = exact->graph().nodes;
   auto rounded = copy_of(*exact);
   QuantizedNetwork result{std::move(exact), std::move(rounded), {}};
+  const std::vector<Node>& nodes = result.exact->graph().nodes;
+  std::map<std::string, Grid>& grids = result.quantization.outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const auto& [least, greatest] = ranges[i];
-    result.quantization.outputs[nodes[outputs[i].node].name] =
-        grid_for(outputs[i], least, greatest);
+    grids[nodes[outputs[i].node].name] = grid_for(outputs[i], least, greatest);
   }
   const auto round = [&](const auto& layers) {
     for (const auto& layer : layers) {
       Tensor& weight = layer->weight.value();
-      const auto scales = weight_scales(weight);
+      size_t input = nodes[layer->node].inputs[0];
+      while (!grids.contains(nodes[input].name)) input = nodes[input].inputs[0];  // dropout
+      const auto scales =
+          weight_scales(weight, layer->bias.value(), grids.at(nodes[input].name).scale);
       round_weights(weight, scales);
       result.quantization.weight_scales[layer->name] = scales;
     }

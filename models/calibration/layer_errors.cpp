@@ -59,7 +59,9 @@ std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized, const
       const auto& layer = *exact_layers[i];
       const Variable& rounded = rounded_layers[i]->weight;
       const auto output = outputs.find(layers[layer.node]);
-      OneLayer alone(layer.node, output == outputs.end() ? 0 : output->second, rounded, rounding);
+      OneLayer alone(layer.node,
+                     output == outputs.end() ? exact.graph().nodes.size() : output->second, rounded,
+                     rounding);
       errors.push_back({layer.name, decibels(layer.weight.value(), rounded.value()),
                         decibels(expected, logits_of(exact, images, alone))});
     }

@@ -1,5 +1,7 @@
 #include "engine/inference/int8_plan.h"
 
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <limits>
 
@@ -7,6 +9,7 @@
 #include "engine/inference/plan.h"
 #include "tests/engine/inference/graphs.h"
 #include "tests/engine/inference/int8_outputs.h"
+#include "tests/engine/inference/observed_grids.h"
 #include "tests/support/int8.h"
 #include "tests/support/message_of.h"
 #include "tests/support/tensors.h"
@@ -14,6 +17,7 @@
 namespace edgeprune::inference {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::message_of;
 using testing::network_of_two_stages;
 using testing::random_tensor;
@@ -26,7 +30,7 @@ Tensor int8_images(const Graph& graph, int64_t batch, uint64_t seed) {
 }
 
 QuantizedGraph quantized(const Graph& graph) {
-  return quantize(graph, observe(graph, int8_images(graph, 8, 7)));
+  return quantize(graph, testing::observed_grids(graph, int8_images(graph, 8, 7)));
 }
 
 std::vector<float> logits_of(Int8Plan& plan, const Tensor& images) {
@@ -106,22 +110,6 @@ TEST(Quantize, ZerosStayZerosAndTheLargestWeightIs127) {
   }
 }
 
-TEST(Quantize, GridsAreOfWhatWasSeen) {
-  const Graph graph = small_network();
-  Ranges ranges = observe(graph, int8_images(graph, 2, 7));
-  ranges.images = {-1.0f, 4.1f};
-  ranges.outputs[0] = {0.0f, 3.0f};   // ReLU6, which a convolution reads
-  ranges.outputs[1] = {0.0f, 11.0f};  // ReLU6 never is above 6
-  ranges.outputs[3] = {-2.0f, 1.0f};  // linear
-  ranges.outputs[9] = {0.0f, 3.0f};   // ReLU6, which the pool alone reads
-  const QuantizedGraph q = quantize(graph, ranges);
-  EXPECT_EQ(q.images, (Grid{5.1f / 255.0f, 50, 0, 255}));
-  EXPECT_EQ(q.layers[0].output, (Grid{3.0f / 127.0f, 0, 0, 127}));
-  EXPECT_EQ(q.layers[1].output, (Grid{6.0f / 127.0f, 0, 0, 127}));
-  EXPECT_EQ(q.layers[3].output, (Grid{2.0f / 127.0f, 128, 0, 255}));
-  EXPECT_EQ(q.layers[9].output, (Grid{3.0f / 255.0f, 0, 0, 255}));
-}
-
 TEST(Quantize, RowsWithoutWeightsKeepTheirBias) {
   Graph graph = small_network();
   Layer& layer = graph.layers.back();
@@ -133,35 +121,27 @@ TEST(Quantize, RowsWithoutWeightsKeepTheirBias) {
 
 TEST(Quantize, RefusesInOneLine) {
   const Graph graph = small_network();
-  const Ranges ranges = observe(graph, int8_images(graph, 2, 7));
-  const auto refusal = [&](const Graph& g, const Ranges& r) {
-    return message_of<std::invalid_argument>([&] { quantize(g, r); });
+  const Grids grids = testing::observed_grids(graph, int8_images(graph, 2, 7));
+  const auto refusal = [&](const Graph& g, const Grids& has) {
+    return message_of<std::invalid_argument>([&] { quantize(g, has); });
   };
-  Ranges nan = ranges;
-  nan.outputs[4].high = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(refusal(graph, nan), "[quantize] 'layer4' has values from 0 to nan");
-  Ranges few = ranges;
+  Grids few = grids;
   few.outputs.pop_back();
-  EXPECT_EQ(refusal(graph, few), "[quantize] expected ranges of 12 layers, got 11");
-  Ranges zero = ranges;
-  zero.images = {};
-  EXPECT_EQ(refusal(graph, zero),
-            "[quantize] the images are zero throughout: there is nothing to take scales from");
+  EXPECT_EQ(refusal(graph, few), "[quantize] expected grids of 12 layers, got 11");
+  Grids bare = grids;
+  bare.weight_scales[4].pop_back();
+  EXPECT_THAT(refusal(graph, bare), HasSubstr("[quantize] layer 'layer4' has "));
   Graph gated = graph;
   gated.layers[4].activation = Activation::hard_swish;
-  EXPECT_EQ(refusal(gated, ranges), "[quantize] layer 'layer4' ends in hard_swish");
+  EXPECT_EQ(refusal(gated, grids), "[quantize] layer 'layer4' ends in hard_swish");
   Graph pooled = graph;
   pooled.layers[2].kind = Layer::Kind::max_pool;
-  EXPECT_EQ(refusal(pooled, ranges),
+  EXPECT_EQ(refusal(pooled, grids),
             "[quantize] layer 'layer2' is neither a convolution nor an average pool");
   Graph infinite = graph;
   infinite.layers[3].weight = random_tensor(graph.layers[3].weight.shape(), 1);
   infinite.layers[3].weight.data()[5] = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(refusal(infinite, ranges), "[quantize] layer 'layer3' has a weight that is inf");
-  EXPECT_EQ(message_of<std::invalid_argument>([&] {
-              observe(graph, Tensor(Shape{0, 13, 13, 3}));
-            }),
-            "[observe] there are no images");
+  EXPECT_EQ(refusal(infinite, grids), "[quantize] layer 'layer3' has a weight that is inf");
 }
 
 }  // namespace
