@@ -186,7 +186,8 @@ Ranges observe(const Graph& graph, const Tensor& images) {
   Ranges ranges{.images = {}, .outputs = std::vector<Range>(graph.layers.size())};
   ranges.images.widen(images.data(), images.count());
   const int64_t count = images.count() / image;
-  constexpr int64_t kMostImages = 16;  // at a time; of a batch that they do not divide, the last alone
+  constexpr int64_t kMostImages =
+      16;  // at a time; of a batch that they do not divide, the last alone
   for (int64_t begin = 0; begin < count;) {
     const int64_t batch = count - begin >= kMostImages ? kMostImages : 1;
     const int64_t end = batch == 1 ? count : begin + (count - begin) / batch * batch;
