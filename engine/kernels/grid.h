@@ -15,8 +15,7 @@ struct Grid {
   /// The q of the nearest value, ties to even; the nearer end of the range for values beyond it.
   int quantize(float x) const {
     const float q = std::nearbyint(x / scale) + static_cast<float>(zero_point);
-    return static_cast<int>(
-        std::clamp(q, static_cast<float>(lowest), static_cast<float>(highest)));
+    return static_cast<int>(std::clamp(q, static_cast<float>(lowest), static_cast<float>(highest)));
   }
   float value(int q) const { return scale * static_cast<float>(q - zero_point); }
   float least() const { return value(lowest); }

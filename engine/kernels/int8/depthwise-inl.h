@@ -71,28 +71,53 @@ HWY_INLINE Column<typename D::Prepared> column_of(const RowsOfMap& rows, int64_t
                        load_pieces(rows.rows[3] + x * rows.steps[3], pieces));
 }
 
-/// kRows outputs, one under another.
-template <typename D, int kRows>
-HWY_INLINE void outputs(const Column<typename D::Prepared> (&columns)[3], const int8_t* weights,
+/// Outputs side by side that share what is loaded of the weights, where registers suffice.
+template <int kStride>
+inline constexpr int kOutputs = kStride == 1 ? 2 : 1;
+
+/// kOutputs columns of kRows outputs, one under another; null: not wanted.
+template <typename D, int kRows, int kStride>
+HWY_INLINE void outputs(const Column<typename D::Prepared>* columns, const int8_t* weights,
                         const int32_t* bias, const float* multipliers, const Requantizer& to_bytes,
-                        uint8_t* const (&to)[2], int64_t offset, int pieces) {
+                        uint8_t* const (&to)[kOutputs<kStride>][kRows], int pieces) {
+  Ints words[kOutputs<kStride>][kRows][2];
 #pragma GCC unroll 2
-  for (int r = 0; r < kRows; ++r) {
-    if (to[r] == nullptr) continue;
-    Floats y[4];
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
-      Ints sums = load(bias + v * kLanes);
-#pragma GCC unroll 3
-      for (int k = 0; k < 3; ++k) {
-        const int8_t* w = weights + ((k * kRows + r) * 4 + v) * kLanes * 4;
-        sums = D::add(sums, columns[k].vectors[v], D::weights(load(w)));
+  for (int half = 0; half < 2; ++half) {
+    Ints ints[kOutputs<kStride>][kRows][2];
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      const int v = 2 * half + i;
+      typename D::Prepared w[3][kRows];
+#pragma GCC unroll 6
+      for (int k = 0; k < 3 * kRows; ++k) {
+        w[k / kRows][k % kRows] = D::weights(load(weights + (k * 4 + v) * kLanes * 4));
       }
-      y[v] = multiply(to_floats(sums), load_floats(multipliers + v * kLanes));
+      const Ints start = load(bias + v * kLanes);
+      const Floats multiplier = load_floats(multipliers + v * kLanes);
+#pragma GCC unroll 2
+      for (int x = 0; x < kOutputs<kStride>; ++x) {
+#pragma GCC unroll 2
+        for (int r = 0; r < kRows; ++r) {
+          Ints sums = start;
+#pragma GCC unroll 3
+          for (int k = 0; k < 3; ++k) {
+            sums = D::add(sums, columns[x * kStride + k].vectors[v], w[k][r]);
+          }
+          ints[x][r][i] = to_nearest(multiply(to_floats(sums), multiplier));
+        }
+      }
     }
-    const Ints bytes = to_bytes.bytes(pack_words(to_nearest(y[0]), to_nearest(y[1])),
-                                      pack_words(to_nearest(y[2]), to_nearest(y[3])));
-    store_pieces(bytes, to[r] + offset, pieces);
+#pragma GCC unroll 4
+    for (int o = 0; o < kOutputs<kStride> * kRows; ++o) {
+      const int x = o / kRows, r = o % kRows;
+      words[x][r][half] = pack_words(ints[x][r][0], ints[x][r][1]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int o = 0; o < kOutputs<kStride> * kRows; ++o) {
+    const int x = o / kRows, r = o % kRows;
+    if (to[x][r] == nullptr) continue;
+    store_pieces(to_bytes.bytes(words[x][r][0], words[x][r][1]), to[x][r], pieces);
   }
 }
 
@@ -101,36 +126,44 @@ template <Product kProduct, int kStride>
 HWY_INLINE void run_rows(const DepthwiseCall& call, const DepthwiseItem& item, int pieces) {
   using D = Dot<kProduct>;
   constexpr int kRows = kStride == 1 ? 2 : 1;
+  constexpr int kNew = kOutputs<kStride> * kStride, kColumns = kNew - kStride + 3,
+                kOld = kColumns - kNew;
   const PackedDepthwise& packed = call.weights;
   const Conv2dShape& s = call.shape;
   const int64_t pixel = pixel_bytes(s.in_channels), first = item.block * packed.blocks.channels;
   const int64_t height = s.out_height(), width = s.out_width();
   const RowsOfMap rows = rows_of_map(call, item, item.row * kStride - 1);
   const int8_t* weights = packed.values() + item.block * packed.block_bytes();
-  const int32_t* bias = packed.bias.data() + first;
-  const float* multipliers = packed.multipliers.data() + first;
+  const int32_t* bias = packed.bias() + first;
+  const float* multipliers = packed.multipliers() + first;
   const Requantizer to_bytes(call.output);
   uint8_t* const row = call.to + (item.image * height + item.row) * width * pixel + first;
-  uint8_t* const to[2] = {row, item.row + 1 < height ? row + width * pixel : nullptr};
+  const bool second = item.row + 1 < height;
 
   const Ints zero = broadcast_byte(packed.input.zero_point);
   const Column<typename D::Prepared> outside = interleave<D>(zero, zero, zero, zero);
   const auto column = [&](int64_t x) HWY_ATTR {
     return x < s.in_width ? column_of<D>(rows, x, pieces) : outside;
   };
-  Column<typename D::Prepared> columns[3];
-  if constexpr (kStride == 1) {
-    columns[1] = outside, columns[2] = column(0);
-    for (int64_t x = 0; x < width; ++x) {
-      columns[0] = columns[1], columns[1] = columns[2], columns[2] = column(x + 1);
-      outputs<D, kRows>(columns, weights, bias, multipliers, to_bytes, to, x * pixel, pieces);
+  // Of the columns from -1 on; those that the next outputs need too move to the front.
+  Column<typename D::Prepared> columns[kColumns];
+  columns[kNew] = outside;
+  if constexpr (kOld > 1) columns[kNew + 1] = column(0);
+  for (int64_t x = 0; x < width; x += kOutputs<kStride>) {
+#pragma GCC unroll 2
+    for (int k = 0; k < kOld; ++k) columns[k] = columns[kNew + k];
+#pragma GCC unroll 4
+    for (int k = kOld; k < kColumns; ++k) columns[k] = column(x * kStride - 1 + k);
+    uint8_t* to[kOutputs<kStride>][kRows];
+    for (int i = 0; i < kOutputs<kStride>; ++i) {
+      uint8_t* const at = x + i < width ? row + (x + i) * pixel : nullptr;
+      to[i][0] = at;
+      if constexpr (kRows > 1) to[i][1] = at != nullptr && second ? at + width * pixel : nullptr;
     }
-  } else {
-    columns[2] = outside;
-    for (int64_t x = 0; x < width; ++x) {
-      columns[0] = columns[2], columns[1] = column(2 * x), columns[2] = column(2 * x + 1);
-      outputs<D, kRows>(columns, weights, bias, multipliers, to_bytes, to, x * pixel, pieces);
-    }
+    // Hides from the compiler that these stay the same: it would keep each of the addresses that are
+    // some bytes behind them, of which there are more than registers.
+    asm("" : "+r"(weights), "+r"(bias), "+r"(multipliers));
+    outputs<D, kRows, kStride>(columns, weights, bias, multipliers, to_bytes, to, pieces);
   }
 }
 
@@ -190,7 +223,7 @@ void depthwise_plain_items(const DepthwiseCall& call, int64_t begin, int64_t end
         call.to + (item.image * s.out_height() + item.row) * s.out_width() * pixel + first;
     for (int64_t x = 0; x < s.out_width(); ++x, to += pixel) {
       int32_t sums[kChannels];
-      std::copy_n(packed.bias.data() + first, kChannels, sums);
+      std::copy_n(packed.bias() + first, kChannels, sums);
       for (int64_t tap = 0; tap < s.kernel * s.kernel; ++tap) {
         const int64_t h = item.row * s.stride - s.padding + tap / s.kernel;
         const int64_t w = x * s.stride - s.padding + tap % s.kernel;
@@ -200,7 +233,7 @@ void depthwise_plain_items(const DepthwiseCall& call, int64_t begin, int64_t end
         for (int c = 0; c < kChannels; ++c) sums[c] += in[c] * weights[c];
       }
       for (int c = 0; c < kChannels; ++c) {
-        const float value = static_cast<float>(sums[c]) * packed.multipliers[first + c];
+        const float value = static_cast<float>(sums[c]) * packed.multipliers()[first + c];
         to[c] = round_to_byte(value, call.output);
       }
     }

@@ -52,8 +52,7 @@ void pack_blocks(const RowNumbers& numbers, PackedDepthwise& packed) {
   const int64_t padded = packed.block_count() * packed.blocks.channels;
   packed.storage =
       allocate_floats(static_cast<size_t>(packed.block_count() * packed.block_bytes() / 4));
-  packed.bias.assign(static_cast<size_t>(padded), 0);
-  packed.multipliers.assign(static_cast<size_t>(padded), 0.0f);
+  packed.constants = RowConstants(padded);
   int8_t* to = packed.values();
   std::memset(to, 0, static_cast<size_t>(packed.block_count() * packed.block_bytes()));
   for (int64_t block = 0; block < packed.block_count(); ++block) {
@@ -69,8 +68,7 @@ void pack_blocks(const RowNumbers& numbers, PackedDepthwise& packed) {
     for (int i = 0; i < 4 * lanes; ++i) {
       const int64_t c = first + block_channel(4, i / lanes, i % lanes);
       if (c >= channels) continue;
-      packed.bias[static_cast<size_t>(first + i)] = numbers.bias[c];
-      packed.multipliers[static_cast<size_t>(first + i)] = numbers.multipliers[c];
+      packed.constants.set(first + i, numbers.bias[c], numbers.multipliers[c]);
     }
   }
 }
@@ -80,14 +78,12 @@ void pack_plain(const RowNumbers& numbers, PackedDepthwise& packed) {
   const int64_t padded = pixel_bytes(s.in_channels), taps = s.kernel * s.kernel;
   packed.storage = allocate_floats(static_cast<size_t>(padded * taps / 4));
   std::memset(packed.values(), 0, static_cast<size_t>(padded * taps));
-  packed.bias.assign(static_cast<size_t>(padded), 0);
-  packed.multipliers.assign(static_cast<size_t>(padded), 0.0f);
+  packed.constants = RowConstants(padded);
   for (int64_t c = 0; c < s.in_channels; ++c) {
     for (int64_t tap = 0; tap < taps; ++tap) {
       packed.values()[tap * padded + c] = numbers.weights[c * taps + tap];
     }
-    packed.bias[static_cast<size_t>(c)] = numbers.bias[c];
-    packed.multipliers[static_cast<size_t>(c)] = numbers.multipliers[c];
+    packed.constants.set(c, numbers.bias[c], numbers.multipliers[c]);
   }
 }
 

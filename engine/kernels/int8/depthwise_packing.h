@@ -12,6 +12,7 @@
 #include "engine/base/buffer.h"
 #include "engine/kernels/int8/depthwise.h"
 #include "engine/kernels/int8/product.h"
+#include "engine/kernels/int8/row_constants.h"
 
 namespace edgeprune::int8 {
 
@@ -33,11 +34,12 @@ struct PackedDepthwise {
   DepthwiseKernel kernel;
   /// Of each block [column of taps][row of outputs][vector][lane][4]; in plain loops [tap][channel].
   std::shared_ptr<float[]> storage = nullptr;
-  std::vector<int32_t> bias = {};  ///< of each block [vector][lane]; in plain loops [channel]
-  std::vector<float> multipliers = {};
+  RowConstants constants = {};  ///< of each block [vector][lane]; in plain loops [channel]
   /// A pixel of padding, of as many bytes as a block.
   std::vector<uint8_t> padding = {};
 
+  const int32_t* bias() const { return constants.bias(); }
+  const float* multipliers() const { return constants.multipliers.get(); }
   int8_t* values() const { return reinterpret_cast<int8_t*>(storage.get()); }
   int64_t block_bytes() const { return 3 * blocks.rows * blocks.channels * 4; }
   int64_t block_count() const {

@@ -122,9 +122,11 @@ HWY_INLINE Ints high_words(Ints a, Ints b) {
 
 /// The first 16 * pieces bytes.
 HWY_INLINE Ints load_pieces(const uint8_t* from, int pieces) {
+  if (pieces == 4) return load(from);
   return _mm512_maskz_loadu_epi32(static_cast<__mmask16>(0xFFFFu >> (16 - 4 * pieces)), from);
 }
 HWY_INLINE void store_pieces(Ints a, uint8_t* to, int pieces) {
+  if (pieces == 4) return _mm512_storeu_si512(to, a);
   _mm512_mask_storeu_epi32(to, static_cast<__mmask16>(0xFFFFu >> (16 - 4 * pieces)), a);
 }
 /// Bytes in the order of memory, of words or dwords whose packing left each lane's twice or four

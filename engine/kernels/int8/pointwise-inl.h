@@ -20,8 +20,8 @@ struct BlockNumbers {
   HWY_INLINE BlockNumbers(const PackedPointwise& w, int64_t i)
       : block(w.blocks[static_cast<size_t>(i)]),
         values(w.block(i)),
-        bias(w.bias.data() + block.first),
-        multipliers(w.multipliers.data() + block.first) {}
+        bias(w.constants.bias() + block.first),
+        multipliers(w.constants.multipliers.get() + block.first) {}
   RowBlock block;
   const int8_t* values;
   const int32_t* bias;

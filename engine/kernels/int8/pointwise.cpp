@@ -64,8 +64,7 @@ PointwiseWeights::PointwiseWeights(const RowNumbers& numbers, int64_t rows, int6
   const int64_t padded = pixel_bytes(rows), depth = packed->quads() * 4;
   packed->blocks = cut_rows(padded, lanes);
   packed->storage = allocate_floats(static_cast<size_t>(padded * packed->quads()));
-  packed->bias.assign(static_cast<size_t>(padded), 0);
-  packed->multipliers.assign(static_cast<size_t>(padded), 0.0f);
+  packed->constants = RowConstants(padded);
   int8_t* to = packed->values();
   for (const RowBlock& block : packed->blocks) {
     const auto row_of = [&](int vector, int lane) {
@@ -85,9 +84,8 @@ PointwiseWeights::PointwiseWeights(const RowNumbers& numbers, int64_t rows, int6
       for (int lane = 0; lane < packed->lanes; ++lane) {
         const int64_t row = row_of(v, lane);
         if (row >= rows) continue;
-        const auto at = static_cast<size_t>(block.first + v * packed->lanes + lane);
-        packed->bias[at] = numbers.bias[row];
-        packed->multipliers[at] = numbers.multipliers[row];
+        packed->constants.set(block.first + v * packed->lanes + lane, numbers.bias[row],
+                              numbers.multipliers[row]);
       }
     }
   }

@@ -7,6 +7,7 @@
 #include "engine/base/buffer.h"
 #include "engine/kernels/int8/pointwise.h"
 #include "engine/kernels/int8/product.h"
+#include "engine/kernels/int8/row_constants.h"
 
 namespace edgeprune::int8 {
 
@@ -39,8 +40,7 @@ struct PackedPointwise {
   std::vector<RowBlock> blocks = {};
   /// Of each block [four channels][vector][lane][4].
   std::shared_ptr<float[]> storage = nullptr;
-  std::vector<int32_t> bias = {};  ///< of each block [vector][lane]
-  std::vector<float> multipliers = {};
+  RowConstants constants = {};  ///< of each block [vector][lane]
 
   int64_t quads() const { return (channels + 3) / 4; }
   int8_t* values() const { return reinterpret_cast<int8_t*>(storage.get()); }

@@ -1,8 +1,8 @@
 #include "engine/kernels/int8/conv2d.h"
 
 #include "engine/base/parallel.h"
-#include "tests/support/int8.h"
 #include "tests/support/conv_shapes.h"
+#include "tests/support/int8.h"
 
 namespace edgeprune {
 namespace {

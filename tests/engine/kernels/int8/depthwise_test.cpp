@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "tests/support/int8.h"
 #include "tests/support/conv_shapes.h"
+#include "tests/support/int8.h"
 
 namespace edgeprune {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "engine/base/parallel.h"
-#include "tests/support/int8.h"
 #include "tests/support/conv_shapes.h"
+#include "tests/support/int8.h"
 
 namespace edgeprune {
 namespace {
@@ -90,6 +90,32 @@ TEST_P(Int8Pointwise, NothingSaturatesAtTheExtremes) {
       const auto bytes = run(layer, highest, kLinear);
       EXPECT_EQ(bytes.front(), 128 + sign * 100);
       EXPECT_EQ(bytes, layer.expected(kLinear));
+    }
+  }
+}
+
+TEST_P(Int8Pointwise, NothingSaturatesForTheWorstInputsOfAnyRow) {
+  // Of weights of any size: each pixel has the highest inputs where a row is positive (or negative),
+  // none elsewhere.
+  constexpr int64_t kRows = 35, kChannels = 203, kPixels = 2 * kRows;
+  for (const int size : {1, 5, 20, 64, 127}) {
+    for (const int highest : {kHighRelu, 255}) {
+      Int8Layer layer(
+          {.in_height = 1, .in_width = kPixels, .in_channels = kChannels, .out_channels = kRows},
+          highest, 0, pixel_bytes(kChannels));
+      layer.weights = random_integers<int8_t>(kRows * kChannels, -size, size, 3);
+      std::fill(layer.bias.begin(), layer.bias.end(), 0);
+      for (int64_t p = 0; p < kPixels; ++p) {
+        for (int64_t k = 0; k < kChannels; ++k) {
+          const int w = layer.weights[static_cast<size_t>(p / 2 * kChannels + k)];
+          layer.input[static_cast<size_t>(p * layer.input_pixel + k)] =
+              static_cast<uint8_t>((p % 2 == 0 ? w > 0 : w < 0) ? highest : 0);
+        }
+      }
+      // The worst sums are some 100 steps.
+      const float worst = static_cast<float>(highest * size * kChannels) / 4.0f;
+      layer.multipliers.assign(kRows, 100.0f / worst);
+      EXPECT_EQ(run(layer, highest, kLinear), layer.expected(kLinear)) << size;
     }
   }
 }
