@@ -18,7 +18,7 @@
 namespace edgeprune {
 namespace {
 
-constexpr const char* kFormat = "edgeprune/1";
+constexpr const char *kFormat = "edgeprune/1", *kQuantizedFormat = "edgeprune/2";
 
 constexpr const char* kFamily = "edgeprune/";
 constexpr int64_t kDefaultInputSize = 64;
@@ -175,13 +175,14 @@ Graph fit_graph(Graph graph, const Wanted& wanted) {
 Archive to_archive(const nn::Network& model, const ModelInfo& info, Storage storage) {
   Archive archive{model.state_dict(), {}};
   archive.metadata = {
-      {"format", kFormat},
+      {"format", info.quantization ? kQuantizedFormat : kFormat},
       {"graph", nlohmann::json(model.graph()).dump()},
       {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
       {"resize", nlohmann::json(to_string(info.resize)).dump()},
       {"classes", nlohmann::json(info.classes).dump()},
       {"history", info.history.dump()},
   };
+  if (info.quantization) store_quantized(archive, *info.quantization);
   if (storage == Storage::dense) return archive;
   std::vector<std::string> names;
   for (const PrunableWeight& weight : prunable_weights(model)) names.push_back(weight.name);
@@ -237,7 +238,9 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
   auto& arrays = file.archive.arrays;
   const auto format = file.archive.metadata.find("format");
   const bool own = format != file.archive.metadata.end() && format->second.starts_with(kFamily);
-  require_file(!own || format->second == kFormat, path, "expected format {}, got '{}'", kFormat,
+  const bool quantized = own && format->second == kQuantizedFormat;
+  require_file(!own || quantized || format->second == kFormat, path,
+               "expected format {} or {}, got '{}'", kFormat, kQuantizedFormat,
                own ? printable(format->second) : "");
   Checkpoint checkpoint;
   for (const std::string& note : file.archive.notes) {
@@ -245,6 +248,7 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
   }
   checkpoint.sha256 = sha256;
   try {
+    if (quantized) checkpoint.info.quantization = restore_quantized(file.archive);
     const int64_t size = wanted.input_size != 0 ? wanted.input_size : kDefaultInputSize;
     const Graph found = own ? parse_metadata(file.archive, path, checkpoint.info)
                             : from_shapes(file.archive, size, wanted.network);

@@ -1,17 +1,19 @@
 #pragma once
 // Native checkpoints: safetensors with torchvision's keys, readable by two lines of Python, and
 // what the model is and how it came to be in the metadata:
-//   format = "edgeprune/1", graph, normalisation, resize, classes, history (JSON each; files of before
+//   format = "edgeprune/1" ("edgeprune/2": quantised, models/quantization.h), graph, normalisation, resize, classes, history (JSON each; files of before
 //   version 0.2 have no resize and mean Resize::plain, which is what they were trained with, and
 //   instead of the graph an architecture, MobileNetV2's table of blocks).
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/base/json.h"
 #include "engine/nn/network.h"
+#include "models/quantization.h"
 #include "models/resize.h"
 #include "models/weights_file.h"
 
@@ -26,6 +28,8 @@ struct ModelInfo {
   std::vector<std::string> classes;  ///< names, by label
   /// One object a step: what was done, with what, to which parent.
   nlohmann::json history = nlohmann::json::array();
+  /// Of a quantised model, whose weights lie on their grids.
+  std::optional<Quantization> quantization = {};
 
   /// The method of the last pruning step in the history ("none" if there is none).
   std::string pruned_by() const;

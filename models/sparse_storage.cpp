@@ -1,5 +1,6 @@
 #include "models/sparse_storage.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -11,7 +12,6 @@ namespace edgeprune {
 namespace {
 
 constexpr const char *kShapes = "sparse", *kMask = ".mask", *kValues = ".values";
-constexpr size_t kValueBytes = sizeof(float);
 
 size_t mask_bytes(size_t count) {
   return (count + 7) / 8;
@@ -22,10 +22,12 @@ size_t count_of(const Array& array) {
 }
 
 /// Not by comparison with 0: that would lose the sign of a negative zero.
-bool is_zero(const std::byte* value) {
-  uint32_t bits = 0;
-  std::memcpy(&bits, value, kValueBytes);
-  return bits == 0;
+bool is_zero(const std::byte* value, size_t bytes) {
+  return std::all_of(value, value + bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
+bool can_be_sparse(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::i8;
 }
 
 struct SparseArray {
@@ -33,23 +35,23 @@ struct SparseArray {
 };
 
 SparseArray split(const Array& dense) {
-  const size_t count = count_of(dense);
+  const size_t count = count_of(dense), bytes = size_of(dense.dtype);
   SparseArray sparse{{DType::u8, Shape{static_cast<int64_t>(mask_bytes(count))}, {}},
-                     {DType::f32, Shape{0}, {}}};
+                     {dense.dtype, Shape{0}, {}}};
   sparse.mask.bytes.assign(mask_bytes(count), std::byte{0});
   for (size_t i = 0; i < count; ++i) {
-    const std::byte* value = dense.bytes.data() + i * kValueBytes;
-    if (is_zero(value)) continue;
+    const std::byte* value = dense.bytes.data() + i * bytes;
+    if (is_zero(value, bytes)) continue;
     sparse.mask.bytes[i / 8] |= std::byte{1} << (i % 8);
-    sparse.values.bytes.insert(sparse.values.bytes.end(), value, value + kValueBytes);
+    sparse.values.bytes.insert(sparse.values.bytes.end(), value, value + bytes);
   }
-  sparse.values.shape = Shape{static_cast<int64_t>(sparse.values.bytes.size() / kValueBytes)};
+  sparse.values.shape = Shape{static_cast<int64_t>(sparse.values.bytes.size() / bytes)};
   return sparse;
 }
 
 Array join(const std::string& name, const Shape& shape, const Array& mask, const Array& values) {
-  Array dense{DType::f32, shape, {}};
-  const size_t count = count_of(dense);
+  Array dense{values.dtype, shape, {}};
+  const size_t count = count_of(dense), bytes = size_of(values.dtype);
   require(mask.dtype == DType::u8 && mask.bytes.size() == mask_bytes(count), "sparse storage",
           "{}: expected a mask of {} bytes for {}, got {} of {}", printable(name),
           mask_bytes(count), shape.to_string(), to_string(mask.dtype), mask.bytes.size());
@@ -57,18 +59,17 @@ Array join(const std::string& name, const Shape& shape, const Array& mask, const
   for (const std::byte byte : mask.bytes) {
     present += static_cast<size_t>(std::popcount(std::to_integer<unsigned>(byte)));
   }
-  require(values.dtype == DType::f32 && values.bytes.size() == present * kValueBytes,
-          "sparse storage", "{}: its mask has {} values, the file {}", printable(name), present,
-          count_of(values));
-  dense.bytes.assign(count * kValueBytes, std::byte{0});
+  require(can_be_sparse(values.dtype) && values.bytes.size() == present * bytes, "sparse storage",
+          "{}: its mask has {} values, the file {}", printable(name), present, count_of(values));
+  dense.bytes.assign(count * bytes, std::byte{0});
   const std::byte* next = values.bytes.data();
   const std::string shown = printable(name);
   for (size_t i = 0; i < 8 * mask.bytes.size(); ++i) {
     if (std::to_integer<int>(mask.bytes[i / 8] >> (i % 8) & std::byte{1}) == 0) continue;
     require(i < count, "sparse storage", "{}: its mask has bits behind its {} values", shown,
             count);
-    std::memcpy(dense.bytes.data() + i * kValueBytes, next, kValueBytes);
-    next += kValueBytes;
+    std::memcpy(dense.bytes.data() + i * bytes, next, bytes);
+    next += bytes;
   }
   return dense;
 }
@@ -85,7 +86,7 @@ Archive store_sparse(Archive archive, const std::vector<std::string>& names) {
   nlohmann::json shapes = nlohmann::json::object();
   for (const std::string& name : names) {
     const Array& dense = archive.at(name);
-    require(dense.dtype == DType::f32, "sparse storage", "{} is {}, expected F32", name,
+    require(can_be_sparse(dense.dtype), "sparse storage", "{} is {}, expected F32 or I8", name,
             to_string(dense.dtype));
     SparseArray sparse = split(dense);
     if (sparse.mask.bytes.size() + sparse.values.bytes.size() >= dense.bytes.size()) continue;

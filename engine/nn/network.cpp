@@ -110,7 +110,9 @@ void Network::set_dropout_rate(float rate) {
   }
 }
 
-Variable Network::forward(const Variable& images, Rng& dropout) {
+Variable Network::forward(const Variable& images, Rng& dropout, ForwardHooks* hooks) {
+  ForwardHooks none;
+  if (hooks == nullptr) hooks = &none;
   const auto& [channels, height, width] = shapes_.front();
   const Shape& shape = images.shape();
   require(shape.rank() == 4 && shape[1] == height && shape[2] == width && shape[3] == channels,
@@ -123,7 +125,9 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
     const auto input = [&](size_t k) -> const Variable& { return values[node.inputs[k]]; };
     const auto convolve = [&] {
       const bool wanted = step.gives_moments && training();
-      return convolutions_[step.layer]->forward(as_map(input(0)), wanted ? &moments[i] : nullptr);
+      const Conv2d& layer = *convolutions_[step.layer];
+      return ops::conv2d(as_map(input(0)), hooks->weight(i, layer.weight), layer.params,
+                         wanted ? &moments[i] : nullptr, layer.bias);
     };
     values[i] = std::visit(
         overloaded{
@@ -153,9 +157,13 @@ Variable Network::forward(const Variable& images, Rng& dropout) {
             [&](const kind::Dropout& k) {
               return ops::dropout(input(0), k.rate, training(), dropout);
             },
-            [&](const kind::Linear&) { return linears_[step.layer]->forward(as_rows(input(0))); },
+            [&](const kind::Linear&) {
+              const Linear& layer = *linears_[step.layer];
+              return ops::linear(as_rows(input(0)), hooks->weight(i, layer.weight), layer.bias);
+            },
         },
         node.kind);
+    values[i] = hooks->output(i, values[i]);
     for (const size_t done : step.release) {
       values[done] = Variable();
       moments[done] = {};

@@ -25,6 +25,17 @@ struct Placed : Layer {
   Conv2dShape shape;
 };
 
+/// What may look at, or replace, the numbers of a network as it runs forward (PyTorch calls that forward
+/// hooks): quantisation takes ranges by it, and rounds.
+class ForwardHooks {
+ public:
+  virtual ~ForwardHooks() = default;
+  /// What a convolution or a linear layer computes with in place of its weight.
+  virtual Variable weight([[maybe_unused]] size_t node, const Variable& weight) { return weight; }
+  /// What is handed on in place of a node's output.
+  virtual Variable output([[maybe_unused]] size_t node, const Variable& output) { return output; }
+};
+
 /// A graph and its parameters, which are called after its nodes.
 class Network : public Module {
  public:
@@ -35,8 +46,9 @@ class Network : public Module {
   Network(Graph graph, uint64_t seed);
 
   /// images [N,H,W,C] (normalised, of the graph's size) to logits [N,classes]. `dropout` is drawn from
-  /// in training only. Throws std::invalid_argument if the images are of another size.
-  Variable forward(const Variable& images, Rng& dropout);
+  /// in training only. A batch norm that applies the activation behind it has the same output as that one.
+  /// Throws std::invalid_argument if the images are of another size.
+  Variable forward(const Variable& images, Rng& dropout, ForwardHooks* hooks = nullptr);
 
   const Graph& graph() const { return graph_; }
   const std::vector<MapShape>& shapes() const { return shapes_; }  ///< by node

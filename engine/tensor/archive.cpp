@@ -49,6 +49,7 @@ Array converted(const Array& array, float (*to_float)(Stored)) {
 size_t size_of(DType dtype) {
   switch (dtype) {
     case DType::u8:
+    case DType::i8:
       return 1;
     case DType::f16:
     case DType::bf16:
@@ -104,6 +105,7 @@ Array Array::to_f32() const {
     case DType::f32:
     case DType::i64:
     case DType::u8:
+    case DType::i8:
       break;
   }
   return *this;

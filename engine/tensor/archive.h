@@ -11,12 +11,12 @@
 
 namespace edgeprune {
 
-enum class DType { f32, i64, u8, f16, bf16, f64 };
+enum class DType { f32, i64, u8, i8, f16, bf16, f64 };
 
 /// safetensors' names.
-inline constexpr Named<DType> kDTypes[] = {{DType::f32, "F32"},   {DType::i64, "I64"},
-                                           {DType::u8, "U8"},     {DType::f16, "F16"},
-                                           {DType::bf16, "BF16"}, {DType::f64, "F64"}};
+inline constexpr Named<DType> kDTypes[] = {
+    {DType::f32, "F32"}, {DType::i64, "I64"},   {DType::u8, "U8"},  {DType::i8, "I8"},
+    {DType::f16, "F16"}, {DType::bf16, "BF16"}, {DType::f64, "F64"}};
 static_assert(in_order(kDTypes));
 inline const char* to_string(DType dtype) {
   return name_of(kDTypes, dtype);

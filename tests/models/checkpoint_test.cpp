@@ -114,9 +114,9 @@ TEST_F(CheckpointFile, MissingTruncatedAndForeignFilesAreRefused) {
 }
 
 TEST_F(CheckpointFile, OtherVersionsOfTheFormatAreRefused) {
-  write([](Archive& archive) { archive.metadata["format"] = "edgeprune/2"; });
+  write([](Archive& archive) { archive.metadata["format"] = "edgeprune/3"; });
   expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }),
-               {path_, "edgeprune/1", "'edgeprune/2'"});
+               {path_, "edgeprune/1", "edgeprune/2", "'edgeprune/3'"});
 }
 
 TEST_F(CheckpointFile, OfBeforeThereWereGraphsComesBackBitForBit) {

@@ -73,6 +73,51 @@ TEST(FoldBatchNorm, KeepsZerosAndTheModel) {
     EXPECT_EQ(array.bytes, before.at(name).bytes) << name;
 }
 
+TEST(WithoutBatchNorm, IsTheSameFunctionInFewerNodes) {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    const auto model = trained_model(testing::RandomGraph(seed).make());
+    const auto folded = without_batch_norm(*model);
+    const Tensor images = random_tensor({2, 16, 16, 3}, seed);
+    const Tensor expected = testing::logits_of(*model, images);
+    EXPECT_LE(testing::relative_error(testing::logits_of(*folded, images), expected), 1e-5) << seed;
+    EXPECT_TRUE(folded->norms().empty());
+    EXPECT_LT(folded->graph().nodes.size(), model->graph().nodes.size());
+    EXPECT_EQ(folded->graph().network, model->graph().network);
+  }
+}
+
+TEST(WithoutBatchNorm, OneThatIsBehindNoConvolutionStays) {
+  Graph graph;
+  size_t last = graph.append("images", kind::Input{3, 8, 8}, {});
+  last = graph.append("conv", kind::Convolution{4}, {last});
+  last = graph.append("act", kind::Activate{Activation::relu}, {last});
+  last = graph.append("norm", kind::BatchNorm{}, {last});
+  last = graph.append("pool", kind::GlobalAveragePool{}, {last});
+  graph.append("head", kind::Linear{4}, {last});
+  const auto model = trained_model(graph);
+  const auto folded = without_batch_norm(*model);
+  ASSERT_EQ(folded->norms().size(), 1u);
+  const Tensor images = random_tensor({2, 8, 8, 3}, 1);
+  EXPECT_TRUE(
+      testing::identical(testing::logits_of(*folded, images), testing::logits_of(*model, images)));
+}
+
+TEST(WithoutBatchNorm, NodesAreTracedToLayers) {
+  const auto folded = without_batch_norm(*trained_model(testing::squeeze_and_excite_graph()));
+  const inference::Graph graph = fold_batch_norm(*folded);
+  const std::vector<int> layers = layers_of_nodes(*folded);
+  const auto layer_of = [&](const std::string& node) {
+    const int layer = layers[folded->graph().find(node).value()];
+    return layer < 0 ? "" : graph.layers[static_cast<size_t>(layer)].name;
+  };
+  EXPECT_EQ(layer_of("images"), "");
+  EXPECT_EQ(layer_of("stem"), "stem");
+  EXPECT_EQ(layer_of("stem.act"), "stem");
+  EXPECT_EQ(layer_of("excite.gate"), "excite.fc2");
+  EXPECT_EQ(layer_of("sum"), "project");  // the convolution that adds
+  EXPECT_EQ(layer_of("head"), "head");
+}
+
 TEST(FoldBatchNorm, EndsWithPoolAndHead) {
   const auto model = trained_model(0.25);
   const inference::Graph graph = fold_batch_norm(*model);

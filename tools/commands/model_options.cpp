@@ -38,6 +38,11 @@ Checkpoint LoadingFlags::load(const std::string& path) const {
   return checkpoint;
 }
 
+void require_float(const char* command, const Checkpoint& checkpoint, const std::string& path) {
+  require(!checkpoint.info.quantization, command,
+          "{} is quantised: expected the model in floats that it was made from", path);
+}
+
 void add_model(CLI::App& command, std::string& model, LoadingFlags& loading) {
   command
       .add_option("--model", model,

@@ -19,6 +19,9 @@ struct LoadingFlags {
   Checkpoint load(const std::string& path) const;
 };
 
+/// Throws std::invalid_argument if a model is quantised: what was asked for is done to floats.
+void require_float(const char* command, const Checkpoint& checkpoint, const std::string& path);
+
 /// --model, and what goes with it.
 void add_model(CLI::App& command, std::string& model, LoadingFlags& loading);
 

@@ -123,6 +123,37 @@ TEST(Network, AnActivationThatOthersReadBesideIsNotFused) {
   EXPECT_TRUE(identical(network.forward(images, rng).value(), expected.value()));
 }
 
+/// Doubles every convolution's weight, and counts what nodes put out.
+struct Doubling : ForwardHooks {
+  explicit Doubling(const Network& of) : network(of) {}
+  Variable weight(size_t node, const Variable& weight) override {
+    if (node == network.head().node) return weight;
+    Tensor doubled = weight.value().clone();
+    for (float& w : doubled.values()) w *= 2;
+    return Variable(doubled);
+  }
+  Variable output(size_t node, const Variable& output) override {
+    EXPECT_EQ(node, seen++);
+    return node == network.head().node ? Variable(Tensor(output.shape(), 7.0f)) : output;
+  }
+  const Network& network;
+  size_t seen = 0;
+};
+
+TEST(Network, HooksReplaceWeightsAndOutputs) {
+  Network network(residual_graph(), 3);
+  Doubling hooks(network);
+  network.train();  // batch norm takes the factor out again, and sees that it was there
+  Rng rng(0);
+  const Variable logits = network.forward(Variable(random_tensor({2, 8, 8, 3}, 1)), rng, &hooks);
+  EXPECT_EQ(hooks.seen, network.graph().nodes.size());
+  for (const float logit : logits.value().values()) EXPECT_EQ(logit, 7.0f);
+  Network plain(residual_graph(), 3);
+  plain.forward(Variable(random_tensor({2, 8, 8, 3}, 1)), rng);
+  EXPECT_NEAR(network.norms()[0]->state.running_mean.data()[0],
+              2 * plain.norms()[0]->state.running_mean.data()[0], 1e-6);
+}
+
 TEST(Network, ImagesOfAnotherShapeAreRefused) {
   Network network(residual_graph(), 1);
   Rng rng(0);

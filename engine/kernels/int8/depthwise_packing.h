@@ -1,0 +1,64 @@
+#pragma once
+// How depthwise.cpp packs its weights and what its kernels take.
+//
+// Channels run along the vectors, in blocks of as many as there are bytes in one. Bytes of four rows
+// of the map, one under another, are interleaved channel by channel; a dot product with a column of
+// taps and zeros then is a column's part of a sum. With stride 1 the same four serve two rows of
+// outputs, the zero at one end or the other, and what is interleaved once serves three columns of taps.
+
+#include <memory>
+#include <vector>
+
+#include "engine/base/buffer.h"
+#include "engine/kernels/int8/depthwise.h"
+#include "engine/kernels/int8/product.h"
+#include "engine/kernels/int8/row_constants.h"
+
+namespace edgeprune::int8 {
+
+struct DepthwiseCall;
+/// Works on items [begin, end) of images x pairs of rows (or rows) x blocks of channels.
+using DepthwiseKernel = void (*)(const DepthwiseCall& call, int64_t begin, int64_t end);
+
+/// Channels of a block, and how many rows of outputs are made at once; no rows: plain loops.
+struct DepthwiseBlocks {
+  int64_t channels;
+  int rows;
+};
+
+struct PackedDepthwise {
+  Conv2dShape shape;
+  Grid input;
+  DepthwiseBlocks blocks;
+  const char* product_name;
+  DepthwiseKernel kernel;
+  /// Of each block [column of taps][row of outputs][vector][lane][4]; in plain loops [tap][channel].
+  std::shared_ptr<float[]> storage = nullptr;
+  RowConstants constants = {};  ///< of each block [vector][lane]; in plain loops [channel]
+  /// A pixel of padding, of as many bytes as a block.
+  std::vector<uint8_t> padding = {};
+
+  const int32_t* bias() const { return constants.bias(); }
+  const float* multipliers() const { return constants.multipliers.get(); }
+  int8_t* values() const { return reinterpret_cast<int8_t*>(storage.get()); }
+  int64_t block_bytes() const { return 3 * blocks.rows * blocks.channels * 4; }
+  int64_t block_count() const {
+    return (pixel_bytes(shape.in_channels) + blocks.channels - 1) / blocks.channels;
+  }
+};
+
+struct DepthwiseCall {
+  const PackedDepthwise& weights;
+  Conv2dShape shape;
+  const uint8_t* input;
+  Grid output;
+  uint8_t* to;
+
+  int64_t row_groups() const {
+    const int64_t rows = std::max(1, weights.blocks.rows);
+    return (shape.out_height() + rows - 1) / rows;
+  }
+  int64_t items() const { return shape.batch * row_groups() * weights.block_count(); }
+};
+
+}  // namespace edgeprune::int8

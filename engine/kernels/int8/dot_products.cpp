@@ -1,0 +1,48 @@
+#include "engine/kernels/int8/dot_products.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <string_view>
+
+#include "engine/kernels/simd/target.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+namespace edgeprune::int8 {
+namespace {
+
+bool allowed_at_first() {
+  const char* setting = std::getenv("EDGEPRUNE_VNNI");
+  return setting == nullptr || std::string_view(setting) != "0";
+}
+
+std::atomic<bool>& allowed() {
+  static std::atomic<bool> value{allowed_at_first()};
+  return value;
+}
+
+}  // namespace
+
+bool has_dot_products() {
+#if defined(__x86_64__) || defined(__i386__)
+  // Intel's manual, CPUID: leaf 7, subleaf 0, ECX bit 11; subleaf 1, EAX bit 4. Whether the system
+  // saves the registers is what the target stands for.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const std::string target = simd::current_target();
+  if (target == "avx512") return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (c >> 11 & 1) != 0;
+  if (target == "avx2") return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+#endif
+  return false;
+}
+
+void allow_dot_products(bool value) {
+  allowed() = value;
+}
+
+bool uses_dot_products() {
+  return allowed() && has_dot_products();
+}
+
+}  // namespace edgeprune::int8

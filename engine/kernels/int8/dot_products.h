@@ -1,0 +1,16 @@
+#pragma once
+// Instructions that sum four products of bytes at once, a property beside the target of
+// engine/kernels/simd/target.h: of CPUs with AVX-512, and of those with AVX2, some have them (AVX-512
+// VNNI, AVX-VNNI).
+
+namespace edgeprune::int8 {
+
+/// Whether this CPU has them, for the target in use.
+bool has_dot_products();
+
+/// Whether kernels that are made from now on use them, where there are any; at first unless
+/// $EDGEPRUNE_VNNI is "0".
+void allow_dot_products(bool allowed);
+bool uses_dot_products();
+
+}  // namespace edgeprune::int8

@@ -1,0 +1,24 @@
+#pragma once
+// What has no weights, in integers (kernels/quantization.h). The same bits for any number of threads,
+// on any target.
+
+#include <cstdint>
+
+#include "engine/kernels/grid.h"
+
+namespace edgeprune::int8 {
+
+/// Floats [pixels, channels] to bytes on the grid, image_pixel_bytes(channels) a pixel; what is NaN
+/// becomes the lowest.
+void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid, uint8_t* to);
+
+/// The mean of each channel's pixels, [batch, pixels, C] to [batch, C], pixel_bytes(channels) a pixel.
+/// Throws std::invalid_argument if the sum of so many pixels could overflow.
+void global_average_pool(int64_t batch, int64_t pixels, int64_t channels, const Grid& input,
+                         const uint8_t* from, const Grid& output, uint8_t* to);
+
+/// a + b, byte by byte: each scale * (q - zero_point).
+void add(int64_t count, const Grid& a_grid, const uint8_t* a, const Grid& b_grid, const uint8_t* b,
+         const Grid& output, uint8_t* to);
+
+}  // namespace edgeprune::int8

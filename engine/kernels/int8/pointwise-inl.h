@@ -1,0 +1,203 @@
+// The register tiles of pointwise.cpp.
+
+#if defined(EDGEPRUNE_INT8_POINTWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDGEPRUNE_INT8_POINTWISE_INL_H_
+#undef EDGEPRUNE_INT8_POINTWISE_INL_H_
+#else
+#define EDGEPRUNE_INT8_POINTWISE_INL_H_
+#endif
+
+#include <cstring>
+
+#include "engine/kernels/int8/lanes-inl.h"
+#include "engine/kernels/int8/pointwise_packing.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace edgeprune::int8::HWY_NAMESPACE {
+
+/// A block of rows and where its numbers begin.
+struct BlockNumbers {
+  HWY_INLINE BlockNumbers(const PackedPointwise& w, int64_t i)
+      : block(w.blocks[static_cast<size_t>(i)]),
+        values(w.block(i)),
+        bias(w.constants.bias() + block.first),
+        multipliers(w.constants.multipliers.get() + block.first) {}
+  RowBlock block;
+  const int8_t* values;
+  const int32_t* bias;
+  const float* multipliers;
+};
+
+#if EDGEPRUNE_INT8_VECTORS
+
+/// So many pixels' sums, times vectors, fit the registers beside what makes them, and are enough to
+/// hide the latency of the products.
+template <int kVectors>
+inline constexpr int kMostPixels = HWY_MAX_BYTES >= 64 ? (kVectors == 4 ? 6 : 12) : 8 / kVectors;
+
+template <int kVectors>
+HWY_INLINE void finish(const PointwiseCall& call, const BlockNumbers& numbers,
+                       const Requantizer& to_bytes, int64_t pixel, Floats (&y)[kVectors]) {
+  if (call.to == nullptr) {
+    const PackedPointwise& w = call.weights;
+    float values[kLanes];
+    for (int v = 0; v < kVectors; ++v) {
+      store_floats(y[v], values);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const int64_t row = numbers.block.first + block_channel(kVectors, v, lane);
+        if (row < w.rows) call.logits[pixel * w.rows + row] = values[lane];
+      }
+    }
+    return;
+  }
+  const int64_t bytes = pixel_bytes(call.weights.rows);
+  const int64_t offset = pixel * bytes + numbers.block.first;
+  if (call.residual.data != nullptr) {
+    Ints x[kVectors];
+    load_bytes<kVectors>(call.residual.data + offset, x);
+    const Ints zero_point = broadcast(call.residual.zero_point);
+    const Floats multiplier = broadcast_float(call.residual.multiplier);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const Floats added = multiply(to_floats(subtract(x[v], zero_point)), multiplier);
+      y[v] = add_floats(y[v], added);
+    }
+  }
+  store_bytes<kVectors>(to_bytes, y, call.to + offset);
+}
+
+template <Product kProduct, int kVectors, int kPixels>
+HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
+                     const Requantizer& to_bytes, int64_t pixel) {
+  using D = Dot<kProduct>;
+  Ints sums[kPixels][kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    const Ints bias = load(numbers.bias + v * kLanes);
+#pragma GCC unroll 12
+    for (int p = 0; p < kPixels; ++p) sums[p][v] = bias;
+  }
+  const int64_t stride = call.input.pixel;
+  const uint8_t* in = call.input.data + pixel * stride;
+  const int8_t* w = numbers.values;
+  for (int64_t q = call.weights.quads(); q > 0; --q, in += 4, w += 4 * kVectors * kLanes) {
+    typename D::Prepared weights[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) weights[v] = D::weights(load(w + 4 * v * kLanes));
+#pragma GCC unroll 12
+    for (int p = 0; p < kPixels; ++p) {
+      int32_t four;
+      std::memcpy(&four, in + p * stride, sizeof four);
+      const typename D::Prepared x = D::bytes(broadcast(four));
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[p][v] = D::add(sums[p][v], x, weights[v]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int p = 0; p < kPixels; ++p) {
+    Floats y[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      y[v] = multiply(to_floats(sums[p][v]), load_floats(numbers.multipliers + v * kLanes));
+    }
+    finish<kVectors>(call, numbers, to_bytes, pixel + p, y);
+  }
+}
+
+/// Tiles of kPixels, of half as many what is left, and so on.
+template <Product kProduct, int kVectors, int kPixels = kMostPixels<kVectors>>
+HWY_INLINE void pixels(const PointwiseCall& call, const BlockNumbers& numbers,
+                       const Requantizer& to_bytes, int64_t begin, int64_t end) {
+  for (; begin + kPixels <= end; begin += kPixels) {
+    tile<kProduct, kVectors, kPixels>(call, numbers, to_bytes, begin);
+  }
+  if constexpr (kPixels > 1) {
+    pixels<kProduct, kVectors, kPixels / 2>(call, numbers, to_bytes, begin, end);
+  }
+}
+
+template <Product kProduct>
+void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
+  const auto blocks = static_cast<int64_t>(call.weights.blocks.size());
+  const Requantizer to_bytes(call.output);
+  const int64_t piece = call.piece();
+  for (int64_t item = begin; item < end; ++item) {
+    const BlockNumbers numbers(call.weights, item % blocks);
+    const int64_t first = item / blocks * piece;
+    const int64_t last = std::min(first + piece, call.input.count);
+    if (numbers.block.vectors == 4) pixels<kProduct, 4>(call, numbers, to_bytes, first, last);
+    if (numbers.block.vectors == 2) pixels<kProduct, 2>(call, numbers, to_bytes, first, last);
+#if HWY_MAX_BYTES >= 64
+    if (numbers.block.vectors == 1) pixels<kProduct, 1>(call, numbers, to_bytes, first, last);
+#endif
+  }
+}
+
+PointwiseKernel pointwise_kernel(Product product) {
+  switch (product) {
+    case Product::instruction:
+      return &pointwise_items<Product::instruction>;
+    case Product::pairs:
+      return &pointwise_items<Product::pairs>;
+    case Product::words:
+      return &pointwise_items<Product::words>;
+  }
+  return nullptr;
+}
+RowLanes row_lanes() {
+  return {kLanes, 4};
+}
+
+#else
+
+/// Sixteen rows side by side, which is what compilers make vectors of.
+void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
+  constexpr int kRows = 16;
+  const PackedPointwise& w = call.weights;
+  const auto blocks = static_cast<int64_t>(w.blocks.size());
+  const int64_t bytes = pixel_bytes(w.rows);
+  for (int64_t item = begin; item < end; ++item) {
+    const BlockNumbers numbers(w, item % blocks);
+    const int64_t first = item / blocks * call.piece();
+    const int64_t last = std::min(first + call.piece(), call.input.count);
+    for (int64_t pixel = first; pixel < last; ++pixel) {
+      int32_t sums[kRows];
+      std::memcpy(sums, numbers.bias, sizeof sums);
+      const uint8_t* in = call.input.data + pixel * call.input.pixel;
+      for (int64_t q = 0; q < w.quads(); ++q) {
+        const int8_t* row = numbers.values + q * 4 * kRows;
+        for (int r = 0; r < kRows; ++r) {
+          for (int i = 0; i < 4; ++i) sums[r] += in[4 * q + i] * row[4 * r + i];
+        }
+      }
+      for (int r = 0; r < kRows; ++r) {
+        const int64_t row = numbers.block.first + r;
+        float value = static_cast<float>(sums[r]) * numbers.multipliers[r];
+        if (call.to == nullptr) {
+          if (row < w.rows) call.logits[pixel * w.rows + row] = value;
+          continue;
+        }
+        if (call.residual.data != nullptr) {
+          const int other = call.residual.data[pixel * bytes + row] - call.residual.zero_point;
+          const float added = static_cast<float>(other) * call.residual.multiplier;
+          value += added;
+        }
+        call.to[pixel * bytes + row] = round_to_byte(value, call.output);
+      }
+    }
+  }
+}
+
+PointwiseKernel pointwise_kernel(Product) {
+  return &pointwise_items;
+}
+RowLanes row_lanes() {
+  return {16, 1};
+}
+
+#endif  // EDGEPRUNE_INT8_VECTORS
+
+}  // namespace edgeprune::int8::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // EDGEPRUNE_INT8_POINTWISE_INL_H_

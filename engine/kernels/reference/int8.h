@@ -1,0 +1,28 @@
+#pragma once
+// The obvious loops in integers: what engine/kernels/int8 has to equal, bit for bit.
+
+#include <cstdint>
+
+#include "engine/kernels/conv2d_shape.h"
+#include "engine/kernels/quantization.h"
+
+namespace edgeprune::reference {
+
+/// A convolution's integers; zero_point is the input's, which pads it.
+struct QuantizedConv2d {
+  Conv2dShape shape;
+  const int8_t* weights;     ///< [O,I/groups,k,k]
+  const int32_t* bias;       ///< [O]
+  const float* multipliers;  ///< [O]
+  int zero_point = 0;
+};
+
+/// sums[N,H',W',O] of products and bias, pixels of the input `input_pixel` bytes apart.
+void conv2d_sums(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
+                 int32_t* sums);
+
+/// Pixels of residual and output pixel_bytes(O) apart; bytes behind the channels become zero_point.
+void conv2d_int8(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
+                 const QuantizedResidual& residual, const Grid& output, uint8_t* to);
+
+}  // namespace edgeprune::reference

@@ -1,0 +1,196 @@
+#include "models/quantization.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "engine/base/check.h"
+#include "engine/base/json.h"
+#include "engine/base/printable.h"
+#include "engine/kernels/quantization.h"
+#include "engine/ops/fake_quantize.h"
+#include "models/fold.h"
+
+namespace edgeprune {
+namespace {
+
+constexpr const char *kMetadata = "quantization", *kWeight = ".weight", *kScale = "_scale";
+
+Grid weight_grid(float scale) {
+  return {scale, 0, -kHighWeight, kHighWeight};
+}
+
+Grid grid_of(const std::string& node, const nlohmann::json& values) {
+  Grid grid;
+  values.at("scale").get_to(grid.scale);
+  values.at("zero_point").get_to(grid.zero_point);
+  values.at("lowest").get_to(grid.lowest);
+  values.at("highest").get_to(grid.highest);
+  require(std::isfinite(grid.scale) && grid.scale > 0 && 0 <= grid.lowest &&
+              grid.lowest <= grid.zero_point && grid.zero_point <= grid.highest &&
+              grid.highest <= 255,
+          "quantization", "the grid of node '{}' is none of bytes: scale {}, {} to {} about {}",
+          printable(node), grid.scale, grid.lowest, grid.highest, grid.zero_point);
+  return grid;
+}
+
+const Grid& grid_at(const Quantization& quantization, const std::string& node) {
+  const auto found = quantization.outputs.find(node);
+  require(found != quantization.outputs.end(), "quantization", "node '{}' has no grid", node);
+  return found->second;
+}
+
+}  // namespace
+
+std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network) {
+  require(network.norms().empty(), "quantize",
+          "node '{}' is a batch norm behind no convolution: expected a network without",
+          network.norms().empty() ? "" : network.norms().front()->name);
+  const std::vector<int> layers = layers_of_nodes(network);
+  const inference::Graph graph = fold_batch_norm(network);
+  std::vector<bool> multiplied(graph.layers.size());  // by weights, in the next layer
+  for (size_t i = 0; i < multiplied.size(); ++i) {
+    const int input = graph.input_of(i);
+    if (input >= 0 && graph.layers[i].kind == inference::Layer::Kind::convolution) {
+      multiplied[static_cast<size_t>(input)] = true;
+    }
+  }
+  std::map<int, size_t> last;  // by layer, the node that it ends in
+  for (size_t i = 0; i < layers.size(); ++i) last[layers[i]] = i;
+  std::vector<QuantizedOutput> outputs;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (last[layers[i]] != i || layers[i] + 1 == std::ssize(graph.layers)) continue;
+    const auto layer = static_cast<size_t>(layers[i]);
+    const bool images = layers[i] < 0;
+    const Activation ends = images ? Activation::none : graph.layers[layer].activation;
+    const bool positive = ends == Activation::relu || ends == Activation::relu6;
+    outputs.push_back({i, positive && multiplied[layer]});
+  }
+  return outputs;
+}
+
+Grid grid_for(const QuantizedOutput& output, float least, float greatest) {
+  Grid grid{1.0f, 0, 0, output.rectified ? kHighRelu : 255};
+  const float low = output.rectified ? 0.0f : std::min(0.0f, least),
+              high = std::max(0.0f, greatest);
+  if (high - low <= 0) return grid;
+  grid.scale = (high - low) / static_cast<float>(grid.highest);
+  grid.zero_point = static_cast<int>(std::lrint(-low / grid.scale));
+  return grid;
+}
+
+std::vector<float> weight_scales(const Tensor& weight, const Tensor& bias, float input_scale) {
+  const auto rows = static_cast<size_t>(weight.dim(0)),
+             per_row = static_cast<size_t>(weight.count()) / rows;
+  std::vector<float> scales;
+  for (size_t o = 0; o < rows; ++o) {
+    scales.push_back(inference::row_scale(weight.values().subspan(o * per_row, per_row),
+                                          bias.data()[o], input_scale));
+  }
+  return scales;
+}
+
+void round_weights(Tensor& weight, const std::vector<float>& scales) {
+  const int64_t per_row = weight.count() / weight.dim(0);
+  for (int64_t i = 0; i < weight.count(); ++i) {
+    const Grid grid = weight_grid(scales[static_cast<size_t>(i / per_row)]);
+    weight.data()[i] = grid.value(grid.quantize(weight.data()[i]));
+  }
+}
+
+RoundedOutputs::RoundedOutputs(const nn::Network& network, const Quantization& quantization) {
+  for (const auto& [node, rectified] : quantized_outputs(network)) {
+    const std::string& name = network.graph().nodes[node].name;
+    grids_.emplace(node, grid_at(quantization, name));
+  }
+}
+
+Variable RoundedOutputs::output(size_t node, const Variable& output) {
+  const auto found = grids_.find(node);
+  return found == grids_.end() ? output : ops::fake_quantize(output, found->second);
+}
+
+inference::QuantizedGraph integers_of(const nn::Network& network,
+                                      const Quantization& quantization) {
+  const inference::Graph graph = fold_batch_norm(network);
+  const std::vector<int> layers = layers_of_nodes(network);
+  inference::Grids grids{{}, std::vector<Grid>(graph.layers.size()), {}};
+  for (const QuantizedOutput& output : quantized_outputs(network)) {
+    const Grid& grid = grid_at(quantization, network.graph().nodes[output.node].name);
+    const int layer = layers[output.node];
+    (layer < 0 ? grids.images : grids.outputs[static_cast<size_t>(layer)]) = grid;
+  }
+  for (const inference::Layer& layer : graph.layers) {
+    const auto found = quantization.weight_scales.find(layer.name);
+    const bool known = found != quantization.weight_scales.end();
+    grids.weight_scales.push_back(known ? found->second : std::vector<float>());
+  }
+  return inference::quantize(graph, grids);
+}
+
+void store_quantized(Archive& archive, const Quantization& quantization) {
+  auto grids = nlohmann::json::object();
+  for (const auto& [node, grid] : quantization.outputs) {
+    grids[node] = {{"scale", grid.scale},
+                   {"zero_point", grid.zero_point},
+                   {"lowest", grid.lowest},
+                   {"highest", grid.highest}};
+  }
+  archive.metadata[kMetadata] = grids.dump();
+  for (const auto& [node, scales] : quantization.weight_scales) {
+    const std::string name = node + kWeight;
+    const Tensor weight = archive.at(name).to_tensor(name);
+    const size_t per_row = static_cast<size_t>(weight.count()) / scales.size();
+    Array whole{DType::i8, weight.shape(), {}};
+    for (size_t i = 0; i < static_cast<size_t>(weight.count()); ++i) {
+      const Grid grid = weight_grid(scales[i / per_row]);
+      whole.bytes.push_back(static_cast<std::byte>(grid.quantize(weight.data()[i])));
+    }
+    archive.arrays[name] = std::move(whole);
+    archive.arrays[name + kScale] =
+        Array::from(Tensor({static_cast<int64_t>(scales.size())}, scales));
+  }
+}
+
+Quantization restore_quantized(Archive& archive) {
+  Quantization quantization;
+  const auto found = archive.metadata.find(kMetadata);
+  require(found != archive.metadata.end(), "quantization", "metadata has no '{}'", kMetadata);
+  const nlohmann::json grids = parse_json(found->second, "no grids");
+  for (const auto& [node, values] : grids.items()) {
+    quantization.outputs[node] = grid_of(node, values);
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, array] : archive.arrays) {
+    if (array.dtype == DType::i8) names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    const bool weight = name.ends_with(kWeight);
+    const Array& whole = archive.at(name);
+    require(weight && whole.shape.rank() > 0, "quantization", "tensor '{}' is I8 {}, and no weight",
+            printable(name), whole.shape.to_string());
+    const Tensor scales = archive.at(name + kScale).to_tensor(name + kScale);
+    require(scales.shape() == Shape{whole.shape[0]}, "quantization",
+            "expected a scale for each output of '{}' {}, got {}", printable(name),
+            whole.shape.to_string(), scales.shape());
+    for (const float scale : scales.values()) {
+      require(std::isfinite(scale) && scale > 0, "quantization", "'{}' has the scale {}",
+              printable(name), scale);
+    }
+    Tensor values(whole.shape);
+    const int64_t per_row = std::max<int64_t>(1, values.count() / whole.shape[0]);
+    for (int64_t i = 0; i < values.count(); ++i) {
+      const int q = static_cast<int8_t>(whole.bytes[static_cast<size_t>(i)]);
+      require(q >= -kHighWeight, "quantization", "'{}' has {} at index {}, expected {} or more",
+              printable(name), q, i, -kHighWeight);
+      values.data()[i] = weight_grid(scales.data()[i / per_row]).value(q);
+    }
+    const std::string node = name.substr(0, name.size() - std::string_view(kWeight).size());
+    quantization.weight_scales[node].assign(scales.values().begin(), scales.values().end());
+    archive.arrays[name] = Array::from(values);
+    archive.arrays.erase(name + kScale);
+  }
+  return quantization;
+}
+
+}  // namespace edgeprune

@@ -1,0 +1,64 @@
+#pragma once
+// Which numbers of a network become integers, and what those stand for (kernels/quantization.h has the scheme).
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/base/json.h"
+#include "engine/inference/int8_graph.h"
+#include "engine/nn/network.h"
+#include "engine/tensor/archive.h"
+
+namespace edgeprune {
+
+/// Of a network without batch norm (models/fold.h), by its nodes' names.
+struct Quantization {
+  std::map<std::string, Grid> outputs;  ///< of the images and of every layer but the last
+  /// By output channel: each weight is a whole number from -127 to 127 times this.
+  std::map<std::string, std::vector<float>> weight_scales;
+};
+
+/// A node whose output a layer hands on to the next, as bytes.
+struct QuantizedOutput {
+  size_t node;
+  /// It ends in ReLU or ReLU6, and a convolution reads it: 0 to 127, about 0. Else 0 to 255 with a zero point.
+  bool rectified;
+};
+/// Of the images and all layers but the last, whose sums are the logits; in the order in which they run.
+/// Throws std::invalid_argument unless the network is one without batch norm.
+std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network);
+
+/// The grid on which values from `least` to `greatest` lie, and zero exactly. At least one of the two is not zero, or
+/// the grid's scale is 1.
+Grid grid_for(const QuantizedOutput& output, float least, float greatest);
+
+/// By output channel (inference::row_scale()). weight [O, ...], bias [O].
+std::vector<float> weight_scales(const Tensor& weight, const Tensor& bias, float input_scale);
+/// Rounds weights to their grids, in place.
+void round_weights(Tensor& weight, const std::vector<float>& scales);
+
+/// A network's numbers rounded as in integers, computed in floats: what quantisation costs in accuracy, on any machine.
+/// Its weights are taken to lie on their grids.
+class RoundedOutputs : public nn::ForwardHooks {
+ public:
+  /// Throws std::invalid_argument, naming the node, if the grid of one is missing.
+  RoundedOutputs(const nn::Network& network, const Quantization& quantization);
+  Variable output(size_t node, const Variable& output) override;
+
+ private:
+  std::map<size_t, Grid> grids_;
+};
+
+/// The network for the integer kernels. Throws std::invalid_argument, naming what they do not know.
+inference::QuantizedGraph integers_of(const nn::Network& network, const Quantization& quantization);
+
+/// Replaces each weight, which lies on its grid, by I8 whole numbers and "<name>_scale" (F32, by output channel), and puts
+/// the grids of outputs into the metadata's "quantization": a JSON object {node: {"scale", "zero_point", "lowest",
+/// "highest"}}.
+void store_quantized(Archive& archive, const Quantization& quantization);
+/// The other way. Throws nlohmann::json::exception or std::invalid_argument, naming the tensor or the node, on what is
+/// no quantised network.
+Quantization restore_quantized(Archive& archive);
+
+}  // namespace edgeprune

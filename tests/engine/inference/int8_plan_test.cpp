@@ -1,0 +1,148 @@
+#include "engine/inference/int8_plan.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/base/parallel.h"
+#include "engine/inference/plan.h"
+#include "tests/engine/inference/graphs.h"
+#include "tests/engine/inference/int8_outputs.h"
+#include "tests/engine/inference/observed_grids.h"
+#include "tests/support/int8.h"
+#include "tests/support/message_of.h"
+#include "tests/support/tensors.h"
+
+namespace edgeprune::inference {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::network_of_two_stages;
+using testing::random_tensor;
+using testing::relative_error;
+using testing::small_network;
+
+Tensor int8_images(const Graph& graph, int64_t batch, uint64_t seed) {
+  const Conv2dShape& s = graph.layers.front().shape;
+  return random_tensor({batch, s.in_height, s.in_width, s.in_channels}, seed);
+}
+
+QuantizedGraph quantized(const Graph& graph) {
+  return quantize(graph, testing::observed_grids(graph, int8_images(graph, 8, 7)));
+}
+
+std::vector<float> logits_of(Int8Plan& plan, const Tensor& images) {
+  std::vector<float> logits(static_cast<size_t>(plan.batch() * plan.classes()), NAN);
+  plan.run(images.data(), logits.data());
+  return logits;
+}
+
+class Int8PlanOnTargets : public testing::OnEveryInt8Target {};
+
+TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
+  for (const Graph& graph : {small_network(), network_of_two_stages()}) {
+    const QuantizedGraph integers = quantized(graph);
+    for (const int64_t batch : {1, 2, 7, 33}) {
+      const Tensor images = int8_images(graph, batch, 9);
+      std::vector<float> expected;
+      for (int64_t n = 0; n < batch; ++n) {
+        const float* image = images.data() + n * (images.count() / batch);
+        const auto logits = testing::int8_reference_logits(integers, image);
+        expected.insert(expected.end(), logits.begin(), logits.end());
+      }
+      for (const int threads : {1, 2, 3}) {
+        const ThreadScope scope(threads);
+        Int8Plan plan(integers, batch);
+        EXPECT_EQ(logits_of(plan, images), expected) << batch << " images, " << threads;
+        EXPECT_EQ(logits_of(plan, images), expected) << "run again";
+      }
+    }
+  }
+}
+
+EDGEPRUNE_INSTANTIATE_ON_EVERY_INT8_TARGET(Int8PlanOnTargets);
+
+TEST(Int8Plan, IsNearTheFloats) {
+  for (const Graph& graph : {small_network(), network_of_two_stages()}) {
+    const Tensor images = int8_images(graph, 16, 9);
+    const int64_t classes = graph.layers.back().shape.out_channels;
+    Tensor floats({16, classes}), integers({16, classes});
+    Plan(graph, Engine::dense, 16).run(images.data(), floats.data());
+    Int8Plan(quantized(graph), 16).run(images.data(), integers.data());
+    EXPECT_LE(relative_error(integers, floats), 0.1);
+  }
+}
+
+TEST(Int8Plan, TimesEveryLayer) {
+  const Graph graph = small_network();
+  const Tensor images = int8_images(graph, 2, 9);
+  Int8Plan plan(quantized(graph), 2);
+  std::vector<float> logits(static_cast<size_t>(2 * plan.classes()));
+  std::vector<double> seconds(plan.steps().size(), 0.0);
+  plan.run(images.data(), logits.data(), seconds);
+  for (const double s : seconds) EXPECT_GT(s, 0.0);
+  std::vector<double> too_few(3);
+  EXPECT_THROW(plan.run(images.data(), logits.data(), too_few), std::invalid_argument);
+}
+
+TEST(Quantize, ZerosStayZerosAndTheLargestWeightIs127) {
+  const Graph graph = small_network();
+  const QuantizedGraph integers = quantized(graph);
+  for (size_t i = 0; i < graph.layers.size(); ++i) {
+    const Layer& layer = graph.layers[i];
+    if (layer.kind != Layer::Kind::convolution) continue;
+    const auto floats = layer.weight.values();
+    const QuantizedLayer& q = integers.layers[i];
+    const size_t row = floats.size() / q.scales.size();
+    for (size_t o = 0; o < q.scales.size(); ++o) {
+      int largest = 0;
+      for (size_t k = o * row; k < (o + 1) * row; ++k) {
+        if (floats[k] == 0.0f) {
+          EXPECT_EQ(q.weights[k], 0);
+        }
+        EXPECT_NEAR(q.weights[k] * q.scales[o], floats[k], 0.51f * q.scales[o]);
+        largest = std::max(largest, std::abs(int{q.weights[k]}));
+      }
+      EXPECT_TRUE(largest == 127 || largest == 0);
+    }
+  }
+}
+
+TEST(Quantize, RowsWithoutWeightsKeepTheirBias) {
+  Graph graph = small_network();
+  Layer& layer = graph.layers.back();
+  std::fill(layer.weight.values().begin(), layer.weight.values().end(), 0.0f);
+  Tensor logits({1, 5});
+  Int8Plan(quantized(graph), 1).run(int8_images(graph, 1, 3).data(), logits.data());
+  EXPECT_LE(relative_error(logits.reshape({5}), layer.bias), 1e-6);
+}
+
+TEST(Quantize, RefusesInOneLine) {
+  const Graph graph = small_network();
+  const Grids grids = testing::observed_grids(graph, int8_images(graph, 2, 7));
+  const auto refusal = [&](const Graph& g, const Grids& has) {
+    return message_of<std::invalid_argument>([&] { quantize(g, has); });
+  };
+  Grids few = grids;
+  few.outputs.pop_back();
+  EXPECT_EQ(refusal(graph, few), "[quantize] expected grids of 12 layers, got 11");
+  Grids bare = grids;
+  bare.weight_scales[4].pop_back();
+  EXPECT_THAT(refusal(graph, bare), HasSubstr("[quantize] layer 'layer4' has "));
+  Graph gated = graph;
+  gated.layers[4].activation = Activation::hard_swish;
+  EXPECT_EQ(refusal(gated, grids), "[quantize] layer 'layer4' ends in hard_swish");
+  Graph pooled = graph;
+  pooled.layers[2].kind = Layer::Kind::max_pool;
+  EXPECT_EQ(refusal(pooled, grids),
+            "[quantize] layer 'layer2' is neither a convolution nor an average pool");
+  Graph infinite = graph;
+  infinite.layers[3].weight = random_tensor(graph.layers[3].weight.shape(), 1);
+  infinite.layers[3].weight.data()[5] = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(refusal(infinite, grids), "[quantize] layer 'layer3' has a weight that is inf");
+}
+
+}  // namespace
+}  // namespace edgeprune::inference

@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "data/loader.h"
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "engine/base/parallel.h"
+#include "models/calibration/calibrate.h"
+#include "models/checkpoint.h"
+#include "tools/cli/interrupt.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/data_options.h"
+#include "tools/commands/model_options.h"
+#include "tools/commands/options.h"
+
+namespace edgeprune::commands {
+namespace {
+
+/// Images whose errors the table is of, and on which biases are corrected: all of their maps are in memory at once.
+constexpr int64_t kAtOnce = 128;
+
+struct QuantizeArguments {
+  LoadingFlags loading;
+  std::string model, out, observer = "mse", format = "md";
+  DataFlags data;
+  int64_t images = 512, test = 2000;
+  uint64_t seed = 0;
+  bool equalize = false, keep_biases = false;
+  int threads = 1;
+};
+
+/// So many of larger images as have as many pixels as kAtOnce of 64x64.
+int64_t batch_for(int64_t input_size) {
+  return std::max<int64_t>(1, kAtOnce * 64 * 64 / (input_size * input_size));
+}
+
+std::vector<Tensor> read_batches(const Dataset& data, const Checkpoint& checkpoint) {
+  const int64_t size = checkpoint.model->graph().input_size();
+  Loader loader(data, {.batch = batch_for(size),
+                       .input_size = static_cast<int>(size),
+                       .normalisation = {checkpoint.info.mean, checkpoint.info.std},
+                       .augmentation = {}});
+  loader.start_epoch(0);
+  std::vector<Tensor> batches;
+  Batch batch;
+  while (loader.next(batch)) {
+    throw_if_interrupted();
+    batches.push_back(batch.input);
+  }
+  return batches;
+}
+
+/// The fraction of images called what they are, in floats, as `hooks` round them.
+double accuracy(nn::Network& network, const Dataset& data, const ModelInfo& info,
+                nn::ForwardHooks* hooks) {
+  const NoGrad no_grad;
+  Rng unused(0);
+  const int64_t size = network.graph().input_size();
+  Loader loader(data, {.batch = batch_for(size),
+                       .input_size = static_cast<int>(size),
+                       .normalisation = {info.mean, info.std},
+                       .augmentation = {}});
+  loader.start_epoch(0);
+  int64_t right = 0;
+  for (Batch batch; loader.next(batch);) {
+    throw_if_interrupted();
+    const Tensor logits = network.forward(Variable(batch.input), unused, hooks).value();
+    const int64_t classes = logits.dim(1);
+    for (size_t i = 0; i < batch.labels.size(); ++i) {
+      const float* row = logits.data() + int64_t(i) * classes;
+      right += std::max_element(row, row + classes) - row == batch.labels[i];
+    }
+  }
+  return double(right) / double(data.size());
+}
+
+Table error_table(const std::vector<LayerError>& errors) {
+  Table table({{"layer", "layer", Align::left},
+               {"weights, dB", "weights_db"},
+               {"logits, dB, if it alone is rounded", "logits_db"}});
+  for (const LayerError& error : errors) {
+    table.add_row({error.layer, Number{error.weights, 1}, Number{error.logits, 1}});
+  }
+  return table;
+}
+
+void run(const QuantizeArguments& o) {
+  const InterruptGuard guard;
+  const ThreadScope threads(o.threads);
+  require_usage(!o.data.location.empty(), "quantize", "--data is missing");
+  const CalibrationOptions options{.observer = value_of("observer", kObservers, o.observer),
+                                   .equalize = o.equalize,
+                                   .correct_biases = !o.keep_biases};
+  const auto claim = claim_output(o.out);
+  Checkpoint checkpoint = o.loading.load(o.model);
+  require_float("quantize", checkpoint, o.model);
+  checkpoint.model->train(false);
+  const Dataset data =
+      o.data.open("quantize", Split::train, sight_of(checkpoint), o.images, o.seed);
+  const std::vector<Tensor> batches = read_batches(data, checkpoint);
+  const QuantizedNetwork quantized = quantize(*checkpoint.model, batches, options);
+  const Table table = error_table(errors_by_layer(quantized, batches.front()));
+  checkpoint.info.quantization = quantized.quantization;
+  checkpoint.info.history.push_back({{"step", "quantize"},
+                                     {"parent", checkpoint.sha256},
+                                     {"images", data.size()},
+                                     {"observer", o.observer},
+                                     {"equalize", o.equalize},
+                                     {"bias_correction", !o.keep_biases}});
+  save_checkpoint(o.out, *quantized.network, checkpoint.info);
+  say(fmt::format("{}: {} layers in 8 bits, {} bytes ({} before), calibrated on {} images", o.out,
+                  quantized.quantization.weight_scales.size(), std::filesystem::file_size(o.out),
+                  std::filesystem::file_size(o.model), data.size()));
+  if (o.test > 0) {
+    const Dataset test = o.data.open("quantize", Split::test, sight_of(checkpoint), o.test, o.seed);
+    RoundedOutputs rounding(*quantized.network, quantized.quantization);
+    say(fmt::format("accuracy on {} test images: {:.2f} % in floats, {:.2f} % in 8 bits",
+                    test.size(), 100 * accuracy(*checkpoint.model, test, checkpoint.info, nullptr),
+                    100 * accuracy(*quantized.network, test, checkpoint.info, &rounding)));
+  }
+  print(table, o.format);
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "quantize", "Turn a trained model's weights and maps into 8-bit integers, without training");
+  auto o = std::make_shared<QuantizeArguments>();
+  add_model(*command, o->model, o->loading);
+  command->add_option("--out", o->out, "checkpoint to write")->required();
+  o->data.add(*command)->description(
+      "training images to take the maps' ranges from (see train --help)");
+  command->add_option("--calibrate", o->images, "so many of them, of each class in proportion")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command
+      ->add_option("--observer", o->observer,
+                   "which of a map's values its 256 steps (behind ReLU 128) are laid over: " +
+                       explained(kObservers))
+      ->check(choices(kObservers))
+      ->capture_default_str();
+  command->add_flag("--equalize", o->equalize,
+                    "first make the channels between two layers equally large (Nagel et al. 2019); "
+                    "ReLU6 becomes ReLU there");
+  command->add_flag("--no-bias-correction", o->keep_biases,
+                    "do not take out of the biases what rounding shifts each channel by");
+  command->add_option("--seed", o->seed, "of which images are taken")
+      ->check(seed())
+      ->capture_default_str();
+  command
+      ->add_option("--test", o->test,
+                   "so many test images are classified before and after; 0: none")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  add_threads(*command, o->threads);
+  add_format(*command, o->format);
+  command->footer(
+      "The table has each layer's error in decibels (20 more is a tenth of the error): of its "
+      "weights,\nand of the logits if nothing else is rounded.\n"
+      "Examples:\n"
+      "  edgeprune quantize --model tuned.safetensors --data cifar10 --out int8.safetensors\n"
+      "  edgeprune quantize --model tuned.safetensors --data cifar10 --calibrate 2000 --observer "
+      "percentile --equalize --out int8.safetensors --format csv");
+  command->callback([o] { run(*o); });
+}
+
+}  // namespace edgeprune::commands
