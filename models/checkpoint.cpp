@@ -8,6 +8,7 @@
 #include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
 #include "models/blocks.h"
+#include "models/fold.h"
 #include "models/mobilenet_v2.h"
 #include "models/networks.h"
 #include "models/recognise.h"
@@ -190,6 +191,10 @@ Archive to_archive(const nn::Network& model, const ModelInfo& info, Storage stor
 }
 
 }  // namespace
+
+inference::Graph inference_graph(const nn::Network& model, const ModelInfo& info) {
+  return info.quantization ? in_integers(model, *info.quantization) : fold_batch_norm(model);
+}
 
 std::string ModelInfo::pruned_by() const {
   std::string method = "none";

@@ -49,6 +49,9 @@ struct Checkpoint {
   std::vector<std::string> notes = {};  ///< what people should know about how it was read
 };
 
+/// The network for inference: fold_batch_norm(), and in integers if it is quantised.
+inference::Graph inference_graph(const nn::Network& model, const ModelInfo& info);
+
 /// How a file holds the prunable weights: dense, or those with zeros sparse
 /// (models/sparse_storage.h), which only edgeprune reads.
 enum class Storage { dense, sparse };

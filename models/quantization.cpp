@@ -110,9 +110,8 @@ Variable RoundedOutputs::output(size_t node, const Variable& output) {
   return found == grids_.end() ? output : ops::fake_quantize(output, found->second);
 }
 
-inference::QuantizedGraph integers_of(const nn::Network& network,
-                                      const Quantization& quantization) {
-  const inference::Graph graph = fold_batch_norm(network);
+inference::Graph in_integers(const nn::Network& network, const Quantization& quantization) {
+  inference::Graph graph = fold_batch_norm(network);
   const std::vector<int> layers = layers_of_nodes(network);
   inference::Grids grids{{}, std::vector<Grid>(graph.layers.size()), {}};
   for (const QuantizedOutput& output : quantized_outputs(network)) {
@@ -125,7 +124,9 @@ inference::QuantizedGraph integers_of(const nn::Network& network,
     const bool known = found != quantization.weight_scales.end();
     grids.weight_scales.push_back(known ? found->second : std::vector<float>());
   }
-  return inference::quantize(graph, grids);
+  graph.integers =
+      std::make_shared<const inference::QuantizedGraph>(inference::quantize(graph, grids));
+  return graph;
 }
 
 void store_quantized(Archive& archive, const Quantization& quantization) {

@@ -50,8 +50,8 @@ class RoundedOutputs : public nn::ForwardHooks {
   std::map<size_t, Grid> grids_;
 };
 
-/// The network for the integer kernels. Throws std::invalid_argument, naming what they do not know.
-inference::QuantizedGraph integers_of(const nn::Network& network, const Quantization& quantization);
+/// The network for the engine int8. Throws std::invalid_argument, naming what integer kernels do not know.
+inference::Graph in_integers(const nn::Network& network, const Quantization& quantization);
 
 /// Replaces each weight, which lies on its grid, by I8 whole numbers and "<name>_scale" (F32, by output channel), and puts
 /// the grids of outputs into the metadata's "quantization": a JSON object {node: {"scale", "zero_point", "lowest",

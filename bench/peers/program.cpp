@@ -7,7 +7,6 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "models/checkpoint.h"
-#include "models/fold.h"
 
 namespace edgeprune::bench {
 namespace {
@@ -44,7 +43,7 @@ int run_program(int argc, char** argv, const std::string& description,
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const Checkpoint checkpoint = load_checkpoint(model);
-  task.graph = fold_batch_norm(*checkpoint.model);
+  task.graph = inference_graph(*checkpoint.model, checkpoint.info);
   task.images = read_images(images, batch, checkpoint.model->graph().input_size());
   const Tensor result = run(task);
   const std::string_view bytes(reinterpret_cast<const char*>(result.data()),

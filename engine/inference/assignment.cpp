@@ -60,6 +60,10 @@ bool keeps_panels(const Kernel& kernel) {
   return kernel.input == Format::panels && kernel.output == Format::panels;
 }
 
+bool has_bytes(const Kernel& kernel) {
+  return kernel.input == Format::bytes || kernel.output == Format::bytes;
+}
+
 /// What an engine may take, row by row of the table.
 class Policy {
  public:
@@ -67,7 +71,7 @@ class Policy {
       : graph_(graph), engine_(engine), whole_(sections(graph, Grouping::whole_batch, batch)[0]) {
     const size_t count = graph.layers.size();
     on_panels_from_ = count;
-    if (engine == Engine::onednn) return;
+    if (engine == Engine::onednn || engine == Engine::int8) return;
     for (size_t i = 1; i < count; ++i) {
       if (graph.input_of(i) < 0) return;  // the images are read once, in front of all panels
     }
@@ -88,6 +92,7 @@ class Policy {
   /// Image by image, so that maps stay in the caches, if all threads have some. But oneDNN brings its own
   /// threads for batches, and panels of single layers are as well filled as the whole batch can.
   Grouping grouping() const {
+    if (engine_ == Engine::int8) return Grouping::by_image;
     const bool on_panels = on_panels_from_ < graph_.layers.size();
     const bool whole = engine_ == Engine::onednn || (engine_ == Engine::sparse && !on_panels) ||
                        (!stem_ && whole_.place.images < thread_count());
@@ -95,6 +100,7 @@ class Policy {
   }
 
   bool allows(const Kernel& kernel, size_t first) const {
+    if (engine_ == Engine::int8) return has_bytes(kernel);
     if (engine_ == Engine::onednn)
       return keeps_channels_last(kernel) && std::string_view(kernel.name) != kOwnConvolution;
     for (size_t i = 0; i < kernel.layers; ++i) {
@@ -148,6 +154,12 @@ bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Sect
 }
 
 Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
+  const bool integers = graph.integers != nullptr;
+  require(integers || engine != Engine::int8, "Plan",
+          "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
+  require(!integers || engine == Engine::int8, "Plan",
+          "the network is quantised: the engines int8 and auto run it, {} does not",
+          to_string(engine));
   const Policy policy(graph, engine, batch);
   Assignment assignment{policy.grouping(), {}};
   for (const Section& section : sections(graph, assignment.grouping, batch)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/base/names.h"
 
@@ -14,17 +15,25 @@ enum class Engine {
   sparse,     ///< CSR weights
   automatic,  ///< the fastest of all kernels and of the other engines on this machine
   onednn,     ///< oneDNN's convolutions, channels-last
+  int8,       ///< bytes, of quantised networks, which no other engine but `automatic` runs
 };
 
 inline constexpr Named<Engine> kEngines[] = {
     {Engine::dense, "dense"},
     {Engine::sparse, "sparse", "skips zeros"},
     {Engine::automatic, "auto", "the fastest kernels and plan, by times taken here"},
-    {Engine::onednn, "onednn", "oneDNN's convolutions, for comparison"}};
+    {Engine::onednn, "onednn", "oneDNN's convolutions, for comparison"},
+    {Engine::int8, "int8", "8-bit integers, of models from edgeprune quantize"}};
 static_assert(in_order(kEngines));
 
 inline const char* to_string(Engine engine) {
   return name_of(kEngines, engine);
+}
+/// Those that run networks in floats: all but int8.
+inline std::vector<Engine> float_engines() {
+  std::vector<Engine> engines = values_in(kEngines);
+  std::erase(engines, Engine::int8);
+  return engines;
 }
 /// Throws std::invalid_argument listing the choices.
 inline Engine parse_engine(const std::string& name) {

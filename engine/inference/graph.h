@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,9 +42,13 @@ struct Layer {
   }
 };
 
+struct QuantizedGraph;
+
 /// A trained network without autograd: what a Plan is made from.
 struct Graph {
   std::vector<Layer> layers;  ///< never empty; the last one's output are the logits
+  /// The same layers in integers (int8_graph.h), which the engine `int8` runs. Null: a network in floats.
+  std::shared_ptr<const QuantizedGraph> integers = nullptr;
 
   /// Of layer i: the layer that it reads, -1: the images.
   int input_of(size_t i) const { return layers[i].input.value_or(static_cast<int>(i) - 1); }

@@ -4,6 +4,7 @@
 
 #include "engine/inference/band_step.h"
 #include "engine/inference/channels_last_steps.h"
+#include "engine/inference/int8_step.h"
 #include "engine/inference/panel_steps.h"
 #include "engine/inference/small_block_step.h"
 #include "engine/inference/sparse_block_step.h"
@@ -115,7 +116,25 @@ StepPointer make_onednn_step(const Graph& graph, size_t i, const Place& place) {
   return onednn_step(graph.layers[i], place.images);
 }
 
-constexpr Format kChannelsLast = Format::channels_last, kPanels = Format::panels;
+/// The first layer of a quantised network reads the images as they are, the last one puts out floats.
+bool first_in_integers(const Graph& graph, size_t i, const Place&) {
+  return graph.integers != nullptr && i == 0;
+}
+
+bool is_in_integers(const Graph& graph, size_t i, const Place&) {
+  return graph.integers != nullptr && i > 0 && i + 1 < graph.layers.size();
+}
+
+bool last_in_integers(const Graph& graph, size_t i, const Place&) {
+  return graph.integers != nullptr && i > 0 && i + 1 == graph.layers.size();
+}
+
+StepPointer make_int8_step(const Graph& graph, size_t i, const Place& place) {
+  return int8_step(*graph.integers, i, place.images);
+}
+
+constexpr Format kChannelsLast = Format::channels_last, kPanels = Format::panels,
+                 kBytes = Format::bytes;
 constexpr std::array<bool, 3> kDense{}, kCsr{true}, kCsrNarrow{false, false, true},
     kCsrBoth{true, false, true};
 
@@ -141,6 +160,9 @@ constexpr Kernel kTable[] = {
     {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &any_layer,
      &make_channels_last_step},
     {"onednn", kChannelsLast, kChannelsLast, 1, kDense, &has_other_onednn_step, &make_onednn_step},
+    {"int8, images", kChannelsLast, kBytes, 1, kDense, &first_in_integers, &make_int8_step},
+    {"int8", kBytes, kBytes, 1, kDense, &is_in_integers, &make_int8_step},
+    {"int8, logits", kBytes, kChannelsLast, 1, kDense, &last_in_integers, &make_int8_step},
 };
 
 }  // namespace

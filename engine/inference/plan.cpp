@@ -35,7 +35,7 @@ StepInfo describe(const Graph& graph, const Stage::Entry& entry, int part, int64
   info.layer = layer.name;
   const Conv2dShape& s = layer.shape;
   const double residual = layer.residual >= 0 ? output : 0;
-  info.bytes = sizeof(float) * double(s.input_count()) + output + residual +
+  info.bytes = double(step.value_bytes() * s.input_count()) + output + residual +
                double(step.weight_bytes()) / double(images);
   if (layer.kind != Layer::Kind::convolution) return info;
   info.flops = 2.0 * double(s.multiply_adds());
@@ -106,11 +106,12 @@ class StageBuilder {
 Plan::Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices)
     : batch_(batch), threads_(thread_count()) {
   check(graph, batch);
-  if (engine == Engine::automatic) {
+  if (engine == Engine::automatic && graph.integers == nullptr) {
     KernelChoices own;
     build(graph, (choices != nullptr ? *choices : own).choose(graph, batch).assignment);
   } else {
-    build(graph, assignment_of(graph, engine, batch));
+    const bool only = graph.integers != nullptr && engine == Engine::automatic;
+    build(graph, assignment_of(graph, only ? Engine::int8 : engine, batch));
   }
 }
 

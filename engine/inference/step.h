@@ -14,8 +14,10 @@ class Step {
   virtual ~Step() = default;
   /// `residual` is null where the layer adds none; `scratch`: scratch_size() floats of any content.
   virtual void run(const float* input, const float* residual, float* output, float* scratch) = 0;
-  /// In floats.
+  /// In floats, of which maps in bytes take a quarter as many.
   virtual int64_t output_size() const = 0;
+  /// Bytes of a value that it reads.
+  virtual int64_t value_bytes() const { return sizeof(float); }
   /// In floats, for the thread count in force when the step was made.
   virtual int64_t scratch_size() const { return 0; }
   /// Of the weights that run() reads.

@@ -25,7 +25,7 @@ TEST(FoldBatchNorm, LeavesTheLogitsTheSame) {
       if (batch > 1) {
         ASSERT_GT(testing::spread(expected), 0.1);
       }
-      for (const auto engine : values_in(inference::kEngines)) {
+      for (const auto engine : inference::float_engines()) {
         inference::Plan plan(graph, engine, batch);
         Tensor logits({batch, 10});
         plan.run(images.data(), logits.data());
@@ -163,7 +163,7 @@ TEST(FoldBatchNorm, NormsThatAreBehindNoConvolutionStayLayers) {
   for (const auto& layer : graph.layers) names.push_back(layer.name);
   EXPECT_THAT(names, ::testing::ElementsAre("colours", "stem", "beside", "sum.norm", "depthwise",
                                             "wide", "act", "both", "pool", "head"));
-  for (const auto engine : values_in(inference::kEngines)) {
+  for (const auto engine : inference::float_engines()) {
     inference::Plan plan(graph, engine, 3);
     Tensor logits({3, 10});
     plan.run(images.data(), logits.data());

@@ -41,7 +41,7 @@ TEST_P(RandomGraphs, FoldedGraphsComputeTheSame) {
   const auto model = make();
   const Tensor expected = logits_of(*model, images_);
   EXPECT_GT(spread(expected), 0.1);
-  for (const auto engine : values_in(inference::kEngines)) {
+  for (const auto engine : inference::float_engines()) {
     inference::Plan plan(fold_batch_norm(*model), engine, 6);
     Tensor logits({6, 10});
     plan.run(images_.data(), logits.data());

@@ -22,7 +22,7 @@ class PrunedNetworks : public ::testing::TestWithParam<std::string> {
   }
   static void expect_on_all_engines(const nn::Network& model, const Tensor& images,
                                     const Tensor& expected) {
-    for (const auto engine : values_in(inference::kEngines)) {
+    for (const auto engine : inference::float_engines()) {
       inference::Plan plan(fold_batch_norm(model), engine, images.dim(0));
       Tensor logits(expected.shape());
       plan.run(images.data(), logits.data());

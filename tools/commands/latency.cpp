@@ -8,7 +8,6 @@
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
 #include "models/checkpoint.h"
-#include "models/fold.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/model_options.h"
@@ -41,8 +40,9 @@ Measured measure(const LatencyArguments& o) {
   for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
   std::vector<std::shared_ptr<const inference::Graph>> graphs;
   for (const std::string& path : o.models) {
-    graphs.push_back(
-        std::make_shared<const inference::Graph>(fold_batch_norm(*o.loading.load(path).model)));
+    const Checkpoint checkpoint = o.loading.load(path);
+    graphs.push_back(std::make_shared<const inference::Graph>(
+        inference_graph(*checkpoint.model, checkpoint.info)));
     const std::string dense = dense_part(*graphs.back());
     if (!dense.empty() && std::ranges::count(engines, inference::Engine::sparse) > 0) {
       say(fmt::format("note: {}: {}", path, dense));

@@ -15,7 +15,6 @@
 #include "engine/base/printable.h"
 #include "engine/inference/plan.h"
 #include "models/checkpoint.h"
-#include "models/fold.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/model_options.h"
@@ -169,8 +168,8 @@ void run(const PredictArguments& o) {
   const Checkpoint checkpoint = o.loading.load(o.model);
   const auto& classes = checkpoint.info.classes;
   const int size = static_cast<int>(checkpoint.model->graph().input_size());
-  inference::Plan plan(fold_batch_norm(*checkpoint.model), inference::parse_engine(o.engine), 1,
-                       &kernel_choices());
+  inference::Plan plan(inference_graph(*checkpoint.model, checkpoint.info),
+                       inference::parse_engine(o.engine), 1, &kernel_choices());
   Preprocessor preprocess(size, {checkpoint.info.mean, checkpoint.info.std});
 
   const size_t top = std::min(kTop, classes.size());

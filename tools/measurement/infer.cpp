@@ -6,7 +6,6 @@
 #include "data/loader.h"
 #include "engine/base/check.h"
 #include "engine/base/timer.h"
-#include "models/fold.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
 #include "tools/measurement/kernel_cache.h"
@@ -17,7 +16,7 @@ namespace {
 
 Inference run(const std::string& purpose, const nn::Network& model, const ModelInfo& info,
               const Dataset& dataset, inference::Engine engine, int64_t batch) {
-  const inference::Graph graph = fold_batch_norm(model);
+  const inference::Graph graph = inference_graph(model, info);
   LoaderOptions loading;
   loading.batch = batch;
   loading.input_size = static_cast<int>(model.graph().input_size());

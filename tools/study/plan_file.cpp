@@ -71,7 +71,11 @@ void read_latency(StrictObject latency, StudyPlan& plan) {
   latency.get("engines", engines);
   if (!engines.empty()) plan.engines.clear();
   for (const std::string& engine : engines) {
-    latency.explain("engines", [&] { plan.engines.push_back(inference::parse_engine(engine)); });
+    latency.explain("engines", [&] {
+      plan.engines.push_back(inference::parse_engine(engine));
+      require(plan.engines.back() != inference::Engine::int8, "engine",
+              "int8 runs quantised models, which studies do not make");
+    });
   }
   latency.get("batches", plan.batches, 1, 65536);
   latency.get("seconds", plan.latency.seconds, 0, kInfinity);

@@ -1,4 +1,4 @@
-#include "engine/inference/int8_plan.h"
+#include "engine/inference/plan.h"
 
 #include <gmock/gmock.h>
 
@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "engine/base/parallel.h"
-#include "engine/inference/plan.h"
+#include "engine/inference/int8_graph.h"
 #include "tests/engine/inference/graphs.h"
 #include "tests/engine/inference/int8_outputs.h"
 #include "tests/engine/inference/observed_grids.h"
@@ -33,7 +33,12 @@ QuantizedGraph quantized(const Graph& graph) {
   return quantize(graph, testing::observed_grids(graph, int8_images(graph, 8, 7)));
 }
 
-std::vector<float> logits_of(Int8Plan& plan, const Tensor& images) {
+Graph in_integers(Graph graph) {
+  graph.integers = std::make_shared<const QuantizedGraph>(quantized(graph));
+  return graph;
+}
+
+std::vector<float> logits_of(Plan& plan, const Tensor& images) {
   std::vector<float> logits(static_cast<size_t>(plan.batch() * plan.classes()), NAN);
   plan.run(images.data(), logits.data());
   return logits;
@@ -43,7 +48,8 @@ class Int8PlanOnTargets : public testing::OnEveryInt8Target {};
 
 TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
   for (const Graph& graph : {small_network(), network_of_two_stages()}) {
-    const QuantizedGraph integers = quantized(graph);
+    const Graph bytes = in_integers(graph);
+    const QuantizedGraph& integers = *bytes.integers;
     for (const int64_t batch : {1, 2, 7, 33}) {
       const Tensor images = int8_images(graph, batch, 9);
       std::vector<float> expected;
@@ -54,7 +60,7 @@ TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
       }
       for (const int threads : {1, 2, 3}) {
         const ThreadScope scope(threads);
-        Int8Plan plan(integers, batch);
+        Plan plan(bytes, Engine::int8, batch);
         EXPECT_EQ(logits_of(plan, images), expected) << batch << " images, " << threads;
         EXPECT_EQ(logits_of(plan, images), expected) << "run again";
       }
@@ -70,21 +76,30 @@ TEST(Int8Plan, IsNearTheFloats) {
     const int64_t classes = graph.layers.back().shape.out_channels;
     Tensor floats({16, classes}), integers({16, classes});
     Plan(graph, Engine::dense, 16).run(images.data(), floats.data());
-    Int8Plan(quantized(graph), 16).run(images.data(), integers.data());
+    Plan(in_integers(graph), Engine::automatic, 16).run(images.data(), integers.data());
     EXPECT_LE(relative_error(integers, floats), 0.1);
   }
 }
 
-TEST(Int8Plan, TimesEveryLayer) {
-  const Graph graph = small_network();
-  const Tensor images = int8_images(graph, 2, 9);
-  Int8Plan plan(quantized(graph), 2);
-  std::vector<float> logits(static_cast<size_t>(2 * plan.classes()));
-  std::vector<double> seconds(plan.steps().size(), 0.0);
-  plan.run(images.data(), logits.data(), seconds);
-  for (const double s : seconds) EXPECT_GT(s, 0.0);
-  std::vector<double> too_few(3);
-  EXPECT_THROW(plan.run(images.data(), logits.data(), too_few), std::invalid_argument);
+TEST(Int8Plan, StepsAreTheLayersAndReadBytes) {
+  const Graph graph = in_integers(small_network());
+  const Plan plan(graph, Engine::int8, 1);
+  ASSERT_EQ(plan.steps().size(), graph.layers.size());
+  EXPECT_THAT(plan.steps()[1].kernel, HasSubstr("int8"));
+  EXPECT_EQ(plan.steps()[1].layer, "layer1");
+  const Plan floats(small_network(), Engine::onednn, 1);
+  EXPECT_LT(plan.steps()[1].bytes, 0.5 * floats.steps()[1].bytes);
+}
+
+TEST(Int8Plan, EnginesAndNetworksThatDoNotFitAreRefused) {
+  EXPECT_EQ(
+      message_of<std::invalid_argument>([] { Plan(small_network(), Engine::int8, 1); }),
+      "[Plan] the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
+  for (const Engine engine : {Engine::dense, Engine::sparse, Engine::onednn}) {
+    EXPECT_THAT(
+        message_of<std::invalid_argument>([&] { Plan(in_integers(small_network()), engine, 1); }),
+        HasSubstr("[Plan] the network is quantised: the engines int8 and auto run it"));
+  }
 }
 
 TEST(Quantize, ZerosStayZerosAndTheLargestWeightIs127) {
@@ -115,7 +130,7 @@ TEST(Quantize, RowsWithoutWeightsKeepTheirBias) {
   Layer& layer = graph.layers.back();
   std::fill(layer.weight.values().begin(), layer.weight.values().end(), 0.0f);
   Tensor logits({1, 5});
-  Int8Plan(quantized(graph), 1).run(int8_images(graph, 1, 3).data(), logits.data());
+  Plan(in_integers(graph), Engine::int8, 1).run(int8_images(graph, 1, 3).data(), logits.data());
   EXPECT_LE(relative_error(logits.reshape({5}), layer.bias), 1e-6);
 }
 

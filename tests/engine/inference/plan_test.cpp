@@ -242,7 +242,7 @@ TEST(Plan, StepTimesAddUpToTheRun) {
 }
 
 TEST(Plan, KnowsItsSizes) {
-  for (const Engine engine : values_in(kEngines)) {
+  for (const Engine engine : float_engines()) {
     const Plan plan(small_network(), engine, 3);
     EXPECT_EQ(plan.batch(), 3);
     EXPECT_EQ(plan.classes(), 5);
@@ -291,7 +291,7 @@ void expect_refused(const Function& function, const std::vector<std::string>& pa
 }
 
 TEST(Plan, AnEmptyBatchOrGraphIsRefused) {
-  for (const Engine engine : values_in(kEngines)) {
+  for (const Engine engine : float_engines()) {
     expect_refused([&] { Plan(small_network(), engine, 0); }, {"[Plan]", "got 0"});
     expect_refused([&] { Plan(small_network(), engine, -1); }, {"got -1"});
     expect_refused([&] { Plan(Graph{}, engine, 1); }, {"no layers"});
@@ -304,7 +304,7 @@ TEST(Plan, AResidualThatNoKernelCanAddIsRefused) {
                           .conv(6, 3, 1, 6, Activation::relu6, 0)
                           .pool()
                           .build();
-  for (const Engine engine : values_in(kEngines)) {
+  for (const Engine engine : float_engines()) {
     expect_refused([&] { Plan(graph, engine, 1); }, {"'layer1'", "residual"});
   }
 }
@@ -312,7 +312,7 @@ TEST(Plan, AResidualThatNoKernelCanAddIsRefused) {
 TEST(Plan, AResidualFromALaterLayerIsRefused) {
   Graph graph = small_network();
   graph.layers[3].residual = 3;
-  for (const Engine engine : values_in(kEngines)) {
+  for (const Engine engine : float_engines()) {
     expect_refused([&] { Plan(graph, engine, 1); }, {"'layer3'"});
   }
 }

@@ -18,7 +18,7 @@ using testing::identical;
 using testing::Output;
 using testing::random_tensor;
 
-constexpr double kTolerance = 1e-5;
+constexpr double kConv2dTolerance = 1e-5;
 
 Conv2dShape conv_shape(int64_t batch, int64_t size, int64_t in, int64_t out, int64_t kernel,
                        int64_t stride) {
@@ -27,7 +27,7 @@ Conv2dShape conv_shape(int64_t batch, int64_t size, int64_t in, int64_t out, int
 
 /// MobileNetV2's but for the depthwise ones, one of each kind of ResNets' and MobileNetV3's, and odd
 /// ones: windows in the padding, channels around the vectors' and register tiles' lengths.
-std::vector<Conv2dShape> shapes() {
+std::vector<Conv2dShape> dense_shapes() {
   std::vector<Conv2dShape> result{
       conv_shape(1, 64, 3, 64, 7, 2),   conv_shape(1, 28, 64, 256, 1, 1),
       conv_shape(1, 28, 128, 64, 1, 2), conv_shape(1, 14, 128, 128, 3, 2),
@@ -80,7 +80,7 @@ struct Layer {
 class SimdConv2d : public testing::OnEveryTarget {};
 
 TEST_P(SimdConv2d, MatchesTheReferenceOnEveryShapeAndThreadCount) {
-  for (const Conv2dShape& shape : shapes()) {
+  for (const Conv2dShape& shape : dense_shapes()) {
     SCOPED_TRACE(::testing::PrintToString(shape));
     const Layer layer(shape);
     const Tensor expected = layer.expected(Activation::none, true);
@@ -89,7 +89,7 @@ TEST_P(SimdConv2d, MatchesTheReferenceOnEveryShapeAndThreadCount) {
       return layer.run(Activation::none, true);
     };
     const Tensor one = run(1);
-    EXPECT_LE(testing::relative_error(one, expected), kTolerance);
+    EXPECT_LE(testing::relative_error(one, expected), kConv2dTolerance);
     for (const int threads : {2, 3}) EXPECT_TRUE(identical(run(threads), one)) << threads;
   }
 }
@@ -101,7 +101,7 @@ TEST_P(SimdConv2d, EndsInEveryActivation) {
       for (const bool residual : {false, true}) {
         EXPECT_LE(testing::relative_error(layer.run(activation, residual),
                                           layer.expected(activation, residual)),
-                  kTolerance)
+                  kConv2dTolerance)
             << name;
       }
     }

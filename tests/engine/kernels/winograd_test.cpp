@@ -50,8 +50,8 @@ std::vector<Conv2dShape> odd_winograd_shapes() {
   return shapes;
 }
 
-struct Layer {
-  explicit Layer(const Conv2dShape& s)
+struct WinogradLayer {
+  explicit WinogradLayer(const Conv2dShape& s)
       : shape(s),
         input(random_tensor({s.batch, s.in_height, s.in_width, s.in_channels}, 1)),
         weights(random_tensor({s.out_channels, s.in_channels, 3, 3}, 2)),
@@ -81,7 +81,7 @@ class Winograd : public testing::OnEveryTarget {};
 TEST_P(Winograd, MatchesTheReferenceOnResNets) {
   for (const Conv2dShape& shape : resnet_shapes()) {
     SCOPED_TRACE(::testing::PrintToString(shape));
-    const Layer layer(shape);
+    const WinogradLayer layer(shape);
     const Tensor expected = layer.expected(Activation::relu, true);
     for (const int64_t tile : kTiles) {
       EXPECT_LE(testing::relative_error(layer.run(tile, Activation::relu, true), expected),
@@ -93,7 +93,7 @@ TEST_P(Winograd, MatchesTheReferenceOnResNets) {
 TEST_P(Winograd, MatchesTheReferenceOnOddShapes) {
   for (const Conv2dShape& shape : odd_winograd_shapes()) {
     SCOPED_TRACE(::testing::PrintToString(shape));
-    const Layer layer(shape);
+    const WinogradLayer layer(shape);
     for (const bool residual : {false, true}) {
       const Tensor expected = layer.expected(Activation::none, residual);
       for (const int64_t tile : kTiles) {
@@ -105,7 +105,7 @@ TEST_P(Winograd, MatchesTheReferenceOnOddShapes) {
 }
 
 TEST_P(Winograd, EndsInEveryActivation) {
-  const Layer layer(map_shape(1, 6, 5, 9, 18));
+  const WinogradLayer layer(map_shape(1, 6, 5, 9, 18));
   for (const auto& [activation, name, formula] : kActivations) {
     for (const int64_t tile : kTiles) {
       EXPECT_LE(testing::relative_error(layer.run(tile, activation, true),
@@ -117,7 +117,7 @@ TEST_P(Winograd, EndsInEveryActivation) {
 }
 
 TEST_P(Winograd, TheResidualMayBeTheOutput) {
-  const Layer layer(map_shape(1, 9, 9, 16, 16));
+  const WinogradLayer layer(map_shape(1, 9, 9, 16, 16));
   const simd::Winograd conv(layer.shape, layer.weights.data(), layer.bias.data(), Activation::relu,
                             4);
   Tensor output = layer.residual.clone(), scratch({conv.scratch_size()});
@@ -128,7 +128,7 @@ TEST_P(Winograd, TheResidualMayBeTheOutput) {
 TEST_P(Winograd, TheThreadCountDoesNotMatter) {
   for (const Conv2dShape& shape :
        {map_shape(1, 7, 7, 24, 40), map_shape(1, 33, 40, 16, 24), map_shape(5, 14, 14, 32, 16)}) {
-    const Layer layer(shape);
+    const WinogradLayer layer(shape);
     for (const int64_t tile : kTiles) {
       const auto run = [&](int threads) {
         const ThreadScope scope(threads);

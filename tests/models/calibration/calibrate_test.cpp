@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "engine/inference/int8_plan.h"
+#include "engine/inference/plan.h"
 #include "models/fold.h"
 #include "tests/support/message_of.h"
 #include "tests/support/small_graphs.h"
@@ -163,7 +163,8 @@ TEST(Quantize, IntegersComputeWhatRoundedFloatsDo) {
     const Tensor& images = batches[0];
     const Tensor rounded = quantized.network->forward(Variable(images), unused, &rounding).value();
     Tensor integers(rounded.shape());
-    inference::Int8Plan(integers_of(*quantized.network, quantized.quantization), 8)
+    inference::Plan(in_integers(*quantized.network, quantized.quantization),
+                    inference::Engine::int8, 8)
         .run(images.data(), integers.data());
     // A sum that lies between two whole numbers may be rounded either way.
     EXPECT_LE(relative_error(integers, rounded), 0.02) << equalize;
