@@ -1,5 +1,6 @@
 #pragma once
-// The convolutions to time: those of MobileNetV2 at width 1 and 64x64, each shape once.
+// The convolutions to time, each shape once: those of MobileNetV2 at width 1 and 64x64, or of any
+// network.
 
 #include <fmt/format.h>
 
@@ -18,8 +19,7 @@ struct LayerShape {
 };
 
 /// In the order of their first layers, the head (a 1x1 convolution of a 1x1 map) last.
-inline std::vector<LayerShape> mobilenet_v2_shapes() {
-  const Graph graph = mobilenet_v2(1.0, 64, 10);
+inline std::vector<LayerShape> shapes_of(const Graph& graph) {
   const std::vector<MapShape> maps = infer_shapes(graph);
   std::vector<LayerShape> shapes;
   for (size_t i = 1; i < graph.nodes.size(); ++i) {
@@ -34,6 +34,10 @@ inline std::vector<LayerShape> mobilenet_v2_shapes() {
     }
   }
   return shapes;
+}
+
+inline std::vector<LayerShape> mobilenet_v2_shapes() {
+  return shapes_of(mobilenet_v2(1.0, 64, 10));
 }
 
 /// Those for which `wanted` holds.
