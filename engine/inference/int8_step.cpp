@@ -12,7 +12,7 @@
 namespace edgeprune::inference {
 namespace {
 
-/// Kernels read and write whole vectors, behind the last pixel too.
+/// Kernels read whole vectors of the last pixel, too.
 constexpr int64_t kOverhang = 64;
 
 int64_t floats_for(int64_t bytes) {
@@ -101,8 +101,7 @@ class Int8Step : public Step {
   int64_t output_size() const override {
     const bool pool = std::holds_alternative<Pool>(weights_);
     const int64_t made = shape_.batch * (pool ? 1 : shape_.out_height() * shape_.out_width());
-    return last_ ? made * shape_.out_channels
-                 : floats_for(made * pixel_bytes(shape_.out_channels) + kOverhang);
+    return last_ ? made * shape_.out_channels : floats_for(made * pixel_bytes(shape_.out_channels));
   }
   int64_t scratch_size() const override {
     const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);

@@ -10,6 +10,9 @@
 namespace edgeprune::inference {
 namespace {
 
+/// Floats behind the last map: kernels of bytes read a whole vector of its last pixel.
+constexpr int64_t kBehindMaps = 16;
+
 void check(const Graph& graph, int64_t batch) {
   require(batch >= 1, "Plan", "expected a batch of at least 1, got {}", batch);
   require(!graph.layers.empty(), "Plan", "the graph has no layers");
@@ -159,8 +162,9 @@ void Plan::finish(const Graph& graph) {
     }
   }
   const int64_t arenas = std::min<int64_t>(threads_, batch_);
-  arenas_ = Tensor({arenas, arena}, 0.0f);
-  handed_on_ = Tensor({stages_.size() > 1 ? batch_ : 0, stages_.front().output_size()}, 0.0f);
+  arenas_ = Tensor({arenas, arena + kBehindMaps}, 0.0f);
+  const int64_t handed_on = stages_.size() > 1 ? batch_ * stages_.front().output_size() : 0;
+  handed_on_ = Tensor({handed_on + kBehindMaps}, 0.0f);
   seconds_.resize(static_cast<size_t>(arenas) * steps_.size());
 }
 
@@ -196,7 +200,7 @@ void Plan::run(const float* images, float* logits, std::vector<double>* seconds,
     return run_stage(stages_.front(), images, image_size_, logits, times, timing);
   run_stage(stages_[0], images, image_size_, handed_on_.data(), times, timing);
   if (times != nullptr) times += stages_[0].parts();
-  run_stage(stages_[1], handed_on_.data(), handed_on_.dim(1), logits, times, timing);
+  run_stage(stages_[1], handed_on_.data(), stages_[0].output_size(), logits, times, timing);
 }
 
 }  // namespace edgeprune::inference

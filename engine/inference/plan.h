@@ -66,7 +66,7 @@ class Plan {
   std::vector<Stage> stages_;
   std::vector<StepInfo> steps_;
   Tensor arenas_;                // [threads, largest arena]
-  Tensor handed_on_;             // what the first stage hands to the second, [batch, size]
+  Tensor handed_on_;             // what the first stage hands to the second, [batch, size], and some floats
   std::vector<double> seconds_;  // of one run of a stage, [threads, its steps]
 };
 

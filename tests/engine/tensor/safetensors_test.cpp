@@ -147,7 +147,7 @@ TEST(Safetensors, ForeignHeaderIsRejected) {
 
 TEST(Safetensors, BadDtypeIsRejected) {
   expect_rejected(R"({"x":{"dtype":"I16","shape":[4],"data_offsets":[0,8]}})",
-                  R"(tensor 'x' has dtype "I16", expected F32, I64, U8, F16, BF16 or F64)");
+                  R"(tensor 'x' has dtype "I16", expected F32, I64, U8, I8, F16, BF16 or F64)");
   expect_rejected(R"({"x":{"dtype":7,"shape":[4],"data_offsets":[0,8]}})", "dtype 7");
   expect_rejected(R"({"x":{"shape":[4],"data_offsets":[0,8]}})", "dtype null");
 }
