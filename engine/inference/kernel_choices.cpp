@@ -212,6 +212,7 @@ class Chooser {
 }  // namespace
 
 Choice KernelChoices::choose(const Graph& graph, int64_t batch) {
+  if (graph.integers != nullptr) return {assignment_of(graph, Engine::int8, batch), {}, {}};
   return Chooser(graph, batch, *this).choose();
 }
 

@@ -39,7 +39,7 @@ struct Choice {
 class KernelChoices {
  public:
   /// For that batch on the threads in force. Times are taken where they are missing, which lasts
-  /// seconds.
+  /// seconds. A quantised network has but the engine int8: nothing is timed.
   Choice choose(const Graph& graph, int64_t batch);
 
   /// What is known. May be filled from a file.

@@ -109,12 +109,11 @@ class StageBuilder {
 Plan::Plan(const Graph& graph, Engine engine, int64_t batch, KernelChoices* choices)
     : batch_(batch), threads_(thread_count()) {
   check(graph, batch);
-  if (engine == Engine::automatic && graph.integers == nullptr) {
+  if (engine == Engine::automatic) {
     KernelChoices own;
     build(graph, (choices != nullptr ? *choices : own).choose(graph, batch).assignment);
   } else {
-    const bool only = graph.integers != nullptr && engine == Engine::automatic;
-    build(graph, assignment_of(graph, only ? Engine::int8 : engine, batch));
+    build(graph, assignment_of(graph, engine, batch));
   }
 }
 
