@@ -110,6 +110,7 @@ class Int8Step : public Step {
                            ? thread_count() * conv2d_scratch_size(*patches, shape_) + kOverhang
                            : 0));
   }
+  bool integers() const override { return true; }
   int64_t weight_bytes() const override { return weight_bytes_; }
   int64_t value_bytes() const override { return first_ ? sizeof(float) : 1; }
 

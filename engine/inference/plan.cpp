@@ -43,6 +43,7 @@ StepInfo describe(const Graph& graph, const Stage::Entry& entry, int part, int64
   if (layer.kind != Layer::Kind::convolution) return info;
   info.flops = 2.0 * double(s.multiply_adds());
   info.kernel_flops = info.flops * step.density();
+  info.integers = step.integers();
   return info;
 }
 

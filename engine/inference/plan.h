@@ -21,6 +21,7 @@ struct StepInfo {
   double kernel_flops = 0;  ///< of these, what this kernel carries out: sparse ones skip zeros
   double bytes = 0;         ///< activations read and written, and the image's share of the weights
   int first = -1;  ///< the first of the layers that run in one step with it; -1: a change of format
+  bool integers = false;  ///< it multiplies integers
 };
 
 /// A trained network as a flat list of steps for one batch size, engine and thread count, with
@@ -65,8 +66,8 @@ class Plan {
   int threads_;
   std::vector<Stage> stages_;
   std::vector<StepInfo> steps_;
-  Tensor arenas_;                // [threads, largest arena]
-  Tensor handed_on_;             // what the first stage hands to the second, [batch, size], and some floats
+  Tensor arenas_;     // [threads, largest arena]
+  Tensor handed_on_;  // what the first stage hands to the second, [batch, size], and some floats
   std::vector<double> seconds_;  // of one run of a stage, [threads, its steps]
 };
 

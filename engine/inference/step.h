@@ -24,6 +24,8 @@ class Step {
   virtual int64_t weight_bytes() const { return 0; }
   /// The share of the dense weights' products that run() takes.
   virtual double density() const { return 1; }
+  /// Whether it multiplies integers.
+  virtual bool integers() const { return false; }
   /// "onednn", "dense", "csr", ...
   virtual std::string kernel() const = 0;
 

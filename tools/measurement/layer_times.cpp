@@ -161,6 +161,7 @@ std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
     time->flops += step.flops;
     time->kernel_flops += step.kernel_flops;
     time->bytes += step.bytes;
+    time->integers |= step.integers;
     time->rounds.resize(rounds.size());
     for (size_t i = 0; i < rounds.size(); ++i) time->rounds[i] += rounds[i];
   }

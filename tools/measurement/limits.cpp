@@ -15,7 +15,7 @@
 namespace edgeprune {
 namespace {
 
-constexpr const char* kArithmetic = "arithmetic";
+constexpr const char *kArithmetic = "arithmetic", *kIntegers = "integer arithmetic";
 
 Limits measure_limits(int threads) {
   const ThreadScope scope(threads);
@@ -62,13 +62,14 @@ const Limits::Store& store_of(double bytes, const Limits& limits) {
 Limits best_limits(int threads) {
   Limits limits = measured_once(threads);
   limits.gflops = best_rate(kArithmetic, threads, limits.gflops);
+  limits.integer_gflops = best_rate(kIntegers, threads, limits.gflops);
   for (Limits::Store& store : limits.stores) store.gbs = best_rate(store.name, threads, store.gbs);
   return limits;
 }
 
 void raise_limits(const LayerTime& time, int threads) {
   if (!(time.ms > 0)) return;
-  best_rate(kArithmetic, threads, 1e-6 * time.kernel_flops / time.ms);
+  best_rate(time.integers ? kIntegers : kArithmetic, threads, 1e-6 * time.kernel_flops / time.ms);
   const std::string& store = store_of(time.bytes, measured_once(threads)).name;
   best_rate(store, threads, 1e-6 * time.bytes / time.ms);
 }
@@ -76,7 +77,8 @@ void raise_limits(const LayerTime& time, int threads) {
 LayerLimit limit_of(const LayerTime& time, const Limits& limits) {
   if (time.kernel_flops == 0 && time.bytes == 0) return {};
   const Limits::Store& store = store_of(time.bytes, limits);
-  const double arithmetic = 1e-6 * time.kernel_flops / limits.gflops;
+  const double peak = time.integers ? limits.integer_gflops : limits.gflops;
+  const double arithmetic = 1e-6 * time.kernel_flops / peak;
   const double traffic = 1e-6 * time.bytes / store.gbs;
   if (arithmetic >= traffic) return {arithmetic, kArithmetic};
   return {traffic, store.name};

@@ -12,6 +12,7 @@ struct LayerTime {
   double ms = 0;              ///< an image
   double flops = 0, kernel_flops = 0, bytes = 0;  ///< as in inference::StepInfo
   std::vector<double> rounds = {};                ///< ms an image, round by round
+  bool integers = false;                          ///< likewise
 };
 /// What this machine can do at most (engine/kernels/simd/roofline.h), all threads together.
 struct Limits {
@@ -21,6 +22,8 @@ struct Limits {
     double bytes = 0, gbs = 0;
   };
   double gflops = 0;
+  /// Of integers, of which only what layers did is known: the floats' or, once seen, more.
+  double integer_gflops = 0;
   std::vector<Store> stores;  ///< the last one is memory
 };
 

@@ -43,13 +43,10 @@ double percent(const BreakEven& at) {
                                              : 100 * at.sparsity;
 }
 
-double dense_flops(const inference::Graph& graph) {
+/// What the dense plan carries out, which minimal filtering makes less than there are multiply-adds.
+double dense_flops(const Sweep& sweep) {
   double flops = 0;
-  for (const inference::Layer& layer : graph.layers) {
-    if (layer.kind == inference::Layer::Kind::convolution) {
-      flops += 2.0 * double(layer.shape.multiply_adds());
-    }
-  }
+  for (const StepTime& step : sweep.results.front()[0].steps) flops += step.step.kernel_flops;
   return flops;
 }
 
@@ -121,7 +118,7 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
     panel.series.push_back(std::move(series));
   }
   for (Series& point : points) panel.series.push_back(std::move(point));
-  const double limit = 1e-6 * dense_flops(*sweep.levels.front().graph) / peak_gflops;
+  const double limit = 1e-6 * dense_flops(sweep) / peak_gflops;
   panel.series.push_back({.name = fmt::format("dense limit: {:.0f} GFLOP/s", peak_gflops),
                           .colour = "#555555",
                           .dash = Dash::dashed,
@@ -138,7 +135,7 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
 std::vector<std::string> write_breakeven_plots(const Sweep& sweep, const Machine& machine,
                                                const std::string& folder) {
   // What dense kernels did is no less than what the machine can do.
-  const double flops = dense_flops(*sweep.levels.front().graph);
+  const double flops = dense_flops(sweep);
   for (size_t i = 0; i < sweep.levels.size(); ++i) {
     for (const double ms : {sweep.milliseconds(i, 0).median, sweep.results[i][0].cell.median}) {
       raise_limits({.layer = "", .kernel = "", .ms = ms, .kernel_flops = flops}, sweep.threads);

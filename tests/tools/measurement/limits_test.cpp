@@ -64,5 +64,17 @@ TEST(Limits, AreTheBestThatWasSeenAndNeverFall) {
   EXPECT_EQ(best_limits(1).gflops, after.gflops) << "a clock that stood still proves nothing";
 }
 
+TEST(Limits, IntegersAreFasterWithoutMakingFloatsSo) {
+  const Limits before = best_limits(1);
+  LayerTime fast{.layer = "", .kernel = "", .ms = 1, .kernel_flops = 5e6 * before.gflops};
+  fast.integers = true;
+  EXPECT_DOUBLE_EQ(limit_of(fast, {.gflops = 10, .integer_gflops = 40, .stores = before.stores}).ms,
+                   1e-6 * fast.kernel_flops / 40);
+  raise_limits(fast, 1);
+  const Limits after = best_limits(1);
+  EXPECT_EQ(after.gflops, before.gflops);
+  EXPECT_DOUBLE_EQ(after.integer_gflops, std::max(before.integer_gflops, 5 * before.gflops));
+}
+
 }  // namespace
 }  // namespace edgeprune
