@@ -153,13 +153,18 @@ bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Sect
   return kernel.supports(graph, first, section.place);
 }
 
+bool can_run(Engine engine, const Graph& graph) {
+  return engine == Engine::automatic || (engine == Engine::int8) == (graph.integers != nullptr);
+}
+
 Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
-  const bool integers = graph.integers != nullptr;
-  require(integers || engine != Engine::int8, "Plan",
-          "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
-  require(!integers || engine == Engine::int8, "Plan",
-          "the network is quantised: the engines int8 and auto run it, {} does not",
-          to_string(engine));
+  if (!can_run(engine, graph)) {
+    require(graph.integers != nullptr, "Plan",
+            "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
+    require(false, "Plan",
+            "the network is quantised: the engines int8 and auto run it, {} does not",
+            to_string(engine));
+  }
   const Policy policy(graph, engine, batch);
   Assignment assignment{policy.grouping(), {}};
   for (const Section& section : sections(graph, assignment.grouping, batch)) {

@@ -34,6 +34,9 @@ struct Assignment {
 /// Whether a kernel can run the layers of the graph from `first` on, all of one section.
 bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Section& section);
 
+/// Quantised graphs run on int8 and `automatic`, graphs in floats on all but int8.
+bool can_run(Engine engine, const Graph& graph);
+
 /// What an engine other than `automatic` runs a graph on. Throws std::invalid_argument naming a layer
 /// that it has no kernel for.
 Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch);

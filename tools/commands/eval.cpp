@@ -104,7 +104,7 @@ Cell percent_or_empty(const std::optional<double>& fraction) {
   return fraction ? Cell(Number{100 * *fraction, 2}) : Cell();
 }
 
-void run(const EvalArguments& o) {
+void run(const EvalArguments& o, bool engines_given) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
@@ -116,6 +116,7 @@ void run(const EvalArguments& o) {
   const Dataset data =
       o.data.open("eval", value_of("split", kSplits, o.split), sight_of(checkpoint), o.limit);
   const std::optional<Threshold> threshold = threshold_of(o, data.classes);
+  const std::vector<std::string> engines = engines_for(checkpoint, engines_given, o.engines);
   std::vector<Column> columns = {{"model", "model", Align::left},
                                  {"engine", "engine", Align::left},
                                  {"split", "split", Align::left},
@@ -126,9 +127,9 @@ void run(const EvalArguments& o) {
                                  {"of class", "worst_class", Align::left},
                                  {"loss", "loss"},
                                  {"ms/image", "ms_per_image"}};
-  const bool several = o.engines.size() > 1;
+  const bool several = engines.size() > 1;
   if (several) {
-    const std::string first = o.engines.front();
+    const std::string first = engines.front();
     columns.push_back({"largest logit difference from " + first, "logit_difference"});
     columns.push_back({"labels changed", "labels_changed"});
     columns.push_back({"of these ties", "ties"});
@@ -136,7 +137,7 @@ void run(const EvalArguments& o) {
   Table table(columns);
   Tensor first;
   std::optional<Confusion> confusion;  // of the first engine, as the warning is
-  for (const std::string& engine : o.engines) {
+  for (const std::string& engine : engines) {
     const Evaluation result = evaluate(*checkpoint.model, checkpoint.info, data,
                                        inference::parse_engine(engine), o.batch, threshold);
     const auto worst = result.confusion.worst();
@@ -175,7 +176,9 @@ void add_eval(CLI::App& app) {
   auto o = std::make_shared<EvalArguments>();
   add_model(*command, o->model, o->loading);
   o->data.add(*command);
-  add_engines(*command, o->engines, "; several are compared with the first");
+  auto* engines = add_engines(
+      *command, o->engines,
+      "; several are compared with the first (default: dense, of a quantised model int8)");
   command->add_option("--split", o->split, explained(kSplits))
       ->check(choices(kSplits))
       ->capture_default_str();
@@ -212,7 +215,7 @@ void add_eval(CLI::App& app) {
       "  edgeprune eval --model ok_defect.safetensors --data parts --per-class --positive defect "
       "--threshold 0.2\n"
       "  edgeprune eval --model base.safetensors --data cifar10 --confusion confusion.svg");
-  command->callback([o] { run(*o); });
+  command->callback([o, engines] { run(*o, engines->count() > 0); });
 }
 
 }  // namespace edgeprune::commands

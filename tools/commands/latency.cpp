@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
+#include "engine/inference/assignment.h"
 #include "models/checkpoint.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
@@ -35,6 +36,18 @@ struct Measured {
   std::vector<ModelChoices> choices;  // of the engine auto
 };
 
+/// Those of the engines that run a model: some of a list are for models in floats, some for quantised
+/// ones.
+std::vector<inference::Engine> engines_of(const inference::Graph& graph,
+                                          std::vector<inference::Engine> engines,
+                                          const std::string& model) {
+  const bool quantized = graph.integers != nullptr;
+  std::erase_if(engines, [&](inference::Engine engine) { return !can_run(engine, graph); });
+  require(!engines.empty(), "latency", "{} is {}: expected --engine {} for it", model,
+          quantized ? "quantised" : "in floats", quantized ? "int8 or auto" : "other than int8");
+  return engines;
+}
+
 Measured measure(const LatencyArguments& o) {
   std::vector<inference::Engine> engines;
   for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
@@ -54,7 +67,8 @@ Measured measure(const LatencyArguments& o) {
     for (const int batch : o.batches) {
       const size_t first = cases.size();
       for (size_t i = 0; i < graphs.size(); ++i) {
-        for (LatencyCase& one : latency_cases(graphs[i], engines, {batch}, {threads})) {
+        for (LatencyCase& one : latency_cases(
+                 graphs[i], engines_of(*graphs[i], engines, o.models[i]), {batch}, {threads})) {
           cases.push_back(std::move(one));
           cases.back().reference = first;
           measured.latencies.push_back({o.models[i], {}});
@@ -133,7 +147,7 @@ void add_latency(CLI::App& app) {
   auto o = std::make_shared<LatencyArguments>();
   command->add_option("--model", o->models, "checkpoint; may be given more than once")->required();
   add_input_size(*command, o->loading.input_size);
-  add_engines(*command, o->engines);
+  add_engines(*command, o->engines, "; each model is timed on those that run it");
   add_batches_and_threads(*command, o->batches, o->threads);
   add_measurement(*command, o->measurement, o->pin);
   command->add_option("--samples", o->samples,
@@ -149,6 +163,7 @@ void add_latency(CLI::App& app) {
       "  edgeprune latency --model base.safetensors --model pruned.safetensors \\\n"
       "    --engine dense,sparse,auto --batch 1,64 --threads 1,2 --pin --samples samples.jsonl\n"
       "  edgeprune latency --model pruned.safetensors --batch 1 --per-layer\n"
+      "  edgeprune latency --model base.safetensors --model int8.safetensors --engine dense,int8\n"
       "  edgeprune latency --model pruned.safetensors --engine auto --explain\n"
       "Speed-ups are against the first line of the same batch and threads, which all took turns:\n"
       "the median of the rounds' ratios, with the interval (from, to) that holds the true one "

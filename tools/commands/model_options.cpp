@@ -43,6 +43,12 @@ void require_float(const char* command, const Checkpoint& checkpoint, const std:
           "{} is quantised: expected the model in floats that it was made from", path);
 }
 
+std::vector<std::string> engines_for(const Checkpoint& checkpoint, bool given,
+                                     const std::vector<std::string>& engines) {
+  if (given || !checkpoint.info.quantization) return engines;
+  return {to_string(inference::Engine::int8)};
+}
+
 void add_model(CLI::App& command, std::string& model, LoadingFlags& loading) {
   command
       .add_option("--model", model,

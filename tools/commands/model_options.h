@@ -22,6 +22,10 @@ struct LoadingFlags {
 /// Throws std::invalid_argument if a model is quantised: what was asked for is done to floats.
 void require_float(const char* command, const Checkpoint& checkpoint, const std::string& path);
 
+/// The engines that were asked for; where none were, and the model is quantised, int8.
+std::vector<std::string> engines_for(const Checkpoint& checkpoint, bool given,
+                                     const std::vector<std::string>& engines);
+
 /// --model, and what goes with it.
 void add_model(CLI::App& command, std::string& model, LoadingFlags& loading);
 

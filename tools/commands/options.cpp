@@ -116,15 +116,18 @@ std::string weights_or_default(const std::string& weights) {
   return environment;
 }
 
-void add_engine(CLI::App& command, std::string& engine) {
-  command.add_option("--engine", engine, explained(inference::kEngines))
+CLI::Option* add_engine(CLI::App& command, std::string& engine) {
+  return command
+      .add_option("--engine", engine,
+                  explained(inference::kEngines) + "; a quantised model's default is int8")
       ->check(choices(inference::kEngines))
       ->capture_default_str();
 }
 
-void add_engines(CLI::App& command, std::vector<std::string>& engines, const std::string& remark) {
-  distinct(command.add_option("--engine", engines,
-                              "one or more of " + explained(inference::kEngines) + remark))
+CLI::Option* add_engines(CLI::App& command, std::vector<std::string>& engines,
+                         const std::string& remark) {
+  return distinct(command.add_option("--engine", engines,
+                                     "one or more of " + explained(inference::kEngines) + remark))
       ->delimiter(',')
       ->check(choices(inference::kEngines))
       ->capture_default_str();

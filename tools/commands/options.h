@@ -84,9 +84,9 @@ CLI::Option* add_weights(CLI::App& command, std::string& weights);
 /// What add_weights() read, else $EDGEPRUNE_WEIGHTS; it is wrong usage if neither is given. (CLI11's own environment default would count as given beside an option that excludes this
 /// one.)
 std::string weights_or_default(const std::string& weights);
-void add_engine(CLI::App& command, std::string& engine);
-void add_engines(CLI::App& command, std::vector<std::string>& engines,
-                 const std::string& remark = "");
+CLI::Option* add_engine(CLI::App& command, std::string& engine);
+CLI::Option* add_engines(CLI::App& command, std::vector<std::string>& engines,
+                         const std::string& remark = "");
 void add_batches_and_threads(CLI::App& command, std::vector<int>& batches,
                              std::vector<int>& threads);
 /// --seconds, --min-samples, --warmup and --pin.

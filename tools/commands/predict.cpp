@@ -160,7 +160,7 @@ std::vector<Cell> row_of(const PredictArguments& o, const std::string& path,
   return row;
 }
 
-void run(const PredictArguments& o) {
+void run(const PredictArguments& o, bool engine_given) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
@@ -168,8 +168,9 @@ void run(const PredictArguments& o) {
   const Checkpoint checkpoint = o.loading.load(o.model);
   const auto& classes = checkpoint.info.classes;
   const int size = static_cast<int>(checkpoint.model->graph().input_size());
+  const std::string engine = engines_for(checkpoint, engine_given, {o.engine}).front();
   inference::Plan plan(inference_graph(*checkpoint.model, checkpoint.info),
-                       inference::parse_engine(o.engine), 1, &kernel_choices());
+                       inference::parse_engine(engine), 1, &kernel_choices());
   Preprocessor preprocess(size, {checkpoint.info.mean, checkpoint.info.std});
 
   const size_t top = std::min(kTop, classes.size());
@@ -211,7 +212,7 @@ void add_predict(CLI::App& app) {
       ->add_flag("--probabilities", o->probabilities,
                  "the class and the probability of every class instead, between 0 and 1")
       ->excludes(logits);
-  add_engine(*command, o->engine);
+  auto* engine = add_engine(*command, o->engine);
   add_threads(*command, o->threads);
   add_format(*command, o->format);
   command->footer(
@@ -222,7 +223,7 @@ void add_predict(CLI::App& app) {
       "--probabilities --format csv\n"
       "Images that cannot be read are named at the end, when all others are printed; the exit "
       "status is then 1.");
-  command->callback([o] { run(*o); });
+  command->callback([o, engine] { run(*o, engine->count() > 0); });
 }
 
 }  // namespace edgeprune::commands

@@ -22,7 +22,7 @@ constexpr int64_t kAtOnce = 128;
 
 struct QuantizeArguments {
   LoadingFlags loading;
-  std::string model, out, observer = "mse", format = "md";
+  std::string model, out, observer = "mse", store = "dense", format = "md";
   DataFlags data;
   int64_t images = 512, test = 2000;
   uint64_t seed = 0;
@@ -108,7 +108,7 @@ void run(const QuantizeArguments& o) {
                                      {"observer", o.observer},
                                      {"equalize", o.equalize},
                                      {"bias_correction", !o.keep_biases}});
-  save_checkpoint(o.out, *quantized.network, checkpoint.info);
+  save_checkpoint(o.out, *quantized.network, checkpoint.info, parse_storage(o.store));
   say(fmt::format("{}: {} layers in 8 bits, {} bytes ({} before), calibrated on {} images", o.out,
                   quantized.quantization.weight_scales.size(), std::filesystem::file_size(o.out),
                   std::filesystem::file_size(o.model), data.size()));
@@ -154,6 +154,7 @@ void add_quantize(CLI::App& app) {
                    "so many test images are classified before and after; 0: none")
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
+  add_store(*command, o->store);
   add_threads(*command, o->threads);
   add_format(*command, o->format);
   command->footer(

@@ -1,0 +1,72 @@
+"""quantize, and what runs its models."""
+
+import json
+import unittest
+
+from support import CommandTest, read_safetensors, write_bmp
+
+
+class Quantize(CommandTest):
+    def quantize(self, *flags, model=None, name="int8.safetensors"):
+        out = self.folder / name
+        rows = self.json_of("quantize", "--model", model or self.base, "--data", "synthetic:64", "--calibrate", 32,
+                            "--test", 0, "--out", out, *flags)
+        return out, rows
+
+    def test_a_model_of_a_quarter_of_the_size_that_eval_predict_and_latency_run(self):
+        model, rows = self.quantize()
+        self.assertEqual(len(rows), 53)
+        self.assertTrue(all(row["weights_db"] > 30 for row in rows))
+        self.assertLess(model.stat().st_size, 0.3 * self.base.stat().st_size)
+        self.assertEqual(json.loads(read_safetensors(model)[1]["history"])[-1]["step"], "quantize")
+        engine = self.json_of("eval", "--model", model, "--data", "synthetic:20")[0]["engine"]
+        self.assertEqual(engine, "int8")
+        rows = self.json_of("latency", "--model", self.base, "--model", model, "--engine", "dense,int8", "--batch", 1,
+                            "--threads", 1, "--seconds", 0.01, "--min-samples", 3)
+        self.assertEqual([row["engine"] for row in rows], ["dense", "int8"])
+        image = self.folder / "image.bmp"
+        write_bmp(image, 40, 30, lambda x, y: (6 * x, 8 * y, 100))
+        self.succeed("predict", "--model", model, image)
+        self.succeed("predict", "--model", model, "--engine", "auto", image)
+
+    def test_every_instruction_set_and_any_threads_give_the_same_bits(self):
+        model, _ = self.quantize()
+        image = self.folder / "image.bmp"
+        write_bmp(image, 40, 30, lambda x, y: (6 * x, 8 * y, 100))
+        answers = set()
+        for variables in ({}, {"EDGEPRUNE_VNNI": "0"}, {"EDGEPRUNE_SIMD": "portable"}):
+            for threads in (1, 2):
+                answers.add(self.succeed("predict", "--model", model, "--logits", "--format", "json", "--threads",
+                                         threads, image, **variables))
+        self.assertEqual(len(answers), 1)
+
+    def test_stored_sparse_zeros_take_a_bit(self):
+        half = self.folder / "half.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.8, "--out", half)
+        dense, _ = self.quantize(model=half, name="dense.safetensors")
+        sparse, _ = self.quantize("--store", "sparse", model=half, name="sparse.safetensors")
+        self.assertLess(sparse.stat().st_size, 0.5 * dense.stat().st_size)
+        image = self.folder / "image.bmp"
+        write_bmp(image, 40, 30, lambda x, y: (6 * x, 8 * y, 100))
+        logits = [self.succeed("predict", "--model", model, "--logits", "--format", "json", image)
+                  for model in (dense, sparse)]
+        self.assertEqual(*logits)
+
+    def test_what_does_not_fit_is_refused_in_one_line(self):
+        model, _ = self.quantize()
+        again = self.folder / "again.safetensors"
+        for command in (["quantize", "--data", "synthetic:64", "--out", again],
+                        ["train", "--data", "synthetic:64", "--out", again],
+                        ["prune", "--method", "magnitude", "--sparsity", 0.5, "--out", again],
+                        ["compact", "--out", again],
+                        ["breakeven", "--out", self.folder / "curves"]):
+            self.fail(command[0], "--model", model, *command[1:], says="is quantised: expected the model in floats")
+        self.fail("eval", "--model", model, "--data", "synthetic:20", "--engine", "dense",
+                  says="the engines int8 and auto run it")
+        self.fail("eval", "--model", self.base, "--data", "synthetic:20", "--engine", "int8",
+                  says="the engine int8 runs quantised ones")
+        self.fail("latency", "--model", model, "--engine", "dense,sparse", says="int8 or auto")
+
+
+if __name__ == "__main__":
+    unittest.main()
