@@ -7,6 +7,7 @@
 #include "engine/base/parallel.h"
 #include "engine/kernels/reference/conv2d.h"
 #include "tests/support/conv_shapes.h"
+#include "tests/support/dense_layer.h"
 #include "tests/support/message_of.h"
 #include "tests/support/simd_targets.h"
 #include "tests/support/tensors.h"
@@ -51,13 +52,8 @@ std::vector<Conv2dShape> dense_shapes() {
   return result;
 }
 
-struct Layer {
-  explicit Layer(const Conv2dShape& s)
-      : shape(s),
-        input(random_tensor({s.batch, s.in_height, s.in_width, s.in_channels}, 1)),
-        weights(random_tensor({s.out_channels, s.in_channels, s.kernel, s.kernel}, 2)),
-        bias(random_tensor({s.out_channels}, 3)),
-        residual(random_tensor({s.batch, s.out_height(), s.out_width(), s.out_channels}, 4)) {}
+struct PlainLayer : testing::DenseLayer {
+  using DenseLayer::DenseLayer;
 
   Tensor run(Activation activation, bool add_residual) const {
     const simd::Conv2d conv(shape, weights.data(), bias.data(), activation);
@@ -66,15 +62,6 @@ struct Layer {
     scratch.written();
     return output.written();
   }
-  Tensor expected(Activation activation, bool add_residual) const {
-    Tensor output(residual.shape());
-    reference::conv2d_forward(shape, input.data(), weights.data(), bias.data(),
-                              add_residual ? residual.data() : nullptr, activation, output.data());
-    return output;
-  }
-
-  Conv2dShape shape;
-  Tensor input, weights, bias, residual;
 };
 
 class SimdConv2d : public testing::OnEveryTarget {};
@@ -82,7 +69,7 @@ class SimdConv2d : public testing::OnEveryTarget {};
 TEST_P(SimdConv2d, MatchesTheReferenceOnEveryShapeAndThreadCount) {
   for (const Conv2dShape& shape : dense_shapes()) {
     SCOPED_TRACE(::testing::PrintToString(shape));
-    const Layer layer(shape);
+    const PlainLayer layer(shape);
     const Tensor expected = layer.expected(Activation::none, true);
     const auto run = [&](int threads) {
       const ThreadScope scope(threads);
@@ -96,7 +83,7 @@ TEST_P(SimdConv2d, MatchesTheReferenceOnEveryShapeAndThreadCount) {
 
 TEST_P(SimdConv2d, EndsInEveryActivation) {
   for (const Conv2dShape& shape : {conv_shape(1, 6, 9, 18, 3, 1), conv_shape(2, 9, 16, 32, 1, 1)}) {
-    const Layer layer(shape);
+    const PlainLayer layer(shape);
     for (const auto& [activation, name, formula] : kActivations) {
       for (const bool residual : {false, true}) {
         EXPECT_LE(testing::relative_error(layer.run(activation, residual),
@@ -109,7 +96,7 @@ TEST_P(SimdConv2d, EndsInEveryActivation) {
 }
 
 TEST_P(SimdConv2d, TheResidualMayBeTheOutput) {
-  const Layer layer(conv_shape(1, 9, 16, 33, 3, 1));
+  const PlainLayer layer(conv_shape(1, 9, 16, 33, 3, 1));
   const simd::Conv2d conv(layer.shape, layer.weights.data(), layer.bias.data(), Activation::relu);
   Tensor output = layer.residual.clone(), scratch({conv.scratch_size()});
   conv.run(layer.input.data(), output.data(), output.data(), scratch.data());

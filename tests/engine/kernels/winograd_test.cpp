@@ -5,6 +5,7 @@
 #include "engine/base/parallel.h"
 #include "engine/kernels/reference/conv2d.h"
 #include "tests/support/conv_shapes.h"
+#include "tests/support/dense_layer.h"
 #include "tests/support/message_of.h"
 #include "tests/support/simd_targets.h"
 #include "tests/support/tensors.h"
@@ -50,13 +51,8 @@ std::vector<Conv2dShape> odd_winograd_shapes() {
   return shapes;
 }
 
-struct WinogradLayer {
-  explicit WinogradLayer(const Conv2dShape& s)
-      : shape(s),
-        input(random_tensor({s.batch, s.in_height, s.in_width, s.in_channels}, 1)),
-        weights(random_tensor({s.out_channels, s.in_channels, 3, 3}, 2)),
-        bias(random_tensor({s.out_channels}, 3)),
-        residual(random_tensor({s.batch, s.out_height(), s.out_width(), s.out_channels}, 4)) {}
+struct WinogradLayer : testing::DenseLayer {
+  using DenseLayer::DenseLayer;
 
   Tensor run(int64_t tile, Activation activation, bool add_residual) const {
     const simd::Winograd conv(shape, weights.data(), bias.data(), activation, tile);
@@ -65,15 +61,6 @@ struct WinogradLayer {
     scratch.written();
     return output.written();
   }
-  Tensor expected(Activation activation, bool add_residual) const {
-    Tensor output(residual.shape());
-    reference::conv2d_forward(shape, input.data(), weights.data(), bias.data(),
-                              add_residual ? residual.data() : nullptr, activation, output.data());
-    return output;
-  }
-
-  Conv2dShape shape;
-  Tensor input, weights, bias, residual;
 };
 
 class Winograd : public testing::OnEveryTarget {};
