@@ -14,10 +14,19 @@
 namespace edgeprune {
 namespace {
 
-constexpr const char *kMetadata = "quantization", *kWeight = ".weight", *kScale = "_scale";
+constexpr const char *kGridsKey = "quantization", *kWeight = ".weight", *kScale = "_scale";
 
 Grid weight_grid(float scale) {
   return {scale, 0, -kHighWeight, kHighWeight};
+}
+
+std::map<std::string, nlohmann::json> parsed(const std::string& text) {
+  try {
+    return parse_json(text, "no grids").get<std::map<std::string, nlohmann::json>>();
+  } catch (const std::exception& error) {
+    require(false, "quantization", "metadata '{}': {}", kGridsKey, error.what());
+  }
+  return {};
 }
 
 Grid grid_of(const std::string& node, const nlohmann::json& values) {
@@ -137,7 +146,7 @@ void store_quantized(Archive& archive, const Quantization& quantization) {
                    {"lowest", grid.lowest},
                    {"highest", grid.highest}};
   }
-  archive.metadata[kMetadata] = grids.dump();
+  archive.metadata[kGridsKey] = grids.dump();
   for (const auto& [node, scales] : quantization.weight_scales) {
     const std::string name = node + kWeight;
     const Tensor weight = archive.at(name).to_tensor(name);
@@ -155,10 +164,9 @@ void store_quantized(Archive& archive, const Quantization& quantization) {
 
 Quantization restore_quantized(Archive& archive) {
   Quantization quantization;
-  const auto found = archive.metadata.find(kMetadata);
-  require(found != archive.metadata.end(), "quantization", "metadata has no '{}'", kMetadata);
-  const nlohmann::json grids = parse_json(found->second, "no grids");
-  for (const auto& [node, values] : grids.items()) {
+  const auto found = archive.metadata.find(kGridsKey);
+  require(found != archive.metadata.end(), "quantization", "metadata has no '{}'", kGridsKey);
+  for (const auto& [node, values] : parsed(found->second)) {
     quantization.outputs[node] = grid_of(node, values);
   }
   std::vector<std::string> names;

@@ -78,7 +78,7 @@ Array Array::from(int64_t scalar) {
 }
 
 Tensor Array::to_tensor(const std::string& name) const {
-  require(dtype == DType::f32, "Array", "tensor '{}' is {} {}, expected F32", name,
+  require(dtype == DType::f32, "Array", "tensor '{}' is {} {}, expected F32", printable(name),
           edgeprune::to_string(dtype), shape.to_string());
   Tensor tensor(shape);
   std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(tensor.data()));
@@ -87,7 +87,7 @@ Tensor Array::to_tensor(const std::string& name) const {
 
 int64_t Array::to_int64(const std::string& name) const {
   require(dtype == DType::i64 && shape.count() == 1, "Array",
-          "tensor '{}' is {} {}, expected one I64", name, edgeprune::to_string(dtype),
+          "tensor '{}' is {} {}, expected one I64", printable(name), edgeprune::to_string(dtype),
           shape.to_string());
   int64_t scalar = 0;
   std::memcpy(&scalar, bytes.data(), sizeof scalar);

@@ -6,6 +6,7 @@
 
 #include "data/cifar.h"
 #include "engine/tensor/safetensors.h"
+#include "models/fold.h"
 #include "models/sparse_storage.h"
 #include "models/summary.h"
 #include "tests/data/library_images.h"
@@ -73,6 +74,21 @@ void write_models() {
   const nn::Network zeros(fuzz::small_graph(), 0);
   for (PrunableWeight& weight : prunable_weights(zeros)) weight.variable.value().fill(0);
   save_checkpoint(seed_path("checkpoint", "sparse"), zeros, info, Storage::sparse);
+
+  const auto rounded = without_batch_norm(model);
+  ModelInfo quantized = info;
+  quantized.quantization.emplace();
+  for (const QuantizedOutput& output : quantized_outputs(*rounded)) {
+    const std::string& node = rounded->graph().nodes[output.node].name;
+    quantized.quantization->outputs[node] = grid_for(output, -1, 2);
+  }
+  for (const auto& layer : rounded->convolutions()) {
+    quantized.quantization->weight_scales[layer->name].assign(
+        static_cast<size_t>(layer->shape.out_channels), 0.25f);
+  }
+  save_checkpoint(seed_path("checkpoint", "quantized"), *rounded, quantized);
+  save_checkpoint(seed_path("checkpoint", "quantized_sparse"), *rounded, quantized,
+                  Storage::sparse);
 
   TrainProgress progress;
   progress.epoch = progress.best_epoch = 1;
