@@ -247,6 +247,8 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
   require_file(!own || quantized || format->second == kFormat, path,
                "expected format {} or {}, got '{}'", kFormat, kQuantizedFormat,
                own ? printable(format->second) : "");
+  require_file(!quantized || wanted.quantized, path,
+               "it is quantised: expected the model in floats that it was made from");
   Checkpoint checkpoint;
   for (const std::string& note : file.archive.notes) {
     checkpoint.notes.push_back(fmt::format("{}: {}", path, note));
@@ -264,6 +266,8 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
       if (wanted.classes > 0) fit_head(arrays, graph, path, wanted, checkpoint);
       checkpoint.model = std::make_unique<nn::Network>(graph);
       checkpoint.model->load_state_dict(arrays);
+      if (quantized)
+        RoundedOutputs(*checkpoint.model, *checkpoint.info.quantization);  // none missing
     } catch (const std::invalid_argument& error) {
       throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, graph)));
     }

@@ -79,6 +79,7 @@ struct Wanted {
   /// Another number than the file's replaces the head, by one drawn from `seed`, and the names.
   int64_t classes = 0;
   uint64_t seed = 0;
+  bool quantized = false;  ///< a quantised model will do, too; else its file is refused
 };
 
 /// Reads checkpoints of ours, both kinds, bit for bit (but for subnormal values: read_weights()),

@@ -102,14 +102,17 @@ class Correcting : public nn::ForwardHooks {
 }  // namespace
 
 std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const std::vector<Tensor>& batches, Observer observer) {
+                           const std::vector<Tensor>& batches, const CalibrationOptions& options) {
   Counting counting(network, outputs);
-  for (const Tensor& images : batches) run(network, images, counting);
+  for (const Tensor& images : batches) {
+    options.between();
+    run(network, images, counting);
+  }
   std::vector<Range> ranges;
   for (const QuantizedOutput& output : outputs) {
     const Grid grid = grid_for(output, 0, 1);
-    ranges.push_back(
-        counting.histograms.at(output.node).range(observer, grid.highest - grid.lowest + 1));
+    ranges.push_back(counting.histograms.at(output.node)
+                         .range(options.observer, grid.highest - grid.lowest + 1));
   }
   return ranges;
 }
@@ -128,7 +131,7 @@ QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& b
   const auto plain = without_batch_norm(model);
   auto exact = options.equalize ? equalized(*plain) : copy_of(*plain);
   const std::vector<QuantizedOutput> outputs = quantized_outputs(*exact);
-  const std::vector<Range> ranges = observe(*exact, outputs, batches, options.observer);
+  const std::vector<Range> ranges = observe(*exact, outputs, batches, options);
   require(ranges.front().greatest > ranges.front().least, "calibration",
           "all images are of the one value {}", ranges.front().least);
   auto rounded = copy_of(*exact);
@@ -152,6 +155,7 @@ QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& b
   };
   round(result.network->convolutions());
   round(result.network->linears());
+  options.between();
   if (options.correct_biases) {
     correct_biases(*result.exact, *result.network, result.quantization, batches.front());
   }

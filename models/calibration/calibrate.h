@@ -2,6 +2,7 @@
 // Post-training quantisation: a trained network gets its grids from images, without training (Krishnamoorthi 2018;
 // Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction").
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -13,6 +14,8 @@ namespace edgeprune {
 struct CalibrationOptions {
   Observer observer = Observer::mse;
   bool equalize = false, correct_biases = true;
+  /// Called again and again; may throw, to end it.
+  std::function<void()> between = [] {};
 };
 
 struct QuantizedNetwork {
@@ -30,7 +33,7 @@ QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& b
 
 /// The range of every output that is rounded, in their order.
 std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const std::vector<Tensor>& batches, Observer observer);
+                           const std::vector<Tensor>& batches, const CalibrationOptions& options);
 
 /// Cross-layer equalisation (Nagel et al. 2019, section 4.1): where a convolution alone reads what another one puts out,
 /// channel by channel the first one's weights are divided, and the second one's multiplied, by what makes their
@@ -51,6 +54,8 @@ struct LayerError {
   double logits = 0;  ///< of the logits, if this layer alone has its weights and its output rounded
 };
 /// By layer with weights, in the order in which they run.
-std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized, const Tensor& images);
+std::vector<LayerError> errors_by_layer(
+    const QuantizedNetwork& quantized, const Tensor& images,
+    const std::function<void()>& between = [] {});
 
 }  // namespace edgeprune

@@ -43,7 +43,8 @@ class OneLayer : public nn::ForwardHooks {
 
 }  // namespace
 
-std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized, const Tensor& images) {
+std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized, const Tensor& images,
+                                        const std::function<void()>& between) {
   nn::Network& exact = *quantized.exact;
   nn::ForwardHooks none;
   const Tensor expected = logits_of(exact, images, none);
@@ -56,6 +57,7 @@ std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized, const
   std::vector<LayerError> errors;
   const auto measure = [&](const auto& exact_layers, const auto& rounded_layers) {
     for (size_t i = 0; i < exact_layers.size(); ++i) {
+      between();
       const auto& layer = *exact_layers[i];
       const Variable& rounded = rounded_layers[i]->weight;
       const auto output = outputs.find(layers[layer.node]);

@@ -89,7 +89,7 @@ TEST_F(CheckpointFile, QuantizedItIsSmallerAndComesBackBitForBit) {
   for (const Storage storage : {Storage::dense, Storage::sparse}) {
     save_checkpoint(path_, *model.network, info, storage);
     EXPECT_LT(std::filesystem::file_size(path_), 0.4 * double(floats));
-    const Checkpoint loaded = load_checkpoint(path_);
+    const Checkpoint loaded = load_checkpoint(path_, {.quantized = true});
     ASSERT_TRUE(loaded.info.quantization);
     EXPECT_EQ(loaded.info.quantization->outputs, model.grids.outputs);
     EXPECT_EQ(loaded.info.quantization->weight_scales, model.grids.weight_scales);
@@ -103,6 +103,14 @@ TEST_F(CheckpointFile, QuantizedItIsSmallerAndComesBackBitForBit) {
   }
 }
 
+TEST_F(CheckpointFile, QuantizedItIsRefusedWhereFloatsAreWanted) {
+  const Quantized model;
+  ModelInfo info = testing::sample_info();
+  info.quantization = model.grids;
+  save_checkpoint(path_, *model.network, info);
+  expect_parts(refusal<FileError>([&] { load_checkpoint(path_); }), {path_, "it is quantised"});
+}
+
 TEST_F(CheckpointFile, DamagedQuantizationIsNamed) {
   const Quantized model;
   ModelInfo info = testing::sample_info();
@@ -113,7 +121,7 @@ TEST_F(CheckpointFile, DamagedQuantizationIsNamed) {
     Archive archive = whole;
     damage(archive);
     write_safetensors(path_, archive);
-    return refusal<FileError>([&] { load_checkpoint(path_); });
+    return refusal<FileError>([&] { load_checkpoint(path_, {.quantized = true}); });
   };
   const std::string head = "classifier.1.weight";
   expect_parts(load([](Archive& a) { a.metadata.erase("quantization"); }), {path_, "quantization"});
@@ -132,6 +140,12 @@ TEST_F(CheckpointFile, DamagedQuantizationIsNamed) {
                  a.metadata["quantization"] = grids.dump();
                }),
                {path_, "grid", "300"});
+  expect_parts(load([](Archive& a) {
+                 auto grids = nlohmann::json::parse(a.metadata["quantization"]);
+                 grids.erase("images");
+                 a.metadata["quantization"] = grids.dump();
+               }),
+               {path_, "'images' has no grid"});
 }
 
 }  // namespace

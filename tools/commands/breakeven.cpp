@@ -51,7 +51,6 @@ void run(const BreakevenArguments& o) {
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
   const ThreadNotes notes(most_threads);
   const Checkpoint checkpoint = o.loading.load(o.model);
-  require_float("breakeven", checkpoint, o.model);
   const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels);
   if (const std::string dense = dense_part(*graphs.front().graph); !dense.empty()) {
     say(fmt::format("note: {}: {}", o.model, dense));

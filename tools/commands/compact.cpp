@@ -41,7 +41,6 @@ void run(const CompactArguments& o) {
                 "--out is missing (or ask for a --dry-run)");
   const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint masked = o.loading.load(o.model);
-  require_float("compact", masked, o.model);
   const ChannelPlan plan = plan_dead_channels(*masked.model);
   require(o.dry_run || removed_channels(plan) > 0, "compact",
           "no channel of {} can go (--dry-run says why): prune it with --method channel --mode "

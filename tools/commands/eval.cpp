@@ -112,7 +112,7 @@ void run(const EvalArguments& o, bool engines_given) {
   require_usage(std::isnan(o.threshold) == o.positive.empty(), "eval",
                 "--threshold and --positive go together");
   const auto claim = o.confusion.empty() ? nullptr : claim_output(o.confusion);
-  const Checkpoint checkpoint = o.loading.load(o.model);
+  const Checkpoint checkpoint = o.loading.load(o.model, true);
   const Dataset data =
       o.data.open("eval", value_of("split", kSplits, o.split), sight_of(checkpoint), o.limit);
   const std::optional<Threshold> threshold = threshold_of(o, data.classes);

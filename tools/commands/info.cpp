@@ -79,7 +79,7 @@ std::string info_json(const InfoArguments& o, const Checkpoint& checkpoint, cons
 }
 
 void run(const InfoArguments& o) {
-  const Checkpoint checkpoint = o.loading.load(o.model);
+  const Checkpoint checkpoint = o.loading.load(o.model, true);
   const Graph& graph = checkpoint.model->graph();
   if (o.format == "md") {
     print(fmt::format("{}: {}, width {:g}, {}x{} input, {} classes\n", o.model, graph.network,

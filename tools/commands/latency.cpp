@@ -53,7 +53,7 @@ Measured measure(const LatencyArguments& o) {
   for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
   std::vector<std::shared_ptr<const inference::Graph>> graphs;
   for (const std::string& path : o.models) {
-    const Checkpoint checkpoint = o.loading.load(path);
+    const Checkpoint checkpoint = o.loading.load(path, true);
     graphs.push_back(std::make_shared<const inference::Graph>(
         inference_graph(*checkpoint.model, checkpoint.info)));
     const std::string dense = dense_part(*graphs.back());

@@ -31,16 +31,11 @@ void LoadingFlags::add(CLI::App& command) {
   add_class_names(command, class_names);
 }
 
-Checkpoint LoadingFlags::load(const std::string& path) const {
-  Checkpoint checkpoint = load_checkpoint(path, {.input_size = input_size});
+Checkpoint LoadingFlags::load(const std::string& path, bool quantized) const {
+  Checkpoint checkpoint = load_checkpoint(path, {.input_size = input_size, .quantized = quantized});
   for (const std::string& note : checkpoint.notes) say(note);
   if (!class_names.empty()) set_class_names(checkpoint.info, class_names);
   return checkpoint;
-}
-
-void require_float(const char* command, const Checkpoint& checkpoint, const std::string& path) {
-  require(!checkpoint.info.quantization, command,
-          "{} is quantised: expected the model in floats that it was made from", path);
 }
 
 std::vector<std::string> engines_for(const Checkpoint& checkpoint, bool given,

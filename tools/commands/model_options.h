@@ -16,11 +16,8 @@ struct LoadingFlags {
   void add(CLI::App& command);
   /// load_checkpoint(), its notes said on stderr. Throws also std::invalid_argument if the names are
   /// not as many as the model's classes.
-  Checkpoint load(const std::string& path) const;
+  Checkpoint load(const std::string& path, bool quantized = false) const;
 };
-
-/// Throws std::invalid_argument if a model is quantised: what was asked for is done to floats.
-void require_float(const char* command, const Checkpoint& checkpoint, const std::string& path);
 
 /// The engines that were asked for; where none were, and the model is quantised, int8.
 std::vector<std::string> engines_for(const Checkpoint& checkpoint, bool given,

@@ -212,7 +212,6 @@ ThreadNotes::~ThreadNotes() {
 
 std::shared_ptr<nn::Network> load_teacher(const std::string& path, const ModelInfo& student) {
   Checkpoint teacher = load_checkpoint(path);
-  require_float("train", teacher, path);
   const bool unnamed =
       teacher.info.has_placeholder_names() && teacher.info.classes.size() == student.classes.size();
   require(unnamed || teacher.info.classes == student.classes, "distill",

@@ -165,7 +165,7 @@ void run(const PredictArguments& o, bool engine_given) {
   const ThreadScope threads(o.threads);
   const ThreadNotes notes(o.threads);
   const std::vector<std::string> images = images_of(o);
-  const Checkpoint checkpoint = o.loading.load(o.model);
+  const Checkpoint checkpoint = o.loading.load(o.model, true);
   const auto& classes = checkpoint.info.classes;
   const int size = static_cast<int>(checkpoint.model->graph().input_size());
   const std::string engine = engines_for(checkpoint, engine_given, {o.engine}).front();

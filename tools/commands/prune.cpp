@@ -179,7 +179,6 @@ void run(const PruneOptions& o) {
                         : "what is asked for takes images");
   const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);
-  require_float("prune", checkpoint, o.model);
   if (o.dry_run && !o.schedule.empty()) {
     const Samples samples = open_samples(o, trajectory, checkpoint);
     print(plan(trajectory, checkpoint, samples), o.format);

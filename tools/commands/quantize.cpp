@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "data/loader.h"
 #include "engine/base/check.h"
@@ -13,6 +14,7 @@
 #include "tools/commands/data_options.h"
 #include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
+#include "tools/measurement/evaluate.h"
 
 namespace edgeprune::commands {
 namespace {
@@ -51,28 +53,15 @@ std::vector<Tensor> read_batches(const Dataset& data, const Checkpoint& checkpoi
   return batches;
 }
 
-/// The fraction of images called what they are, in floats, as `hooks` round them.
-double accuracy(nn::Network& network, const Dataset& data, const ModelInfo& info,
-                nn::ForwardHooks* hooks) {
-  const NoGrad no_grad;
-  Rng unused(0);
-  const int64_t size = network.graph().input_size();
-  Loader loader(data, {.batch = batch_for(size),
-                       .input_size = static_cast<int>(size),
-                       .normalisation = {info.mean, info.std},
-                       .augmentation = {}});
-  loader.start_epoch(0);
-  int64_t right = 0;
-  for (Batch batch; loader.next(batch);) {
-    throw_if_interrupted();
-    const Tensor logits = network.forward(Variable(batch.input), unused, hooks).value();
-    const int64_t classes = logits.dim(1);
-    for (size_t i = 0; i < batch.labels.size(); ++i) {
-      const float* row = logits.data() + int64_t(i) * classes;
-      right += std::max_element(row, row + classes) - row == batch.labels[i];
-    }
-  }
-  return double(right) / double(data.size());
+/// In floats and in integers, by the engines that a user would run.
+std::string accuracies(const Checkpoint& checkpoint, const QuantizedNetwork& quantized,
+                       const ModelInfo& info, const Dataset& test) {
+  const Evaluation before =
+      evaluate(*checkpoint.model, checkpoint.info, test, inference::Engine::dense);
+  const Evaluation after = evaluate(*quantized.network, info, test, inference::Engine::int8);
+  report_warning(after.warning, false, say);
+  return fmt::format("accuracy on {} test images: {:.2f} % in floats, {:.2f} % in 8 bits",
+                     test.size(), 100 * before.accuracy, 100 * after.accuracy);
 }
 
 Table error_table(const std::vector<LayerError>& errors) {
@@ -91,34 +80,39 @@ void run(const QuantizeArguments& o) {
   require_usage(!o.data.location.empty(), "quantize", "--data is missing");
   const CalibrationOptions options{.observer = value_of("observer", kObservers, o.observer),
                                    .equalize = o.equalize,
-                                   .correct_biases = !o.keep_biases};
+                                   .correct_biases = !o.keep_biases,
+                                   .between = &throw_if_interrupted};
   const auto claim = claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);
-  require_float("quantize", checkpoint, o.model);
   checkpoint.model->train(false);
   const Dataset data =
       o.data.open("quantize", Split::train, sight_of(checkpoint), o.images, o.seed);
+  std::optional<Dataset> test;
+  if (o.test > 0) {
+    test = o.data.open("quantize", Split::test, sight_of(checkpoint), o.test, o.seed);
+    require_same_classes(checkpoint.info.classes, *test);
+  }
   const std::vector<Tensor> batches = read_batches(data, checkpoint);
   const QuantizedNetwork quantized = quantize(*checkpoint.model, batches, options);
-  const Table table = error_table(errors_by_layer(quantized, batches.front()));
-  checkpoint.info.quantization = quantized.quantization;
-  checkpoint.info.history.push_back({{"step", "quantize"},
-                                     {"parent", checkpoint.sha256},
-                                     {"images", data.size()},
-                                     {"observer", o.observer},
-                                     {"equalize", o.equalize},
-                                     {"bias_correction", !o.keep_biases}});
-  save_checkpoint(o.out, *quantized.network, checkpoint.info, parse_storage(o.store));
-  say(fmt::format("{}: {} layers in 8 bits, {} bytes ({} before), calibrated on {} images", o.out,
+  ModelInfo info = checkpoint.info;
+  info.quantization = quantized.quantization;
+  // Whether there are kernels for it, before anything is written.
+  inference::Plan(inference_graph(*quantized.network, info), inference::Engine::int8, 1);
+  const Table table =
+      error_table(errors_by_layer(quantized, batches.front(), &throw_if_interrupted));
+  const std::string found = test ? accuracies(checkpoint, quantized, info, *test) : "";
+  info.history.push_back({{"step", "quantize"},
+                          {"parent", checkpoint.sha256},
+                          {"images", data.size()},
+                          {"observer", o.observer},
+                          {"equalize", o.equalize},
+                          {"bias_correction", !o.keep_biases}});
+  const auto bytes_before = std::filesystem::file_size(o.model);
+  save_checkpoint(o.out, *quantized.network, info, parse_storage(o.store));
+  say(fmt::format("{}: {} layers in 8 bits, {} bytes ({} before), calibrated on {} image{}", o.out,
                   quantized.quantization.weight_scales.size(), std::filesystem::file_size(o.out),
-                  std::filesystem::file_size(o.model), data.size()));
-  if (o.test > 0) {
-    const Dataset test = o.data.open("quantize", Split::test, sight_of(checkpoint), o.test, o.seed);
-    RoundedOutputs rounding(*quantized.network, quantized.quantization);
-    say(fmt::format("accuracy on {} test images: {:.2f} % in floats, {:.2f} % in 8 bits",
-                    test.size(), 100 * accuracy(*checkpoint.model, test, checkpoint.info, nullptr),
-                    100 * accuracy(*quantized.network, test, checkpoint.info, &rounding)));
-  }
+                  bytes_before, data.size(), data.size() == 1 ? "" : "s"));
+  if (!found.empty()) say(found);
   print(table, o.format);
 }
 

@@ -67,7 +67,6 @@ void run(const SensitivityArguments& o, bool limit_given) {
                 "--score-images is for --method {}, not {}", methods_that(needs_images), o.method);
   options.score_images = o.score_images.value_or(options.score_images);
   Checkpoint checkpoint = o.loading.load(o.model);
-  require_float("sensitivity", checkpoint, o.model);
   const Dataset training = o.data.open("sensitivity", Split::train, sight_of(checkpoint));
   fit_to_data(options, training, limit_given);
   require_valid(options, training);

@@ -54,7 +54,6 @@ TrainingStart open_start(const TrainArguments& o) {
   Sight sight;
   if (!o.model.empty()) {
     model = o.loading.load(o.model);
-    require_float("train", model, o.model);
     sight = sight_of(model);
   } else {
     weights.emplace(weights_or_default(o.weights), wanted);

@@ -60,12 +60,20 @@ class Quantize(CommandTest):
                         ["prune", "--method", "magnitude", "--sparsity", 0.5, "--out", again],
                         ["compact", "--out", again],
                         ["breakeven", "--out", self.folder / "curves"]):
-            self.fail(command[0], "--model", model, *command[1:], says="is quantised: expected the model in floats")
+            self.fail(command[0], "--model", model, *command[1:], says="it is quantised: expected the model in floats")
+        self.fail("train", "--weights", model, "--data", "synthetic:64", "--out", again, says="it is quantised")
         self.fail("eval", "--model", model, "--data", "synthetic:20", "--engine", "dense",
                   says="the engines int8 and auto run it")
         self.fail("eval", "--model", self.base, "--data", "synthetic:20", "--engine", "int8",
                   says="the engine int8 runs quantised ones")
         self.fail("latency", "--model", model, "--engine", "dense,sparse", says="int8 or auto")
+
+    def test_a_network_without_integer_kernels_is_refused_before_anything_is_written(self):
+        model = self.folder / "v3.safetensors"
+        self.succeed("train", "--network", "mobilenet_v3_small", "--width", 0.25, "--input-size", 32, "--data",
+                     "synthetic:16", "--weights", "random", "--epochs", 0, "--out", model)
+        self.fail("quantize", "--model", model, "--data", "synthetic:64", "--calibrate", 8, "--out",
+                  self.folder / "out.safetensors", says="ends in hard_swish")
 
 
 if __name__ == "__main__":
