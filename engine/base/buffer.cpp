@@ -30,11 +30,12 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 float* take_from_system(size_t bytes) {
   const bool large = bytes >= kHugePage;
-  void* block = std::aligned_alloc(large ? kHugePage : kSeparate, bytes);
+  void* block = nullptr;  // not by aligned_alloc, which wants whole multiples of the alignment
+  if (posix_memalign(&block, large ? kHugePage : kSeparate, bytes) != 0) return nullptr;
 #ifdef MADV_HUGEPAGE
-  if (block != nullptr && large) madvise(block, bytes, MADV_HUGEPAGE);  // a wish: refused at worst
+  if (large) madvise(block, bytes, MADV_HUGEPAGE);  // a wish: refused at worst
 #endif
-  if (block != nullptr && !reserve_is_there()) {
+  if (!reserve_is_there()) {
     std::free(block);
     block = nullptr;
   }
