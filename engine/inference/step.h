@@ -7,7 +7,7 @@
 
 namespace edgeprune::inference {
 
-/// One kernel call of a plan. Sizes and weights are fixed when it is made; run() allocates nothing
+/// One kernel call of a plan. Sizes and weights are fixed when it is made; run() allocates nothing (but oneDNN's)
 /// and keeps nothing, so that threads can share a step, each with buffers of its own.
 class Step {
  public:
