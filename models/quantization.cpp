@@ -100,11 +100,8 @@ std::vector<float> weight_scales(const Tensor& weight, const Tensor& bias, float
 }
 
 void round_weights(Tensor& weight, const std::vector<float>& scales) {
-  const int64_t per_row = weight.count() / weight.dim(0);
-  for (int64_t i = 0; i < weight.count(); ++i) {
-    const Grid grid = weight_grid(scales[static_cast<size_t>(i / per_row)]);
-    weight.data()[i] = grid.value(grid.quantize(weight.data()[i]));
-  }
+  const NoGrad no_grad;
+  weight.copy_from(ops::fake_quantize_rows(Variable(weight), scales, kHighWeight).value());
 }
 
 RoundedOutputs::RoundedOutputs(const nn::Network& network, const Quantization& quantization) {
