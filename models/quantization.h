@@ -14,10 +14,17 @@ namespace edgeprune {
 
 /// Of a network without batch norm (models/fold.h), by its nodes' names.
 struct Quantization {
-  std::map<std::string, Grid> outputs;  ///< of the images and of every layer but the last
-  /// By output channel: each weight is a whole number from -127 to 127 times this.
+  std::map<std::string, Grid> outputs;  ///< of quantized_outputs()
+  /// By output channel: each weight is a whole number from -127 to 127 times this. None of layers that stay in floats.
   std::map<std::string, std::vector<float>> weight_scales;
 };
+
+/// Layers with weights that stay in floats, and why.
+using FloatLayers = std::map<std::string, std::string>;
+/// Of a network without batch norm: those that integer kernels do not know, as "ends in hard_swish".
+FloatLayers unknown_to_integers(const nn::Network& network);
+/// Those without scales.
+FloatLayers float_layers(const nn::Network& network, const Quantization& quantization);
 
 /// A node whose output a layer hands on to the next, as bytes.
 struct QuantizedOutput {
@@ -25,9 +32,11 @@ struct QuantizedOutput {
   /// It ends in ReLU or ReLU6, and a convolution reads it: 0 to 127, about 0. Else 0 to 255 with a zero point.
   bool rectified;
 };
-/// Of the images and all layers but the last, whose sums are the logits; in the order in which they run.
-/// Throws std::invalid_argument unless the network is one without batch norm.
-std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network);
+/// Of the images and of layers, what integers read or put out, in the order in which they run: all but the last one's
+/// logits if nothing stays in floats. (What layers in floats put out is rounded for all its readers here, in a plan for
+/// those in integers only.) Throws std::invalid_argument unless the network is one without batch norm.
+std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network,
+                                               const FloatLayers& floats = {});
 
 /// The grid on which values from `least` to `greatest` lie, and zero exactly. At least one of the two is not zero, or
 /// the grid's scale is 1.

@@ -1,10 +1,10 @@
 #include "engine/inference/assignment.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/inference/int8_graph.h"
 #include "engine/kernels/panels/panel_layout.h"
 
 namespace edgeprune::inference {
@@ -100,9 +100,12 @@ class Policy {
   }
 
   bool allows(const Kernel& kernel, size_t first) const {
-    if (engine_ == Engine::int8) return has_bytes(kernel);
-    if (engine_ == Engine::onednn)
-      return keeps_channels_last(kernel) && std::string_view(kernel.name) != kOwnConvolution;
+    if ((kernel.engines & bit_of(engine_)) == 0) return false;
+    // What stays in floats runs channels-last: bytes are a copy away, not two.
+    if (engine_ == Engine::int8) {
+      return has_bytes(kernel) == graph_.integers->layers[first].integers;
+    }
+    if (engine_ == Engine::onednn) return true;
     for (size_t i = 0; i < kernel.layers; ++i) {
       if (kernel.sparse[i] != (engine_ == Engine::sparse && is_sparse(first + i))) return false;
     }
@@ -154,7 +157,11 @@ bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Sect
 }
 
 bool can_run(Engine engine, const Graph& graph) {
-  return engine == Engine::automatic || (engine == Engine::int8) == (graph.integers != nullptr);
+  if (engine == Engine::automatic) return true;
+  const bool takes_bytes = std::ranges::any_of(kernel_table(), [&](const Kernel& kernel) {
+    return has_bytes(kernel) && (kernel.engines & bit_of(engine)) != 0;
+  });
+  return takes_bytes == (graph.integers != nullptr);
 }
 
 Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {

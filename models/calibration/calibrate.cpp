@@ -102,12 +102,12 @@ class Correcting : public nn::ForwardHooks {
 }  // namespace
 
 std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const std::vector<Tensor>& batches, const CalibrationOptions& options) {
+                           const CalibrationImages& images, const CalibrationOptions& options) {
   Counting counting(network, outputs);
-  for (const Tensor& images : batches) {
+  images([&](const Tensor& batch) {
     options.between();
-    run(network, images, counting);
-  }
+    run(network, batch, counting);
+  });
   std::vector<Range> ranges;
   for (const QuantizedOutput& output : outputs) {
     const Grid grid = grid_for(output, 0, 1);
@@ -125,17 +125,30 @@ void correct_biases(nn::Network& exact, nn::Network& rounded, const Quantization
   run(rounded, images, correcting);
 }
 
-QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& batches,
+QuantizedNetwork quantize(const nn::Network& model, const CalibrationImages& images,
                           const CalibrationOptions& options) {
-  require(!batches.empty(), "calibration", "expected images, got none");
   const auto plain = without_batch_norm(model);
   auto exact = options.equalize ? equalized(*plain) : copy_of(*plain);
-  const std::vector<QuantizedOutput> outputs = quantized_outputs(*exact);
-  const std::vector<Range> ranges = observe(*exact, outputs, batches, options);
-  require(ranges.front().greatest > ranges.front().least, "calibration",
-          "all images are of the one value {}", ranges.front().least);
+  FloatLayers floats = unknown_to_integers(*exact);
+  floats.insert(options.keep.begin(), options.keep.end());
+  const std::vector<QuantizedOutput> outputs = quantized_outputs(*exact, floats);
+  require(!outputs.empty(), "quantize", "no layer is left for integers");
+  Tensor first;
+  bool differ = false;
+  const auto noted = [&](const auto& use) {
+    images([&](const Tensor& batch) {
+      if (!first.defined()) first = batch.clone();
+      const auto values = batch.values();
+      const auto other = [&](float x) { return x != *first.data(); };
+      differ = differ || std::ranges::any_of(values, other);
+      use(batch);
+    });
+  };
+  const std::vector<Range> ranges = observe(*exact, outputs, noted, options);
+  require(first.defined(), "calibration", "expected images, got none");
+  require(differ, "calibration", "all images are of the one value {}", *first.data());
   auto rounded = copy_of(*exact);
-  QuantizedNetwork result{std::move(exact), std::move(rounded), {}};
+  QuantizedNetwork result{std::move(exact), std::move(rounded), {}, floats};
   const std::vector<Node>& nodes = result.exact->graph().nodes;
   std::map<std::string, Grid>& grids = result.quantization.outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -144,6 +157,7 @@ QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& b
   }
   const auto round = [&](const auto& layers) {
     for (const auto& layer : layers) {
+      if (floats.contains(layer->name)) continue;
       Tensor& weight = layer->weight.value();
       size_t input = nodes[layer->node].inputs[0];
       while (!grids.contains(nodes[input].name)) input = nodes[input].inputs[0];  // dropout
@@ -157,7 +171,7 @@ QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& b
   round(result.network->linears());
   options.between();
   if (options.correct_biases) {
-    correct_biases(*result.exact, *result.network, result.quantization, batches.front());
+    correct_biases(*result.exact, *result.network, result.quantization, first);
   }
   result.exact->train(false);
   result.network->train(false);

@@ -2,6 +2,7 @@
 // Post-training quantisation: a trained network gets its grids from images, without training (Krishnamoorthi 2018;
 // Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction").
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -14,26 +15,35 @@ namespace edgeprune {
 struct CalibrationOptions {
   Observer observer = Observer::mse;
   bool equalize = false, correct_biases = true;
+  FloatLayers keep = {};  ///< stay in floats, beside what integer kernels do not know
   /// Called again and again; may throw, to end it.
   std::function<void()> between = [] {};
 };
+
+/// Calls with batches of images [N,H,W,C], normalised, one after the other: there need not be memory for all.
+using CalibrationImages = std::function<void(const std::function<void(const Tensor&)>& use)>;
 
 struct QuantizedNetwork {
   std::unique_ptr<nn::Network> exact;    ///< without batch norm, equalised if so asked, in floats
   std::unique_ptr<nn::Network> network;  ///< the same, its weights on their grids
   Quantization quantization;
+  FloatLayers floats;  ///< that have no scales in it
 };
 
-/// What integers will compute for a trained network. `batches` of images [N,H,W,C], normalised: the first one alone
-/// is what biases are corrected on. Zero weights stay zero. Throws std::invalid_argument on a network that has a
+/// What integers will compute for a trained network. The first batch alone is what biases are corrected on. Zero weights stay zero. Throws std::invalid_argument on a network that has a
 /// batch norm behind no convolution, on no images, or images that are all of one value, and naming the node, on
 /// values that are not finite.
-QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& batches,
+QuantizedNetwork quantize(const nn::Network& model, const CalibrationImages& images,
                           const CalibrationOptions& options);
+inline QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& batches,
+                                 const CalibrationOptions& options) {
+  return quantize(
+      model, [&](const auto& use) { std::ranges::for_each(batches, use); }, options);
+}
 
 /// The range of every output that is rounded, in their order.
 std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const std::vector<Tensor>& batches, const CalibrationOptions& options);
+                           const CalibrationImages& images, const CalibrationOptions& options);
 
 /// Cross-layer equalisation (Nagel et al. 2019, section 4.1): where a convolution alone reads what another one puts out,
 /// channel by channel the first one's weights are divided, and the second one's multiplied, by what makes their
@@ -53,7 +63,7 @@ struct LayerError {
   double weights = 0;  ///< of its weights
   double logits = 0;  ///< of the logits, if this layer alone has its weights and its output rounded
 };
-/// By layer with weights, in the order in which they run.
+/// By layer with weights in integers, in the order in which they run.
 std::vector<LayerError> errors_by_layer(
     const QuantizedNetwork& quantized, const Tensor& images,
     const std::function<void()>& between = [] {});
