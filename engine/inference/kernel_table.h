@@ -51,6 +51,9 @@ inline constexpr const char* kOwnConvolution = "own convolution";
 /// In order of preference: an engine takes the first one that it allows and that supports a layer.
 std::span<const Kernel> kernel_table();
 
+/// Whether some kernel reads this layer's weights sparse: zeros can make it faster.
+bool has_sparse_kernel(const Graph& graph, size_t layer);
+
 /// A step that brings a map from one format to another; the map's shape counts only as input: batch,
 /// in_height, in_width, in_channels.
 std::unique_ptr<Step> change_of_format(Format from, Format to, const Conv2dShape& map);

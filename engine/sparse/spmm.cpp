@@ -141,17 +141,33 @@ namespace edgeprune::sparse {
 
 HWY_EXPORT(multiply_share);
 
+namespace {
+
+void share_out(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
+               const float* residual, Activation activation, const PanelTarget& output) {
+  const int64_t panels = (columns + weights.width() - 1) / weights.width();
+  const int64_t grain = weights.width() > 16 ? 1024 : 2048;  // nonzeros: half a microsecond
+  parallel_for(panels * weights.cost().back(), grain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(multiply_share)
+    (weights, columns, input, bias, residual, activation, output, begin, end);
+  });
+}
+
+}  // namespace
+
 void spmm(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
           const float* residual, Activation activation, const PanelTarget& output) {
   const PanelLayout in{weights.channels(), columns};
   require(in.width() == weights.width(), "spmm",
           "weights prepared for panels of {} columns, got {} columns in panels of {}",
           weights.width(), columns, in.width());
-  const int64_t grain = weights.width() > 16 ? 1024 : 2048;  // nonzeros: half a microsecond
-  parallel_for(in.count() * weights.cost().back(), grain, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(multiply_share)
-    (weights, columns, input, bias, residual, activation, output, begin, end);
-  });
+  share_out(weights, columns, input, bias, residual, activation, output);
+}
+
+void spmm_panel(const SparseWeights& weights, int64_t columns, const float* input,
+                const float* bias, float* output) {
+  if (weights.width() > 16) columns = (columns + 15) / 16 * 16;  // as in a row of panels
+  share_out(weights, columns, input, bias, nullptr, Activation::none, {output, 0, weights.width()});
 }
 
 }  // namespace edgeprune::sparse

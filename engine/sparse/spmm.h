@@ -22,4 +22,9 @@ inline void spmm(const SparseWeights& weights, int64_t columns, const float* inp
        PanelLayout{weights.rows(), columns}.target(output));
 }
 
+/// output = sum_i weights[o,i] * input[i] + bias[o] for the first `columns` of a single panel of
+/// weights.width() columns; up to 15 more are computed. Threads as above.
+void spmm_panel(const SparseWeights& weights, int64_t columns, const float* input,
+                const float* bias, float* output);
+
 }  // namespace edgeprune::sparse
