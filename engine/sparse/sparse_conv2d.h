@@ -4,6 +4,7 @@
 // What the taps read is gathered panel by panel from a padded copy of the map, so that spmm() finds
 // panels as a 1x1 convolution's: reading it where it stands would cross cache lines with every tap.
 
+#include <algorithm>
 #include <vector>
 
 #include "engine/kernels/conv2d_shape.h"
@@ -13,18 +14,25 @@ namespace edgeprune::sparse {
 
 /// The padded map of some images that are worked on together: [channel][phase][row][column][image].
 /// With stride s, phase (py, px) has the rows py, py + s ... and the columns px, px + s ..., so that
-/// neighbours of the output read neighbours in it.
+/// neighbours of the output read neighbours in it. Lines share the padding between them if they can.
 struct PaddedMap {
   PaddedMap(const Conv2dShape& shape, int64_t images);
 
-  Conv2dShape shape;  ///< of all images
-  int64_t images;     ///< worked on together
-  int64_t phases;     ///< in each direction
-  int64_t rows, line, plane,
-      channel;  ///< rows of a phase; floats from one line, phase, channel to the next
+  Conv2dShape shape;             ///< of all images
+  int64_t images;                ///< worked on together
+  int64_t phases;                ///< in each direction
+  int64_t rows;                  ///< of a phase
+  int64_t line, plane, channel;  ///< floats from one line, phase, channel to the next
+  /// Columns of panels that a line of the output takes: as many as it has, if what they read is whole
+  /// vectors apart all the same; else those of the padded line, so that what panels read is one piece.
+  int64_t out_line;
 
+  /// Of what the tap (y, x) of a channel reads from what its first one in the first channel does.
+  int64_t offset(int64_t c, int64_t y, int64_t x) const;
   int64_t size() const { return shape.in_channels * channel; }
-  int64_t columns() const { return shape.out_height() * shape.out_width() * images; }
+  int64_t columns() const {
+    return (shape.out_height() - 1) * out_line + shape.out_width() * images;
+  }
 };
 
 /// A layer with its weights in CSR. For one group.
@@ -48,10 +56,17 @@ class SparseConv2d {
  private:
   void run_group(const float* input, const float* residual, float* output, float* planes,
                  float* own) const;
-  int64_t own_size() const;  ///< floats of scratch for what is gathered at a time, and its sums
-  /// Those that are gathered at a time.
-  void run_panels(int64_t first, int64_t count, const float* planes, const float* residual,
-                  float* output, float* own) const;
+  /// A panel, block by block of the weights, so that what is gathered is still in the first-level cache.
+  void run_panel(int64_t panel, const float* planes, const float* residual, float* output,
+                 float* own) const;
+  /// All panels; threads share taps and weights.
+  void run_few_panels(const float* planes, const float* residual, float* output, float* own) const;
+  int64_t columns_of(int64_t panel) const {
+    return std::min(panels_.width(), panels_.columns - panel * panels_.width());
+  }
+  /// Floats of scratch for what is gathered at a time, and for its sums.
+  int64_t gathered_size() const;
+  int64_t own_size() const;
 
   PaddedMap map_;
   Activation activation_;
@@ -59,9 +74,10 @@ class SparseConv2d {
   bool shared_;  ///< all threads work on one group of images
   int64_t taps_;
   PanelLayout panels_;  ///< taps x columns
-  bool few_;            ///< panels: gathered all at once, threads share the product
   SparseWeights weights_;
+  bool few_;  ///< panels: gathered all at once, threads share the product
   std::vector<float> bias_;
+  std::vector<int64_t> offsets_;  ///< of the taps
 };
 
 }  // namespace edgeprune::sparse
