@@ -104,8 +104,10 @@ class Policy {
 
   bool allows(const Kernel& kernel, size_t first) const {
     if (engine_ == Engine::int8) return has_bytes(kernel);
-    if (engine_ == Engine::onednn)
-      return keeps_channels_last(kernel) && std::string_view(kernel.name) != kOwnConvolution;
+    if (engine_ == Engine::onednn) {
+      return keeps_channels_last(kernel) && !kernel.sparse[0] &&
+             std::string_view(kernel.name) != kOwnConvolution;
+    }
     for (size_t i = 0; i < kernel.layers; ++i) {
       if (kernel.sparse[i] != (engine_ == Engine::sparse && is_sparse(first + i))) return false;
     }
