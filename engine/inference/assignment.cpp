@@ -94,8 +94,11 @@ class Policy {
   Grouping grouping() const {
     if (engine_ == Engine::int8) return Grouping::by_image;
     const bool on_panels = on_panels_from_ < graph_.layers.size();
-    const bool whole = engine_ == Engine::onednn || (engine_ == Engine::sparse && !on_panels) ||
-                       (!stem_ && whole_.place.images < thread_count());
+    bool sparse = engine_ == Engine::sparse && !on_panels;  // channels-last: fuller panels
+    for (size_t i = 0; i < on_panels_from_; ++i)
+      sparse |= engine_ == Engine::sparse && is_sparse(i);
+    const bool whole =
+        engine_ == Engine::onednn || sparse || (!stem_ && whole_.place.images < thread_count());
     return whole ? Grouping::whole_batch : Grouping::by_image;
   }
 
@@ -126,10 +129,11 @@ class Policy {
   }
   bool is_sparse(size_t layer) const {
     const bool channels_last = layer < on_panels_from_;
-    if (channels_last && (on_panels_from_ < graph_.layers.size() || graph_.input_of(layer) < 0)) {
-      return false;
-    }
-    return any(layer, [](const Kernel& kernel) { return kernel.sparse[0]; });
+    if (channels_last && graph_.input_of(layer) < 0) return false;
+    const bool in_front = channels_last && on_panels_from_ < graph_.layers.size();
+    return any(layer, [&](const Kernel& kernel) {
+      return kernel.sparse[0] && (!in_front || keeps_channels_last(kernel));
+    });
   }
 
   const Graph& graph_;

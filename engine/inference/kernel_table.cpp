@@ -1,5 +1,6 @@
 #include "engine/inference/kernel_table.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "engine/inference/band_step.h"
@@ -8,6 +9,7 @@
 #include "engine/inference/panel_steps.h"
 #include "engine/inference/small_block_step.h"
 #include "engine/inference/sparse_block_step.h"
+#include "engine/inference/sparse_conv_step.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -97,6 +99,15 @@ StepPointer make_own_convolution(const Graph& graph, size_t i, const Place& plac
   return dense_channels_last_step(graph.layers[i], place.images);
 }
 
+/// But for the first layer, whose channels are too few.
+bool sparse_conv_supported(const Graph& graph, size_t i, const Place& place) {
+  return is_ungrouped_convolution(graph, i, place) && graph.input_of(i) >= 0;
+}
+
+StepPointer make_sparse_conv(const Graph& graph, size_t i, const Place& place) {
+  return sparse_conv_step(graph.layers[i], place.images);
+}
+
 bool any_layer(const Graph&, size_t, const Place&) {
   return true;
 }
@@ -166,6 +177,8 @@ constexpr Kernel kTable[] = {
      &make_stem_band<true>},
     {"stem", kOwnFloats, kChannelsLast, kPanels, 1, kDense, &is_stem, &make_stem},
     {"dense", kOwnFloats, kPanels, kPanels, 1, kDense, &is_pointwise, &make_pointwise<false>},
+    {"csr conv", kSparseOnes, kChannelsLast, kChannelsLast, 1, kCsr, &sparse_conv_supported,
+     &make_sparse_conv},
     {"csr", kSparseOnes, kPanels, kPanels, 1, kCsr, &is_pointwise, &make_pointwise<true>},
     {"panels", kOwnFloats, kPanels, kPanels, 1, kDense, &has_other_panel_step,
      &make_other_panel_step},
@@ -186,6 +199,12 @@ constexpr Kernel kTable[] = {
 
 std::span<const Kernel> kernel_table() {
   return kTable;
+}
+
+bool has_sparse_kernel(const Graph& graph, size_t layer) {
+  return std::ranges::any_of(kTable, [&](const Kernel& kernel) {
+    return kernel.layers == 1 && kernel.sparse[0] && kernel.supports(graph, layer, Place{});
+  });
 }
 
 std::unique_ptr<Step> change_of_format(Format from, Format to, const Graph& graph, int layer,

@@ -56,6 +56,9 @@ struct Kernel {
 /// In order of preference: an engine takes the first one that it allows and that supports a layer.
 std::span<const Kernel> kernel_table();
 
+/// Whether some kernel reads this layer's weights sparse: zeros can make it faster.
+bool has_sparse_kernel(const Graph& graph, size_t layer);
+
 /// A step that brings what a layer puts out (-1: the images) from one format to another, of which one is
 /// channels-last: others are reached by way of it.
 std::unique_ptr<Step> change_of_format(Format from, Format to, const Graph& graph, int layer,
