@@ -21,10 +21,19 @@ namespace edgeprune::int8::HWY_NAMESPACE {
 /// Pixels: a vector of bytes, sums of which are four vectors.
 inline constexpr int kTile = 4 * kLanes;
 
-/// Sixteen bytes from each of kPieces places.
-HWY_INLINE Ints gather_pieces(const uint8_t* const (&from)[kPieces]) {
-  const auto piece = [&](int i) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from[i]));
+/// Where a tile's pixels lie. Behind the last pixel there it is again, so that all tiles are whole:
+/// what is made of it is the same, and is written several times.
+struct TilePixels {
+  HWY_INLINE TilePixels(int64_t count, int64_t apart) {
+    for (int64_t p = 0; p < kTile; ++p) at[p] = std::min(p, count - 1) * apart;
+  }
+  int64_t at[kTile];
+};
+
+/// Sixteen bytes of every sixteenth pixel, from pixel i on.
+HWY_INLINE Ints gather_pieces(const uint8_t* from, const TilePixels& pixels, int i) {
+  const auto piece = [&](int p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + pixels.at[kChunk * p + i]));
   };
 #if HWY_MAX_BYTES >= 64
   Ints all = _mm512_castsi128_si512(piece(0));
@@ -36,10 +45,9 @@ HWY_INLINE Ints gather_pieces(const uint8_t* const (&from)[kPieces]) {
 #endif
 }
 
-/// The first `count` of the pieces to places so many bytes apart.
-HWY_INLINE void scatter_pieces(Ints all, int64_t count, uint8_t* to, int64_t apart) {
-  const auto store = [&](__m128i piece, int i) {
-    if (i < count) _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * apart), piece);
+HWY_INLINE void scatter_pieces(Ints all, uint8_t* to, const TilePixels& pixels, int i) {
+  const auto store = [&](__m128i piece, int p) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + pixels.at[kChunk * p + i]), piece);
   };
 #if HWY_MAX_BYTES >= 64
   store(_mm512_castsi512_si128(all), 0);
@@ -69,34 +77,24 @@ HWY_INLINE void turn_over(Ints (&x)[kChunk]) {
   }
 }
 
-/// Sixteen channels of `count` pixels `apart` bytes from one another to [channel][kTile]; behind the
-/// last pixel it is repeated.
-HWY_INLINE void channels_of_pixels(const uint8_t* from, int64_t apart, int64_t count, uint8_t* to) {
+/// Sixteen channels of a tile's pixels to [channel][kTile].
+HWY_INLINE void channels_of_pixels(const uint8_t* from, const TilePixels& pixels, uint8_t* to) {
   Ints x[kChunk];
 #pragma GCC unroll 16
-  for (int i = 0; i < kChunk; ++i) {
-    const uint8_t* places[kPieces];
-    for (int p = 0; p < kPieces; ++p) {
-      places[p] = from + std::min<int64_t>(kChunk * p + i, count - 1) * apart;
-    }
-    x[i] = gather_pieces(places);
-  }
+  for (int i = 0; i < kChunk; ++i) x[i] = gather_pieces(from, pixels, i);
   turn_over(x);
 #pragma GCC unroll 16
   for (int i = 0; i < kChunk; ++i) store_pieces(x[i], to + i * kTile, kPieces);
 }
 
 /// The reverse.
-HWY_INLINE void pixels_of_channels(const uint8_t* from, uint8_t* to, int64_t apart, int64_t count) {
+HWY_INLINE void pixels_of_channels(const uint8_t* from, const TilePixels& pixels, uint8_t* to) {
   Ints x[kChunk];
 #pragma GCC unroll 16
   for (int i = 0; i < kChunk; ++i) x[i] = load(from + i * kTile);
   turn_over(x);
 #pragma GCC unroll 16
-  for (int i = 0; i < kChunk; ++i) {
-    const int64_t pieces = (count - i + kChunk - 1) / kChunk;
-    scatter_pieces(x[i], pieces, to + i * apart, kChunk * apart);
-  }
+  for (int i = 0; i < kChunk; ++i) scatter_pieces(x[i], to, pixels, i);
 }
 
 /// kRows rows of a group, from their nonzeros to bytes [row][kTile]; returns what follows them.
@@ -162,9 +160,9 @@ void sparse_tiles(const SparseCall& call, int64_t begin, int64_t end, uint8_t* p
   const int64_t in_bytes = pixel_bytes(weights.channels), out_bytes = pixel_bytes(weights.rows);
   for (int64_t tile = begin; tile < end; ++tile) {
     const int64_t pixel = tile * kTile, count = std::min(call.input.count - pixel, int64_t{kTile});
-    const uint8_t* in = call.input.data + pixel * call.input.pixel;
+    const TilePixels in(count, call.input.pixel), out(count, out_bytes);
     for (int64_t c = 0; c < in_bytes; c += kChunk) {
-      channels_of_pixels(in + c, call.input.pixel, count, panel + c * kTile);
+      channels_of_pixels(call.input.data + pixel * call.input.pixel + c, in, panel + c * kTile);
     }
     const int16_t* stream = weights.stream.data();
     auto group = weights.groups.begin();
@@ -172,8 +170,7 @@ void sparse_tiles(const SparseCall& call, int64_t begin, int64_t end, uint8_t* p
       alignas(64) uint8_t made[kChunk * kTile], others[kChunk * kTile];
       const uint8_t* added = nullptr;
       if (call.residual.data != nullptr) {
-        channels_of_pixels(call.residual.data + pixel * out_bytes + chunk, out_bytes, count,
-                           others);
+        channels_of_pixels(call.residual.data + pixel * out_bytes + chunk, out, others);
         added = others;
       }
       for (; group != weights.groups.end() && group->first < chunk + kChunk; ++group) {
@@ -184,7 +181,7 @@ void sparse_tiles(const SparseCall& call, int64_t begin, int64_t end, uint8_t* p
                                   : multiply_group<kProduct, 1>(call, *group, stream, panel,
                                                                 to_bytes, other, made + at);
       }
-      pixels_of_channels(made, call.to + pixel * out_bytes + chunk, out_bytes, count);
+      pixels_of_channels(made, out, call.to + pixel * out_bytes + chunk);
     }
   }
 }
