@@ -102,6 +102,7 @@ class Packer {
     channels.resize((channels.size() + 3) / 4 * 4, kNone);
     to_.groups.push_back({row, rows, static_cast<int>(channels.size() / 4)});
     to_.multiplied += std::ssize(channels) * rows;
+    if (rows > 1) to_.shared += std::ssize(channels) * rows;
     for (size_t four = 0; four < channels.size(); four += 4) {
       for (size_t i = four; i < four + 4; ++i) {
         const int64_t place = channels[i] == kNone ? 0 : channels[i] * to_.tile / 8;
@@ -141,13 +142,12 @@ SparsePointwiseWeights::SparsePointwiseWeights(const RowNumbers& numbers, int64_
                         numbers.bias[row], numbers.multipliers[row]);
   }
   const int tile = HWY_DYNAMIC_DISPATCH(sparse_tile)();
-  const bool plain = tile < 32;
   const Product product = uses_dot_products() ? Product::instruction : Product::pairs;
   auto packed = std::make_shared<PackedSparse>(
       PackedSparse{.rows = rows,
                    .channels = channels,
                    .tile = tile,
-                   .product_name = plain ? "plain" : name_of(product),
+                   .product = product,
                    .kernel = HWY_DYNAMIC_DISPATCH(sparse_kernel)(product)});
   const auto padded = static_cast<size_t>(pixel_bytes(rows));
   packed->bias.assign(numbers.bias, numbers.bias + rows);
@@ -165,11 +165,19 @@ double SparsePointwiseWeights::density() const {
   return double(packed_->multiplied) / double(packed_->rows * packed_->channels);
 }
 const char* SparsePointwiseWeights::product() const {
-  return packed_->product_name;
+  return packed_->tile < 32 ? "plain" : name_of(packed_->product);
 }
 
-int64_t sparse_pointwise_pixels() {
-  return HWY_DYNAMIC_DISPATCH(sparse_tile)();
+bool SparsePointwiseWeights::pays(int64_t pixels) const {
+  const PackedSparse& p = *packed_;
+  // In multiply-adds of the dense kernel: of a row alone, of four rows together, and of turning a
+  // channel over and requantising a row. VNNI leaves dense kernels little to do for a weight.
+  const bool dots = p.product == Product::instruction;
+  const double alone = dots ? 2.4 : 1.4, shared = dots ? 1.0 : 1.25, edge = dots ? 12.0 : 5.0;
+  const double own = alone * double(p.multiplied - p.shared) + shared * double(p.shared) +
+                     edge * double(p.rows + p.channels);
+  const int64_t tiles = (pixels + p.tile - 1) / p.tile;
+  return own * double(tiles * p.tile) < double(p.rows * p.channels) * double(pixels);
 }
 
 int64_t sparse_pointwise_scratch_size(const SparsePointwiseWeights& weights) {

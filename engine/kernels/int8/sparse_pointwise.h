@@ -24,14 +24,14 @@ class SparsePointwiseWeights {
   int64_t bytes() const;        ///< of what run() reads
   double density() const;       ///< the share of the weights that are multiplied
   const char* product() const;  ///< "vnni", "pairs" or "plain"
+  /// Whether so many pixels take less time than pointwise() on one thread, by what parts of the work
+  /// took on Zen 5.
+  bool pays(int64_t pixels) const;
   const PackedSparse& packed() const { return *packed_; }
 
  private:
   std::shared_ptr<const PackedSparse> packed_;
 };
-
-/// Pixels that are worked on at a time; fewer cost as much.
-int64_t sparse_pointwise_pixels();
 
 /// Bytes of scratch that each thread needs.
 int64_t sparse_pointwise_scratch_size(const SparsePointwiseWeights& weights);

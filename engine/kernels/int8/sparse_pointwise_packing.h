@@ -32,7 +32,7 @@ using SparseKernel = void (*)(const SparseCall& call, int64_t begin, int64_t end
 struct PackedSparse {
   int64_t rows, channels;
   int tile;  ///< pixels
-  const char* product_name;
+  Product product;
   SparseKernel kernel;
   std::vector<SparseGroup> groups = {};  ///< of all pixel_bytes(rows) rows, by first row
   /// Of each group, four after four: where the channels lie in a tile turned over, in units of 8
@@ -41,6 +41,7 @@ struct PackedSparse {
   std::vector<int32_t> bias = {};
   std::vector<float> multipliers = {};
   int64_t multiplied = 0;  ///< weights, with those that fill up fours
+  int64_t shared = 0;      ///< of these, in groups of four rows
 
   int64_t panel_bytes() const { return pixel_bytes(channels) * tile; }
 };
