@@ -5,6 +5,7 @@
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 #include "engine/inference/int8_graph.h"
+#include "engine/inference/int8_step.h"
 #include "engine/kernels/panels/panel_layout.h"
 
 namespace edgeprune::inference {
@@ -71,7 +72,7 @@ class Policy {
       : graph_(graph), engine_(engine), whole_(sections(graph, Grouping::whole_batch, batch)[0]) {
     const size_t count = graph.layers.size();
     on_panels_from_ = count;
-    if (engine == Engine::onednn || engine == Engine::int8) return;
+    if (engine == Engine::onednn || in_integers(engine)) return;
     for (size_t i = 1; i < count; ++i) {
       if (graph.input_of(i) < 0) return;  // the images are read once, in front of all panels
     }
@@ -92,7 +93,7 @@ class Policy {
   /// Image by image, so that maps stay in the caches, if all threads have some. But oneDNN brings its own
   /// threads for batches, and panels of single layers are as well filled as the whole batch can.
   Grouping grouping() const {
-    if (engine_ == Engine::int8) return Grouping::by_image;
+    if (in_integers(engine_)) return Grouping::by_image;
     const bool on_panels = on_panels_from_ < graph_.layers.size();
     bool sparse = engine_ == Engine::sparse && !on_panels;  // channels-last: fuller panels
     for (size_t i = 0; i < on_panels_from_; ++i)
@@ -102,11 +103,12 @@ class Policy {
     return whole ? Grouping::whole_batch : Grouping::by_image;
   }
 
-  bool allows(const Kernel& kernel, size_t first) const {
+  bool allows(const Kernel& kernel, size_t first, int64_t images) const {
     if ((kernel.engines & bit_of(engine_)) == 0) return false;
     // What stays in floats runs channels-last: bytes are a copy away, not two.
-    if (engine_ == Engine::int8) {
-      return has_bytes(kernel) == graph_.integers->layers[first].integers;
+    if (in_integers(engine_)) {
+      return has_bytes(kernel) == graph_.integers->layers[first].integers &&
+             (!kernel.sparse[0] || zeros_pay(first, images));
     }
     if (engine_ == Engine::onednn) return true;
     for (size_t i = 0; i < kernel.layers; ++i) {
@@ -120,6 +122,11 @@ class Policy {
   }
 
  private:
+  /// Of layers in integers, where dense kernels are so fast that few zeros would cost time.
+  bool zeros_pay(size_t layer, int64_t images) const {
+    return int8_sparse_step_pays(*graph_.integers, layer, images);
+  }
+
   /// Whether a kernel for this layer alone is such.
   template <typename Is>
   bool any(size_t layer, const Is& is) const {
@@ -173,7 +180,7 @@ Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
     require(graph.integers != nullptr, "Plan",
             "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
     require(false, "Plan",
-            "the network is quantised: the engines int8 and auto run it, {} does not",
+            "the network is quantised: the engines int8, int8-sparse and auto run it, {} does not",
             to_string(engine));
   }
   const Policy policy(graph, engine, batch);
@@ -182,7 +189,7 @@ Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
     for (size_t i = section.begin; i < section.end;) {
       const auto table = kernel_table();
       const auto kernel = std::ranges::find_if(table, [&](const Kernel& k) {
-        return i + k.layers <= section.end && policy.allows(k, i) && supports(k, graph, i, section);
+        return supports(k, graph, i, section) && policy.allows(k, i, section.place.images);
       });
       require(kernel != table.end(), "Plan", "the engine {} has no kernel for layer '{}'",
               to_string(engine), graph.layers[i].name);

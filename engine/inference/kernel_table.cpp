@@ -10,6 +10,7 @@
 #include "engine/inference/small_block_step.h"
 #include "engine/inference/sparse_block_step.h"
 #include "engine/inference/sparse_conv_step.h"
+#include "engine/kernels/int8/sparse_pointwise.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -140,6 +141,12 @@ bool is_in_integers(const Graph& graph, size_t i, const Place&) {
   return in_integers(graph, i) && graph.input_of(i) >= 0 && i + 1 < graph.layers.size();
 }
 
+bool is_pointwise_in_integers(const Graph& graph, size_t i, const Place& place) {
+  const Layer& layer = graph.layers[i];
+  return is_in_integers(graph, i, place) && layer.pointwise() &&
+         layer.shape.in_channels <= int8::SparsePointwiseWeights::kMostChannels;
+}
+
 bool last_in_integers(const Graph& graph, size_t i, const Place&) {
   return in_integers(graph, i) && graph.input_of(i) >= 0 && i + 1 == graph.layers.size();
 }
@@ -148,14 +155,18 @@ StepPointer make_int8_step(const Graph& graph, size_t i, const Place& place) {
   return int8_step(*graph.integers, i, place.images);
 }
 
+StepPointer make_int8_sparse_step(const Graph& graph, size_t i, const Place& place) {
+  return int8_sparse_step(*graph.integers, i, place.images);
+}
+
 constexpr Format kChannelsLast = Format::channels_last, kPanels = Format::panels,
                  kBytes = Format::bytes;
 constexpr std::array<bool, 3> kDense{}, kCsr{true}, kCsrNarrow{false, false, true},
     kCsrBoth{true, false, true};
 
 constexpr Engines kDenseOnes = bit_of(Engine::dense), kOneDnn = bit_of(Engine::onednn),
-                  kIntegers = bit_of(Engine::int8), kSparseOnes = bit_of(Engine::sparse),
-                  kOwnFloats = kDenseOnes | kSparseOnes;
+                  kIntegers = bit_of(Engine::int8) | bit_of(Engine::int8_sparse),
+                  kSparseOnes = bit_of(Engine::sparse), kOwnFloats = kDenseOnes | kSparseOnes;
 
 constexpr Kernel kTable[] = {
     {"sparse block", kSparseOnes, kPanels, kPanels, 3, kCsrBoth, &sparse_block_supported<false>,
@@ -190,6 +201,8 @@ constexpr Kernel kTable[] = {
      &make_onednn_step},
     {"int8, images", kIntegers, kChannelsLast, kBytes, 1, kDense, &images_in_integers,
      &make_int8_step},
+    {"int8 sparse", bit_of(Engine::int8_sparse), kBytes, kBytes, 1, kCsr, &is_pointwise_in_integers,
+     &make_int8_sparse_step},
     {"int8", kIntegers, kBytes, kBytes, 1, kDense, &is_in_integers, &make_int8_step},
     {"int8, logits", kIntegers, kBytes, kChannelsLast, 1, kDense, &last_in_integers,
      &make_int8_step},

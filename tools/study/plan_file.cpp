@@ -73,8 +73,8 @@ void read_latency(StrictObject latency, StudyPlan& plan) {
   for (const std::string& engine : engines) {
     latency.explain("engines", [&] {
       plan.engines.push_back(inference::parse_engine(engine));
-      require(plan.engines.back() != inference::Engine::int8, "engine",
-              "int8 runs quantised models, which studies do not make");
+      require(!in_integers(plan.engines.back()), "engine",
+              "{} runs quantised models, which studies do not make", engine);
     });
   }
   latency.get("batches", plan.batches, 1, 65536);
