@@ -99,22 +99,51 @@ class Correcting : public nn::ForwardHooks {
   const std::map<size_t, std::vector<double>>& wanted_;
 };
 
+/// Whether every pixel of an image [H,W,C] is of one colour, which the normalisation makes three numbers.
+bool is_flat(const float* image, int64_t pixels, int64_t channels) {
+  for (int64_t i = channels; i < pixels * channels; ++i) {
+    if (image[i] != image[i - channels]) return false;
+  }
+  return true;
+}
+
+/// How many of a batch are flat: from such images, of however many colours, no layer's range can be told, as there are
+/// no edges in them.
+int64_t flat_images(const Tensor& batch) {
+  const int64_t pixels = batch.dim(1) * batch.dim(2), channels = batch.dim(3);
+  int64_t count = 0;
+  for (int64_t n = 0; n < batch.dim(0); ++n) {
+    count += is_flat(batch.data() + n * pixels * channels, pixels, channels) ? 1 : 0;
+  }
+  return count;
+}
+
 }  // namespace
 
-std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const CalibrationImages& images, const CalibrationOptions& options) {
+std::map<std::string, Grid> output_grids(nn::Network& network, const FloatLayers& floats,
+                                         const CalibrationImages& images,
+                                         const CalibrationOptions& options) {
+  const std::vector<QuantizedOutput> outputs = quantized_outputs(network, floats);
+  require(!outputs.empty(), "quantize", "no layer is left for integers");
+  int64_t seen = 0, flat = 0;
   Counting counting(network, outputs);
   images([&](const Tensor& batch) {
     options.between();
+    seen += batch.dim(0);
+    flat += flat_images(batch);
     run(network, batch, counting);
   });
-  std::vector<Range> ranges;
+  require(seen > 0, "calibration", "expected images, got none");
+  require(flat < seen, "calibration",
+          "expected images that show something, got {} of one colour each", seen);
+  std::map<std::string, Grid> grids;
   for (const QuantizedOutput& output : outputs) {
-    const Grid grid = grid_for(output, 0, 1);
-    ranges.push_back(counting.histograms.at(output.node)
-                         .range(options.observer, grid.highest - grid.lowest + 1));
+    const Grid any = grid_for(output, 0, 1);
+    const auto [least, greatest] =
+        counting.histograms.at(output.node).range(options.observer, any.highest - any.lowest + 1);
+    grids[network.graph().nodes[output.node].name] = grid_for(output, least, greatest);
   }
-  return ranges;
+  return grids;
 }
 
 void correct_biases(nn::Network& exact, nn::Network& rounded, const Quantization& quantization,
@@ -131,44 +160,17 @@ QuantizedNetwork quantize(const nn::Network& model, const CalibrationImages& ima
   auto exact = options.equalize ? equalized(*plain) : copy_of(*plain);
   FloatLayers floats = unknown_to_integers(*exact);
   floats.insert(options.keep.begin(), options.keep.end());
-  const std::vector<QuantizedOutput> outputs = quantized_outputs(*exact, floats);
-  require(!outputs.empty(), "quantize", "no layer is left for integers");
   Tensor first;
-  bool differ = false;
   const auto noted = [&](const auto& use) {
     images([&](const Tensor& batch) {
       if (!first.defined()) first = batch.clone();
-      const auto values = batch.values();
-      const auto other = [&](float x) { return x != *first.data(); };
-      differ = differ || std::ranges::any_of(values, other);
       use(batch);
     });
   };
-  const std::vector<Range> ranges = observe(*exact, outputs, noted, options);
-  require(first.defined(), "calibration", "expected images, got none");
-  require(differ, "calibration", "all images are of the one value {}", *first.data());
   auto rounded = copy_of(*exact);
   QuantizedNetwork result{std::move(exact), std::move(rounded), {}, floats};
-  const std::vector<Node>& nodes = result.exact->graph().nodes;
-  std::map<std::string, Grid>& grids = result.quantization.outputs;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const auto& [least, greatest] = ranges[i];
-    grids[nodes[outputs[i].node].name] = grid_for(outputs[i], least, greatest);
-  }
-  const auto round = [&](const auto& layers) {
-    for (const auto& layer : layers) {
-      if (floats.contains(layer->name)) continue;
-      Tensor& weight = layer->weight.value();
-      size_t input = nodes[layer->node].inputs[0];
-      while (!grids.contains(nodes[input].name)) input = nodes[input].inputs[0];  // dropout
-      const auto scales =
-          weight_scales(weight, layer->bias.value(), grids.at(nodes[input].name).scale);
-      round_weights(weight, scales);
-      result.quantization.weight_scales[layer->name] = scales;
-    }
-  };
-  round(result.network->convolutions());
-  round(result.network->linears());
+  result.quantization.outputs = output_grids(*result.exact, floats, noted, options);
+  round_weights(*result.network, result.quantization, floats);
   options.between();
   if (options.correct_biases) {
     correct_biases(*result.exact, *result.network, result.quantization, first);

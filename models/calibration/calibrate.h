@@ -30,9 +30,8 @@ struct QuantizedNetwork {
   FloatLayers floats;  ///< that have no scales in it
 };
 
-/// What integers will compute for a trained network. The first batch alone is what biases are corrected on. Zero weights stay zero. Throws std::invalid_argument on a network that has a
-/// batch norm behind no convolution, on no images, or images that are all of one value, and naming the node, on
-/// values that are not finite.
+/// What integers will compute for a trained network. The first batch alone is what biases are corrected on. Zero
+/// weights stay zero. Throws what output_grids() throws, std::invalid_argument if no layer is left for integers.
 QuantizedNetwork quantize(const nn::Network& model, const CalibrationImages& images,
                           const CalibrationOptions& options);
 inline QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& batches,
@@ -41,9 +40,12 @@ inline QuantizedNetwork quantize(const nn::Network& model, const std::vector<Ten
       model, [&](const auto& use) { std::ranges::for_each(batches, use); }, options);
 }
 
-/// The range of every output that is rounded, in their order.
-std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const CalibrationImages& images, const CalibrationOptions& options);
+/// The grids of quantized_outputs(), by the options' observer alone. Throws std::invalid_argument on a network that has
+/// a batch norm behind no convolution, on no images, or none that shows anything, and naming the node, on values that
+/// are not finite.
+std::map<std::string, Grid> output_grids(nn::Network& network, const FloatLayers& floats,
+                                         const CalibrationImages& images,
+                                         const CalibrationOptions& options);
 
 /// Cross-layer equalisation (Nagel et al. 2019, section 4.1): where a convolution alone reads what another one puts out,
 /// channel by channel the first one's weights are divided, and the second one's multiplied, by what makes their

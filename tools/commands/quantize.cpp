@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 
-#include "data/loader.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
@@ -15,12 +14,10 @@
 #include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/evaluate.h"
+#include "tools/training/calibration.h"
 
 namespace edgeprune::commands {
 namespace {
-
-/// Images whose errors the table is of, and on which biases are corrected: all of their maps are in memory at once.
-constexpr int64_t kAtOnce = 128;
 
 struct QuantizeArguments {
   LoadingFlags loading;
@@ -32,27 +29,6 @@ struct QuantizeArguments {
   bool equalize = false, keep_biases = false;
   int threads = 1;
 };
-
-/// So many of larger images as have as many pixels as kAtOnce of 64x64.
-int64_t batch_for(int64_t input_size) {
-  return std::max<int64_t>(1, kAtOnce * 64 * 64 / (input_size * input_size));
-}
-
-CalibrationImages images_of(const Dataset& data, const Checkpoint& checkpoint) {
-  return [&](const auto& use) {
-    const int64_t size = checkpoint.model->graph().input_size();
-    Loader loader(data, {.batch = batch_for(size),
-                         .input_size = static_cast<int>(size),
-                         .normalisation = {checkpoint.info.mean, checkpoint.info.std},
-                         .augmentation = {}});
-    loader.start_epoch(0);
-    Batch batch;
-    while (loader.next(batch)) {
-      throw_if_interrupted();
-      use(batch.input);
-    }
-  };
-}
 
 /// The layers of these names, and those below them: "features.18" is "features.18.0", too.
 FloatLayers layers_named(const nn::Network& model, const std::vector<std::string>& names) {
@@ -125,7 +101,7 @@ void run(const QuantizeArguments& o) {
     require_same_classes(checkpoint.info.classes, *test);
   }
   options.keep = layers_named(*checkpoint.model, o.keep);
-  const CalibrationImages images = images_of(data, checkpoint);
+  const CalibrationImages images = calibration_images(checkpoint, data);
   Tensor first;
   const QuantizedNetwork quantized = quantize(
       *checkpoint.model,
@@ -143,15 +119,7 @@ void run(const QuantizeArguments& o) {
   inference::Plan(inference_graph(*quantized.network, info), inference::Engine::int8, 1);
   const Table table = error_table(errors_by_layer(quantized, first, &throw_if_interrupted));
   const std::string found = test ? accuracies(checkpoint, quantized, info, *test) : "";
-  std::vector<std::string> in_floats;
-  for (const auto& [layer, why] : quantized.floats) in_floats.push_back(layer);
-  info.history.push_back({{"step", "quantize"},
-                          {"parent", checkpoint.sha256},
-                          {"images", data.size()},
-                          {"observer", o.observer},
-                          {"equalize", o.equalize},
-                          {"bias_correction", !o.keep_biases},
-                          {"in_floats", in_floats}});
+  info.history.push_back(quantization_step(checkpoint, data, options, quantized.floats));
   const auto bytes_before = std::filesystem::file_size(o.model);
   save_checkpoint(o.out, *quantized.network, info, parse_storage(o.store));
   say(fmt::format("{}: {} layers in 8 bits, {} bytes ({} before), calibrated on {} image{}", o.out,
