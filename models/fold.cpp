@@ -252,12 +252,13 @@ std::unique_ptr<nn::Network> without_batch_norm(const nn::Network& model) {
   return result;
 }
 
-inference::Graph fold_batch_norm(const nn::Network& model) {
-  return std::move(Folding(*without_batch_norm(model)).graph);
+Folded folded(const nn::Network& model) {
+  Folding folding(model);
+  return {std::move(folding.graph), std::move(folding.layer_of)};
 }
 
-std::vector<int> layers_of_nodes(const nn::Network& model) {
-  return std::move(Folding(model).layer_of);
+inference::Graph fold_batch_norm(const nn::Network& model) {
+  return folded(*without_batch_norm(model)).graph;
 }
 
 }  // namespace edgeprune

@@ -18,7 +18,12 @@ std::unique_ptr<nn::Network> without_batch_norm(const nn::Network& model);
 /// Throws std::invalid_argument, naming the node, on a sum or a product that reads the images.
 inference::Graph fold_batch_norm(const nn::Network& model);
 
-/// By node of a network without batch norm, which of those layers it has become part of; -1: the images.
-std::vector<int> layers_of_nodes(const nn::Network& model);
+/// A network's layers for inference, and by its nodes which of them each has become part of; -1: the images.
+struct Folded {
+  inference::Graph graph;
+  std::vector<int> layer_of_node;
+};
+/// Of a network without batch norm, throws likewise. (A batch norm would become a layer of its own.)
+Folded folded(const nn::Network& model);
 
 }  // namespace edgeprune

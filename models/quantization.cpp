@@ -49,14 +49,29 @@ const Grid& grid_at(const Quantization& quantization, const std::string& node) {
   return found->second;
 }
 
-}  // namespace
+/// The grid of what a layer reads: the last one before it, as a dropout has none of its own.
+const Grid& input_grid(const nn::Network& network, const Quantization& quantization, size_t node) {
+  const std::vector<Node>& nodes = network.graph().nodes;
+  size_t input = nodes[node].inputs[0];
+  while (!quantization.outputs.contains(nodes[input].name) && !nodes[input].inputs.empty()) {
+    input = nodes[input].inputs[0];
+  }
+  return grid_at(quantization, nodes[input].name);
+}
 
-std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network) {
+void for_each_layer(const nn::Network& network, const auto& visit) {
+  for (const auto& layer : network.convolutions()) visit(*layer);
+  for (const auto& layer : network.linears()) visit(*layer);
+}
+
+void require_no_batch_norm(const nn::Network& network) {
   require(network.norms().empty(), "quantize",
           "node '{}' is a batch norm behind no convolution: expected a network without",
           network.norms().empty() ? "" : network.norms().front()->name);
-  const std::vector<int> layers = layers_of_nodes(network);
-  const inference::Graph graph = fold_batch_norm(network);
+}
+
+std::vector<QuantizedOutput> outputs_of(const Folded& network) {
+  const auto& [graph, layers] = network;
   std::vector<bool> multiplied(graph.layers.size());  // by weights, in the next layer
   for (size_t i = 0; i < multiplied.size(); ++i) {
     const int input = graph.input_of(i);
@@ -76,6 +91,13 @@ std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network) {
     outputs.push_back({i, positive && multiplied[layer]});
   }
   return outputs;
+}
+
+}  // namespace
+
+std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network) {
+  require_no_batch_norm(network);
+  return outputs_of(folded(network));
 }
 
 Grid grid_for(const QuantizedOutput& output, float least, float greatest) {
@@ -104,6 +126,16 @@ void round_weights(Tensor& weight, const std::vector<float>& scales) {
   weight.copy_from(ops::fake_quantize_rows(Variable(weight), scales, kHighWeight).value());
 }
 
+void round_weights(nn::Network& network, Quantization& quantization) {
+  for_each_layer(network, [&](auto& layer) {
+    Tensor& weight = layer.weight.value();
+    const auto scales = weight_scales(weight, layer.bias.value(),
+                                      input_grid(network, quantization, layer.node).scale);
+    round_weights(weight, scales);
+    quantization.weight_scales[layer.name] = scales;
+  });
+}
+
 RoundedOutputs::RoundedOutputs(const nn::Network& network, const Quantization& quantization) {
   for (const auto& [node, rectified] : quantized_outputs(network)) {
     const std::string& name = network.graph().nodes[node].name;
@@ -111,18 +143,51 @@ RoundedOutputs::RoundedOutputs(const nn::Network& network, const Quantization& q
   }
 }
 
-Variable RoundedOutputs::output(size_t node, const Variable& output) {
+const Grid* RoundedOutputs::grid_of(size_t node) const {
   const auto found = grids_.find(node);
-  return found == grids_.end() ? output : ops::fake_quantize(output, found->second);
+  return found == grids_.end() ? nullptr : &found->second;
+}
+
+Variable RoundedOutputs::output(size_t node, const Variable& output) {
+  const Grid* const grid = grid_of(node);
+  return grid == nullptr ? output : ops::fake_quantize(output, *grid);
+}
+
+FakeQuantization::FakeQuantization(const nn::Network& network, const Quantization& quantization)
+    : RoundedOutputs(network, quantization) {
+  for_each_layer(network, [&](const auto& layer) {
+    if (!quantization.weight_scales.contains(layer.name)) return;
+    readers_[layer.node] = {layer.bias, input_grid(network, quantization, layer.node).scale};
+  });
+}
+
+Variable FakeQuantization::weight(size_t node, const Variable& weight) {
+  const auto found = readers_.find(node);
+  if (found == readers_.end()) return weight;
+  const auto& [bias, input_scale] = found->second;
+  const auto scales = weight_scales(weight.value(), bias.value(), input_scale);
+  return ops::fake_quantize_rows(weight, scales, kHighWeight);
+}
+
+Variable FakeQuantization::activation(size_t node, const Variable& input, Activation activation) {
+  const Grid* const grid = grid_of(node);
+  if (grid == nullptr) return RoundedOutputs::activation(node, input, activation);
+  rounded_ = node;
+  return ops::fake_quantize(input, *grid, activation);
+}
+
+Variable FakeQuantization::output(size_t node, const Variable& output) {
+  return rounded_ == node ? output : RoundedOutputs::output(node, output);
 }
 
 inference::Graph in_integers(const nn::Network& network, const Quantization& quantization) {
-  inference::Graph graph = fold_batch_norm(network);
-  const std::vector<int> layers = layers_of_nodes(network);
+  require_no_batch_norm(network);
+  Folded layers = folded(network);
+  inference::Graph& graph = layers.graph;
   inference::Grids grids{{}, std::vector<Grid>(graph.layers.size()), {}};
-  for (const QuantizedOutput& output : quantized_outputs(network)) {
+  for (const QuantizedOutput& output : outputs_of(layers)) {
     const Grid& grid = grid_at(quantization, network.graph().nodes[output.node].name);
-    const int layer = layers[output.node];
+    const int layer = layers.layer_of_node[output.node];
     (layer < 0 ? grids.images : grids.outputs[static_cast<size_t>(layer)]) = grid;
   }
   for (const inference::Layer& layer : graph.layers) {
@@ -132,10 +197,10 @@ inference::Graph in_integers(const nn::Network& network, const Quantization& qua
   }
   graph.integers =
       std::make_shared<const inference::QuantizedGraph>(inference::quantize(graph, grids));
-  return graph;
+  return std::move(graph);
 }
 
-void store_quantized(Archive& archive, const Quantization& quantization) {
+nlohmann::json grids_json(const Quantization& quantization) {
   auto grids = nlohmann::json::object();
   for (const auto& [node, grid] : quantization.outputs) {
     grids[node] = {{"scale", grid.scale},
@@ -143,7 +208,11 @@ void store_quantized(Archive& archive, const Quantization& quantization) {
                    {"lowest", grid.lowest},
                    {"highest", grid.highest}};
   }
-  archive.metadata[kGridsKey] = grids.dump();
+  return grids;
+}
+
+void store_quantized(Archive& archive, const Quantization& quantization) {
+  archive.metadata[kGridsKey] = grids_json(quantization).dump();
   for (const auto& [node, scales] : quantization.weight_scales) {
     const std::string name = node + kWeight;
     const Tensor weight = archive.at(name).to_tensor(name);

@@ -2,6 +2,7 @@
 // Which numbers of a network become integers, and what those stand for (kernels/quantization.h has the scheme).
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ Grid grid_for(const QuantizedOutput& output, float least, float greatest);
 std::vector<float> weight_scales(const Tensor& weight, const Tensor& bias, float input_scale);
 /// Rounds weights to their grids, in place.
 void round_weights(Tensor& weight, const std::vector<float>& scales);
+/// Rounds those of all layers to grids that fit their rows, which it notes in weight_scales; outputs have their grids.
+/// Zero weights stay zero. Throws std::invalid_argument, naming the node, if the grid of what a layer reads is missing.
+void round_weights(nn::Network& network, Quantization& quantization);
 
 /// A network's numbers rounded as in integers, computed in floats: what quantisation costs in accuracy, on any machine.
 /// Its weights are taken to lie on their grids.
@@ -46,16 +50,41 @@ class RoundedOutputs : public nn::ForwardHooks {
   RoundedOutputs(const nn::Network& network, const Quantization& quantization);
   Variable output(size_t node, const Variable& output) override;
 
+ protected:
+  /// Null if it is handed on as it is.
+  const Grid* grid_of(size_t node) const;
+
  private:
   std::map<size_t, Grid> grids_;
+};
+
+/// What training for integers computes with (Jacob et al. 2018, section 3): outputs rounded, and in place of each weight
+/// that has scales what round_weights() would make of it as it is now. Gradients pass both (ops/fake_quantize.h).
+class FakeQuantization : public RoundedOutputs {
+ public:
+  /// Reads the network's biases as long as it lives. Throws what RoundedOutputs and round_weights() throw.
+  FakeQuantization(const nn::Network& network, const Quantization& quantization);
+  Variable weight(size_t node, const Variable& weight) override;
+  /// Activates and rounds in one pass: maps are larger than caches.
+  Variable activation(size_t node, const Variable& input, Activation activation) override;
+  Variable output(size_t node, const Variable& output) override;
+
+ private:
+  struct Reader {
+    Variable bias;
+    float input_scale;
+  };
+  std::map<size_t, Reader> readers_;  ///< layers with weights, by node
+  std::optional<size_t> rounded_;     ///< the node whose activation() has rounded its output
 };
 
 /// The network for the engine int8. Throws std::invalid_argument, naming what integer kernels do not know.
 inference::Graph in_integers(const nn::Network& network, const Quantization& quantization);
 
+/// The grids of outputs, {node: {"scale", "zero_point", "lowest", "highest"}}.
+nlohmann::json grids_json(const Quantization& quantization);
 /// Replaces each weight, which lies on its grid, by I8 whole numbers and "<name>_scale" (F32, by output channel), and puts
-/// the grids of outputs into the metadata's "quantization": a JSON object {node: {"scale", "zero_point", "lowest",
-/// "highest"}}.
+/// grids_json() into the metadata's "quantization".
 void store_quantized(Archive& archive, const Quantization& quantization);
 /// The other way. Throws nlohmann::json::exception or std::invalid_argument, naming the tensor or the node, on what is
 /// no quantised network.

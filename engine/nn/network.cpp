@@ -20,6 +20,10 @@ Variable as_rows(const Variable& x) {
 
 }  // namespace
 
+Variable ForwardHooks::activation(size_t /*node*/, const Variable& input, Activation activation) {
+  return ops::activate(input, activation);
+}
+
 Network::Network(Graph graph)
     : graph_(std::move(graph)), shapes_(infer_shapes(graph_)), steps_(graph_.nodes.size()) {
   const auto readers = readers_of(graph_);
@@ -140,7 +144,7 @@ Variable Network::forward(const Variable& images, Rng& dropout, ForwardHooks* ho
                                                  known ? &moments[node.inputs[0]] : nullptr);
             },
             [&](const kind::Activate& k) {
-              return step.done_before ? input(0) : ops::activate(input(0), k.activation);
+              return step.done_before ? input(0) : hooks->activation(i, input(0), k.activation);
             },
             [&](const kind::Add&) {
               const bool alike = input(0).shape().rank() == input(1).shape().rank();

@@ -32,6 +32,8 @@ class ForwardHooks {
   virtual ~ForwardHooks() = default;
   /// What a convolution or a linear layer computes with in place of its weight.
   virtual Variable weight([[maybe_unused]] size_t node, const Variable& weight) { return weight; }
+  /// What an activation that runs by itself puts out.
+  virtual Variable activation(size_t node, const Variable& input, Activation activation);
   /// What is handed on in place of a node's output.
   virtual Variable output([[maybe_unused]] size_t node, const Variable& output) { return output; }
 };

@@ -206,9 +206,13 @@ Variable conv2d_without_bias(const Variable& input, const Variable& weight,
 Tensor sum_rows(const Tensor& tensor) {
   const int64_t channels = tensor.shape().back();
   Tensor sums({channels}, 0.0f);
-  for (int64_t row = 0; row < tensor.count(); row += channels) {
-    for (int64_t c = 0; c < channels; ++c) sums.data()[c] += tensor.data()[row + c];
-  }
+  // Threads share the channels, so that each one's sum is the same bits however many they are.
+  constexpr int64_t kChannels = 16;  // 64 bytes of a row
+  parallel_for(channels, kChannels, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = 0; row < tensor.count(); row += channels) {
+      for (int64_t c = begin; c < end; ++c) sums.data()[c] += tensor.data()[row + c];
+    }
+  });
   return sums;
 }
 

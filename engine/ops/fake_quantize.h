@@ -10,10 +10,11 @@
 
 namespace edgeprune::ops {
 
-/// Each value's nearest one on the grid, any shape. The gradient passes where the value lies within the
+/// activation(input), each value's nearest one on the grid, any shape. The gradient passes where the value lies within the
 /// grid's range, as if nothing had been rounded, and is zero outside (the straight-through estimator,
 /// Bengio et al. 2013).
-Variable fake_quantize(const Variable& input, const Grid& grid);
+Variable fake_quantize(const Variable& input, const Grid& grid,
+                       Activation activation = Activation::none);
 
 /// weight [O, ...] with a scale for each of the O outputs: row o comes to lie on scales[o] * q, q a whole
 /// number from -highest to highest. The gradient passes everywhere: scales are taken from the weights, so

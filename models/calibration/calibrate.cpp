@@ -99,22 +99,47 @@ class Correcting : public nn::ForwardHooks {
   const std::map<size_t, std::vector<double>>& wanted_;
 };
 
+/// Whether every pixel of an image [H,W,C] is of one colour, which the normalisation makes three numbers.
+bool is_flat(const float* image, int64_t pixels, int64_t channels) {
+  for (int64_t i = channels; i < pixels * channels; ++i) {
+    if (image[i] != image[i - channels]) return false;
+  }
+  return true;
+}
+
+/// From flat images, of however many colours, no layer's range can be told: there are no edges in them.
+void require_something_to_see(const std::vector<Tensor>& batches) {
+  int64_t images = 0;
+  for (const Tensor& batch : batches) {
+    const int64_t pixels = batch.dim(1) * batch.dim(2), channels = batch.dim(3);
+    for (int64_t n = 0; n < batch.dim(0); ++n, ++images) {
+      if (!is_flat(batch.data() + n * pixels * channels, pixels, channels)) return;
+    }
+  }
+  require(images > 0, "calibration", "expected images, got none");
+  require(false, "calibration", "expected images that show something, got {} of one colour each",
+          images);
+}
+
 }  // namespace
 
-std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const std::vector<Tensor>& batches, const CalibrationOptions& options) {
+std::map<std::string, Grid> output_grids(nn::Network& network, const std::vector<Tensor>& batches,
+                                         const CalibrationOptions& options) {
+  require_something_to_see(batches);
+  const std::vector<QuantizedOutput> outputs = quantized_outputs(network);
   Counting counting(network, outputs);
   for (const Tensor& images : batches) {
     options.between();
     run(network, images, counting);
   }
-  std::vector<Range> ranges;
+  std::map<std::string, Grid> grids;
   for (const QuantizedOutput& output : outputs) {
-    const Grid grid = grid_for(output, 0, 1);
-    ranges.push_back(counting.histograms.at(output.node)
-                         .range(options.observer, grid.highest - grid.lowest + 1));
+    const Grid any = grid_for(output, 0, 1);
+    const auto [least, greatest] =
+        counting.histograms.at(output.node).range(options.observer, any.highest - any.lowest + 1);
+    grids[network.graph().nodes[output.node].name] = grid_for(output, least, greatest);
   }
-  return ranges;
+  return grids;
 }
 
 void correct_biases(nn::Network& exact, nn::Network& rounded, const Quantization& quantization,
@@ -127,34 +152,12 @@ void correct_biases(nn::Network& exact, nn::Network& rounded, const Quantization
 
 QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& batches,
                           const CalibrationOptions& options) {
-  require(!batches.empty(), "calibration", "expected images, got none");
   const auto plain = without_batch_norm(model);
   auto exact = options.equalize ? equalized(*plain) : copy_of(*plain);
-  const std::vector<QuantizedOutput> outputs = quantized_outputs(*exact);
-  const std::vector<Range> ranges = observe(*exact, outputs, batches, options);
-  require(ranges.front().greatest > ranges.front().least, "calibration",
-          "all images are of the one value {}", ranges.front().least);
   auto rounded = copy_of(*exact);
   QuantizedNetwork result{std::move(exact), std::move(rounded), {}};
-  const std::vector<Node>& nodes = result.exact->graph().nodes;
-  std::map<std::string, Grid>& grids = result.quantization.outputs;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const auto& [least, greatest] = ranges[i];
-    grids[nodes[outputs[i].node].name] = grid_for(outputs[i], least, greatest);
-  }
-  const auto round = [&](const auto& layers) {
-    for (const auto& layer : layers) {
-      Tensor& weight = layer->weight.value();
-      size_t input = nodes[layer->node].inputs[0];
-      while (!grids.contains(nodes[input].name)) input = nodes[input].inputs[0];  // dropout
-      const auto scales =
-          weight_scales(weight, layer->bias.value(), grids.at(nodes[input].name).scale);
-      round_weights(weight, scales);
-      result.quantization.weight_scales[layer->name] = scales;
-    }
-  };
-  round(result.network->convolutions());
-  round(result.network->linears());
+  result.quantization.outputs = output_grids(*result.exact, batches, options);
+  round_weights(*result.network, result.quantization);
   options.between();
   if (options.correct_biases) {
     correct_biases(*result.exact, *result.network, result.quantization, batches.front());

@@ -25,15 +25,15 @@ struct QuantizedNetwork {
 };
 
 /// What integers will compute for a trained network. `batches` of images [N,H,W,C], normalised: the first one alone
-/// is what biases are corrected on. Zero weights stay zero. Throws std::invalid_argument on a network that has a
-/// batch norm behind no convolution, on no images, or images that are all of one value, and naming the node, on
-/// values that are not finite.
+/// is what biases are corrected on. Zero weights stay zero. Throws what output_grids() throws.
 QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& batches,
                           const CalibrationOptions& options);
 
-/// The range of every output that is rounded, in their order.
-std::vector<Range> observe(nn::Network& network, const std::vector<QuantizedOutput>& outputs,
-                           const std::vector<Tensor>& batches, const CalibrationOptions& options);
+/// The grids of a network's outputs, by the options' observer alone. Throws std::invalid_argument on a network that has
+/// a batch norm behind no convolution, on no images, or none that shows anything, and naming the node, on values that
+/// are not finite.
+std::map<std::string, Grid> output_grids(nn::Network& network, const std::vector<Tensor>& batches,
+                                         const CalibrationOptions& options);
 
 /// Cross-layer equalisation (Nagel et al. 2019, section 4.1): where a convolution alone reads what another one puts out,
 /// channel by channel the first one's weights are divided, and the second one's multiplied, by what makes their

@@ -48,7 +48,7 @@ std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized, const
   nn::Network& exact = *quantized.exact;
   nn::ForwardHooks none;
   const Tensor expected = logits_of(exact, images, none);
-  const std::vector<int> layers = layers_of_nodes(exact);
+  const std::vector<int> layers = folded(exact).layer_of_node;
   std::map<int, size_t> outputs;  // by layer: the node whose output is rounded
   for (const QuantizedOutput& output : quantized_outputs(exact)) {
     outputs[layers[output.node]] = output.node;

@@ -103,11 +103,10 @@ TEST(WithoutBatchNorm, OneThatIsBehindNoConvolutionStays) {
 }
 
 TEST(WithoutBatchNorm, NodesAreTracedToLayers) {
-  const auto folded = without_batch_norm(*trained_model(testing::squeeze_and_excite_graph()));
-  const inference::Graph graph = fold_batch_norm(*folded);
-  const std::vector<int> layers = layers_of_nodes(*folded);
-  const auto layer_of = [&](const std::string& node) {
-    const int layer = layers[folded->graph().find(node).value()];
+  const auto plain = without_batch_norm(*trained_model(testing::squeeze_and_excite_graph()));
+  const auto [graph, layers] = folded(*plain);
+  const auto layer_of = [&, &graph = graph, &layers = layers](const std::string& node) {
+    const int layer = layers[plain->graph().find(node).value()];
     return layer < 0 ? "" : graph.layers[static_cast<size_t>(layer)].name;
   };
   EXPECT_EQ(layer_of("images"), "");

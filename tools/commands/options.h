@@ -120,6 +120,8 @@ struct TrainingFlags {
   /// What goes with training from weights, not with fine-tuning a pruned model: held-out images, by
   /// which the best epoch is known, and normalisation.
   void add_of_new_networks(CLI::App& command);
+  /// Rates that leave a trained model where it is, but for its last bits; unless others were given.
+  void default_to_qat(const CLI::App& command);
   TrainOptions parse() const;
   /// Puts what was given on the command line in place of what `options` and `validation_images` have.
   void overrule(const CLI::App& command, TrainOptions& options, int64_t& validation_images) const;

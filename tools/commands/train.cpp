@@ -19,6 +19,7 @@
 #include "tools/measurement/evaluate.h"
 #include "tools/measurement/memory.h"
 #include "tools/training/profile_table.h"
+#include "tools/training/quantized_training.h"
 #include "tools/training/starting_point.h"
 #include "tools/training/training_history.h"
 
@@ -32,7 +33,9 @@ struct TrainArguments {
   RecoveryFlags recovery;
   int64_t epochs = 15, limit = 0;
   int threads = 1;
-  bool resume = false, test_each_epoch = false, profile = false, strict = false;
+  bool resume = false, test_each_epoch = false, profile = false, strict = false, qat = false;
+  QuantizationAware calibration;
+  std::string observer = "mse";
   std::string network;
   double width = 0;
   LoadingFlags loading;
@@ -81,6 +84,10 @@ TrainOptions training_options(const TrainArguments& o, const ModelInfo& info) {
   if (recovery.distillation) recovery.teacher = load_teacher(o.teacher, info);
   TrainOptions options = o.training.parse();
   options.epochs = o.epochs;
+  if (o.qat) {
+    options.qat = o.calibration;
+    options.qat->observer = value_of("observer", kObservers, o.observer);
+  }
   options = with_recovery(options, recovery, info.history);
   if (options.rewinding) say(describe(*options.rewinding, options.epochs));
   return options;
@@ -155,17 +162,23 @@ void run(const TrainArguments& o) {
       "--class-names is for --model: a network that starts from --weights has the data's");
   require_usage(o.recovery.distill.empty() == o.teacher.empty(), "train",
                 "--distill and --teacher go together");
+  require_usage(!o.qat || !o.model.empty(), "train",
+                "--qat is for --model: it is the end of a training, not its beginning");
+  require_usage(
+      !o.qat || o.recovery.bn_recalibrate == 0, "train",
+      "--qat makes batch norm part of the convolutions: nothing is left to --bn-recalibrate");
   as_usage([&] { require_validation(o.training.options, o.training.validation); });
   const auto claim = claim_output(o.out);
   const std::string log = o.out + ".epochs.csv";
   require_own_log(log);
   auto [start, training, validation] = open_start(o);
-  nn::Network& model = *start.model;
   ModelInfo& info = start.info;
   Dataset test;
   if (o.test_each_epoch) test = o.data.open("train", Split::test, sight_of(start));
 
   TrainOptions options = training_options(o, info);
+  if (o.qat) begin_quantized_training(start, training, options);
+  nn::Network& model = *start.model;
   const Masks masks = zeros_to_keep(start, say);
   report_warning(dead_layers(model), o.strict, say);
   Profiler profiler;
@@ -192,7 +205,7 @@ void run(const TrainArguments& o) {
         if (e.validation_accuracy)
           line += fmt::format(", validation {:.2f} %", 100 * *e.validation_accuracy);
         if (o.test_each_epoch) {
-          const Evaluation tested = evaluate(model, info, test, inference::Engine::dense);
+          const Evaluation tested = evaluate_in_training(model, info, test);
           test_accuracies[e.epoch] = tested.accuracy;
           warning = tested.warning;
           line += fmt::format(", test {:.2f} %", 100 * tested.accuracy);
@@ -207,6 +220,7 @@ void run(const TrainArguments& o) {
   }
   info.history.push_back(training_step(options, result, start.sha256, training,
                                        o.training.validation > 0 ? &validation : nullptr));
+  if (o.qat) round_weights(model, *info.quantization);
   save_checkpoint(o.out, model, info, parse_storage(o.store));
   std::filesystem::remove(state);
   if (std::ssize(result.epochs) < options.epochs) {
@@ -253,6 +267,23 @@ void add_train(CLI::App& app) {
   o->training.add(*command);
   o->training.add_of_new_networks(*command);
   o->recovery.add(*command);
+  auto* qat = command->add_flag(
+      "--qat", o->qat,
+      "train on for 8-bit integers: weights and maps are rounded in every step, OUT is a quantised "
+      "model (Jacob et al. 2018). Unless given: --lr 1e-5 --lr-schedule cosine");
+  command
+      ->add_option("--calibrate", o->calibration.images,
+                   "training images by which --qat lays the maps' grids before it begins")
+      ->needs(qat)
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--observer", o->observer,
+          "of --qat, which part of a map's values its grid spans: " + explained(kObservers))
+      ->needs(qat)
+      ->check(choices(kObservers))
+      ->capture_default_str();
   command->add_option("--teacher", o->teacher, "checkpoint for --distill: the dense baseline");
   command
       ->add_option("--limit", o->limit,
@@ -278,11 +309,16 @@ void add_train(CLI::App& app) {
       "--epochs 5\n"
       "  edgeprune train --data cifar10 --model pruned.safetensors --out tuned.safetensors "
       "--epochs 5 --rewind --bn-recalibrate 2000 --distill 4,0.5 --teacher base.safetensors\n"
+      "  edgeprune train --data cifar10 --model tuned.safetensors --qat --epochs 2 --out "
+      "int8.safetensors\n"
       "  edgeprune train --data parts --weights mobilenet_v2.pth --out parts.safetensors --epochs "
       "50 "
       "--val-split 100 --patience 8 --class-weights balanced --rotation 10 --colour 0.2\n"
       "  edgeprune train --data synthetic --weights random --out toy.safetensors --epochs 3");
-  command->callback([o] { run(*o); });
+  command->callback([o, command] {
+    if (o->qat) o->training.default_to_qat(*command);
+    run(*o);
+  });
 }
 
 }  // namespace edgeprune::commands

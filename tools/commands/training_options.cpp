@@ -106,6 +106,14 @@ void TrainingFlags::overrule(const CLI::App& command, TrainOptions& plan,
   take("--val-split", validation_images, validation);
 }
 
+void TrainingFlags::default_to_qat(const CLI::App& command) {
+  constexpr float kRate = 1e-5f;
+  if (command.count("--lr") == 0) options.learning_rate = kRate;
+  if (command.count("--lr-schedule") == 0) {
+    schedule = optim::to_string(optim::Schedule::Kind::cosine);
+  }
+}
+
 TrainOptions TrainingFlags::parse() const {
   TrainOptions result = options;
   result.schedule = optim::parse_schedule(schedule);

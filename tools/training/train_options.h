@@ -11,9 +11,16 @@
 #include "engine/base/profiler.h"
 #include "engine/nn/network.h"
 #include "engine/optim/schedule.h"
+#include "models/calibration/range.h"
 #include "tools/training/recovery.h"
 
 namespace edgeprune {
+
+/// Quantisation-aware training (quantized_training.h): how the grids of maps are found before it begins.
+struct QuantizationAware {
+  int64_t images = 512;  ///< of the training images, drawn by TrainOptions::seed
+  Observer observer = Observer::mse;
+};
 
 struct TrainOptions {
   int64_t epochs = 15;
@@ -38,6 +45,8 @@ struct TrainOptions {
   /// Takes the place of schedule and learning_rate: the learning rates are those of the last
   /// `epochs` of the training described, which had at least so many.
   std::optional<Rewinding> rewinding;
+  /// Train for 8-bit integers. train() then wants what begin_quantized_training() made.
+  std::optional<QuantizationAware> qat;
   /// Training images for batch norm's statistics once all epochs are over
   /// (tools/training/recalibrate.h); 0: they stay as training left them.
   int64_t bn_recalibrate = 0;

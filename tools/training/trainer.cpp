@@ -18,6 +18,7 @@
 #include "tools/cli/progress.h"
 #include "tools/measurement/evaluate.h"
 #include "tools/measurement/memory.h"
+#include "tools/training/quantized_training.h"
 #include "tools/training/recalibrate.h"
 #include "tools/training/step_memory.h"
 #include "tools/training/teacher.h"
@@ -56,6 +57,7 @@ nlohmann::json identity_of(const nn::Network& model, const ModelInfo& info, cons
   nlohmann::json identity = run_identity(model, training, validation, masks, options);
   if (info.mean != ModelInfo().mean) identity["mean"] = info.mean;
   if (info.std != ModelInfo().std) identity["std"] = info.std;
+  if (info.quantization) identity["quantization"] = grids_json(*info.quantization);
   return identity;
 }
 
@@ -88,6 +90,7 @@ class Trainer {
     hold_masks(masks, *optimizer_);
     for (const auto& [name, parameter] : model.parameters())
       parameters_ += parameter.value().count();
+    if (info.quantization) hooks_ = std::make_unique<FakeQuantization>(model, *info.quantization);
     if (options.distillation) teacher_.emplace(*options.teacher, model.graph());
     schedule_ = learning_rates(options, loader_.batches());
   }
@@ -174,7 +177,7 @@ class Trainer {
     const int64_t index = progress_.epoch * loader_.batches() + progress_.batch;
     Rng dropout(options_.seed, kDropoutStream, static_cast<uint64_t>(index));
     optimizer_->zero_grad();
-    const Variable logits = model_.forward(Variable(batch.input), dropout);
+    const Variable logits = model_.forward(Variable(batch.input), dropout, hooks_.get());
     Variable loss = loss_of(logits, batch);
     const double value = loss.value().data()[0];
     const float rate = schedule_.rate(index);
@@ -228,7 +231,7 @@ class Trainer {
     epoch.loader_wait = loader_.waited_seconds() / progress_.seconds;
     if (validation_ == nullptr) epoch.warning = dead_layers(model_);
     if (validation_ != nullptr) {
-      const Evaluation validated = evaluate(model_, info_, *validation_, inference::Engine::dense);
+      const Evaluation validated = evaluate_in_training(model_, info_, *validation_);
       epoch.validation_accuracy = validated.accuracy;
       epoch.warning = validated.warning;
       if (*epoch.validation_accuracy > progress_.best_accuracy) {
@@ -269,11 +272,12 @@ class Trainer {
   int64_t own_steps_ = 0;  ///< of this process
   SteadySteps steady_;
   optim::Schedule schedule_;
+  std::unique_ptr<nn::ForwardHooks> hooks_;  ///< null: nothing is rounded
   std::optional<Teacher> teacher_;
   TrainProgress progress_;
 };
 
-void require_valid(const TrainOptions& options, const Dataset* validation) {
+void require_valid(const ModelInfo& info, const TrainOptions& options, const Dataset* validation) {
   require(options.label_smoothing >= 0 && options.label_smoothing < 1, "train",
           "expected a label smoothing from 0 to below 1, got {}", options.label_smoothing);
   require(options.warm_up >= 0 && options.patience >= 0, "train",
@@ -282,6 +286,12 @@ void require_valid(const TrainOptions& options, const Dataset* validation) {
   require_validation(options, validation != nullptr ? validation->size() : 0);
   require(!options.distillation || (options.label_smoothing == 0 && !options.balanced_classes),
           "train", "distillation has no smoothed labels and no class weights");
+  require(options.qat.has_value() == info.quantization.has_value(), "train",
+          "quantisation-aware training is of networks that it was begun with, other training of "
+          "others");
+  require(
+      !options.qat || options.bn_recalibrate == 0, "train",
+      "quantisation-aware training has no batch norm left whose statistics could be taken anew");
   require(options.epochs >= 0, "train", "expected epochs >= 0, got {}", options.epochs);
   require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "train",
           "expected a weight decay of 0 or more, got {}", options.weight_decay);
@@ -299,7 +309,7 @@ void require_valid(const TrainOptions& options, const Dataset* validation) {
 TrainResult train(nn::Network& model, const ModelInfo& info, const Dataset& training,
                   const Dataset* validation, const Masks& masks, const TrainOptions& options,
                   const TrainState& state, const EpochCallback& on_epoch) {
-  require_valid(options, validation);
+  require_valid(info, options, validation);
   if (!state.path.empty()) require_writable(state.path);
   Trainer trainer(model, info, training, validation, masks, options, state);
   const int64_t batch = std::min(options.batch, training.size());

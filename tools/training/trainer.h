@@ -54,7 +54,7 @@ struct TrainState {
 /// Called after every epoch.
 using EpochCallback = std::function<void(const EpochResult&)>;
 
-/// Trains in place, on the last, smaller batch too, unless that is a single image; weights that
+/// Trains in place (with info.quantization for integers: quantized_training.h), on the last, smaller batch too, unless that is a single image; weights that
 /// `masks` prune stay exactly zero. With a validation set, the model ends with the weights of the
 /// epoch that was best on it. Throws std::invalid_argument on data
 /// that do not fit the model or the batch, or on a state of other options or data;

@@ -15,6 +15,10 @@ nlohmann::json refinements(const TrainOptions& options) {
   if (!options.std.empty()) json["std"] = options.std;
   if (options.augmentation.colour > 0) json["colour"] = options.augmentation.colour;
   if (options.augmentation.rotation > 0) json["rotation"] = options.augmentation.rotation;
+  if (options.qat) {
+    json["qat"] = {{"images", options.qat->images},
+                   {"observer", name_of(kObservers, options.qat->observer)}};
+  }
   return json;
 }
 

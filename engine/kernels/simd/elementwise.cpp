@@ -37,6 +37,37 @@ void activation_gradient_range(const ActivationForm& form, const float* input,
   });
 }
 
+void round_to_grid_range(const ActivationForm& form, const Grid& grid, const float* input,
+                         int64_t count, float* output) {
+  const F32 d;
+  const Vec scale = hn::Set(d, grid.scale), zero_point = hn::Set(d, float(grid.zero_point)),
+            lowest = hn::Set(d, float(grid.lowest)), highest = hn::Set(d, float(grid.highest));
+  with_activation(form, [&](const auto& activate) HWY_ATTR {
+    for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
+      // As Grid rounds, operation by operation: the same bits.
+      const Vec y = activate(access.load(input + i));
+      const Vec q = hn::Add(hn::Round(hn::Div(y, scale)), zero_point);
+      const Vec inside = hn::Min(hn::Max(q, lowest), highest);
+      access.store(hn::Mul(scale, hn::Sub(inside, zero_point)), output + i);
+    });
+  });
+}
+
+void round_to_grid_gradient_range(const ActivationForm& form, const Grid& grid, const float* input,
+                                  const float* grad_output, int64_t count, float* grad_input) {
+  const F32 d;
+  const Vec low = hn::Set(d, grid.least() - grid.scale / 2),
+            high = hn::Set(d, grid.greatest() + grid.scale / 2);
+  with_activation(form, [&](const auto& activate) HWY_ATTR {
+    for_each_vector(count, [&](auto access, int64_t i) HWY_ATTR {
+      const Vec x = access.load(input + i), y = activate(x);
+      const auto inside = hn::And(hn::Ge(y, low), hn::Le(y, high));
+      const Vec grad = hn::IfThenElseZero(inside, access.load(grad_output + i));
+      access.store(activate.gradient(grad, x), grad_input + i);
+    });
+  });
+}
+
 /// Rows [begin, end) of pixels.
 void scale_rows(const ChannelMap& map, const float* input, const float* factors, float* output,
                 int64_t begin, int64_t end) {
@@ -82,6 +113,8 @@ namespace edgeprune::simd {
 HWY_EXPORT(add_range);
 HWY_EXPORT(activate_range);
 HWY_EXPORT(activation_gradient_range);
+HWY_EXPORT(round_to_grid_range);
+HWY_EXPORT(round_to_grid_gradient_range);
 HWY_EXPORT(scale_rows);
 HWY_EXPORT(scale_gradient_of_factors);
 
@@ -108,6 +141,24 @@ void activation_gradient(Activation activation, const float* input, const float*
   parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(activation_gradient_range)
     (form, input + begin, grad_output + begin, end - begin, grad_input + begin);
+  });
+}
+
+void round_to_grid(Activation activation, const Grid& grid, const float* input, int64_t count,
+                   float* output) {
+  const ActivationForm form = form_of(activation);
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(round_to_grid_range)
+    (form, grid, input + begin, end - begin, output + begin);
+  });
+}
+
+void round_to_grid_gradient(Activation activation, const Grid& grid, const float* input,
+                            const float* grad_output, int64_t count, float* grad_input) {
+  const ActivationForm form = form_of(activation);
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(round_to_grid_gradient_range)
+    (form, grid, input + begin, grad_output + begin, end - begin, grad_input + begin);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/kernels/activation.h"
+#include "engine/kernels/grid.h"
 
 namespace edgeprune::simd {
 
@@ -16,6 +17,14 @@ void activate(Activation activation, const float* input, int64_t count, float* o
 /// activation clips, its end points included (as PyTorch's).
 void activation_gradient(Activation activation, const float* input, const float* grad_output,
                          int64_t count, float* grad_input);
+
+/// output = the values on the grid that are nearest to y = activation(input), grid.value(grid.quantize(y)); output may be
+/// input.
+void round_to_grid(Activation activation, const Grid& grid, const float* input, int64_t count,
+                   float* output);
+/// As activation_gradient() where y lies in the grid's range or half a step beyond, which rounds to its ends; else zero.
+void round_to_grid_gradient(Activation activation, const Grid& grid, const float* input,
+                            const float* grad_output, int64_t count, float* grad_input);
 
 /// Images of as many pixels of as many channels, channels-last.
 struct ChannelMap {

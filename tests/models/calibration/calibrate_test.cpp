@@ -193,8 +193,13 @@ TEST(Quantize, RefusesInOneLine) {
     return message_of<std::invalid_argument>([&] { quantize(*model, batches, {}); });
   };
   EXPECT_EQ(refusal({}), "[calibration] expected images, got none");
-  EXPECT_EQ(refusal({Tensor({2, 32, 32, 3}, 0.5f)}),
-            "[calibration] all images are of the one value 0.5");
+  // Flat images of several greys, as the normalisation leaves them: three numbers each.
+  Tensor flat({2, 32, 32, 3});
+  for (int64_t i = 0; i < flat.count(); ++i) flat.data()[i] = float(i % 3 + i / (32 * 32 * 3));
+  EXPECT_EQ(refusal({flat, flat}),
+            "[calibration] expected images that show something, got 4 of one colour each");
+  flat.data()[flat.count() - 1] += 1;  // the last pixel of the last one
+  EXPECT_EQ(refusal({flat}), testing::kNothingThrown);
   Tensor nan({1, 32, 32, 3}, 0.5f);
   nan.data()[7] = NAN;
   EXPECT_EQ(refusal({nan}), "[calibration] a value is not finite at node 'images'");
