@@ -9,6 +9,7 @@
 #include "engine/base/parallel.h"
 #include "engine/kernels/int8/depthwise.h"
 #include "engine/kernels/int8/pointwise.h"
+#include "engine/kernels/int8/sparse_pointwise.h"
 #include "engine/kernels/panels/depthwise.h"
 #include "engine/kernels/panels/panel_layout.h"
 #include "engine/kernels/panels/pointwise.h"
@@ -83,6 +84,32 @@ Work int8_pointwise(const LayerShape& entry) {
   return work;
 }
 
+/// Of every hundred blocks of `rows` x 1 weights, `zeros` are zero. Rates count all weights.
+Work int8_sparse(const LayerShape& entry, int zeros, int64_t rows) {
+  const Conv2dShape& s = entry.shape;
+  const auto layer = std::make_shared<Integers>(s);
+  const auto drawn = random_integers<int8_t>(s.weight_count(), 0, 99);
+  for (int64_t i = 0; i < s.weight_count(); ++i) {
+    const int64_t block = i / s.in_channels / rows * s.in_channels + i % s.in_channels;
+    if (drawn[static_cast<size_t>(block)] < zeros) layer->weights[static_cast<size_t>(i)] = 0;
+  }
+  const int8::SparsePointwiseWeights weights(
+      {layer->weights.data(), layer->bias.data(), layer->multipliers.data()}, s.out_channels,
+      s.in_channels, kHighRelu);
+  const auto scratch = std::make_shared<std::vector<uint8_t>>(
+      static_cast<size_t>(sparse_pointwise_scratch_size(weights)));
+  Work work;
+  work.threads = 1;
+  const int64_t pixels = s.batch * s.in_height * s.in_width;
+  work.run = [=] {
+    sparse_pointwise(weights, {layer->input.data(), pixels, pixel_bytes(s.in_channels)}, {},
+                     kOutput, scratch->data(), layer->output.data());
+  };
+  work.error = [=] { return layer->error(); };
+  work.counters = counters(entry, 4 * float_limit());
+  return work;
+}
+
 Work float_pointwise(const LayerShape& entry) {
   const Conv2dShape& s = entry.shape;
   const int64_t columns = s.batch * s.in_height * s.in_width;
@@ -147,6 +174,13 @@ void register_benchmarks() {
           fmt::format("{}/{}/{}/", pointwise ? "pointwise" : "depthwise", size, label(s));
       add(name + "float32",
           [=] { return pointwise ? float_pointwise(entry) : float_depthwise(entry); });
+      for (const int zeros : {50, 70, 80, 90}) {
+        for (const int64_t rows : {1, 4}) {
+          if (!pointwise) continue;
+          add(fmt::format("{}int8/zeros:{}/block:{}x1", name, zeros, rows),
+              [=] { return int8_sparse(entry, zeros, rows); });
+        }
+      }
       add(name + "int8", [=] { return pointwise ? int8_pointwise(entry) : int8_depthwise(entry); });
     }
   }

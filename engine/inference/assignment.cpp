@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/inference/int8_step.h"
 #include "engine/kernels/panels/panel_layout.h"
 
 namespace edgeprune::inference {
@@ -71,7 +72,7 @@ class Policy {
       : graph_(graph), engine_(engine), whole_(sections(graph, Grouping::whole_batch, batch)[0]) {
     const size_t count = graph.layers.size();
     on_panels_from_ = count;
-    if (engine == Engine::onednn || engine == Engine::int8) return;
+    if (engine == Engine::onednn || in_integers(engine)) return;
     for (size_t i = 1; i < count; ++i) {
       if (graph.input_of(i) < 0) return;  // the images are read once, in front of all panels
     }
@@ -92,15 +93,18 @@ class Policy {
   /// Image by image, so that maps stay in the caches, if all threads have some. But oneDNN brings its own
   /// threads for batches, and panels of single layers are as well filled as the whole batch can.
   Grouping grouping() const {
-    if (engine_ == Engine::int8) return Grouping::by_image;
+    if (in_integers(engine_)) return Grouping::by_image;
     const bool on_panels = on_panels_from_ < graph_.layers.size();
     const bool whole = engine_ == Engine::onednn || (engine_ == Engine::sparse && !on_panels) ||
                        (!stem_ && whole_.place.images < thread_count());
     return whole ? Grouping::whole_batch : Grouping::by_image;
   }
 
-  bool allows(const Kernel& kernel, size_t first) const {
-    if (engine_ == Engine::int8) return has_bytes(kernel);
+  bool allows(const Kernel& kernel, size_t first, int64_t images) const {
+    if (in_integers(engine_)) {
+      return has_bytes(kernel) &&
+             (!kernel.sparse[0] || (engine_ == Engine::int8_sparse && zeros_pay(first, images)));
+    }
     if (engine_ == Engine::onednn)
       return keeps_channels_last(kernel) && std::string_view(kernel.name) != kOwnConvolution;
     for (size_t i = 0; i < kernel.layers; ++i) {
@@ -114,6 +118,11 @@ class Policy {
   }
 
  private:
+  /// Of layers in integers, where dense kernels are so fast that few zeros would cost time.
+  bool zeros_pay(size_t layer, int64_t images) const {
+    return int8_sparse_step_pays(*graph_.integers, layer, images);
+  }
+
   /// Whether a kernel for this layer alone is such.
   template <typename Is>
   bool any(size_t layer, const Is& is) const {
@@ -154,7 +163,7 @@ bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Sect
 }
 
 bool can_run(Engine engine, const Graph& graph) {
-  return engine == Engine::automatic || (engine == Engine::int8) == (graph.integers != nullptr);
+  return engine == Engine::automatic || in_integers(engine) == (graph.integers != nullptr);
 }
 
 Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
@@ -162,7 +171,7 @@ Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
     require(graph.integers != nullptr, "Plan",
             "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
     require(false, "Plan",
-            "the network is quantised: the engines int8 and auto run it, {} does not",
+            "the network is quantised: the engines int8, int8-sparse and auto run it, {} does not",
             to_string(engine));
   }
   const Policy policy(graph, engine, batch);
@@ -171,7 +180,7 @@ Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
     for (size_t i = section.begin; i < section.end;) {
       const auto table = kernel_table();
       const auto kernel = std::ranges::find_if(table, [&](const Kernel& k) {
-        return i + k.layers <= section.end && policy.allows(k, i) && supports(k, graph, i, section);
+        return supports(k, graph, i, section) && policy.allows(k, i, section.place.images);
       });
       require(kernel != table.end(), "Plan", "the engine {} has no kernel for layer '{}'",
               to_string(engine), graph.layers[i].name);

@@ -34,7 +34,7 @@ struct Assignment {
 /// Whether a kernel can run the layers of the graph from `first` on, all of one section.
 bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Section& section);
 
-/// Quantised graphs run on int8 and `automatic`, graphs in floats on all but int8.
+/// Quantised graphs run on int8, int8_sparse and `automatic`, graphs in floats on all but these two.
 bool can_run(Engine engine, const Graph& graph);
 
 /// What an engine other than `automatic` runs a graph on. Throws std::invalid_argument naming a layer

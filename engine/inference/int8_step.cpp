@@ -8,6 +8,7 @@
 #include "engine/kernels/int8/depthwise.h"
 #include "engine/kernels/int8/elementwise.h"
 #include "engine/kernels/int8/pointwise.h"
+#include "engine/kernels/int8/sparse_pointwise.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -21,7 +22,7 @@ int64_t floats_for(int64_t bytes) {
 
 class Int8Step : public Step {
  public:
-  Int8Step(const QuantizedGraph& graph, size_t i, int64_t images)
+  Int8Step(const QuantizedGraph& graph, size_t i, int64_t images, bool sparse)
       : shape_(graph.layers[i].shape),
         input_(graph.grid_of(graph.layers[i].input)),
         output_(graph.layers[i].output),
@@ -50,6 +51,9 @@ class Int8Step : public Step {
     try {
       if (shape_.groups > 1) {
         weights_ = int8::DepthwiseWeights(numbers, shape_, input_);
+      } else if (sparse) {
+        weights_ = int8::SparsePointwiseWeights(numbers, shape_.out_channels, shape_.in_channels,
+                                                input_.highest);
       } else if (shape_.pointwise()) {
         weights_ = int8::PointwiseWeights(numbers, shape_.out_channels, shape_.in_channels,
                                           input_.highest);
@@ -79,6 +83,8 @@ class Int8Step : public Step {
       } else {
         pointwise(*rows, in, added, output_, bytes);
       }
+    } else if (const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_)) {
+      sparse_pointwise(*nonzeros, {from, pixels(), input_pixel_}, added, output_, space, bytes);
     } else if (const auto* filters = std::get_if<int8::DepthwiseWeights>(&weights_)) {
       depthwise(*filters, shape_, from, output_, bytes);
     } else if (const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_)) {
@@ -91,6 +97,9 @@ class Int8Step : public Step {
 
   std::string kernel() const override {
     if (std::holds_alternative<Pool>(weights_)) return "int8";
+    if (const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_)) {
+      return std::string("int8 sparse ") + nonzeros->product();
+    }
     const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);
     if (patches != nullptr) return std::string("int8 ") + patches->rows().product();
     const auto* filters = std::get_if<int8::DepthwiseWeights>(&weights_);
@@ -104,6 +113,9 @@ class Int8Step : public Step {
     return last_ ? made * shape_.out_channels : floats_for(made * pixel_bytes(shape_.out_channels));
   }
   int64_t scratch_size() const override {
+    if (const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_)) {
+      return floats_for(thread_count() * sparse_pointwise_scratch_size(*nonzeros));
+    }
     const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);
     return floats_for((first_ ? image_bytes() : 0) +
                       (patches != nullptr
@@ -111,7 +123,15 @@ class Int8Step : public Step {
                            : 0));
   }
   bool integers() const override { return true; }
-  int64_t weight_bytes() const override { return weight_bytes_; }
+  bool zeros_pay() const { return std::get<int8::SparsePointwiseWeights>(weights_).pays(pixels()); }
+  int64_t weight_bytes() const override {
+    const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_);
+    return nonzeros != nullptr ? nonzeros->bytes() : weight_bytes_;
+  }
+  double density() const override {
+    const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_);
+    return nonzeros != nullptr ? nonzeros->density() : 1;
+  }
   int64_t value_bytes() const override { return first_ ? sizeof(float) : 1; }
 
  private:
@@ -127,13 +147,23 @@ class Int8Step : public Step {
   QuantizedResidual residual_;
   int64_t input_pixel_, weight_bytes_ = 0;
   bool first_, last_;
-  std::variant<Pool, int8::PointwiseWeights, int8::DepthwiseWeights, int8::Conv2dWeights> weights_;
+  std::variant<Pool, int8::PointwiseWeights, int8::SparsePointwiseWeights, int8::DepthwiseWeights,
+               int8::Conv2dWeights>
+      weights_;
 };
 
 }  // namespace
 
 std::unique_ptr<Step> int8_step(const QuantizedGraph& graph, size_t i, int64_t images) {
-  return std::make_unique<Int8Step>(graph, i, images);
+  return std::make_unique<Int8Step>(graph, i, images, false);
+}
+
+std::unique_ptr<Step> int8_sparse_step(const QuantizedGraph& graph, size_t i, int64_t images) {
+  return std::make_unique<Int8Step>(graph, i, images, true);
+}
+
+bool int8_sparse_step_pays(const QuantizedGraph& graph, size_t i, int64_t images) {
+  return Int8Step(graph, i, images, true).zeros_pay();
 }
 
 }  // namespace edgeprune::inference

@@ -8,6 +8,7 @@
 #include "engine/inference/panel_steps.h"
 #include "engine/inference/small_block_step.h"
 #include "engine/inference/sparse_block_step.h"
+#include "engine/kernels/int8/sparse_pointwise.h"
 
 namespace edgeprune::inference {
 namespace {
@@ -125,12 +126,22 @@ bool is_in_integers(const Graph& graph, size_t i, const Place&) {
   return graph.integers != nullptr && i > 0 && i + 1 < graph.layers.size();
 }
 
+bool is_pointwise_in_integers(const Graph& graph, size_t i, const Place& place) {
+  const Layer& layer = graph.layers[i];
+  return is_in_integers(graph, i, place) && layer.pointwise() &&
+         layer.shape.in_channels <= int8::SparsePointwiseWeights::kMostChannels;
+}
+
 bool last_in_integers(const Graph& graph, size_t i, const Place&) {
   return graph.integers != nullptr && i > 0 && i + 1 == graph.layers.size();
 }
 
 StepPointer make_int8_step(const Graph& graph, size_t i, const Place& place) {
   return int8_step(*graph.integers, i, place.images);
+}
+
+StepPointer make_int8_sparse_step(const Graph& graph, size_t i, const Place& place) {
+  return int8_sparse_step(*graph.integers, i, place.images);
 }
 
 constexpr Format kChannelsLast = Format::channels_last, kPanels = Format::panels,
@@ -161,6 +172,7 @@ constexpr Kernel kTable[] = {
      &make_channels_last_step},
     {"onednn", kChannelsLast, kChannelsLast, 1, kDense, &has_other_onednn_step, &make_onednn_step},
     {"int8, images", kChannelsLast, kBytes, 1, kDense, &first_in_integers, &make_int8_step},
+    {"int8 sparse", kBytes, kBytes, 1, kCsr, &is_pointwise_in_integers, &make_int8_sparse_step},
     {"int8", kBytes, kBytes, 1, kDense, &is_in_integers, &make_int8_step},
     {"int8, logits", kBytes, kChannelsLast, 1, kDense, &last_in_integers, &make_int8_step},
 };

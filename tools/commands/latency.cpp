@@ -44,7 +44,8 @@ std::vector<inference::Engine> engines_of(const inference::Graph& graph,
   const bool quantized = graph.integers != nullptr;
   std::erase_if(engines, [&](inference::Engine engine) { return !can_run(engine, graph); });
   require(!engines.empty(), "latency", "{} is {}: expected --engine {} for it", model,
-          quantized ? "quantised" : "in floats", quantized ? "int8 or auto" : "other than int8");
+          quantized ? "quantised" : "in floats",
+          quantized ? "int8, int8-sparse or auto" : "other than int8, int8-sparse");
   return engines;
 }
 

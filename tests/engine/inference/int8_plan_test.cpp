@@ -20,6 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using testing::message_of;
 using testing::network_of_two_stages;
+using ::testing::Not;
 using testing::random_tensor;
 using testing::relative_error;
 using testing::small_network;
@@ -44,10 +45,30 @@ std::vector<float> logits_of(Plan& plan, const Tensor& images) {
   return logits;
 }
 
+/// Wide 1x1 layers of which one weight in ten is left, one of them with a residual.
+Graph sparse_network() {
+  Graph graph = testing::GraphBuilder(15, 3)
+                    .conv(64, 3, 2, 1, Activation::relu6)  // 0: 8x8
+                    .pointwise(130, Activation::none)      // 1
+                    .pointwise(250, Activation::relu6)     // 2
+                    .depthwise(1)                          // 3
+                    .pointwise(130, Activation::none, 1)   // 4: adds 1
+                    .pool()
+                    .pointwise(5, Activation::none)
+                    .build();
+  for (const size_t i : {1, 2, 4}) {
+    const auto weights = graph.layers[i].weight.values();
+    for (size_t k = 0; k < weights.size(); ++k) {
+      if (k % 10 != 3) weights[k] = 0.0f;
+    }
+  }
+  return graph;
+}
+
 class Int8PlanOnTargets : public testing::OnEveryInt8Target {};
 
 TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
-  for (const Graph& graph : {small_network(), network_of_two_stages()}) {
+  for (const Graph& graph : {small_network(), network_of_two_stages(), sparse_network()}) {
     const Graph bytes = in_integers(graph);
     const QuantizedGraph& integers = *bytes.integers;
     for (const int64_t batch : {1, 2, 7, 33}) {
@@ -60,9 +81,11 @@ TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
       }
       for (const int threads : {1, 2, 3}) {
         const ThreadScope scope(threads);
-        Plan plan(bytes, Engine::int8, batch);
-        EXPECT_EQ(logits_of(plan, images), expected) << batch << " images, " << threads;
-        EXPECT_EQ(logits_of(plan, images), expected) << "run again";
+        for (const Engine engine : {Engine::int8, Engine::int8_sparse}) {
+          Plan plan(bytes, engine, batch);
+          EXPECT_EQ(logits_of(plan, images), expected) << batch << " images, " << threads;
+          EXPECT_EQ(logits_of(plan, images), expected) << "run again";
+        }
       }
     }
   }
@@ -91,6 +114,26 @@ TEST(Int8Plan, StepsAreTheLayersAndReadBytes) {
   EXPECT_LT(plan.steps()[1].bytes, 0.5 * floats.steps()[1].bytes);
 }
 
+TEST(Int8Plan, SkipsZerosWhereThereAreEnough) {
+  const Graph graph = in_integers(sparse_network());
+  const Plan plan(graph, Engine::int8_sparse, 1);
+  for (const size_t i : {1, 2, 4}) {
+    EXPECT_THAT(plan.steps()[i].kernel, HasSubstr("int8 sparse")) << i;
+    EXPECT_LT(plan.steps()[i].kernel_flops, 0.2 * plan.steps()[i].flops);
+  }
+  Graph full = sparse_network();
+  for (const size_t i : {1, 2, 4}) {
+    full.layers[i].weight = random_tensor(full.layers[i].weight.shape(), i);
+  }
+  for (const Engine engine : {Engine::int8, Engine::int8_sparse}) {
+    const Graph dense = engine == Engine::int8 ? graph : in_integers(full);
+    const Plan other(dense, engine, 1);
+    for (const StepInfo& step : other.steps()) {
+      EXPECT_THAT(step.kernel, Not(HasSubstr("sparse"))) << step.layer;
+    }
+  }
+}
+
 TEST(Int8Plan, EnginesAndNetworksThatDoNotFitAreRefused) {
   EXPECT_EQ(
       message_of<std::invalid_argument>([] { Plan(small_network(), Engine::int8, 1); }),
@@ -98,7 +141,8 @@ TEST(Int8Plan, EnginesAndNetworksThatDoNotFitAreRefused) {
   for (const Engine engine : {Engine::dense, Engine::sparse, Engine::onednn}) {
     EXPECT_THAT(
         message_of<std::invalid_argument>([&] { Plan(in_integers(small_network()), engine, 1); }),
-        HasSubstr("[Plan] the network is quantised: the engines int8 and auto run it"));
+        HasSubstr(
+            "[Plan] the network is quantised: the engines int8, int8-sparse and auto run it"));
   }
 }
 
