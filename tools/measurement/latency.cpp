@@ -10,6 +10,7 @@
 #include "engine/base/timer.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/progress.h"
+#include "tools/measurement/energy.h"
 #include "tools/measurement/kernel_cache.h"
 #include "tools/measurement/memory.h"
 #include "tools/measurement/rounds.h"
@@ -23,9 +24,10 @@ constexpr double kPatience = 4;  // times as long as was asked for, until factor
 
 class Measurement {
  public:
-  Measurement(const LatencyCase& latency_case, const LatencyOptions& options)
+  Measurement(const LatencyCase& latency_case, const LatencyOptions& options, EnergyMeter& meter)
       : case_(latency_case),
         options_(options),
+        meter_(meter),
         plan_(*latency_case.graph, latency_case.engine, latency_case.batch, &kernel_choices()),
         images_({latency_case.batch, plan_.image_size()}),
         logits_({latency_case.batch, plan_.classes()}) {
@@ -59,10 +61,14 @@ class Measurement {
     run();
     const size_t before = samples_.size();
     std::vector<std::vector<double>> steps(step_samples_.size());
+    const auto joules = meter_.joules();
+    const double cpu = cpu_milliseconds();
     for (int64_t i = 0; i < samples_a_turn_; ++i) {
       sample();
       if (options_.per_layer) sample_steps(steps);
     }
+    cpu_ms_ += cpu_milliseconds() - cpu;
+    if (joules) joules_ += *meter_.joules() - *joules;
     for (size_t s = 0; s < steps.size(); ++s) {
       step_rounds_[s].push_back(median(steps[s]));
       step_samples_[s].insert(step_samples_[s].end(), steps[s].begin(), steps[s].end());
@@ -75,6 +81,8 @@ class Measurement {
   LatencyResult result() const {
     std::vector<double> sorted = samples_;
     std::sort(sorted.begin(), sorted.end());
+    const double images = double(sorted.size()) * double(repeats_ * case_.batch) *
+                          (options_.per_layer ? 2 : 1);  // steps are timed in runs of their own
     LatencyResult result{
         .cell = {.engine = to_string(case_.engine),
                  .batch = case_.batch,
@@ -85,7 +93,9 @@ class Measurement {
                  .p90 = percentile(sorted, 0.90),
                  .p99 = percentile(sorted, 0.99),
                  .min = sorted.front(),
-                 .max = sorted.back()},
+                 .max = sorted.back(),
+                 .cpu_ms = cpu_ms_ / images,
+                 .joules = meter_.readable() ? std::optional(joules_ / images) : std::nullopt},
         .samples = samples_,
         .arena_bytes = plan_.arena_size() * int64_t{sizeof(float)},
         .steps = {}};
@@ -119,24 +129,28 @@ class Measurement {
 
   const LatencyCase& case_;
   const LatencyOptions& options_;
+  EnergyMeter& meter_;
   inference::Plan plan_;
   Tensor images_, logits_;
   int64_t repeats_ = 1, samples_a_turn_ = 1;
+  double cpu_ms_ = 0, joules_ = 0;  // over all samples
   std::vector<double> samples_;
   std::vector<std::vector<double>> step_samples_, step_rounds_;  // by step
 };
 
 using Measurements = std::vector<std::unique_ptr<Measurement>>;
 
-Measurements set_up(const std::vector<LatencyCase>& cases, const LatencyOptions& options) {
+Measurements set_up(const std::vector<LatencyCase>& cases, const LatencyOptions& options,
+                    EnergyMeter& meter) {
   Measurements measurements;
   for (const LatencyCase& latency_case : cases) {
     throw_if_interrupted();
     const ThreadScope scope(latency_case.threads);  // a plan is made for the thread count in force
     const std::string purpose = fmt::format("a batch of {} images on the {} engine",
                                             latency_case.batch, to_string(latency_case.engine));
-    measurements.push_back(explain_bad_alloc(
-        "latency", purpose, [&] { return std::make_unique<Measurement>(latency_case, options); }));
+    measurements.push_back(explain_bad_alloc("latency", purpose, [&] {
+      return std::make_unique<Measurement>(latency_case, options, meter);
+    }));
   }
   Progress progress("warm-up", static_cast<int64_t>(cases.size()), "cases");
   for (const auto& measurement : measurements) {
@@ -169,7 +183,8 @@ std::vector<LatencyResult> measure_latency(const std::vector<LatencyCase>& cases
           "expected at least 0 seconds, 0 seconds of warm-up and 1 sample, got {}, {} and {}",
           options.seconds, options.warmup_seconds, options.min_samples);
   const LoadWatch watch;
-  const Measurements measurements = set_up(cases, options);
+  EnergyMeter meter;
+  const Measurements measurements = set_up(cases, options, meter);
   std::vector<Competitor> competitors;
   for (size_t i = 0; i < cases.size(); ++i) {
     competitors.push_back({[&one = *measurements[i]] { return one.turn(); }, cases[i].reference});
@@ -181,6 +196,7 @@ std::vector<LatencyResult> measure_latency(const std::vector<LatencyCase>& cases
     results.push_back(measurements[i]->result());
     results[i].cell.factor = rounds.factors[i];
     results[i].cell.load = load;
+    results[i].rounds = rounds.times[i];
   }
   return results;
 }

@@ -37,10 +37,11 @@ struct StepTime {
 };
 
 struct LatencyResult {
-  LatencyCell cell;             ///< with the factor against the case's reference
-  std::vector<double> samples;  ///< milliseconds an image, in the order they were taken
-  int64_t arena_bytes = 0;      ///< of the plan's intermediate activations
-  std::vector<StepTime> steps;  ///< in the order they run; empty unless per_layer
+  LatencyCell cell;                 ///< with the factor against the case's reference
+  std::vector<double> samples;      ///< milliseconds an image, in the order they were taken
+  std::vector<double> rounds = {};  ///< likewise a turn's, the same rounds for all cases
+  int64_t arena_bytes = 0;          ///< of the plan's intermediate activations
+  std::vector<StepTime> steps;      ///< in the order they run; empty unless per_layer
 };
 
 /// Cases take turns of five milliseconds (rounds.h), or of one sample if that is longer; each begins

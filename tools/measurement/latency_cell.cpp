@@ -25,6 +25,9 @@ std::optional<double> unless_null(const nlohmann::json& json) {
 void to_json(nlohmann::json& json, const LatencyCell& cell) {
   fields::to_json(json, cell);
   if (cell.factor) fields::to_json(json["factor"], *cell.factor);
+  if (cell.integer_factor) fields::to_json(json["integer_factor"], *cell.integer_factor);
+  if (cell.cpu_ms) json["cpu_ms"] = *cell.cpu_ms;
+  if (cell.joules) json["joules"] = *cell.joules;
   if (cell.load) {
     json["load"] = {{"others", fields::or_null(cell.load->others)},
                     {"stolen", fields::or_null(cell.load->stolen)},
@@ -35,9 +38,14 @@ void to_json(nlohmann::json& json, const LatencyCell& cell) {
 
 void from_json(const nlohmann::json& json, LatencyCell& cell) {
   fields::from_json(json, cell);
-  if (json.contains("factor")) {
-    cell.factor = Factor();
-    fields::from_json(json["factor"], *cell.factor);
+  for (const auto& [key, factor] : {std::pair("factor", &LatencyCell::factor),
+                                    std::pair("integer_factor", &LatencyCell::integer_factor)}) {
+    if (!json.contains(key)) continue;
+    fields::from_json(json[key], (cell.*factor).emplace());
+  }
+  for (const auto& [key, value] :
+       {std::pair("cpu_ms", &LatencyCell::cpu_ms), std::pair("joules", &LatencyCell::joules)}) {
+    if (json.contains(key)) cell.*value = json[key].get<double>();
   }
   if (json.contains("load")) {
     const nlohmann::json& load = json["load"];

@@ -19,7 +19,7 @@ struct Factor : Interval {
 
 /// Times of one engine at one batch size, in milliseconds per image.
 struct LatencyCell {
-  std::string engine;  ///< "dense", "sparse", "auto" or "onednn"
+  std::string engine;  ///< "dense", "sparse", "auto", "int8" ...: inference::kEngines
   int batch = 1;
   int threads = 1;
   int64_t samples = 0;
@@ -28,11 +28,17 @@ struct LatencyCell {
   /// not timed together.
   std::optional<Factor> factor = {};
   std::optional<Load> load = {};  ///< what disturbed it, and those it was timed in turns with
+  /// Against the unpruned network in integers, in the same rounds; nothing if that took no turns.
+  std::optional<Factor> integer_factor = {};
+  /// Of all its threads together, in milliseconds an image; nothing in records of before 0.2.0.
+  std::optional<double> cpu_ms = {};
+  /// An image's, of the whole processor's (energy.h); nothing where its counters cannot be read.
+  std::optional<double> joules = {};
 };
 
 void to_json(nlohmann::json& json, const LatencyCell& cell);
-/// Throws nlohmann::json::exception if a field is missing or of another type. `factor` and `load`
-/// may be missing: records had none before times were taken in turns with a reference.
+/// Throws nlohmann::json::exception if a field is missing or of another type. What is optional
+/// may be missing.
 void from_json(const nlohmann::json& json, LatencyCell& cell);
 
 }  // namespace edgeprune

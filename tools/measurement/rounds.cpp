@@ -13,13 +13,6 @@
 namespace edgeprune {
 namespace {
 
-Factor factor_of(const std::vector<double>& reference, const std::vector<double>& own) {
-  std::vector<double> ratios;
-  for (size_t round = 0; round < own.size(); ++round)
-    ratios.push_back(reference[round] / own[round]);
-  return {median_interval(ratios), std::ssize(ratios)};
-}
-
 void update_factors(Rounds& rounds, const std::vector<Competitor>& competitors) {
   rounds.factors.clear();
   for (size_t i = 0; i < competitors.size(); ++i) {
@@ -43,6 +36,13 @@ void one_round(Rounds& rounds, const std::vector<Competitor>& competitors, bool 
 }
 
 }  // namespace
+
+Factor factor_of(const std::vector<double>& reference, const std::vector<double>& own) {
+  std::vector<double> ratios;
+  for (size_t round = 0; round < own.size(); ++round)
+    ratios.push_back(reference[round] / own[round]);
+  return {median_interval(ratios), std::ssize(ratios)};
+}
 
 Rounds take_turns(const std::vector<Competitor>& competitors, const RoundLimits& limits) {
   require(limits.least >= 1 && limits.fewest >= 1 && limits.most >= limits.least &&

@@ -34,6 +34,9 @@ struct Rounds {
   bool capped = false;  ///< ended by `most` or `seconds` before all intervals were narrow
 };
 
+/// How many times as fast as `reference`, by the rounds that both took turns in.
+Factor factor_of(const std::vector<double>& reference, const std::vector<double>& own);
+
 /// Every round gives each competitor a turn, the next round in the opposite order, so that what
 /// drifts within a round cancels. Goes on until every factor's interval is narrow, or a cap is
 /// reached. Throws std::invalid_argument on limits out of range or a reference that is none of the

@@ -60,13 +60,13 @@ std::vector<BestRow> best_rows(const Results& results) {
   std::vector<const RunRecord*> rows;
   for (const RunRecord& row : results.rows()) {
     const bool accurate = row.accuracy >= baseline->accuracy - accuracy_allowance(results) - 1e-12;
-    if (row.method != "none" && accurate) rows.push_back(&row);
+    if (&row != baseline && accurate) rows.push_back(&row);
   }
   if (rows.empty()) return {};
   std::vector<BestRow> best;
-  add(best, "sparsest", *std::max_element(rows.begin(), rows.end(), [](auto* a, auto* b) {
-        return a->sparsity() < b->sparsity();
-      }));
+  const RunRecord* sparsest = *std::max_element(
+      rows.begin(), rows.end(), [](auto* a, auto* b) { return a->sparsity() < b->sparsity(); });
+  if (sparsest->method != "none") add(best, "sparsest", sparsest);
   for (const Timing& timing : main_timings(results.rows())) {
     const RunRecord* fastest = nullptr;
     double largest = 0;

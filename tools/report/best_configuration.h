@@ -23,7 +23,7 @@ struct BestRow {
   const RunRecord* row = nullptr;
 };
 
-/// Of the pruned rows at most accuracy_allowance() below the baseline: the sparsest first, then the
+/// Of the rows, pruned or in integers or both, at most accuracy_allowance() below the baseline: the sparsest first, if any is pruned, then the
 /// fastest on any engine per main timing (by the lower end of its factor), then the smallest file (dense or sparse), each row once.
 /// Empty without a baseline or without such a row.
 std::vector<BestRow> best_rows(const Results& results);

@@ -102,6 +102,7 @@ Conclusion iterating_overshoots(const Results& results) {
   double furthest = 0;
   int exact = 0;
   for (const RunRecord& row : results.rows()) {
+    if (row.is_quantized()) continue;
     const double beyond = row.prunable_sparsity() - row.target;
     if (row.schedule == "compounding") {
       reached.push_back(fmt::format("{} reached {}", row.id, percent_text(row.sparsity())));
@@ -206,7 +207,7 @@ Table reached_table(const Results& results) {
   }
   Table table(std::move(columns));
   for (const RunRecord& row : results.rows()) {
-    if (row.schedule == "none" || row.schedule == "one-shot") continue;
+    if (row.schedule == "none" || row.schedule == "one-shot" || row.is_quantized()) continue;
     const bool by_weight = !by_channels(row) && row.schedule != "compounding";
     std::vector<Cell> cells = {row.id,
                                Number{100 * row.target, 1},

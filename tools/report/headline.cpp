@@ -34,13 +34,14 @@ std::string speed_sentence(const Results& results) {
   for (const auto& [means, subject] :
        {std::pair(Means::dense_kernels, "zeroed weights on dense kernels"),
         std::pair(Means::sparse_kernels, "kernels that skip zeros"),
-        std::pair(Means::removed_channels, "removed channels")}) {
+        std::pair(Means::removed_channels, "removed channels"),
+        std::pair(Means::integers, "8-bit integers, pruned or not,")}) {
     const std::string part = answer(results, means, shown);
     if (!part.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", subject, part);
   }
   if (text.empty()) return {};
-  return "What makes the pruned network faster than the unpruned one on dense kernels? " +
-         capitalised(text) + ".";
+  return fmt::format("What makes the {}network faster than the unpruned one on dense kernels? {}.",
+                     results.has_quantized() ? "" : "pruned ", capitalised(text));
 }
 
 /// Of the rows that keep the accuracy: the one with the largest factor on the first main timing.
@@ -49,11 +50,14 @@ std::string price_sentence(const Results& results) {
   if (baseline == nullptr) return {};
   const std::vector<BestRow> best = best_rows(results);
   if (best.empty()) return capitalised(why_none_is_best(results)) + ".";
-  std::string text = fmt::format(
-      "At most {} below the baseline's {} accuracy, {} of the "
-      "parameters can go ({})",
-      allowance_text(results), percent_text(baseline->accuracy, 2),
-      percent_text(best.front().row->sparsity()), best.front().row->id);
+  const bool pruned = best.front().row->method != "none";
+  std::string text = !pruned
+                         ? capitalised(why_none_is_best(results))
+                         : fmt::format(
+                               "At most {} below the baseline's {} accuracy, {} of the "
+                               "parameters can go ({})",
+                               allowance_text(results), percent_text(baseline->accuracy, 2),
+                               percent_text(best.front().row->sparsity()), best.front().row->id);
   for (const Timing& timing : main_timings(results.rows())) {
     std::optional<TimedRow> fastest;
     for (const BestRow& one : best) {
@@ -62,10 +66,9 @@ std::string price_sentence(const Results& results) {
     }
     if (!fastest) continue;
     text += fmt::format(
-        "; {}, the fastest such network takes {:.3f} ms an image, {} as fast as the unpruned one "
-        "({}, {})",
-        timing_text(timing), fastest->ms.median, factor_text(fastest->factor), fastest->row->id,
-        fastest->engine);
+        "; {}, the fastest {} takes {:.3f} ms an image, {} as fast as the unpruned one ({}, {})",
+        timing_text(timing), pruned ? "such network" : "network that does", fastest->ms.median,
+        factor_text(fastest->factor), fastest->row->id, fastest->engine);
   }
   return text + ".";
 }

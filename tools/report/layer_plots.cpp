@@ -38,7 +38,7 @@ std::string column_name(const Line& line, const RunRecord& row) {
 
 std::vector<const RunRecord*> shown_rows(const Results& results, std::vector<std::string>& names) {
   std::vector<const RunRecord*> rows;
-  for (const Line& line : lines(results.rows())) {
+  for (const Line& line : float_lines(results.rows())) {
     const RunRecord* nearest = nullptr;
     const auto distance = [](const RunRecord& row) { return std::abs(row.target - kShownTarget); };
     for (const RunRecord* row : line.rows) {
@@ -70,7 +70,7 @@ Panel curve_panel(const Results& results, const std::string& y_label, double Cur
     series.dash = Dash::dashed;
     panel.series.push_back(std::move(series));
   }
-  for (const Line& line : lines(results.rows())) {
+  for (const Line& line : float_lines(results.rows())) {
     const RunRecord* row = nullptr;
     for (const RunRecord* candidate : line.rows) {
       if (candidate->curve.empty()) continue;

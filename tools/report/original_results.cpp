@@ -35,7 +35,8 @@ std::span<const OriginalRow> original_rows() {
 }
 
 const OriginalRow* find_original_row(const RunRecord& row) {
-  if (!row.recovery.empty() || !row.limits.empty() || (row.mode != "mask" && row.method != "none"))
+  if (!row.recovery.empty() || !row.limits.empty() || row.is_quantized() ||
+      (row.mode != "mask" && row.method != "none"))
     return nullptr;
   const auto rows = original_rows();
   const auto found = std::find_if(rows.begin(), rows.end(), [&](const OriginalRow& candidate) {

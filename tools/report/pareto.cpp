@@ -106,17 +106,18 @@ Figure pareto_figure(const Results& results) {
       }
       if (!series.points.empty()) panel.series.push_back(std::move(series));
     }
-    if (const RunRecord* baseline = results.baseline()) {
-      const auto time = fastest_engine(results, *baseline, timing);
-      if (time && baseline->accuracy >= least) {
-        panel.series.push_back({.name = "unpruned",
-                                .colour = kGrey,
-                                .dash = Dash::none,
-                                .marker = Marker::filled_diamond,
-                                .marker_size = 1.6,
-                                .points = {{time->ms.median, 100 * baseline->accuracy}},
-                                .x_bars = {{time->ms.low, time->ms.high}}});
-      }
+    for (const RunRecord& row : rows) {
+      if (row.method != "none") continue;
+      const auto time = fastest_engine(results, row, timing);
+      if (!time || row.accuracy < least) continue;
+      panel.series.push_back(
+          {.name = "unpruned" + integer_suffix(row),
+           .colour = kGrey,
+           .dash = Dash::none,
+           .marker = row.is_quantized() ? Marker::diamond : Marker::filled_diamond,
+           .marker_size = 1.6,
+           .points = {{time->ms.median, 100 * row.accuracy}},
+           .x_bars = {{time->ms.low, time->ms.high}}});
     }
     range_of_percents(panel);
     panels.push_back(std::move(panel));

@@ -27,7 +27,9 @@ Marker marker(const Line& line) {
   constexpr std::array<Marker, kSchedules> kMarkers = {
       Marker::filled_circle, Marker::filled_triangle, Marker::filled_square,
       Marker::filled_inverted_triangle};
-  return line.recovery ? Marker::star : kMarkers[schedule_rank(line.schedule)];
+  const Marker filled = kMarkers[schedule_rank(line.schedule)];
+  if (line.quantized) return static_cast<Marker>(static_cast<int>(filled) - 1);  // the open one
+  return line.recovery ? Marker::star : filled;
 }
 
 /// Bars without length would only blot the markers.
@@ -35,6 +37,21 @@ void drop_idle_bars(Series& series) {
   if (std::ranges::all_of(series.y_bars, [](const auto& bar) { return bar.first == bar.second; })) {
     series.y_bars.clear();
   }
+}
+
+std::vector<Series> marker_of(const RunRecord* row, const RowValue& value, std::string name,
+                              Marker shape) {
+  const auto y = row != nullptr ? value(*row) : std::nullopt;
+  if (!y) return {};
+  Series series{.name = std::move(name),
+                .colour = kGrey,
+                .dash = Dash::none,
+                .marker = shape,
+                .marker_size = 1.6,
+                .points = {{percent_sparsity(*row), y->median}},
+                .y_bars = {{y->low, y->high}}};
+  drop_idle_bars(series);
+  return {series};
 }
 
 }  // namespace
@@ -66,7 +83,8 @@ std::vector<Line> lines(const Rows& rows) {
     if (row.method == "none") continue;
     const bool recovery = !row.recovery.empty();
     const std::string kind = variant(row);
-    const std::string name = kind + ", " + (recovery ? "with recovery" : row.schedule);
+    const std::string name =
+        kind + ", " + (recovery ? "with recovery" : row.schedule) + integer_suffix(row);
     auto line = std::find_if(found.begin(), found.end(),
                              [&](const Line& candidate) { return candidate.name == name; });
     if (line == found.end()) {
@@ -74,6 +92,7 @@ std::vector<Line> lines(const Rows& rows) {
                        kind,
                        row.schedule,
                        recovery,
+                       row.is_quantized(),
                        {},
                        variant_colour(kind, recovery ? "compounding" : row.schedule)});
       line = std::prev(found.end());
@@ -89,6 +108,12 @@ std::vector<Line> lines(const Rows& rows) {
   return found;
 }
 
+std::vector<Line> float_lines(const Rows& rows) {
+  std::vector<Line> found = lines(rows);
+  std::erase_if(found, [](const Line& line) { return line.quantized; });
+  return found;
+}
+
 double right_edge(const Rows& rows) {
   double most = 0;
   for (const RunRecord& row : rows) most = std::max(most, percent_sparsity(row));
@@ -98,7 +123,9 @@ double right_edge(const Rows& rows) {
 Series series_of(const Line& line, const RowValue& value) {
   Series series{.name = line.name,
                 .colour = line.colour,
-                .dash = line.recovery ? Dash::none : Dash::solid,
+                .dash = line.recovery    ? Dash::none
+                        : line.quantized ? Dash::dotted
+                                         : Dash::solid,
                 .marker = marker(line),
                 .marker_size = 1.1 + 0.7 * line.depth};
   for (const RunRecord* row : line.rows) {
@@ -111,20 +138,21 @@ Series series_of(const Line& line, const RowValue& value) {
   return series;
 }
 
+std::vector<Series> integer_baseline_markers(const Rows& rows, const RowValue& value) {
+  std::vector<Series> all;
+  for (const RunRecord& row : rows) {
+    if (row.method != "none" || !row.is_quantized()) continue;
+    for (Series& series :
+         marker_of(&row, value, "unpruned" + integer_suffix(row), Marker::diamond)) {
+      all.push_back(std::move(series));
+    }
+  }
+  return all;
+}
+
 std::vector<Series> baseline_marker(const Rows& rows, const RowValue& value, std::string name,
                                     Marker shape) {
-  const RunRecord* baseline = find_baseline(rows);
-  const auto y = baseline != nullptr ? value(*baseline) : std::nullopt;
-  if (!y) return {};
-  Series series{.name = std::move(name),
-                .colour = kGrey,
-                .dash = Dash::none,
-                .marker = shape,
-                .marker_size = 1.6,
-                .points = {{percent_sparsity(*baseline), y->median}},
-                .y_bars = {{y->low, y->high}}};
-  drop_idle_bars(series);
-  return {series};
+  return marker_of(find_baseline(rows), value, std::move(name), shape);
 }
 
 std::vector<Series> baseline_line(const Rows& rows, const RowValue& value, std::string name,

@@ -15,17 +15,20 @@ inline constexpr const char* kGrey = "#555555";
 inline constexpr double kLeftEdge = -2;  ///< of a sparsity axis: keeps a marker at 0 % off the edge
 
 /// The rows of one variant (query.h) and schedule, by ascending sparsity; those with recovery, of
-/// any schedule, are a line of their own per variant, shown as points.
+/// any schedule, are a line of their own per variant, shown as points; so are, dotted with open
+/// markers, those in integers.
 struct Line {
-  std::string name;  ///< "channel groups, exact"; "magnitude, with recovery"
+  std::string name;  ///< "channel groups, exact"; "magnitude, with recovery, INT8"
   std::string variant, schedule;
-  bool recovery = false;
+  bool recovery = false, quantized = false;
   std::vector<const RunRecord*> rows;
   std::string colour;
   double depth = 0;  ///< from 1 (drawn first, under the others) to 0 (on top)
 };
 
 std::vector<Line> lines(const std::vector<RunRecord>& rows);
+/// Without those in integers, whose zeros and trainings are those of the rows that they were made from.
+std::vector<Line> float_lines(const std::vector<RunRecord>& rows);
 
 /// A shade of the variant's hue. Okabe and Ito's palette, which the colour-blind can tell apart,
 /// with darker and lighter shades: magnitude blue, lamp green, channel red, groups pink, compact
@@ -50,7 +53,10 @@ double right_edge(const std::vector<RunRecord>& rows);
 /// the legend.
 std::vector<Series> baseline_marker(const std::vector<RunRecord>& rows, const RowValue& value,
                                     std::string name, Marker shape = Marker::filled_diamond);
-/// The same with a dashed line across the plot.
+/// Of the unpruned networks in integers; nothing if there are none.
+std::vector<Series> integer_baseline_markers(const std::vector<RunRecord>& rows,
+                                             const RowValue& value);
+/// baseline_marker() with a dashed line across the plot.
 std::vector<Series> baseline_line(const std::vector<RunRecord>& rows, const RowValue& value,
                                   std::string name, Marker shape = Marker::filled_diamond);
 

@@ -15,10 +15,11 @@ namespace {
 
 using Rows = std::vector<RunRecord>;
 
-/// The baseline and all lines.
-Panel panel_of(const Rows& rows, const std::string& y_label, const RowValue& value) {
+/// The baseline and the lines.
+Panel panel_of(const Rows& rows, const std::vector<Line>& shown, const std::string& y_label,
+               const RowValue& value) {
   Panel panel{.y_label = y_label, .series = baseline_line(rows, value, "unpruned")};
-  for (const Line& line : lines(rows)) panel.series.push_back(series_of(line, value));
+  for (const Line& line : shown) panel.series.push_back(series_of(line, value));
   return panel;
 }
 
@@ -70,10 +71,16 @@ void average_neighbours(Series& series) {
 /// All rows of a variant, whatever their schedule and recovery.
 std::vector<Line> variant_lines(const Rows& rows) {
   std::vector<Line> found;
-  for (const std::string& name : distinct(rows, variant)) {
-    Line line{name, name, "one-shot", false, {}, variant_colour(name)};
+  const auto name_of = [](const RunRecord& row) { return variant(row) + integer_suffix(row); };
+  for (const std::string& name : distinct(rows, name_of)) {
+    Line line;
+    line.name = name;
     for (const RunRecord& row : rows) {
-      if (variant(row) == name && row.method != "none") line.rows.push_back(&row);
+      if (name_of(row) != name || row.method == "none") continue;
+      line.rows.push_back(&row);
+      line.variant = variant(row);
+      line.quantized = row.is_quantized();
+      line.colour = variant_colour(variant(row), line.quantized ? "exact" : "one-shot");  // paler
     }
     std::stable_sort(line.rows.begin(), line.rows.end(),
                      [](const auto* a, const auto* b) { return a->sparsity() < b->sparsity(); });
@@ -98,25 +105,29 @@ Panel latency_panel(const Results& results, const Timing& timing) {
   Panel panel{.title = fmt::format("batch {}", timing.batch),
               .y_label = "latency at the unpruned network's pace (ms per image)"};
   for (const std::string& engine : engines(rows)) {
-    const bool dense = engine == "dense", sparse = engine == "sparse";
-    const Marker shape = dense    ? Marker::circle
-                         : sparse ? Marker::filled_circle
-                                  : Marker::filled_triangle;
+    const bool dense = engine == "dense", skips = engine.ends_with("sparse"),
+               integer = engine.starts_with("int");
+    const Marker shape = engine == "auto" ? Marker::filled_triangle
+                         : integer        ? (skips ? Marker::filled_square : Marker::square)
+                                          : (skips ? Marker::filled_circle : Marker::circle);
     const RowValue value = [&](const RunRecord& row) {
       return latency_of(results, row, engine, timing);
     };
     const std::string name = "unpruned, " + engine;
     for (Series& series : dense ? baseline_line(rows, value, name, Marker::diamond)
                                 : baseline_marker(rows, value, name)) {
-      if (!dense)
-        series.marker = sparse ? Marker::filled_diamond : Marker::filled_inverted_triangle;
+      if (!dense) series.marker = skips ? Marker::filled_diamond : Marker::filled_inverted_triangle;
+      panel.series.push_back(std::move(series));
+    }
+    for (Series& series : integer_baseline_markers(rows, value)) {
+      series.name = integer ? name : series.name + ", " + engine;
       panel.series.push_back(std::move(series));
     }
     for (const Line& line : variant_lines(rows)) {
       Series series = series_of(line, value);
-      series.name += ", " + engine;
+      series.name = (integer ? line.variant : line.name) + ", " + engine;
       series.marker = shape;
-      series.dash = dense ? Dash::dashed : sparse ? Dash::solid : Dash::dotted;
+      series.dash = engine == "auto" ? Dash::dotted : skips ? Dash::solid : Dash::dashed;
       average_neighbours(series);
       if (!series.points.empty()) panel.series.push_back(std::move(series));
     }
@@ -129,8 +140,11 @@ Panel latency_panel(const Results& results, const Timing& timing) {
 
 Figure accuracy_figure(const Results& results) {
   const Rows& rows = results.rows();
-  Panel panel = panel_of(rows, "accuracy on the test set (%)",
-                         [](const RunRecord& row) { return exact(100 * row.accuracy); });
+  const RowValue value = [](const RunRecord& row) { return exact(100 * row.accuracy); };
+  Panel panel = panel_of(rows, lines(rows), "accuracy on the test set (%)", value);
+  for (Series& series : integer_baseline_markers(rows, value)) {
+    panel.series.push_back(std::move(series));
+  }
   if (results.follows_original()) {
     for (Series& series : original_points(rows)) panel.series.push_back(std::move(series));
   }
@@ -140,11 +154,11 @@ Figure accuracy_figure(const Results& results) {
 
 Figure nonzero_figure(const Results& results) {
   const Rows& rows = results.rows();
-  Panel panel = panel_of(rows, "nonzero parameters (millions)", [](const RunRecord& row) {
+  const std::vector<Line> all = float_lines(rows);
+  Panel panel = panel_of(rows, all, "nonzero parameters (millions)", [](const RunRecord& row) {
     return exact(static_cast<double>(row.nonzero_parameters) / 1e6);
   });
   // Masks put all methods on one diagonal: broad lines below narrow ones keep each in sight.
-  const std::vector<Line> all = lines(rows);
   for (size_t i = 0; i < all.size(); ++i) {
     panel.series[panel.series.size() - all.size() + i].line_width = 2.5 + 10 * all[i].depth;
   }

@@ -1,5 +1,7 @@
 #include "tools/report/query.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -9,8 +11,9 @@
 namespace edgeprune {
 
 const RunRecord* find_baseline(const std::vector<RunRecord>& records) {
-  const auto found = std::find_if(records.begin(), records.end(),
-                                  [](const RunRecord& record) { return record.method == "none"; });
+  const auto found = std::find_if(records.begin(), records.end(), [](const RunRecord& record) {
+    return record.method == "none" && !record.is_quantized();
+  });
   return found == records.end() ? nullptr : &*found;
 }
 
@@ -18,6 +21,11 @@ std::string variant(const RunRecord& record) {
   if (record.mode == "compact") return "compact " + record.method + "s";
   if (record.mode == "group-mask") return record.method + " groups";
   return record.method;
+}
+
+std::string integer_suffix(const RunRecord& record) {
+  if (!record.is_quantized()) return "";
+  return record.quantization == "ptq" ? ", INT8" : fmt::format(", INT8 ({})", record.quantization);
 }
 
 bool by_channels(const RunRecord& record) {
@@ -58,7 +66,8 @@ std::vector<Timing> main_timings(const std::vector<RunRecord>& records) {
 
 std::vector<std::string> engines(const std::vector<RunRecord>& records) {
   const auto rank = [](const std::string& name) {
-    return std::pair(name == "dense" ? 0 : name == "sparse" ? 1 : 2, name);
+    const int place = name == "dense" ? 0 : name == "sparse" ? 1 : name.starts_with("int") ? 3 : 2;
+    return std::pair(place, name);
   };
   std::vector<std::string> names;
   for (const RunRecord& record : records) {

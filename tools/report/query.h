@@ -12,7 +12,7 @@
 
 namespace edgeprune {
 
-/// The unpruned run (method "none") the others are compared with; null if there is none.
+/// The unpruned run (method "none", in floats) the others are compared with; null if there is none.
 const RunRecord* find_baseline(const std::vector<RunRecord>& records);
 
 /// What was pruned and how: "magnitude", "lamp", "channel" (masks), "channel groups" (masks that
@@ -21,6 +21,9 @@ std::string variant(const RunRecord& record);
 /// Whether whole channels went, not single weights. (A method of a later version is taken for the
 /// latter.)
 bool by_channels(const RunRecord& record);
+
+/// ", INT8" of rows in 8-bit integers, ", INT8 (qat)" if trained for it; else nothing.
+std::string integer_suffix(const RunRecord& record);
 
 /// The different values of `key` in order of appearance.
 template <typename Key>
@@ -52,7 +55,7 @@ std::vector<Timing> timings(const std::vector<RunRecord>& records);
 /// none if nothing was timed. What pictures and sentences speak of where all would be too much.
 std::vector<Timing> main_timings(const std::vector<RunRecord>& records);
 
-/// The engines of all runs: dense, sparse, then others by name.
+/// The engines of all runs: dense, sparse, then others by name, integer ones last.
 std::vector<std::string> engines(const std::vector<RunRecord>& records);
 
 }  // namespace edgeprune

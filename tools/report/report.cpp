@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tools/report/best_configuration.h"
+#include "tools/report/combined.h"
 #include "tools/report/conclusions.h"
 #include "tools/report/original_results.h"
 #include "tools/report/pareto.h"
@@ -200,6 +201,23 @@ void add_conclusions(Page& page, const Results& results) {
   }
 }
 
+/// Rows in integers beside the same in floats.
+void add_combined(Page& page, const Results& results) {
+  Table table = combined_table(results);
+  if (table.rows().empty()) return;
+  page.blocks.push_back(Heading{"Pruned, then quantised"});
+  if (results.follows_original()) page.blocks.push_back(Paragraph{kOriginalProposal});
+  std::vector<std::string> sentences = combined_sentences(results);
+  if (!sentences.empty()) page.blocks.push_back(List{std::move(sentences)});
+  page.blocks.push_back(TableBlock{
+      std::move(table),
+      "Each row on its fastest engine. The factors are against the unpruned network in floats on "
+      "dense kernels, and against the unpruned one in integers on the engine int8, both timed in "
+      "turns with the row, with their 95 % intervals. Milliseconds are at the unpruned network's "
+      "pace, CPU time as it was counted."});
+  page.blocks.push_back(Paragraph{energy_sentence(results)});
+}
+
 void add_results(Page& page, const Results& results) {
   page.blocks.push_back(
       Heading{results.follows_original() ? "Results beside the original study's" : "Results"});
@@ -255,9 +273,23 @@ void add_pictures(Page& page, const Results& results, const std::vector<DrawnPic
   }
 }
 
+/// How rows in integers were made and timed.
+std::string about_integers(const Results& results) {
+  const auto& about = results.about();
+  const std::string calibration =
+      about && !about->quantization.empty() ? fmt::format(" ({})", about->quantization) : "";
+  return fmt::format(
+      "int8: the finished network of the row in floats in 8-bit integers: weights by output "
+      "channel, maps by ranges that training images show{}; test images chose none. Their sparsity "
+      "is that of the row in floats, though rounding makes some weights more zero. Accuracy is on "
+      "the engine int8, whose sums are integers. \"× unpruned INT8\" is against the unpruned "
+      "network in integers, in the same rounds.",
+      calibration);
+}
+
 void add_measurement(Page& page, const Results& results) {
   page.blocks.push_back(Heading{"How it was measured"});
-  page.blocks.push_back(List{{
+  List list{{
       "Sparsity is 1 − nonzero / total over all parameters of the unpruned network, as in the "
       "original study; \"of prunable\" counts Conv2d and Linear weights only. Removed channels "
       "count as zeros. MACs are multiply-adds an image; those of zeros count as removed.",
@@ -290,7 +322,9 @@ void add_measurement(Page& page, const Results& results) {
       "right. They say whether two networks differ, not whether another training of either would "
       "(that takes seeds); of several seeds the largest p counts, and 1 if they disagree. They are "
       "not corrected for the number of comparisons.",
-  }});
+  }};
+  if (results.has_quantized()) list.items.insert(list.items.begin() + 4, about_integers(results));
+  page.blocks.push_back(std::move(list));
   if (results.follows_original()) page.blocks.push_back(Paragraph{kVerdictRule});
 }
 
@@ -315,6 +349,7 @@ Page report_page(const Results& results, const std::vector<DrawnPicture>& drawn)
   page.lead = opening(results) + page.lead;
   add_about(page, results);
   add_conclusions(page, results);
+  add_combined(page, results);
   add_results(page, results);
   add_best(page, results);
   add_recovery(page, results);

@@ -49,15 +49,23 @@ void average(LatencyCell& cell, const Runs& runs) {
     cell.min = std::min(cell.min, one->min);
     cell.max = std::max(cell.max, one->max);
   }
-  if (!std::ranges::all_of(cells, [](const auto* one) { return one->factor.has_value(); })) {
-    cell.factor.reset();
-    return;
+  const auto all_have = [&](const auto& field) {
+    const bool every =
+        std::ranges::all_of(cells, [=](auto* one) { return (one->*field).has_value(); });
+    if (!every) (cell.*field).reset();
+    return every;
+  };
+  for (const auto value : {&LatencyCell::cpu_ms, &LatencyCell::joules}) {
+    if (all_have(value)) cell.*value = mean([=](const LatencyCell& one) { return *(one.*value); });
   }
-  cell.factor = Factor();
-  for (double Interval::*end : {&Interval::median, &Interval::low, &Interval::high}) {
-    (*cell.factor).*end = mean([=](const LatencyCell& one) { return (*one.factor).*end; });
+  for (const auto factor : {&LatencyCell::factor, &LatencyCell::integer_factor}) {
+    if (!all_have(factor)) continue;
+    (cell.*factor).emplace();
+    for (double Interval::*end : {&Interval::median, &Interval::low, &Interval::high}) {
+      *(cell.*factor).*end = mean([=](const LatencyCell& one) { return *(one.*factor).*end; });
+    }
+    for (const LatencyCell* one : cells) (cell.*factor)->rounds += (one->*factor)->rounds;
   }
-  for (const LatencyCell* one : cells) cell.factor->rounds += one->factor->rounds;
 }
 
 RunRecord mean_of(const Runs& runs) {
@@ -138,9 +146,21 @@ const RunRecord* Results::find(const std::string& method, const std::string& mod
                                const std::string& schedule, double target) const {
   const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const RunRecord& row) {
     return row.method == method && row.mode == mode && row.schedule == schedule &&
-           row.recovery.empty() && row.limits.empty() && std::abs(row.target - target) < 1e-9;
+           row.recovery.empty() && row.limits.empty() && !row.is_quantized() &&
+           std::abs(row.target - target) < 1e-9;
   });
   return found == rows_.end() ? nullptr : &*found;
+}
+
+const RunRecord* Results::in_floats(const RunRecord& row) const {
+  const auto found = std::ranges::find_if(rows_, [&](const RunRecord& other) {
+    return row.is_quantized() && !other.is_quantized() && other.sha256 == row.parent_sha256;
+  });
+  return found == rows_.end() ? nullptr : &*found;
+}
+
+bool Results::has_quantized() const {
+  return std::ranges::any_of(rows_, &RunRecord::is_quantized);
 }
 
 Spread Results::accuracy(const RunRecord& row) const {

@@ -53,9 +53,13 @@ class Results {
   const std::vector<RunRecord>& runs() const { return runs_; }
   /// The unpruned row (method "none"); null if there is none.
   const RunRecord* baseline() const;
-  /// The row without recovery or limits that was asked for `target`; null if there is none.
+  /// The row in floats without recovery or limits that was asked for `target`; null if there is none.
   const RunRecord* find(const std::string& method, const std::string& mode,
                         const std::string& schedule, double target) const;
+  /// The row in floats that a quantised row was made from; null for others, or if it is not there.
+  const RunRecord* in_floats(const RunRecord& row) const;
+  /// Has any row been quantised?
+  bool has_quantized() const;
   /// Of a row of rows().
   Spread accuracy(const RunRecord& row) const;
   /// Has any row several seeds?

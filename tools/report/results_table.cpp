@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <tuple>
 
 #include "tools/report/original_results.h"
 #include "tools/report/query.h"
@@ -36,6 +34,14 @@ Columns limits_columns(const Results& results) {
   const auto limited = [](const RunRecord& row) { return !row.limits.empty(); };
   if (std::ranges::none_of(results.rows(), limited)) return {};
   return {{{"limits", "limits", Align::left}, [](const RunRecord& row) { return row.limits; }}};
+}
+
+/// In what numbers the network is; no column if all are floats.
+Columns quantization_columns(const Results& results) {
+  if (!results.has_quantized()) return {};
+  return {{{"numbers", "quantization", Align::left}, [](const RunRecord& row) {
+             return row.is_quantized() ? "int8, " + row.quantization : "float32";
+           }}};
 }
 
 RowColumn sparsity_column() {
@@ -116,6 +122,14 @@ Cell median(const RunRecord& row, const std::string& engine, const Timing& timin
   return cell != nullptr ? Number{cell->median, 3} : Cell();
 }
 
+Cell cpu_cell(const LatencyCell* cell) {
+  return cell != nullptr && cell->cpu_ms ? Cell(Number{*cell->cpu_ms, 3}) : Cell();
+}
+
+Cell energy_cell(const LatencyCell* cell) {
+  return cell != nullptr && cell->joules ? Cell(Number{1e3 * *cell->joules, 2}) : Cell();
+}
+
 Cell speed_up(const RunRecord& row, const Timing& timing) {
   const LatencyCell* dense = find_latency(row, "dense", timing);
   const LatencyCell* sparse = find_latency(row, "sparse", timing);
@@ -123,19 +137,25 @@ Cell speed_up(const RunRecord& row, const Timing& timing) {
   return Number{sparse->factor->median / dense->factor->median, 2};
 }
 
-/// One end of an engine's factor; empty if it is in doubt.
-Cell factor_cell(const RunRecord& row, const LatencyCell* cell, double Interval::*end) {
-  const Factor* factor = cell != nullptr ? trusted_factor(row, *cell) : nullptr;
-  return factor != nullptr ? Cell(Number{(*factor).*end, 2}) : Cell();
-}
-
 struct FactorColumn {
   const char *name, *key;
   double Interval::*end;
+  std::optional<Factor> LatencyCell::*factor = &LatencyCell::factor;
 };
 constexpr FactorColumn kFactorColumns[] = {{"× unpruned", "factor", &Interval::median},
                                            {"from", "factor_low", &Interval::low},
                                            {"to", "factor_high", &Interval::high}};
+constexpr FactorColumn kIntegerFactorColumns[] = {
+    {"× unpruned INT8", "integer_factor", &Interval::median, &LatencyCell::integer_factor},
+    {"from", "integer_factor_low", &Interval::low, &LatencyCell::integer_factor},
+    {"to", "integer_factor_high", &Interval::high, &LatencyCell::integer_factor}};
+
+/// One end of an engine's factor; empty if it is in doubt.
+Cell factor_cell(const RunRecord& row, const LatencyCell* cell, const FactorColumn& column) {
+  if (cell == nullptr || trusted_factor(row, *cell) == nullptr) return {};
+  const auto& factor = cell->*column.factor;
+  return factor ? Cell(Number{(*factor).*column.end, 2}) : Cell();
+}
 
 Columns latency_columns(const Results& results) {
   Columns columns;
@@ -150,13 +170,24 @@ Columns latency_columns(const Results& results) {
       add_if_any({fmt::format("{} b{} t{} ms", engine, batch, threads),
                   fmt::format("{}_b{}_t{}_ms", engine, batch, threads)},
                  [=](const RunRecord& row) { return median(row, engine, timing); });
-      for (const FactorColumn& one : kFactorColumns) {
-        add_if_any({fmt::format("{} b{} t{} {}", engine, batch, threads, one.name),
-                    fmt::format("{}_b{}_t{}_{}", engine, batch, threads, one.key)},
-                   [=](const RunRecord& row) {
-                     return factor_cell(row, find_latency(row, engine, timing), one.end);
-                   });
-      }
+      const auto add_factors = [&](const auto& all) {
+        for (const FactorColumn& one : all) {
+          add_if_any({fmt::format("{} b{} t{} {}", engine, batch, threads, one.name),
+                      fmt::format("{}_b{}_t{}_{}", engine, batch, threads, one.key)},
+                     [=](const RunRecord& row) {
+                       return factor_cell(row, find_latency(row, engine, timing), one);
+                     });
+        }
+      };
+      add_factors(kFactorColumns);
+      add_factors(kIntegerFactorColumns);
+      add_if_any({fmt::format("{} b{} t{} CPU ms", engine, batch, threads),
+                  fmt::format("{}_b{}_t{}_cpu_ms", engine, batch, threads)},
+                 [=](const RunRecord& row) { return cpu_cell(find_latency(row, engine, timing)); });
+      add_if_any(
+          {fmt::format("{} b{} t{} mJ", engine, batch, threads),
+           fmt::format("{}_b{}_t{}_millijoules", engine, batch, threads)},
+          [=](const RunRecord& row) { return energy_cell(find_latency(row, engine, timing)); });
     }
     add_if_any({fmt::format("remark b{} t{}", batch, threads),
                 fmt::format("remark_b{}_t{}", batch, threads), Align::left},
@@ -217,6 +248,7 @@ Table results_table(const Results& results) {
       {{"mode", "mode", Align::left}, [](const RunRecord& row) { return row.mode; }},
       {{"schedule", "schedule", Align::left}, [](const RunRecord& row) { return row.schedule; }},
       {{"recovery", "recovery", Align::left}, [](const RunRecord& row) { return row.recovery; }}};
+  append(columns, quantization_columns(results));
   append(columns, limits_columns(results));
   append(columns,
          {{{"asked %", "target_percent"}, [](const RunRecord& row) { return percent(row.target); }},
@@ -293,6 +325,10 @@ Table latency_table(const std::vector<const RunRecord*>& rows) {
                                   {"p90", "p90_ms"},
                                   {"p99", "p99_ms"}};
   for (const FactorColumn& one : kFactorColumns) headings.push_back({one.name, one.key});
+  const bool cpu_known = std::ranges::any_of(rows, [](const RunRecord* row) {
+    return std::ranges::any_of(row->latency, [](const auto& cell) { return bool(cell.cpu_ms); });
+  });
+  if (cpu_known) headings.push_back({"CPU ms", "cpu_ms"});
   headings.push_back({"remark", "remark", Align::left});
   Table table(std::move(headings));
   std::vector<RunRecord> records;
@@ -311,8 +347,9 @@ Table latency_table(const std::vector<const RunRecord*>& rows) {
                                    Number{cell->p90, 3},
                                    Number{cell->p99, 3}};
         for (const FactorColumn& one : kFactorColumns) {
-          cells.push_back(factor_cell(row, cell, one.end));
+          cells.push_back(factor_cell(row, cell, one));
         }
+        if (cpu_known) cells.push_back(cpu_cell(cell));
         cells.emplace_back(doubt(row, timing));
         table.add_row(std::move(cells));
       }
@@ -325,43 +362,6 @@ Table latency_table(const Results& results) {
   std::vector<const RunRecord*> rows;
   for (const RunRecord& row : results.rows()) rows.push_back(&row);
   return latency_table(rows);
-}
-
-Table recovery_table(const Results& results) {
-  Table table({{"pruning", "pruning", Align::left},
-               {"recovery", "recovery", Align::left},
-               {"epochs", "epochs"},
-               {"before fine-tuning %", "accuracy_before_percent"},
-               {"accuracy %", "accuracy_percent"},
-               {"gain", "gain_points"},
-               {"p", "p_value", Align::left}});
-  const auto pruning = [](const RunRecord& row) {
-    return std::tuple(row.method, row.mode, row.schedule, row.limits,
-                      std::lround(1000 * row.target));
-  };
-  for (const auto& key : distinct(results.rows(), pruning)) {
-    std::vector<const RunRecord*> group;
-    for (const RunRecord& row : results.rows()) {
-      if (pruning(row) == key) group.push_back(&row);
-    }
-    if (std::all_of(group.begin(), group.end(), [](auto* row) { return row->recovery.empty(); })) {
-      continue;
-    }
-    const auto without = std::ranges::find(group, std::string(), &RunRecord::recovery);
-    const RunRecord* plain = without == group.end() ? nullptr : *without;
-    std::stable_partition(group.begin(), group.end(), [&](auto* row) { return row == plain; });
-    for (const RunRecord* row : group) {
-      const bool compared = plain != nullptr && row != plain;
-      const Comparison found = compared ? results.compare(*row, *plain) : Comparison();
-      table.add_row({fmt::format("{}, {} {:.0f} %{}{}", variant(*row), row->schedule,
-                                 100 * row->target, row->limits.empty() ? "" : ", ", row->limits),
-                     row->recovery.empty() ? "none" : row->recovery, row->epochs_spent,
-                     percent(row->accuracy_before), percent(row->accuracy),
-                     compared ? percent(found.difference) : Cell(),
-                     compared ? Cell(p_text(found.p)) : Cell()});
-    }
-  }
-  return table;
 }
 
 }  // namespace edgeprune

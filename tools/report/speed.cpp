@@ -104,6 +104,7 @@ Effect effect_of(Means means, const Factor& factor) {
 }
 
 bool applies(Means means, const RunRecord& row, const std::string& engine) {
+  if (row.is_quantized()) return means == Means::integers;
   if (row.method == "none") return false;
   if (row.mode == "compact") return means == Means::removed_channels;
   return means == (engine == "dense" ? Means::dense_kernels : Means::sparse_kernels);
@@ -184,12 +185,18 @@ std::string noise_sentence(const Results& results) {
 }
 
 Table speed_table(const Results& results) {
-  Table table({{"batch", "batch"},
-               {"threads", "threads"},
-               {"rows", "rows", Align::left},
-               {"zeros on dense kernels", "dense_kernels", Align::left},
-               {"zeros on sparse kernels", "sparse_kernels", Align::left},
-               {"channels removed", "removed_channels", Align::left}});
+  std::vector<Column> columns = {{"batch", "batch"},
+                                 {"threads", "threads"},
+                                 {"rows", "rows", Align::left},
+                                 {"zeros on dense kernels", "dense_kernels", Align::left},
+                                 {"zeros on sparse kernels", "sparse_kernels", Align::left},
+                                 {"channels removed", "removed_channels", Align::left}};
+  std::vector<Means> all = {Means::dense_kernels, Means::sparse_kernels, Means::removed_channels};
+  if (results.has_quantized()) {
+    columns.push_back({"8-bit integers", "integers", Align::left});
+    all.push_back(Means::integers);
+  }
+  Table table(std::move(columns));
   for (const Timing& timing : timings(results.rows())) {
     for (const bool accurate : {false, true}) {
       if (accurate && results.baseline() == nullptr) continue;
@@ -199,8 +206,7 @@ Table speed_table(const Results& results) {
           timing.batch, timing.threads,
           accurate ? fmt::format("≤ {:.2g} points below", 100 * accuracy_allowance(results))
                    : "all"};
-      for (const Means means :
-           {Means::dense_kernels, Means::sparse_kernels, Means::removed_channels}) {
+      for (const Means means : all) {
         cells.push_back(factor_cell(means, largest_factor(results, means, {timing}, least)));
       }
       table.add_row(std::move(cells));

@@ -17,9 +17,10 @@ inline constexpr double kFaster = 1.05;
 
 /// What could make a pruned network faster.
 enum class Means {
-  dense_kernels,    ///< zeros, on the dense engine: what original_results.h is about
-  sparse_kernels,   ///< zeros, on an engine that skips them (sparse, auto)
-  removed_channels  ///< smaller layers, on any engine
+  dense_kernels,     ///< zeros, on the dense engine: what original_results.h is about
+  sparse_kernels,    ///< zeros, on an engine that skips them (sparse, auto)
+  removed_channels,  ///< smaller layers, on any engine
+  integers           ///< 8 bits, with or without any of these, on any engine
 };
 
 /// What an interval of factors says of a network's speed. (Of zeros on dense kernels, whose work is the same,
@@ -51,7 +52,7 @@ Interval paced(const Results& results, const LatencyCell& cell, const Factor& fa
 std::optional<TimedRow> fastest_engine(const Results& results, const RunRecord& row,
                                        const Timing& timing);
 
-/// The factor whose interval's lower end is largest, among pruned rows of at least `min_accuracy`
+/// The factor whose interval's lower end is largest, among rows other than the baseline of at least `min_accuracy`
 /// over the given timings: no lucky row. Nothing if none can be trusted.
 std::optional<TimedRow> largest_factor(const Results& results, Means means,
                                        const std::vector<Timing>& timings, double min_accuracy = 0);

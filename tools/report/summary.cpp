@@ -21,7 +21,8 @@ std::string baseline_line(const Results& results) {
 
 std::string best_line(const Results& results, const std::vector<BestRow>& best) {
   if (results.baseline() == nullptr) return "best at equal accuracy: there is no baseline yet";
-  if (best.empty()) return "best at equal accuracy: " + why_none_is_best(results);
+  if (best.empty() || best.front().row->method == "none")
+    return "best at equal accuracy: " + why_none_is_best(results);
   const RunRecord& row = *best.front().row;
   return fmt::format("best at equal accuracy: {}: {} of the parameters gone, {} ({})", row.id,
                      percent_text(row.sparsity()), percent_text(row.accuracy, 2),
@@ -40,7 +41,7 @@ std::string speed_line(const Results& results, const std::vector<BestRow>& best)
   for (const BestRow& one : best) consider(*one.row);
   const bool equal = fastest.has_value();
   for (const RunRecord& row : results.rows()) {
-    if (!equal && row.method != "none") consider(row);
+    if (!equal && &row != results.baseline()) consider(row);
   }
   if (!fastest) {
     const std::string why = noise_sentence(results);

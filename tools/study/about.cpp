@@ -42,7 +42,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(StudyAbout, plan, description, p
                                                 weights, classes, cifar10, train_images,
                                                 finetune_images, of_train_images, test_images,
                                                 of_test_images, validation_images, baseline_epochs,
-                                                training, begun, command)
+                                                quantization, training, begun, command)
 
 std::optional<StudyAbout> read_about(const std::string& folder) {
   const std::string path = (std::filesystem::path(folder) / "study.json").string();

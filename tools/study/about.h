@@ -22,9 +22,10 @@ struct StudyAbout {
   int64_t test_images = 0, of_test_images = 0;
   int64_t validation_images = 0;  ///< held out from training, to choose the best epoch
   int64_t baseline_epochs = 0;
-  std::string training = {};  ///< "batch 128, adam, learning rate 0.001 (cosine), ..."
-  std::string begun = {};     ///< "2026-11-30 04:58 UTC"
-  std::string command = {};   ///< that began it, as a shell takes it
+  std::string quantization = {};  ///< "512 training images, observer mse"; nothing: no row is
+  std::string training = {};      ///< "batch 128, adam, learning rate 0.001 (cosine), ..."
+  std::string begun = {};         ///< "2026-11-30 04:58 UTC"
+  std::string command = {};       ///< that began it, as a shell takes it
 
   bool whole_training_set() const { return train_images == of_train_images; }
   bool whole_test_set() const { return test_images == of_test_images; }

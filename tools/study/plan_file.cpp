@@ -71,17 +71,37 @@ void read_latency(StrictObject latency, StudyPlan& plan) {
   latency.get("engines", engines);
   if (!engines.empty()) plan.engines.clear();
   for (const std::string& engine : engines) {
-    latency.explain("engines", [&] {
-      plan.engines.push_back(inference::parse_engine(engine));
-      require(!in_integers(plan.engines.back()), "engine",
-              "{} runs quantised models, which studies do not make", engine);
-    });
+    latency.explain("engines", [&] { plan.engines.push_back(inference::parse_engine(engine)); });
   }
   latency.get("batches", plan.batches, 1, 65536);
   latency.get("seconds", plan.latency.seconds, 0, kInfinity);
   latency.get("min_samples", plan.latency.min_samples, 1, kMost);
   latency.get("warmup_seconds", plan.latency.warmup_seconds, 0, kInfinity);
   latency.finish();
+}
+
+void read_quantization(StrictObject quantization, StudyPlan& plan) {
+  CalibrationOptions& options = plan.calibration;
+  quantization.get("calibration_images", plan.calibration_images, 1, kMost);
+  quantization.get_parsed("observer", options.observer, [](const std::string& name) {
+    return value_of("observer", kObservers, name);
+  });
+  quantization.get("equalize", options.equalize);
+  quantization.get("bias_correction", options.correct_biases);
+  quantization.finish();
+}
+
+/// "ptq", or several: ["ptq", "qat"].
+void get_quantizings(StrictObject& object, std::vector<Quantizing>& quantize) {
+  std::vector<std::string> names;
+  object.get_one_or_more("quantize", names);
+  for (const std::string& name : names) {
+    object.explain("quantize", [&] {
+      const Quantizing one = value_of("quantize", kQuantizings, name);
+      require(one != Quantizing::qat, "quantize", "qat does not train in studies yet: ptq does");
+      quantize.push_back(one);
+    });
+  }
 }
 
 void read_recovery(StrictObject object, Recovery& recovery) {
@@ -165,6 +185,7 @@ Experiment read_experiment(StrictObject& object, const NetworkSpec& network) {
   object.get("round_to", e.groups.round_to, 1, 1024);
   object.get("min_channels", e.groups.min_channels, 1, 1 << 20);
   object.get_parsed("label", e.label, require_label);
+  get_quantizings(object, e.quantize);
   read_recovery(object.object("recovery"), e.recovery);
   refuse_idle_keys(object, e);
   object.finish();
@@ -187,11 +208,15 @@ StudyPlan read_plan(const std::string& text, const std::string& source) {
   read_training(root.object("training"), plan.training);
   read_data(root.object("data"), plan);
   read_latency(root.object("latency"), plan);
+  read_quantization(root.object("quantization"), plan);
   root.require_key("experiments");
   for (StrictObject& object : root.list("experiments")) {
     plan.experiments.push_back(read_experiment(object, spec_of_plan(plan)));
   }
   root.finish();
+  if (root.has("quantization") && !quantizes(plan)) {
+    root.fail("quantization", "is for experiments with quantize only");
+  }
   in_file(source, [&] {
     require_consistent(plan);
     study_steps(plan);

@@ -101,11 +101,13 @@ void to_json(nlohmann::json& json, const RunRecord& record) {
   fields::to_json(json, record);
   if (record.worst_class) json["worst_class"] = *record.worst_class;
   if (!record.limits.empty()) json["limits"] = record.limits;
+  if (record.is_quantized()) json["quantization"] = record.quantization;
 }
 
 void from_json(const nlohmann::json& json, RunRecord& record) {
   fields::from_json(json, record);
   record.limits = json.value("limits", "");
+  record.quantization = json.value("quantization", "");
   record.worst_class.reset();
   if (json.contains("worst_class")) record.worst_class = json["worst_class"].get<ClassRecall>();
 }

@@ -41,8 +41,10 @@ struct RunRecord {
   std::string mode;      ///< "none", "mask", "group-mask", "compact"
   std::string schedule;  ///< "none", "one-shot", "exact", "compounding", "cubic"
   std::string recovery;  ///< what else helps accuracy, "bn-recalibrate 1000, rewind"; or nothing
-  std::string limits;    ///< what pruning left alone, "min-density 0.25"; or nothing
-  double target = 0;     ///< the fraction asked for
+  std::string
+      quantization;    ///< "ptq", "qat": in 8-bit integers, by kQuantizings; or nothing: floats
+  std::string limits;  ///< what pruning left alone, "min-density 0.25"; or nothing
+  double target = 0;   ///< the fraction asked for
   uint64_t seed = 0;
 
   // On the test set; accuracies are fractions, not percent.
@@ -82,6 +84,7 @@ struct RunRecord {
   /// 1 - nonzero / total, over all parameters (as in the original study, the
   /// published one that this project follows).
   double sparsity() const;
+  bool is_quantized() const { return !quantization.empty(); }
   double prunable_sparsity() const;
   /// The share of multiply-adds that zeros remove.
   double multiply_adds_removed() const;

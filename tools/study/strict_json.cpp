@@ -138,6 +138,12 @@ void StrictObject::get(const char* key, std::vector<std::string>& value) {
            [&](const std::string& at, const nlohmann::json& one) { return take_string(at, one); });
 }
 
+void StrictObject::get_one_or_more(const char* key, std::vector<std::string>& value) {
+  const nlohmann::json* found = find(key);
+  if (found == nullptr || !found->is_string()) return get(key, value);
+  value = {take_string(key, *found)};
+}
+
 void StrictObject::get(const char* key, std::vector<int>& value, int least, int most) {
   get_list(key, value, [&](const std::string& at, const nlohmann::json& one) {
     return static_cast<int>(take_integer(at, one, least, most));

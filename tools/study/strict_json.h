@@ -28,6 +28,8 @@ class StrictObject {
   /// Strictly between `above` and `below`.
   void get(const char* key, double& value, double above, double below);
   void get(const char* key, std::vector<std::string>& value);
+  /// A list, or the one entry of it without brackets.
+  void get_one_or_more(const char* key, std::vector<std::string>& value);
   void get(const char* key, std::vector<int>& value, int least, int most);
   void get(const char* key, std::vector<double>& value, double above, double below);
   /// Of red, green and blue, each from `least` to `most`.

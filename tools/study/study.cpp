@@ -4,15 +4,14 @@
 #include <filesystem>
 #include <map>
 #include <set>
-#include <tuple>
 
-#include "data/open.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "tools/measurement/machine.h"
-#include "tools/study/about.h"
 #include "tools/study/study_folder.h"
 #include "tools/study/study_row.h"
+#include "tools/study/study_settings.h"
+#include "tools/training/calibration.h"
 #include "tools/training/pruning_run.h"
 #include "tools/training/starting_point.h"
 #include "tools/training/training_history.h"
@@ -20,128 +19,15 @@
 namespace edgeprune {
 namespace {
 
+std::shared_ptr<const inference::Graph> graph_of(const nn::Network& model, const ModelInfo& info) {
+  return std::make_shared<const inference::Graph>(inference_graph(model, info));
+}
+
+std::shared_ptr<const inference::Graph> graph_of(const Checkpoint& checkpoint) {
+  return graph_of(*checkpoint.model, checkpoint.info);
+}
+
 using Say = std::function<void(const std::string&)>;
-
-struct StudyData {
-  Dataset training, finetuning, validation, test;
-  int64_t of_training = 0, of_test = 0;  ///< images that there are
-};
-
-/// What is to be made of the weights, but for the classes.
-Wanted wanted(const StudyPlan& plan, const StudyOptions& options) {
-  return {.network = plan.network, .width = options.width, .input_size = options.input_size};
-}
-
-StudyData open_data(const StudyPlan& plan, const StudyOptions& options, const Say& say) {
-  ReadOptions reading;
-  reading.resize = options.resize;
-  reading.input_size = StartingPoint(options.weights, wanted(plan, options)).input_size();
-  reading.skip_bad = options.skip_bad_images;
-  reading.say = say;
-  const auto part = [&](const Dataset& dataset, int64_t images) {
-    return images == 0 ? dataset : limit(dataset, images, options.seeds.front());
-  };
-  StudyData data;
-  data.training = open_dataset(options.data, Split::train, reading);
-  data.of_training = data.training.size();
-  if (plan.validation_images > 0) {
-    std::tie(data.training, data.validation) =
-        hold_out(std::move(data.training), plan.validation_images, options.seeds.front());
-  }
-  data.finetuning = part(data.training, plan.finetune_images);
-  data.training = part(data.training, plan.train_images);
-  data.test = open_dataset(options.data, Split::test, reading);
-  data.of_test = data.test.size();
-  data.test = part(data.test, plan.test_images);
-  for (const Dataset* images : {&data.training, &data.finetuning}) {
-    const std::string batches = batch_note(images->size(), plan.training.batch);
-    if (!batches.empty()) say("note: " + batches);
-  }
-  return data;
-}
-
-nlohmann::json latency_settings(const StudyPlan& plan) {
-  std::vector<std::string> engines;
-  for (const auto engine : plan.engines) engines.push_back(inference::to_string(engine));
-  return {{"engines", engines},
-          {"batches", plan.batches},
-          {"seconds", plan.latency.seconds},
-          {"min samples", plan.latency.min_samples},
-          {"warm-up seconds", plan.latency.warmup_seconds}};
-}
-
-/// What decides the rows of a study. Of its seeds only the first: more can be added later.
-nlohmann::json settings_of(const StudyPlan& plan, const StudyOptions& options,
-                           const StudyData& data) {
-  nlohmann::json steps = nlohmann::json::object();
-  for (const StudyStep& step : study_steps(plan, {options.seeds.front()})) {
-    steps[step.id] = identity_of(step);
-    steps[step.id]["row"] = step.row;
-  }
-  const TrainOptions& training = plan.training;
-  nlohmann::json settings = {
-      {"plan", plan.name},
-      {"steps", steps},
-      {"training data", fingerprint(data.training)},
-      {"fine-tuning images", data.finetuning.size()},
-      {"test data", fingerprint(data.test)},
-      {"weights", options.weights == "random" ? "random" : sha256_of_file(options.weights)},
-      {"latency", latency_settings(plan)},
-      {"batch", training.batch},
-      {"optimizer", training.optimizer},
-      {"learning rate", training.learning_rate},
-      {"learning rate schedule", optim::to_string(training.schedule)},
-      {"weight decay", training.weight_decay},
-      {"flip", training.augmentation.flip},
-      {"crop padding", training.augmentation.crop_padding},
-      {"seed", options.seeds.front()},
-      // Empty unless given: studies begun before there were these flags go on.
-      {"network", !plan.network.empty() ? nlohmann::json(plan.network) : nullptr},
-      {"width", options.width != 0 ? nlohmann::json(options.width) : nullptr},
-      {"input size", options.input_size != 0 ? nlohmann::json(options.input_size) : nullptr},
-      {"validation images",
-       plan.validation_images != 0 ? nlohmann::json(plan.validation_images) : nullptr},
-      {"refinements", refinements(training)},
-  };
-  return settings;
-}
-
-/// For readers of the report.
-StudyAbout about(const StudyPlan& plan, const StudyOptions& options, const StudyData& data) {
-  const TrainOptions& training = plan.training;
-  const auto& augmentation = training.augmentation;
-  const nlohmann::json refining = refinements(training);
-  std::string refined;  // ", label smoothing 0.1, warm up 1"
-  for (const auto& [name, value] : refining.items()) {
-    refined +=
-        fmt::format(", {} {}", name, value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  std::ranges::replace(refined, '_', ' ');
-  return {.plan = plan.name,
-          .description = plan.description,
-          .plan_as_given = plan.as_given,
-          .data = options.data,
-          .weights = options.weights,
-          .classes = std::ssize(data.training.classes),
-          .cifar10 = are_cifar10(data.training.classes) && !options.data.starts_with("synthetic"),
-          .train_images = data.training.size(),
-          .finetune_images = data.finetuning.size(),
-          .of_train_images = data.of_training,
-          .test_images = data.test.size(),
-          .of_test_images = data.of_test,
-          .validation_images = data.validation.size(),
-          .baseline_epochs = plan.baseline_epochs,
-          .training = fmt::format(
-              "batch {}, {}, learning rate {:g} ({}), weight decay {:g}{}{}{}", training.batch,
-              training.optimizer, training.learning_rate, optim::to_string(training.schedule),
-              training.weight_decay, augmentation.flip ? ", flipped" : "",
-              augmentation.crop_padding > 0
-                  ? fmt::format(", cropped {} pixels off", augmentation.crop_padding)
-                  : "",
-              refined),
-          .begun = date_and_time(),
-          .command = command_line()};
-}
 
 class Study {
  public:
@@ -153,7 +39,7 @@ class Study {
         data_(open_data(plan, options, say)),
         settings_(settings_of(plan, options, data_)),
         folder_(options.folder) {
-    folder_.claim(settings_, options.resume, about(plan, options, data_));
+    folder_.claim(settings_, options.resume, about_study(plan, options, data_));
     for (const RunRecord& record : folder_.records()) finished_.insert(record.id);
   }
 
@@ -184,13 +70,43 @@ class Study {
   bool needs(const StudyStep& step) const {
     return wants_row(step) || std::any_of(steps_.begin(), steps_.end(), [&](const StudyStep& next) {
              const bool made_from = next.parent == step.id && !folder_.has_model(next.id);
-             const bool beside = !step.prune && next.prune && next.seed == step.seed;
+             const bool beside = next.seed == step.seed && ((step.is_baseline() && next.prune) ||
+                                                            is_integer_reference(step, next));
              return (made_from || beside) && needs(next);
            });
   }
 
-  /// Loads the parent, prunes, trains, saves.
+  /// Whether the second one's model, if both are quantised, is timed beside the first one's.
+  static bool is_integer_reference(const StudyStep& step, const StudyStep& next) {
+    return step.quantize && !step.prune && next.quantize && next.prune && step.seed == next.seed;
+  }
+
   void make_model(const StudyStep& step, const std::string& label) {
+    if (step.quantize) {
+      quantize_parent(step);
+    } else {
+      train_model(step, label);
+    }
+  }
+
+  /// Loads the parent, quantises, saves.
+  void quantize_parent(const StudyStep& step) {
+    const Checkpoint parent = load_checkpoint(folder_.model_path(step.parent));
+    const Checkpoint model = quantized(parent, plan_.calibration_images, step.seed);
+    StepTraining done = folder_.load_training(step.parent);
+    done.parent_sha256 = parent.sha256;
+    folder_.save_training(step.id, done);
+    save_checkpoint(folder_.model_path(step.id), *model.model, model.info);
+  }
+
+  /// By images to train on: the test images decide no range.
+  Checkpoint quantized(const Checkpoint& model, int64_t images, uint64_t seed) const {
+    const Dataset some = limit(data_.finetuning, std::min(images, data_.finetuning.size()), seed);
+    return quantized_checkpoint(model, some, plan_.calibration);
+  }
+
+  /// Loads the parent, prunes, trains, saves.
+  void train_model(const StudyStep& step, const std::string& label) {
     Wanted start = wanted(plan_, options_);
     start.seed = step.seed;
     Checkpoint model =
@@ -199,6 +115,8 @@ class Study {
     if (!step.prune) {
       model.info.resize = options_.resize;
       take_normalisation(model.info, plan_.training);
+      if (quantizes(plan_))
+        quantized(model, 2, step.seed);  // throws now, not after hours, if it cannot be
     }
     StepTraining done;
     if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);
@@ -249,18 +167,29 @@ class Study {
 
   bool is_baseline(const std::string& id) const {
     return std::any_of(steps_.begin(), steps_.end(),
-                       [&](const StudyStep& step) { return step.id == id && !step.prune; });
+                       [&](const StudyStep& step) { return step.id == id && step.is_baseline(); });
   }
 
   /// The unpruned network of the step's seed.
   std::shared_ptr<nn::Network> baseline_of(const StudyStep& step) {
-    for (const StudyStep& other : steps_) {
-      if (other.prune || other.seed != step.seed) continue;
-      auto& baseline = baselines_[other.id];
-      if (!baseline) baseline = load_checkpoint(folder_.model_path(other.id)).model;
-      return baseline;
+    const auto baseline = std::ranges::find_if(steps_, [&](const StudyStep& other) {
+      return other.is_baseline() && other.seed == step.seed;
+    });
+    auto& model = baselines_[baseline->id];
+    if (!model) model = load_checkpoint(folder_.model_path(baseline->id)).model;
+    return model;
+  }
+
+  /// Of the step's seed, too.
+  References references_of(const StudyStep& step) {
+    References references{graph_of(*baseline_of(step), {}), nullptr};
+    const auto integers = std::ranges::find_if(
+        steps_, [&](const StudyStep& other) { return is_integer_reference(other, step); });
+    if (integers != steps_.end()) {
+      references.integers =
+          graph_of(load_checkpoint(folder_.model_path(integers->id), {.quantized = true}));
     }
-    throw std::logic_error("[study] there is no baseline of " + step.id);
+    return references;
   }
 
   /// The step's recovery, with its seed's baseline to learn from.
@@ -273,15 +202,38 @@ class Study {
   /// Evaluates and times a finished model, and appends its row.
   void finish_row(const StudyStep& step, const std::string& label) {
     const std::string path = folder_.model_path(step.id);
-    const Checkpoint checkpoint = load_checkpoint(path);
-    const StepTraining training = folder_.load_training(step.id);
+    const Checkpoint checkpoint = load_checkpoint(path, {.quantized = true});
     const Evaluation evaluation =
-        evaluate(*checkpoint.model, checkpoint.info, data_.test, inference::Engine::dense);
+        evaluate(*checkpoint.model, checkpoint.info, data_.test,
+                 step.quantize ? inference::Engine::int8 : inference::Engine::dense);
     report_warning(evaluation.warning, options_.strict,
                    [&](const std::string& line) { say_(label + ": " + line); });
-    RunRecord record = describe_model(checkpoint, path, data_.test, evaluation);
+    RunRecord record = step.quantize ? describe_quantized(finished_row(step.parent), checkpoint,
+                                                          path, data_.test, evaluation)
+                                     : describe_model(checkpoint, path, data_.test, evaluation);
+    describe_step(record, step);
+    record.checkpoint = std::filesystem::path(path).lexically_relative(options_.folder);
+    record.latency =
+        measure_model(graph_of(checkpoint), references_of(step), plan_, options_.threads);
+    append_record(folder_.runs_path(), record);
+    finished_.insert(step.id);
+    say_(fmt::format("{}: accuracy {:.2f} %, sparsity {:.1f} %", label, 100 * record.accuracy,
+                     100 * record.sparsity()));
+  }
+
+  RunRecord finished_row(const std::string& id) const {
+    const std::vector<RunRecord> records = folder_.records();
+    const auto found = std::ranges::find(records, id, &RunRecord::id);
+    if (found == records.end()) throw std::logic_error("[study] there is no row " + id);
+    return *found;
+  }
+
+  /// What a row says of how its model came to be.
+  void describe_step(RunRecord& record, const StudyStep& step) const {
+    const StepTraining training = folder_.load_training(step.id);
     record.id = step.id;
     record.row = step.name;
+    record.quantization = step.quantize ? name_of(kQuantizings, *step.quantize) : "";
     record.method = step.prune ? to_string(step.prune->method) : "none";
     record.mode = step.prune ? to_string(step.prune->mode) : "none";
     record.schedule = step.prune ? to_string(step.schedule) : "none";
@@ -295,13 +247,7 @@ class Study {
     record.epochs_spent = training.epochs_spent;
     record.seconds_spent = training.seconds_spent;
     record.curve = training.curve;
-    record.checkpoint = std::filesystem::path(path).lexically_relative(options_.folder);
     record.parent_sha256 = training.parent_sha256;
-    const auto unpruned = baseline_of(step);
-    record.latency = measure_model(*checkpoint.model, *unpruned, plan_, options_.threads);
-    append_record(folder_.runs_path(), record);
-    say_(fmt::format("{}: accuracy {:.2f} %, sparsity {:.1f} %", label, 100 * record.accuracy,
-                     100 * record.sparsity()));
   }
 
   const StudyPlan& plan_;
@@ -322,7 +268,7 @@ Checkpoint load_row(const StudyFolder& folder, const RunRecord& record) {
                "is gone: without it row {} cannot be timed anew (it comes again if its line is "
                "removed from runs.jsonl and the study goes on with --resume)",
                record.id);
-  return load_checkpoint(path);
+  return load_checkpoint(path, {.quantized = true});
 }
 
 }  // namespace
@@ -337,20 +283,23 @@ void remeasure_study(const StudyPlan& plan, const StudyOptions& options, const S
   folder.require_study({{"plan", plan.name}, {"latency", latency_settings(plan)}});
   std::vector<RunRecord> records = folder.records();
   require(!records.empty(), "study", "{} has no finished rows to measure", options.folder);
-  std::map<uint64_t, std::unique_ptr<nn::Network>> baselines;  // by seed
+  std::map<uint64_t, References> references;  // by seed
   for (const RunRecord& record : records) {
     if (record.method != "none") continue;
-    baselines[record.seed] = load_row(folder, record).model;
+    References& beside = references[record.seed];
+    auto& graph = record.is_quantized() ? beside.integers : beside.unpruned;
+    if (!graph) graph = graph_of(load_row(folder, record));
   }
   for (size_t i = 0; i < records.size(); ++i) {
     RunRecord& record = records[i];
     say(fmt::format("[{}/{}] {}: measuring in turns with the unpruned network", i + 1,
                     records.size(), record.id));
-    const auto baseline = baselines.find(record.seed);
-    require(baseline != baselines.end(), "study", "seed {} has no row of its unpruned network",
+    References beside = references[record.seed];
+    require(beside.unpruned != nullptr, "study", "seed {} has no row of its unpruned network",
             record.seed);
-    const Checkpoint checkpoint = load_row(folder, record);
-    record.latency = measure_model(*checkpoint.model, *baseline->second, plan, options.threads);
+    if (record.method == "none") beside.integers = nullptr;  // which is itself
+    record.latency =
+        measure_model(graph_of(load_row(folder, record)), beside, plan, options.threads);
     record.cpu = machine_description();
     record.build = build_description();
     record.commit = build_commit();

@@ -57,6 +57,11 @@ class Trajectories {
                       .prune = {},
                       .epochs = plan.baseline_epochs,
                       .recovery = {}});
+    std::set<Quantizing> quantize;  // what rows are compared with
+    for (const Experiment& e : plan.experiments) {
+      quantize.insert(e.quantize.begin(), e.quantize.end());
+    }
+    add_quantized(kBaseline, {quantize.begin(), quantize.end()});
     for (size_t i = 0; i < plan.experiments.size(); ++i) {
       where_ = fmt::format("experiments[{}]", i);
       add(plan.experiments[i]);
@@ -88,6 +93,19 @@ class Trajectories {
                          .score_images = e.score_images,
                          .row = last});
       }
+      add_quantized(parent, e.quantize);
+    }
+  }
+
+  /// "magnitude-one-shot-50-int8", "magnitude-one-shot-50-int8-qat"
+  void add_quantized(const std::string& of, const std::vector<Quantizing>& all) {
+    for (const Quantizing quantize : all) {
+      StudyStep step = *std::ranges::find(steps_, of, &StudyStep::id);
+      step.id = step.name = of + (quantize == Quantizing::ptq ? "-int8" : "-int8-qat");
+      step.parent = of;
+      step.epochs = 0;
+      step.quantize = quantize;
+      insert(step);
     }
   }
 
@@ -156,7 +174,23 @@ NetworkSpec spec_of_plan(const StudyPlan& plan) {
   return spec;
 }
 
+bool quantizes(const StudyPlan& plan) {
+  return std::ranges::any_of(plan.experiments,
+                             [](const Experiment& e) { return !e.quantize.empty(); });
+}
+
 void require_consistent(const StudyPlan& plan) {
+  const std::vector<inference::Engine> of_floats = inference::float_engines();
+  const auto is_of_floats = [&](inference::Engine engine) {
+    return std::ranges::find(of_floats, engine) != of_floats.end();
+  };
+  for (const inference::Engine engine : plan.engines) {
+    require(quantizes(plan) || is_of_floats(engine), "plan",
+            "latency.engines: {} runs quantised models, and no experiment has quantize",
+            to_string(engine));
+  }
+  require(std::ranges::any_of(plan.engines, is_of_floats), "plan",
+          "latency.engines: expected one at least that runs models in floats");
   require_validation(plan.training, plan.validation_images);
   for (size_t i = 0; i < plan.experiments.size(); ++i) {
     const Experiment& e = plan.experiments[i];
@@ -176,7 +210,7 @@ void require_feasible(const StudyPlan& plan) {
   std::map<std::string, size_t> children;
   for (const StudyStep& step : steps) ++children[step.parent];
   for (const StudyStep& step : steps) {
-    if (step.prune && !limits_text(*step.prune).empty()) {
+    if (step.prune && !step.quantize && !limits_text(*step.prune).empty()) {
       const auto parent = models.find(step.parent);
       auto model = parent == models.end() ? std::make_unique<nn::Network>(unpruned, 0)
                                           : copy_of(*parent->second);
@@ -211,6 +245,7 @@ nlohmann::json identity_of(const StudyStep& step) {
                          {"min channels", step.prune->groups.min_channels}};
     if (needs_images(step.prune->method)) identity["prune"]["score images"] = step.score_images;
   }
+  if (step.quantize) identity["quantize"] = name_of(kQuantizings, *step.quantize);
   return identity;
 }
 

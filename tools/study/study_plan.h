@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/calibration/calibrate.h"
 #include "models/networks.h"
 #include "pruning/prune.h"
 #include "pruning/schedule.h"
@@ -15,6 +16,13 @@
 #include "tools/training/trainer.h"
 
 namespace edgeprune {
+
+/// How a row's finished network becomes one of 8-bit integers: a row of its own.
+enum class Quantizing { ptq, qat };
+inline constexpr Named<Quantizing> kQuantizings[] = {
+    {Quantizing::ptq, "ptq", "after training, by the ranges that training images show"},
+    {Quantizing::qat, "qat", "by training on with rounded numbers"}};
+static_assert(in_order(kQuantizings));
 
 /// A heuristic on a schedule to one target or several; a row a target.
 struct Experiment {
@@ -26,8 +34,9 @@ struct Experiment {
   ScheduleOptions options;
   PruneLimits limits;
   GroupLimits groups;
-  Recovery recovery;                    ///< the teacher is the study's own baseline
-  int64_t score_images = kScoreImages;  ///< for methods that measure their scores
+  Recovery recovery;                      ///< the teacher is the study's own baseline
+  int64_t score_images = kScoreImages;    ///< for methods that measure their scores
+  std::vector<Quantizing> quantize = {};  ///< each makes a row more of every target
   std::string label;  ///< goes into the rows' names, where nothing else tells experiments apart
 };
 
@@ -48,8 +57,13 @@ struct StudyPlan {
                                          inference::Engine::automatic};
   std::vector<int> batches{1, 64};  ///< of the latency measurement
   LatencyOptions latency;
+  int64_t calibration_images = 512;  ///< of the fine-tuning's, of which quantisation takes ranges
+  CalibrationOptions calibration;
   std::vector<Experiment> experiments;  ///< in the order of work
 };
+
+/// Whether any experiment's rows are quantised; the baseline then is, too.
+bool quantizes(const StudyPlan& plan);
 
 /// One model of a study and how it comes to be.
 struct StudyStep {
@@ -64,6 +78,10 @@ struct StudyStep {
   int64_t score_images = kScoreImages;
   uint64_t seed = 0;
   bool row = true;  ///< false: only a stage on the way to another
+  /// The parent's network in integers; `prune` and all that goes with it is the parent's.
+  std::optional<Quantizing> quantize = {};
+
+  bool is_baseline() const { return !prune && !quantize; }
 };
 
 /// The baseline and all that the experiments want, parents before children. Trajectories that begin

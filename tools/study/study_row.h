@@ -17,10 +17,29 @@ namespace edgeprune {
 RunRecord describe_model(const Checkpoint& checkpoint, const std::string& path, const Dataset& test,
                          const Evaluation& evaluation);
 
-/// A finished model's times on the plan's engines and batches, on one and on `threads` threads: a
-/// cell each. Each takes turns with the unpruned network on the dense engine, at the same batch and
-/// thread count: the cells' factors are against that, whenever they are timed.
-std::vector<LatencyCell> measure_model(const nn::Network& model, const nn::Network& unpruned,
-                                       const StudyPlan& plan, int threads);
+/// Of a quantised model: what the row of the model says that it was made from, but for accuracy,
+/// sizes and machine. So rows in floats and in integers stand at the same sparsity, though rounding
+/// makes some weights more zero.
+RunRecord describe_quantized(const RunRecord& parent, const Checkpoint& checkpoint,
+                             const std::string& path, const Dataset& test,
+                             const Evaluation& evaluation);
+
+/// The engines of the plan that run such a network. Of quantised ones all integer engines, if the
+/// plan names none.
+std::vector<inference::Engine> engines_for(const StudyPlan& plan, const inference::Graph& graph);
+
+/// What rows are timed beside.
+struct References {
+  std::shared_ptr<const inference::Graph> unpruned;  ///< in floats
+  std::shared_ptr<const inference::Graph> integers;  ///< likewise, quantised; null: there is none
+};
+
+/// A finished model's times on the engines of the plan that run it, and on its batches, on one and on
+/// `threads` threads: a cell each. Each takes turns with the unpruned network on the dense engine, at
+/// the same batch and thread count: the cells' factors are against that, whenever they are timed. A
+/// quantised model does so with the unpruned quantised one on the engine int8, too.
+std::vector<LatencyCell> measure_model(const std::shared_ptr<const inference::Graph>& model,
+                                       const References& references, const StudyPlan& plan,
+                                       int threads);
 
 }  // namespace edgeprune

@@ -16,6 +16,11 @@ std::string what_goes(const PruneRequest& request) {
              : fmt::format("{:.4g} % of the {} left", percent, what);
 }
 
+/// "nothing: 8 bits (ptq)"
+std::string quantized_how(Quantizing quantize) {
+  return fmt::format("nothing: 8 bits ({})", name_of(kQuantizings, quantize));
+}
+
 }  // namespace
 
 EpochImages epoch_images(const StudyPlan& plan, std::optional<int64_t> available) {
@@ -38,12 +43,14 @@ Table steps_table(const std::vector<StudyStep>& steps, const EpochImages& images
   int64_t rows = 0, epochs = 0;
   std::optional<int64_t> sum = 0;
   for (const StudyStep& step : steps) {
-    const std::optional<int64_t> epoch = step.prune ? images.finetuning : images.baseline;
+    const std::optional<int64_t> epoch = step.is_baseline() ? images.baseline : images.finetuning;
     const std::optional<int64_t> cost = epoch ? std::optional(*epoch * step.epochs) : std::nullopt;
     table.add_row({step.id, step.row ? "yes" : "", step.parent,
                    step.prune ? to_string(step.prune->mode) : "",
-                   step.prune ? what_goes(*step.prune) : "", step.recovery.to_string(), step.epochs,
-                   cost ? Cell(*cost) : Cell()});
+                   step.quantize ? quantized_how(*step.quantize)
+                   : step.prune  ? what_goes(*step.prune)
+                                 : "",
+                   step.recovery.to_string(), step.epochs, cost ? Cell(*cost) : Cell()});
     rows += step.row;
     epochs += step.epochs;
     sum = sum && cost ? std::optional(*sum + *cost) : std::nullopt;

@@ -10,6 +10,7 @@
 #include "models/fold.h"
 #include "models/mobilenet_v2.h"
 #include "tools/cli/interrupt.h"
+#include "tools/measurement/rounds.h"
 
 namespace edgeprune {
 namespace {
@@ -57,6 +58,10 @@ TEST(Latency, CellsDescribeTheirCasesAndAreOrdered) {
     EXPECT_LE(cell.p99, cell.max);
     EXPECT_GE(cell.mean, cell.min);
     EXPECT_LE(cell.mean, cell.max);
+    EXPECT_GT(cell.cpu_ms.value(), 0.5 * cell.min) << "no thread works for nothing";
+    EXPECT_EQ(results[i].rounds.size(), results[0].rounds.size());
+    EXPECT_EQ(factor_of(results[cases[i].reference].rounds, results[i].rounds).median,
+              cell.factor->median);
   }
 }
 

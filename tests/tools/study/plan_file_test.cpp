@@ -48,6 +48,7 @@ TEST(PlanFile, WhatIsLeftOutIsAsInTheOriginal) {
   ASSERT_EQ(plan.experiments.size(), 1u);
   EXPECT_EQ(plan.experiments[0].mode, PruneMode::mask);
   EXPECT_EQ(plan.experiments[0].recovery.to_string(), "");
+  EXPECT_TRUE(plan.experiments[0].quantize.empty());
 }
 
 TEST(PlanFile, EverythingInItArrives) {
@@ -94,6 +95,12 @@ TEST(PlanFile, EverythingInItArrives) {
   EXPECT_EQ(channels.recovery.to_string(), "bn-recalibrate 50, rewind, distill 2,1");
   EXPECT_EQ(plan.experiments.at(1).method, Method::lamp);
   EXPECT_EQ(plan.experiments.at(1).options.cubic_steps, 3);
+  EXPECT_TRUE(channels.quantize.empty());
+  EXPECT_EQ(plan.experiments.at(1).quantize, std::vector{Quantizing::ptq});
+  EXPECT_EQ(plan.calibration_images, 64);
+  EXPECT_EQ(plan.calibration.observer, Observer::percentile);
+  EXPECT_TRUE(plan.calibration.equalize);
+  EXPECT_FALSE(plan.calibration.correct_biases);
   EXPECT_EQ(plan.experiments.at(2).score_images, 64);
   // Not with distillation.
   const StudyPlan other = parse_plan(
@@ -101,6 +108,22 @@ TEST(PlanFile, EverythingInItArrives) {
       "f");
   EXPECT_EQ(other.training.label_smoothing, 0.1f);
   EXPECT_TRUE(other.training.balanced_classes);
+}
+
+TEST(PlanFile, IntegersHaveEnginesOfTheirOwn) {
+  const std::string quantized = R"({"method": "lamp", "schedule": "one-shot", "targets": [0.5],
+                                    "epochs": 1, "quantize": "ptq"})";
+  EXPECT_EQ(parse_plan(plan_of(quantized), "f").experiments[0].quantize,
+            std::vector{Quantizing::ptq});
+  const std::string engines = R"(, "latency": {"engines": ["dense", "int8"]})";
+  EXPECT_EQ(parse_plan(plan_of(quantized, engines), "f").engines,
+            (std::vector{inference::Engine::dense, inference::Engine::int8}));
+  EXPECT_THAT(message_of<FileError>([&] { parse_plan(plan_of(kMinimal, engines), "f"); }),
+              HasSubstr("latency.engines: int8 runs quantised models, and no experiment"));
+  EXPECT_THAT(message_of<FileError>([&] {
+                parse_plan(plan_of(quantized, R"(, "latency": {"engines": ["int8"]})"), "f");
+              }),
+              HasSubstr("latency.engines: expected one at least that runs models in floats"));
 }
 
 TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
@@ -190,6 +213,18 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
       {R"({"network": "lenet", "experiments": []})", {"network: ", "'lenet'", "resnet18"}},
       {with(R"("keep": "features.0.0")"), {"experiments[0].keep: expected a list"}},
       {with(R"("min_density": 1)"), {"experiments[0].min_density: "}},
+      {with(R"("quantize": "int4")"), {"experiments[0].quantize: ", "ptq"}},
+      {with(R"("quantize": [])"), {"experiments[0].quantize: expected a list"}},
+      {with(R"("quantize": 8)"), {"experiments[0].quantize: expected a list"}},
+      {with(R"("quantize": ["ptq", "ptq"])"), {"experiments[0].quantize[1]: ", "twice"}},
+      {with(R"("quantize": "qat")"), {"experiments[0].quantize: ", "qat does not train in studies yet"}},
+      {plan_of(kMinimal, R"(, "quantization": {"observer": "mse"})"),
+       {"quantization: is for experiments with quantize only"}},
+      {plan_of(kMinimal, R"(, "quantization": {"observer": "x"})"),
+       {"quantization.observer: ", "percentile"}},
+      {plan_of(kMinimal, R"(, "quantization": {"calibration_images": 0})"),
+       {"quantization.calibration_images: ", "got 0"}},
+      {plan_of(kMinimal, R"(, "quantization": {"bits": 4})"), {"quantization.bits: unknown key"}},
       {with(R"("label": "a/b")"), {"experiments[0].label: ", "a/b"}},
       {with(R"("label": "")"), {"experiments[0].label: "}},
       {with(R"("recovery": "rewind")"), {"experiments[0].recovery: expected an object"}},
@@ -217,12 +252,13 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
 }
 
 TEST(PlanFile, IsABuiltInOneOrAFile) {
-  EXPECT_EQ(built_in_plans(), (std::vector<std::string>{"extended", "original", "quick"}));
+  EXPECT_EQ(built_in_plans(),
+            (std::vector<std::string>{"combined", "extended", "original", "quick"}));
   for (const std::string& name : built_in_plans()) EXPECT_EQ(load_plan(name).name, name);
   const testing::TemporaryFolder folder;
   const std::string path = folder.file("mine.json");
   EXPECT_THAT(message_of<FileError>([&] { load_plan(path); }),
-              ::testing::AllOf(HasSubstr(path), HasSubstr("extended, original, quick")));
+              ::testing::AllOf(HasSubstr(path), HasSubstr("combined, extended, original, quick")));
   write_file_atomically(path, plan_of(kMinimal));
   EXPECT_EQ(load_plan(path).name, "mine");
 }
@@ -253,9 +289,9 @@ TEST(PlanFile, ReadmeListsEveryChoice) {
   expect_listed(readme, "schedule", names_of(kPruningSchedules));
   expect_listed(readme, "training.optimizer", names_of(optim::kOptimizers));
   expect_listed(readme, "training.optimizer", names_of(optim::kScheduleNames));
-  std::vector<std::string> engines;
-  for (const auto engine : inference::float_engines()) engines.push_back(to_string(engine));
-  expect_listed(readme, "latency.engines", engines);
+  expect_listed(readme, "latency.engines", names_of(inference::kEngines));
+  expect_listed(readme, "quantize", names_of(kQuantizings));
+  expect_listed(readme, "quantization.observer", names_of(kObservers));
   for (const std::string& name : built_in_plans()) {
     EXPECT_THAT(readme.substr(0, readme.find('|', readme.find("FILE.json"))), HasSubstr(name));
   }

@@ -108,6 +108,24 @@ TEST(Records, TheWorstClassIsKeptAndMayBeMissing) {
   }
 }
 
+TEST(Records, IntegersAndWhatTheyCostAreKeptAndMayBeMissing) {
+  RunRecord run = sample_run("channel", "one-shot", 0.5, 0.9);
+  EXPECT_FALSE(nlohmann::json(run).contains("quantization")) << "as in records of before";
+  EXPECT_FALSE(nlohmann::json(run).get<RunRecord>().is_quantized());
+  run.quantization = "ptq";
+  run.latency[0].integer_factor = Factor{{1.1, 1.0 / 3, 2}, 17};
+  run.latency[0].cpu_ms = 1.0 / 7;
+  run.latency[0].joules = 1e-3;
+  const auto read = nlohmann::json(run).get<RunRecord>();
+  EXPECT_EQ(nlohmann::json(read), nlohmann::json(run));
+  EXPECT_EQ(read.quantization, "ptq");
+  EXPECT_EQ(read.latency[0].integer_factor->low, 1.0 / 3);
+  EXPECT_EQ(read.latency[0].integer_factor->rounds, 17);
+  EXPECT_EQ(read.latency[0].cpu_ms, 1.0 / 7);
+  EXPECT_EQ(read.latency[0].joules, 1e-3);
+  EXPECT_FALSE(read.latency[1].integer_factor || read.latency[1].cpu_ms || read.latency[1].joules);
+}
+
 TEST(Records, FactorsAndLoadsAreKept) {
   RunRecord run = sample_run("channel", "one-shot", 0.5, 0.9);
   run.latency[1].factor = Factor{{1.1, 1.0 / 3, 2}, 17};

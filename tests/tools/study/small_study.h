@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/json.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 #include "tools/study/records.h"
@@ -40,6 +41,13 @@ inline StudyPlan tiny_plan() {
   plan.latency = {
       .seconds = 0, .min_samples = 1, .warmup_seconds = 0, .warmup_runs = 0, .min_sample_ms = 0};
   return plan;
+}
+
+/// Without what differs between two runs of the same study: its clock.
+inline std::string without_times(const RunRecord& record) {
+  nlohmann::json json = record;
+  for (const char* key : {"train_seconds", "seconds_spent", "latency"}) json.erase(key);
+  return json.dump();
 }
 
 /// tiny_plan() with a narrow network on the synthetic set, in a folder of its own.

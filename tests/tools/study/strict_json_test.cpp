@@ -57,6 +57,19 @@ TEST(StrictJson, ListsHaveOnlyDifferentEntries) {
               HasSubstr("f: a[2]: \"x\" is there twice"));
 }
 
+TEST(StrictJson, OneEntryNeedsNoBrackets) {
+  StrictObject object(parse_json(R"({"a": "x", "b": ["x", "y"], "c": 3})", "f"), "f");
+  std::vector<std::string> value{"before"};
+  object.get_one_or_more("missing", value);
+  EXPECT_EQ(value, std::vector<std::string>{"before"});
+  object.get_one_or_more("a", value);
+  EXPECT_EQ(value, std::vector<std::string>{"x"});
+  object.get_one_or_more("b", value);
+  EXPECT_EQ(value, (std::vector<std::string>{"x", "y"}));
+  EXPECT_THAT(message_of<FileError>([&] { object.get_one_or_more("c", value); }),
+              HasSubstr("f: c: expected a list"));
+}
+
 TEST(StrictJson, ListsHaveAThousandEntriesAtMost) {
   nlohmann::json list = nlohmann::json::array();
   for (int i = 0; i < 1000; ++i) list.push_back(i);

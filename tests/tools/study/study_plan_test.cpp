@@ -29,8 +29,13 @@ void expect_sound(const StudyPlan& plan) {
   std::map<std::string, StudyStep> known;
   for (const StudyStep& step : study_steps(plan)) {
     EXPECT_TRUE(known.emplace(step.id, step).second) << step.id << " is there twice";
-    EXPECT_GT(step.epochs, 0) << step.id;
     EXPECT_EQ(step.id, step.name);
+    if (step.quantize) {
+      ASSERT_TRUE(known.contains(step.parent)) << step.id << " comes before its parent";
+      EXPECT_TRUE(known.at(step.parent).row) << step.id;
+      continue;
+    }
+    EXPECT_GT(step.epochs, 0) << step.id;
     if (!step.prune) {
       EXPECT_EQ(step.id, "baseline");
       EXPECT_TRUE(step.parent.empty());
@@ -258,6 +263,37 @@ TEST(StudyPlan, EverySeedHasABaselineOfItsOwn) {
   for (const auto& seeds : {std::vector<uint64_t>{}, std::vector<uint64_t>{1, 2, 1}}) {
     EXPECT_THROW(study_steps(plan, seeds), std::invalid_argument);
   }
+}
+
+TEST(StudyPlan, QuantisedRowsAreChildrenOfRows) {
+  StudyPlan plan;
+  plan.experiments = {experiment(PruningSchedule::exact, {0.1, 0.2}),
+                      experiment(PruningSchedule::one_shot, {0.5})};
+  const size_t floats = study_steps(plan).size();
+  plan.experiments[0].quantize = {Quantizing::ptq};
+  expect_sound(plan);
+  EXPECT_EQ(rows_of(plan),
+            (Ids{"baseline", "baseline-int8", "magnitude-exact-10", "magnitude-exact-10-int8",
+                 "magnitude-exact-20", "magnitude-exact-20-int8", "magnitude-one-shot-50"}));
+  EXPECT_EQ(study_steps(plan).size(), floats + 3);
+  auto steps = by_id(study_steps(plan));
+  const StudyStep& step = steps.at("magnitude-exact-20-int8");
+  EXPECT_EQ(step.parent, "magnitude-exact-20");
+  EXPECT_EQ(step.prune->step.fraction, 0.2) << "what its parent is";
+  EXPECT_EQ(step.target, 0.2);
+  EXPECT_EQ(step.epochs, 0);
+  EXPECT_EQ(steps.at("magnitude-exact-20").parent, "magnitude-exact-10") << "not in integers";
+  EXPECT_TRUE(steps.at("baseline").is_baseline());
+  EXPECT_FALSE(steps.at("baseline-int8").is_baseline());
+  // Both ways of one row, and of what it is compared with.
+  plan.experiments.erase(plan.experiments.begin());
+  plan.experiments[0].quantize = {Quantizing::qat, Quantizing::ptq};
+  EXPECT_EQ(rows_of(plan),
+            (Ids{"baseline", "baseline-int8", "baseline-int8-qat", "magnitude-one-shot-50",
+                 "magnitude-one-shot-50-int8-qat", "magnitude-one-shot-50-int8"}));
+  // Limits are of the pruning, which is done once.
+  plan.experiments[0].limits.min_density = 0.4;
+  EXPECT_NO_THROW(require_feasible(plan));
 }
 
 TEST(StudyPlan, RowsThatCannotBeToldApartAreRefused) {

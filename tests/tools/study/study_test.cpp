@@ -23,6 +23,7 @@ using testing::experiment;
 using ::testing::HasSubstr;
 using testing::message_of;
 using testing::TemporaryFolder;
+using testing::without_times;
 using StudyTest = testing::SmallStudy;
 
 /// All that a study says; thrown out of it after so many lines, as a kill would.
@@ -34,13 +35,6 @@ struct Listener {
     if (--lines_left == 0) throw std::runtime_error("killed");
   }
 };
-
-/// Without what differs between two runs of the same study: its clock.
-std::string without_times(const RunRecord& record) {
-  nlohmann::json json = record;
-  for (const char* key : {"train_seconds", "seconds_spent", "latency"}) json.erase(key);
-  return json.dump();
-}
 
 TEST_F(StudyTest, WritesARowForEveryStepThatHasOne) {
   options_.width = 1;
