@@ -14,6 +14,7 @@
 #include "engine/base/random.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/onednn/waiting.h"
+#include "engine/kernels/int8/dot_products.h"
 #include "engine/kernels/simd/target.h"
 
 namespace edgeprune::bench {
@@ -105,6 +106,7 @@ int main(int argc, char** argv) try {
   int count = static_cast<int>(arguments.size()) - 1;
 
   simd::pin_target_from_environment();
+  int8::allow_dot_products_by_environment();
   bench::register_benchmarks();
   benchmark::AddCustomContext("threads", std::to_string(thread_count()));
   benchmark::AddCustomContext("simd", simd::target_description());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/kernels/int8/dot_products.h"
 #include "engine/kernels/onednn/waiting.h"
 #include "engine/kernels/simd/target.h"
 #include "tools/cli/interrupt.h"
@@ -80,6 +81,7 @@ int main(int argc, char** argv) try {
       "  EDGEPRUNE_WEIGHTS   default of --weights\n"
       "  EDGEPRUNE_SIMD      instruction set of the kernels, as --version lists them; default: the "
       "best\n"
+      "  EDGEPRUNE_VNNI      0: integer kernels do without instructions for dot products (VNNI)\n"
       "  XDG_CACHE_HOME      where the fastest kernels are remembered; default: ~/.cache\n"
       "Exit status: 0 done, 1 failed, 2 wrong usage (an option is unknown, missing, out of its "
       "range, or "
@@ -88,6 +90,7 @@ int main(int argc, char** argv) try {
   for (const auto add : commands::kCommands) add(app);
   try {
     edgeprune::simd::pin_target_from_environment();
+    edgeprune::int8::allow_dot_products_by_environment();
   } catch (const std::invalid_argument& error) {
     return fail(error.what(), kUsage);
   }

@@ -34,6 +34,9 @@ struct Assignment {
 /// Whether a kernel can run the layers of the graph from `first` on, all of one section.
 bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Section& section);
 
+/// Layers of a quantised graph that could run in integers, and are given to kernels in floats.
+size_t layers_taken_out_of_integers(const Graph& graph, const Assignment& assignment);
+
 /// Quantised graphs run on int8, int8_sparse and `automatic`, graphs in floats on all but these two.
 bool can_run(Engine engine, const Graph& graph);
 

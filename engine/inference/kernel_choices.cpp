@@ -24,11 +24,11 @@ class Chooser {
  public:
   Chooser(const Graph& graph, int64_t batch, KernelChoices& choices)
       : graph_(graph), batch_(batch), choices_(choices), times_(graph, batch, choices.times) {
-    add_engine(Engine::dense);
-    add_engine(Engine::onednn);
     const auto& zeros = times_.zeros();
-    if (std::ranges::any_of(zeros, [](double share) { return share >= kFewestZeros; })) {
-      add_engine(Engine::sparse);
+    const bool sparse =
+        std::ranges::any_of(zeros, [](double share) { return share >= kFewestZeros; });
+    for (const Engine engine : {Engine::dense, Engine::onednn, Engine::int8, Engine::sparse}) {
+      if (can_run(engine, graph) && (engine != Engine::sparse || sparse)) add_engine(engine);
     }
     for (const Assignment& plan : plans_) {
       if (std::ranges::count(groupings_, plan.grouping) == 0) groupings_.push_back(plan.grouping);
@@ -212,7 +212,6 @@ class Chooser {
 }  // namespace
 
 Choice KernelChoices::choose(const Graph& graph, int64_t batch) {
-  if (graph.integers != nullptr) return {assignment_of(graph, Engine::int8, batch), {}, {}};
   return Chooser(graph, batch, *this).choose();
 }
 

@@ -39,7 +39,8 @@ struct Choice {
 class KernelChoices {
  public:
   /// For that batch on the threads in force. Times are taken where they are missing, which lasts
-  /// seconds. A quantised network has but the engine int8: nothing is timed.
+  /// seconds. A layer of a quantised network may go to a kernel in floats, which computes with what weights
+  /// and maps stand for: the logits are then near the engine int8's, not the same bits.
   Choice choose(const Graph& graph, int64_t batch);
 
   /// What is known. May be filled from a file.

@@ -9,6 +9,7 @@
 #include "engine/base/random.h"
 #include "engine/base/timer.h"
 #include "engine/inference/plan.h"
+#include "engine/kernels/int8/dot_products.h"
 #include "engine/kernels/panels/panel_layout.h"
 
 namespace edgeprune::inference {
@@ -109,7 +110,9 @@ std::string KernelTimes::surroundings(const Section& section) const {
 
 std::string KernelTimes::of_kernel(const Kernel& kernel, size_t first,
                                    const Section& section) const {
-  std::string text = fmt::format("{}: ", kernel.name);
+  const bool bytes = kernel.input == Format::bytes || kernel.output == Format::bytes;
+  const bool vnni = bytes && int8::uses_dot_products();  // which no target says
+  std::string text = fmt::format("{}{}: ", kernel.name, vnni ? " (vnni)" : "");
   for (size_t i = 0; i < kernel.layers; ++i) {
     text += description(graph_.layers[first + i]);
     if (kernel.sparse[i]) text += fmt::format(", {:.0f} % zeros", 100 * zeros_[first + i]);

@@ -89,6 +89,16 @@ Measured measure(const LatencyArguments& o) {
   return measured;
 }
 
+/// Of a quantised model, whether what auto takes has the logits of the engine int8.
+std::string bits_of_logits(const ModelChoices& one) {
+  if (one.graph->integers == nullptr) return "";
+  const size_t floats = layers_taken_out_of_integers(*one.graph, one.choice.assignment);
+  if (floats == 0) return ", with int8's logits bit for bit";
+  return fmt::format(", {} of whose layers compute in floats with the rounded weights: its logits "
+                     "are near int8's, not the same bits",
+                     floats);
+}
+
 /// A cap may have ended the rounds early.
 void say_what_is_wide(const std::vector<ModelLatency>& latencies) {
   double widest = 0;
@@ -128,8 +138,8 @@ void run(const LatencyArguments& o) {
     const auto taken =
         std::ranges::find(one.choice.plans, true, &inference::Choice::WholePlan::taken);
     if (taken == one.choice.plans.end()) continue;
-    say(fmt::format("auto, {}, batch {}, {} thread{}: the plan '{}'{}", one.model, one.batch,
-                    one.threads, one.threads == 1 ? "" : "s", taken->name,
+    say(fmt::format("auto, {}, batch {}, {} thread{}: the plan '{}'{}{}", one.model, one.batch,
+                    one.threads, one.threads == 1 ? "" : "s", taken->name, bits_of_logits(one),
                     o.explain ? "" : " (--explain says what it is made of, and why)"));
   }
   say_what_is_wide(latencies);

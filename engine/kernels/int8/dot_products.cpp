@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "engine/base/check.h"
 #include "engine/kernels/simd/target.h"
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -13,15 +14,7 @@
 namespace edgeprune::int8 {
 namespace {
 
-bool allowed_at_first() {
-  const char* setting = std::getenv("EDGEPRUNE_VNNI");
-  return setting == nullptr || std::string_view(setting) != "0";
-}
-
-std::atomic<bool>& allowed() {
-  static std::atomic<bool> value{allowed_at_first()};
-  return value;
-}
+std::atomic<bool> allowed{true};
 
 }  // namespace
 
@@ -38,11 +31,20 @@ bool has_dot_products() {
 }
 
 void allow_dot_products(bool value) {
-  allowed() = value;
+  allowed = value;
+}
+
+void allow_dot_products_by_environment() {
+  const char* setting = std::getenv("EDGEPRUNE_VNNI");
+  const std::string_view text = setting == nullptr ? "" : setting;
+  if (text.empty()) return;
+  require(text == "0" || text == "1", "EDGEPRUNE_VNNI",
+          "expected 0 (do without instructions for dot products) or 1, got '{}'", text);
+  allow_dot_products(text == "1");
 }
 
 bool uses_dot_products() {
-  return allowed() && has_dot_products();
+  return allowed && has_dot_products();
 }
 
 }  // namespace edgeprune::int8

@@ -8,9 +8,10 @@ namespace edgeprune::int8 {
 /// Whether this CPU has them, for the target in use.
 bool has_dot_products();
 
-/// Whether kernels that are made from now on use them, where there are any; at first unless
-/// $EDGEPRUNE_VNNI is "0".
+/// Whether kernels that are made from now on use them, where there are any; at first they do.
 void allow_dot_products(bool allowed);
+/// Not if $EDGEPRUNE_VNNI is "0". Throws std::invalid_argument on anything but that and "1".
+void allow_dot_products_by_environment();
 bool uses_dot_products();
 
 }  // namespace edgeprune::int8

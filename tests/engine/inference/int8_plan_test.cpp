@@ -7,6 +7,7 @@
 
 #include "engine/base/parallel.h"
 #include "engine/inference/int8_graph.h"
+#include "engine/inference/kernel_choices.h"
 #include "tests/engine/inference/graphs.h"
 #include "tests/engine/inference/int8_outputs.h"
 #include "tests/engine/inference/observed_grids.h"
@@ -185,6 +186,45 @@ TEST(Int8Plan, SkipsZerosWhereThereAreEnough) {
       EXPECT_THAT(step.kernel, Not(HasSubstr("sparse"))) << step.layer;
     }
   }
+}
+
+TEST(Int8Plan, AutoTakesALayerOutOfIntegersWhereFloatsAreFasterByFarAndBack) {
+  const ThreadScope one(1);
+  const Graph graph = in_integers(small_network());
+  KernelChoices choices;
+  const Choice timed = choices.choose(graph, 1);
+  // Whatever these times are: now integers take long in layer 4, changes of format take no time.
+  const Section section = sections(graph, Grouping::whole_batch, 1).front();
+  KernelTimes times(graph, 1, choices.times);
+  for (auto& [what, seconds] : choices.times) seconds = what.find(" to ") == std::string::npos;
+  for (auto it = choices.times.begin(); it != choices.times.end();) {
+    it = it->first.starts_with("plan ") ? choices.times.erase(it) : std::next(it);
+  }
+  for (size_t i = 0; i < graph.layers.size(); ++i) {
+    for (const Kernel& kernel : kernel_table()) {
+      if (!supports(kernel, graph, i, section)) continue;
+      const bool bytes = kernel.input == Format::bytes || kernel.output == Format::bytes;
+      choices.times[times.of_kernel(kernel, i, section)] =
+          i == 4 ? (bytes ? 50 : 1) * double(kernel.layers) : (bytes ? 1 : 50);
+    }
+  }
+  Assignment floats = assignment_of(graph, Engine::int8, 1);
+  floats.grouping = Grouping::whole_batch;
+  choices.times[times.of_plan(floats)] = 61;
+  for (const char* kernel : {"own convolution", "channels-last", "dense", "csr"}) {
+    floats.kernels[4] = &testing::kernel_named(kernel);
+    choices.times[times.of_plan(floats)] = 12;
+  }
+  const Choice choice = choices.choose(graph, 1);
+  EXPECT_EQ(layers_taken_out_of_integers(graph, choice.assignment), 1u);
+  EXPECT_EQ(choice.assignment.kernels[4]->layers, 1u);
+  EXPECT_NE(choice.assignment.kernels[4]->input, Format::bytes);
+  const Tensor images = int8_images(graph, 1, 9);
+  Plan mixed_plan(graph, choice.assignment, 1), int8(graph, Engine::int8, 1);
+  const auto near = logits_of(mixed_plan, images), exact = logits_of(int8, images);
+  EXPECT_LE(relative_error(Tensor({1, 5}, near), Tensor({1, 5}, exact)), 0.05);
+  EXPECT_NE(near, exact);
+  EXPECT_EQ(layers_taken_out_of_integers(graph, assignment_of(graph, Engine::int8, 1)), 0u);
 }
 
 TEST(Int8Plan, EnginesAndNetworksThatDoNotFitAreRefused) {

@@ -39,6 +39,8 @@ class Quantize(CommandTest):
                 answers.add(self.succeed("predict", "--model", model, "--logits", "--format", "json", "--threads",
                                          threads, image, **variables))
         self.assertEqual(len(answers), 1)
+        self.fail("predict", "--model", model, image, code=2, says="expected 0", EDGEPRUNE_VNNI="nonsense")
+        self.assertIn("EDGEPRUNE_VNNI", self.succeed("--help"))
 
     def test_stored_sparse_zeros_take_a_bit(self):
         half = self.folder / "half.safetensors"
