@@ -9,9 +9,9 @@
 namespace edgeprune {
 
 Masks make_masks(const nn::Network& model, Method method, double fraction, Base base,
-                 const PruneLimits& limits, const Gradients& gradients) {
+                 const PruneLimits& limits, const Gradients& gradients, WeightBlock block) {
   require_valid(limits, model);
-  const std::vector<Units> units = units_of(model, method);
+  const std::vector<Units> units = units_of(model, method, block);
   const Scores all = scores(units, method, gradients);
   const Selection gone = is_structured(method)
                              ? smallest_of_each(units, all, fraction, base, limits)
@@ -20,9 +20,11 @@ Masks make_masks(const nn::Network& model, Method method, double fraction, Base 
   for (size_t u = 0; u < units.size(); ++u) {
     const Slice& weight = units[u].slices.front();
     Tensor& mask = masks[weight.name] = Tensor(weight.variable.shape(), 1.0f);
-    for (const int64_t unit : gone[u]) {
-      std::fill_n(mask.data() + unit * weight.inner, weight.inner, 0.0f);
-    }
+    std::vector<bool> goes(static_cast<size_t>(units[u].count), false);
+    for (const int64_t unit : gone[u]) goes[static_cast<size_t>(unit)] = true;
+    units[u].for_each_value(weight, [&](int64_t i, size_t unit) {
+      if (goes[unit]) mask.data()[i] = 0.0f;
+    });
   }
   return masks;
 }

@@ -27,12 +27,14 @@ using Masks = std::map<std::string, Tensor>;
 /// fraction of the `original` count: repeated pruning only ever adds. Limits do not change how many
 /// unstructured weights go, others go instead; of channels fewer go.
 ///
+/// In blocks (for unstructured methods) fractions and counts are of blocks.
+///
 /// Throws std::invalid_argument unless 0 <= fraction < 1, if more than that is zero already, if the
 /// limits are not valid or leave fewer weights to prune; and what scores() throws. `gradients` are
 /// the model's own, for methods that need images.
 Masks make_masks(const nn::Network& model, Method method, double fraction,
                  Base base = Base::original, const PruneLimits& limits = {},
-                 const Gradients& gradients = {});
+                 const Gradients& gradients = {}, WeightBlock block = WeightBlock::one);
 
 /// The masks of a model that was pruned before: its zero weights stay zero, and so does batch norm
 /// of a channel that went with its group, known by weight and bias both being zero.

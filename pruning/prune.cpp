@@ -22,12 +22,15 @@ void require_some_go(const ChannelPlan& plan, const PruningStep& step) {
 
 Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request,
              const Samples& samples) {
-  const auto& [method, mode, step, limits, groups] = request;
+  const auto& [method, mode, step, limits, groups, block] = request;
+  require(block == WeightBlock::one || !is_structured(method), "prune",
+          "blocks of {} are for weights, not for method {}", to_string(block), to_string(method));
   Gradients gradients;
   if (samples) gradients = [&](const auto& after_batch) { samples(*model, after_batch); };
   Pruned pruned;
   if (mode == PruneMode::mask) {
-    apply_masks(make_masks(*model, method, step.fraction, step.base, limits, gradients), *model);
+    apply_masks(make_masks(*model, method, step.fraction, step.base, limits, gradients, block),
+                *model);
   } else {
     require(is_structured(method), "prune", "mode {} is for method {}, not {}", to_string(mode),
             methods_that(is_structured), to_string(method));

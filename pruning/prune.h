@@ -37,7 +37,8 @@ struct PruneRequest {
   PruneMode mode = PruneMode::mask;  ///< all but mask are for channels
   PruningStep step = {};
   PruneLimits limits = {};
-  GroupLimits groups = {};  ///< for the modes group_mask and compact
+  GroupLimits groups = {};               ///< for the modes group_mask and compact
+  WeightBlock block = WeightBlock::one;  ///< four_by_one is for unstructured methods
 };
 
 struct Pruned {
@@ -50,7 +51,7 @@ struct Pruned {
 
 /// One step. Fractions of `original` are of all of the model's weights (each layer's channels), for
 /// groups of the channels of the unpruned() network. Throws std::invalid_argument if the mode is
-/// not for the method, if more is pruned already than is to be, if limits leave too little to prune
+/// or block is not for the method, if more is pruned already than is to be, if limits leave too little to prune
 /// (unstructured) or let no group shrink that should; and what make_masks() and
 /// plan_smallest_channels() throw. `samples` are for methods that need images.
 Pruned prune(std::unique_ptr<nn::Network> model, const PruneRequest& request,

@@ -33,8 +33,8 @@ std::vector<bool> alive_in(const Units& units) {
 
 }  // namespace
 
-std::vector<Units> units_of(const nn::Network& model, Method method) {
-  return is_structured(method) ? output_channels_of(model) : weights_of(model);
+std::vector<Units> units_of(const nn::Network& model, Method method, WeightBlock block) {
+  return is_structured(method) ? output_channels_of(model) : weights_of(model, block);
 }
 
 Scores scores(const std::vector<Units>& units, Method method, const Gradients& gradients) {

@@ -5,9 +5,10 @@
 
 namespace edgeprune {
 
-/// The units that a method prunes when each layer is by itself: its single weights, or its output
+/// The units that a method prunes when each layer is by itself: its weights, single or in blocks, or its output
 /// channels.
-std::vector<Units> units_of(const nn::Network& model, Method method);
+std::vector<Units> units_of(const nn::Network& model, Method method,
+                            WeightBlock block = WeightBlock::one);
 
 /// The method's scores, and only what is zero scores 0: anything else scores above it, even where
 /// its gradients are all zero. Throws std::invalid_argument if a parameter or a score is not finite

@@ -6,13 +6,16 @@
 
 namespace edgeprune {
 
-std::vector<Units> weights_of(const nn::Network& model) {
+std::vector<Units> weights_of(const nn::Network& model, WeightBlock block) {
+  const int64_t outputs = outputs_in(block);
   std::vector<Units> all;
   for (const PrunableWeight& weight : prunable_weights(model)) {
+    const Tensor& value = weight.variable.value();
+    const int64_t row = value.count() / value.dim(0);
     all.push_back({weight.layer(),
-                   "prunable weights",
-                   weight.variable.value().count(),
-                   {{weight.name, weight.variable}}});
+                   block == WeightBlock::one ? "prunable weights" : "blocks of prunable weights",
+                   (value.dim(0) + outputs - 1) / outputs * row,
+                   {{weight.name, weight.variable, 1, outputs, row}}});
   }
   return all;
 }

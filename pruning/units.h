@@ -1,21 +1,43 @@
 #pragma once
-// What pruning takes or leaves as a whole: a single weight, a layer's output channel, a channel of a
+// What pruning takes or leaves as a whole: a single weight or a block of them, a layer's output channel, a channel of a
 // group with all that makes and reads it. All are parts of parameters, and scored alike.
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "engine/base/names.h"
 #include "engine/nn/network.h"
 #include "models/channel_groups.h"
 
 namespace edgeprune {
 
-/// A parameter that is shared out among units: value i is of unit i / inner % count.
+/// What goes together where single weights go.
+enum class WeightBlock { one, four_by_one };
+inline constexpr Named<WeightBlock> kWeightBlocks[] = {
+    {WeightBlock::one, "1x1", "each weight by itself"},
+    {WeightBlock::four_by_one, "4x1",
+     "the weights by which four neighbouring outputs read one input, scored as their sum: what "
+     "sparse int8 kernels skip best"}};
+static_assert(in_order(kWeightBlocks));
+inline const char* to_string(WeightBlock block) {
+  return name_of(kWeightBlocks, block);
+}
+/// Throws std::invalid_argument listing the choices.
+inline WeightBlock parse_block(const std::string& name) {
+  return value_of("block", kWeightBlocks, name);
+}
+constexpr int64_t outputs_in(WeightBlock block) {
+  return block == WeightBlock::four_by_one ? 4 : 1;
+}
+
+/// A parameter that is shared out among units: value i is of unit i / inner % count. Or among blocks:
+/// of `outputs` rows, in each of which value k belongs to the block's unit k.
 struct Slice {
   std::string name;   ///< the parameter's
   Variable variable;  ///< a handle on the network's own
   int64_t inner = 1;
+  int64_t outputs = 1, row = 1;  ///< of a block; values of a row
 };
 
 /// Units that are chosen among: of one layer, or of one group of channels.
@@ -29,6 +51,12 @@ struct Units {
   template <typename Visit>
   void for_each_value(const Slice& slice, const Visit& visit) const {
     const int64_t values = slice.variable.value().count();
+    if (slice.outputs > 1) {
+      for (int64_t i = 0; i < values; ++i) {
+        visit(i, static_cast<size_t>(i / (slice.outputs * slice.row) * slice.row + i % slice.row));
+      }
+      return;
+    }
     for (int64_t i = 0; i < values;) {
       for (int64_t unit = 0; unit < count; ++unit) {
         for (int64_t k = 0; k < slice.inner; ++k) visit(i++, static_cast<size_t>(unit));
@@ -37,8 +65,9 @@ struct Units {
   }
 };
 
-/// The single weights of every layer (models/summary.h: prunable_weights()).
-std::vector<Units> weights_of(const nn::Network& model);
+/// The single weights of every layer (models/summary.h: prunable_weights()), or blocks of them. Where
+/// outputs are no multiple of four, the last blocks are smaller.
+std::vector<Units> weights_of(const nn::Network& model, WeightBlock block = WeightBlock::one);
 /// The output channels of every Conv2d, depthwise ones included, by their weights alone. The linear
 /// layers are left out.
 std::vector<Units> output_channels_of(const nn::Network& model);

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/copy_model.h"
 #include "models/summary.h"
+#include "pruning/prune.h"
+#include "pruning/scores.h"
 #include "tests/support/masked_model.h"
 
 namespace edgeprune {
@@ -197,6 +200,80 @@ TEST_P(Unstructured, WeightsThatAreNotFiniteAreRejectedEvenInKeptLayers) {
   weight_of(model, "features.0.0").data()[3] = NAN;
   EXPECT_NE(error_of(model, GetParam(), 0.5, {.keep = {"features.0.0"}}).find("finite"),
             std::string::npos);
+}
+
+TEST(Blocks, GoTogetherTheSmallestSumsFirst) {
+  const nn::Network model = small_model();
+  for (const Method method : {Method::magnitude, Method::lamp}) {
+    const Masks masks =
+        make_masks(model, method, 0.6, Base::original, {}, {}, WeightBlock::four_by_one);
+    int64_t blocks = 0, gone = 0;
+    double largest_gone = 0, smallest_kept = 1e9;
+    for (const PrunableWeight& weight : prunable_weights(model)) {
+      const Tensor& value = weight.variable.value();
+      const Tensor& mask = masks.at(weight.name);
+      const int64_t rows = value.dim(0), row = value.count() / rows;
+      for (int64_t first = 0; first < rows; first += 4) {
+        for (int64_t k = 0; k < row; ++k) {
+          double sum = 0;
+          for (int64_t o = first; o < std::min(first + 4, rows); ++o) {
+            ASSERT_EQ(mask.data()[o * row + k], mask.data()[first * row + k]) << weight.name;
+            sum += std::abs(double(value.data()[o * row + k]));
+          }
+          const bool zero = mask.data()[first * row + k] == 0.0f;
+          ++blocks;
+          gone += zero ? 1 : 0;
+          if (zero) largest_gone = std::max(largest_gone, sum);
+          if (!zero) smallest_kept = std::min(smallest_kept, sum);
+        }
+      }
+    }
+    EXPECT_EQ(gone, std::llround(0.6 * double(blocks)));
+    if (method == Method::magnitude) {
+      EXPECT_LE(largest_gone, smallest_kept);
+    }
+  }
+}
+
+TEST(Blocks, LampScoresASquareOfTheBlockAgainstTheLargerOnesOfTheLayer) {
+  const nn::Network model = small_model();
+  const auto units = units_of(model, Method::lamp, WeightBlock::four_by_one);
+  const Scores all = scores(units, Method::lamp);
+  const Units& last = units.back();  // the head
+  const Tensor& weight = last.slices.front().variable.value();
+  const int64_t rows = weight.dim(0), row = weight.dim(1);
+  ASSERT_NE(rows % 4, 0) << "the last blocks are to be smaller";
+  std::vector<double> squares(static_cast<size_t>(last.count), 0.0);
+  for (int64_t i = 0; i < weight.count(); ++i) {
+    squares[static_cast<size_t>(i / row / 4 * row + i % row)] +=
+        double(weight.data()[i]) * weight.data()[i];
+  }
+  for (size_t u = 0; u < squares.size(); ++u) {
+    double larger = 0;
+    for (size_t v = 0; v < squares.size(); ++v) {
+      if (squares[v] > squares[u] || v == u) larger += squares[v];
+    }
+    ASSERT_NEAR(all.back()[u], squares[u] / larger, 1e-9);
+  }
+}
+
+TEST(Blocks, AreForWeightsAndStayInRepeatedPruning) {
+  PruneRequest request{.method = Method::channel, .block = WeightBlock::four_by_one};
+  request.step.fraction = 0.5;
+  EXPECT_THROW(prune(copy_of(small_model()), request), std::invalid_argument);
+  request.method = Method::magnitude;
+  Pruned once = prune(copy_of(small_model()), request);
+  const int64_t zeros = count_zeros(once.masks);
+  request.step.fraction = 0.8;
+  const Pruned twice = prune(std::move(once.model), request);
+  EXPECT_GT(count_zeros(twice.masks), zeros);
+  for (const auto& [name, mask] : twice.masks) {
+    if (mask.shape().rank() < 2 || mask.dim(0) % 4 != 0) continue;
+    const int64_t row = mask.count() / mask.dim(0);
+    for (int64_t i = 0; i < mask.count(); ++i) {
+      ASSERT_EQ(mask.data()[i], mask.data()[i / (4 * row) * 4 * row + i % row]) << name;
+    }
+  }
 }
 
 }  // namespace

@@ -40,6 +40,20 @@ void take_names(const PruneOptions& o, const Dataset& training, Checkpoint& chec
                   fmt::join(training.classes, ", ")));
 }
 
+/// Layers whose outputs are no whole number of blocks, in one line.
+void say_smaller_blocks(const nn::Network& model, WeightBlock block) {
+  const int64_t outputs = outputs_in(block);
+  std::vector<std::string> layers;
+  for (const PrunableWeight& weight : prunable_weights(model)) {
+    const int64_t rows = weight.variable.value().dim(0);
+    if (rows % outputs == 0) continue;
+    layers.push_back(fmt::format("{} ({} outputs)", weight.layer(), rows));
+  }
+  if (layers.empty()) return;
+  say(fmt::format("note: outputs are no multiple of {}, and the last blocks smaller, in {}",
+                  outputs, fmt::join(layers, ", ")));
+}
+
 /// The training images that scores are measured on.
 Samples samples_of(Trajectory& trajectory, const Dataset& training, const Checkpoint& checkpoint) {
   PruneAndTune& each = trajectory.each;
@@ -179,6 +193,7 @@ void run(const PruneOptions& o) {
                         : "what is asked for takes images");
   const auto claim = o.dry_run ? nullptr : claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);
+  say_smaller_blocks(*checkpoint.model, trajectory.each.prune.block);
   if (o.dry_run && !o.schedule.empty()) {
     const Samples samples = open_samples(o, trajectory, checkpoint);
     print(plan(trajectory, checkpoint, samples), o.format);
@@ -201,6 +216,8 @@ void add_prune(CLI::App& app) {
       "Examples:\n"
       "  edgeprune prune --model base.safetensors --method magnitude --sparsity 0.5 --out "
       "half.safetensors\n"
+      "  edgeprune prune --model base.safetensors --method lamp --block 4x1 --sparsity 0.8 --out "
+      "blocks.safetensors\n"
       "  edgeprune prune --model base.safetensors --method channel --mode compact --sparsity 0.5 "
       "--round-to 8 --out small.safetensors\n"
       "  edgeprune prune --model base.safetensors --method magnitude --schedule compounding "

@@ -26,6 +26,9 @@ void add_what_goes(CLI::App& command, PruneOptions& o) {
   command.add_option("--mode", o.mode, "what becomes of channels: " + explained(kPruneModes))
       ->check(choices(kPruneModes))
       ->capture_default_str();
+  command.add_option("--block", o.block, "which weights go together: " + explained(kWeightBlocks))
+      ->check(choices(kWeightBlocks))
+      ->capture_default_str();
   command
       .add_option("--round-to", o.groups.round_to,
                   "groups keep a multiple of so many channels (8 or 16 suit the kernels), unless "
@@ -125,6 +128,7 @@ Trajectory PruneOptions::parse() const {
   PruneAndTune& each = trajectory.each;
   each.prune.method = parse_method(method);
   each.prune.mode = parse_prune_mode(mode);
+  each.prune.block = parse_block(block);
   each.prune.limits = limits;
   each.prune.groups = groups;
   each.schedule = parsed_schedule();
@@ -138,6 +142,8 @@ Trajectory PruneOptions::parse() const {
   require_usage(!needs_images(each.prune.method) || !data.location.empty(), "prune",
                 "--data is missing: method {} measures its scores on training images", method);
   each.score_images = score_images.value_or(kScoreImages);
+  require_usage(each.prune.block == WeightBlock::one || !is_structured(each.prune.method), "prune",
+                "--block {} is for methods that take weights, not for --method {}", block, method);
   const bool grouped = each.prune.mode != PruneMode::mask;
   require_usage(!grouped || is_structured(each.prune.method), "prune",
                 "--mode {} is for --method {}, not {}", mode, methods_that(is_structured), method);

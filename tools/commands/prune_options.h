@@ -15,7 +15,7 @@ namespace edgeprune::commands {
 struct PruneOptions {
   LoadingFlags loading;
   std::string model, out, store = "dense", format = "md";
-  std::string method, mode = "mask", schedule;  ///< schedule empty: one-shot
+  std::string method, mode = "mask", block = "1x1", schedule;  ///< schedule empty: one-shot
   double sparsity = 0;
   ScheduleOptions steps;
   std::optional<int64_t> score_images;

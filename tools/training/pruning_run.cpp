@@ -9,7 +9,7 @@
 namespace edgeprune {
 
 nlohmann::json pruning_entry(const PruneAndTune& request, const std::string& parent_sha256) {
-  const auto& [method, mode, step, limits, groups] = request.prune;
+  const auto& [method, mode, step, limits, groups, block] = request.prune;
   nlohmann::json entry{{"step", "prune"},
                        {"method", to_string(method)},
                        {"schedule", to_string(request.schedule)},
@@ -18,6 +18,7 @@ nlohmann::json pruning_entry(const PruneAndTune& request, const std::string& par
   if (!parent_sha256.empty()) entry["parent"] = parent_sha256;
   if (!limits.keep.empty()) entry["keep"] = limits.keep;
   if (limits.min_density > 0) entry["min_density"] = limits.min_density;
+  if (block != WeightBlock::one) entry["block"] = to_string(block);
   if (mode != PruneMode::mask) {
     entry["mode"] = to_string(mode);
     entry["round_to"] = groups.round_to;
