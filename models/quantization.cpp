@@ -70,34 +70,63 @@ void require_no_batch_norm(const nn::Network& network) {
           network.norms().empty() ? "" : network.norms().front()->name);
 }
 
-std::vector<QuantizedOutput> outputs_of(const Folded& network) {
+std::vector<QuantizedOutput> outputs_of(const Folded& network, const FloatLayers& floats) {
   const auto& [graph, layers] = network;
-  std::vector<bool> multiplied(graph.layers.size());  // by weights, in the next layer
-  for (size_t i = 0; i < multiplied.size(); ++i) {
-    const int input = graph.input_of(i);
-    if (input >= 0 && graph.layers[i].kind == inference::Layer::Kind::convolution) {
-      multiplied[static_cast<size_t>(input)] = true;
-    }
+  const size_t count = graph.layers.size();
+  std::vector<bool> scales;
+  for (const inference::Layer& layer : graph.layers) scales.push_back(!floats.contains(layer.name));
+  const std::vector<bool> integers = layers_in_integers(graph, scales);
+  // By layer, the images first.
+  std::vector<bool> bytes(count + 1), multiplied(count + 1);  // by weights, in the next layer
+  const auto at = [](int layer) { return static_cast<size_t>(layer + 1); };
+  for (size_t i = 0; i < count; ++i) {
+    if (!integers[i]) continue;
+    const inference::Layer& layer = graph.layers[i];
+    if (i + 1 < count) bytes[i + 1] = true;
+    bytes[at(graph.input_of(i))] = true;
+    if (layer.residual >= 0) bytes[at(layer.residual)] = true;
+    if (layer.kind == inference::Layer::Kind::convolution) multiplied[at(graph.input_of(i))] = true;
   }
   std::map<int, size_t> last;  // by layer, the node that it ends in
   for (size_t i = 0; i < layers.size(); ++i) last[layers[i]] = i;
   std::vector<QuantizedOutput> outputs;
   for (size_t i = 0; i < layers.size(); ++i) {
-    if (last[layers[i]] != i || layers[i] + 1 == std::ssize(graph.layers)) continue;
-    const auto layer = static_cast<size_t>(layers[i]);
+    if (last[layers[i]] != i || !bytes[at(layers[i])]) continue;
     const bool images = layers[i] < 0;
-    const Activation ends = images ? Activation::none : graph.layers[layer].activation;
+    const Activation ends =
+        images ? Activation::none : graph.layers[static_cast<size_t>(layers[i])].activation;
     const bool positive = ends == Activation::relu || ends == Activation::relu6;
-    outputs.push_back({i, positive && multiplied[layer]});
+    outputs.push_back({i, positive && multiplied[at(layers[i])]});
   }
   return outputs;
 }
 
 }  // namespace
 
-std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network) {
+FloatLayers unknown_to_integers(const nn::Network& network) {
+  const inference::Graph graph = folded(network).graph;
+  FloatLayers unknown;
+  for (size_t i = 0; i < graph.layers.size(); ++i) {
+    const inference::Layer& layer = graph.layers[i];
+    if (layer.kind != inference::Layer::Kind::convolution) continue;
+    const std::string why = inference::unknown_to_integers(graph, i);
+    if (!why.empty()) unknown[layer.name] = why;
+  }
+  return unknown;
+}
+
+FloatLayers float_layers(const nn::Network& network, const Quantization& quantization) {
+  FloatLayers floats;
+  for_each_layer(network, [&](const auto& layer) {
+    if (!quantization.weight_scales.contains(layer.name)) floats[layer.name] = "has no scales";
+  });
+  return floats;
+}
+
+std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network,
+                                               const FloatLayers& floats) {
   require_no_batch_norm(network);
-  return outputs_of(folded(network));
+  return outputs_of(folded(network), floats);
 }
 
 Grid grid_for(const QuantizedOutput& output, float least, float greatest) {
@@ -126,8 +155,9 @@ void round_weights(Tensor& weight, const std::vector<float>& scales) {
   weight.copy_from(ops::fake_quantize_rows(Variable(weight), scales, kHighWeight).value());
 }
 
-void round_weights(nn::Network& network, Quantization& quantization) {
+void round_weights(nn::Network& network, Quantization& quantization, const FloatLayers& floats) {
   for_each_layer(network, [&](auto& layer) {
+    if (floats.contains(layer.name)) return;
     Tensor& weight = layer.weight.value();
     const auto scales = weight_scales(weight, layer.bias.value(),
                                       input_grid(network, quantization, layer.node).scale);
@@ -137,7 +167,8 @@ void round_weights(nn::Network& network, Quantization& quantization) {
 }
 
 RoundedOutputs::RoundedOutputs(const nn::Network& network, const Quantization& quantization) {
-  for (const auto& [node, rectified] : quantized_outputs(network)) {
+  const FloatLayers floats = float_layers(network, quantization);
+  for (const auto& [node, rectified] : quantized_outputs(network, floats)) {
     const std::string& name = network.graph().nodes[node].name;
     grids_.emplace(node, grid_at(quantization, name));
   }
@@ -185,7 +216,7 @@ inference::Graph in_integers(const nn::Network& network, const Quantization& qua
   Folded layers = folded(network);
   inference::Graph& graph = layers.graph;
   inference::Grids grids{{}, std::vector<Grid>(graph.layers.size()), {}};
-  for (const QuantizedOutput& output : outputs_of(layers)) {
+  for (const QuantizedOutput& output : outputs_of(layers, float_layers(network, quantization))) {
     const Grid& grid = grid_at(quantization, network.graph().nodes[output.node].name);
     const int layer = layers.layer_of_node[output.node];
     (layer < 0 ? grids.images : grids.outputs[static_cast<size_t>(layer)]) = grid;

@@ -15,10 +15,17 @@ namespace edgeprune {
 
 /// Of a network without batch norm (models/fold.h), by its nodes' names.
 struct Quantization {
-  std::map<std::string, Grid> outputs;  ///< of the images and of every layer but the last
-  /// By output channel: each weight is a whole number from -127 to 127 times this.
+  std::map<std::string, Grid> outputs;  ///< of quantized_outputs()
+  /// By output channel: each weight is a whole number from -127 to 127 times this. None of layers that stay in floats.
   std::map<std::string, std::vector<float>> weight_scales;
 };
+
+/// Layers with weights that stay in floats, and why.
+using FloatLayers = std::map<std::string, std::string>;
+/// Of a network without batch norm: those that integer kernels do not know, as "ends in hard_swish".
+FloatLayers unknown_to_integers(const nn::Network& network);
+/// Those without scales.
+FloatLayers float_layers(const nn::Network& network, const Quantization& quantization);
 
 /// A node whose output a layer hands on to the next, as bytes.
 struct QuantizedOutput {
@@ -26,9 +33,11 @@ struct QuantizedOutput {
   /// It ends in ReLU or ReLU6, and a convolution reads it: 0 to 127, about 0. Else 0 to 255 with a zero point.
   bool rectified;
 };
-/// Of the images and all layers but the last, whose sums are the logits; in the order in which they run.
-/// Throws std::invalid_argument unless the network is one without batch norm.
-std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network);
+/// Of the images and of layers, what integers read or put out, in the order in which they run: all but the last one's
+/// logits if nothing stays in floats. (What layers in floats put out is rounded for all its readers here, in a plan for
+/// those in integers only.) Throws std::invalid_argument unless the network is one without batch norm.
+std::vector<QuantizedOutput> quantized_outputs(const nn::Network& network,
+                                               const FloatLayers& floats = {});
 
 /// The grid on which values from `least` to `greatest` lie, and zero exactly. At least one of the two is not zero, or
 /// the grid's scale is 1.
@@ -38,9 +47,10 @@ Grid grid_for(const QuantizedOutput& output, float least, float greatest);
 std::vector<float> weight_scales(const Tensor& weight, const Tensor& bias, float input_scale);
 /// Rounds weights to their grids, in place.
 void round_weights(Tensor& weight, const std::vector<float>& scales);
-/// Rounds those of all layers to grids that fit their rows, which it notes in weight_scales; outputs have their grids.
-/// Zero weights stay zero. Throws std::invalid_argument, naming the node, if the grid of what a layer reads is missing.
-void round_weights(nn::Network& network, Quantization& quantization);
+/// Rounds those of all layers but `floats` to grids that fit their rows, which it notes in weight_scales; outputs have
+/// their grids. Zero weights stay zero. Throws std::invalid_argument, naming the node, if the grid of what a layer reads
+/// is missing.
+void round_weights(nn::Network& network, Quantization& quantization, const FloatLayers& floats);
 
 /// A network's numbers rounded as in integers, computed in floats: what quantisation costs in accuracy, on any machine.
 /// Its weights are taken to lie on their grids.

@@ -32,13 +32,25 @@ def read_header(path):
                              "edgeprune import writes it anew)") from None
 
 
-def read_tensors(path):
-    """(graph, {name: (shape, float32 bytes)}); counters that are no float32 are left out"""
+def quantization(path):
+    """{node: grid of its output}; empty of a network of floats."""
+    return json.loads(_metadata(path).get("quantization", "{}"))
+
+
+def _metadata(path):
+    read_header(path)  # which names what is no checkpoint
+    with open(path, "rb") as file:
+        length, = struct.unpack("<Q", file.read(8))
+        return json.loads(file.read(length))["__metadata__"]
+
+
+def read_tensors(path, dtype="F32"):
+    """(graph, {name: (shape, bytes)}) of this type, float32 or "I8"; counters are neither"""
     graph, tensors, start = read_header(path)
     values = {}
     with open(path, "rb") as file:
         for name, tensor in tensors.items():
-            if tensor["dtype"] != "F32":
+            if tensor["dtype"] != dtype:
                 continue
             begin, end = tensor["data_offsets"]
             file.seek(start + begin)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Inference of edgeprune, ONNX Runtime, XNNPACK, OpenVINO and ncnn, measured in turns, as a table.
 
-All run the same checkpoint with batch norm folded, in float32, on the same images with as many threads, and their
-logits are compared with edgeprune's before anything is told of their speed. A round measures each of them once, in a
+All run the same checkpoint with batch norm folded, in float32 or, if it is quantised, in integers, on the same images with
+as many threads, and their logits are compared with edgeprune's before anything is told of their speed. A round measures each of them once, in a
 new process that warms up first. The ratio is a peer's median of milliseconds an image to edgeprune's: above 1, edgeprune
 is faster; its lowest and highest are those of single rounds. A peer that is not installed is left out.
 """
@@ -27,13 +27,17 @@ import rounds
 import table
 
 HERE = pathlib.Path(__file__).parent
-NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "xnnpack": "XNNPACK", "pytorch": "PyTorch",
+NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "precise": "ONNX Runtime, precise", "xnnpack": "XNNPACK", "pytorch": "PyTorch",
          "openvino": "OpenVINO", "ncnn": "ncnn"}
 FROM_PYPI = {"openvino": ("openvino",), "ncnn": ("ncnn", "pnnx")}  # packages
-PEERS = ("onnxruntime", "xnnpack", "openvino", "ncnn")
-TAKE_ONNX = {"onnxruntime", *FROM_PYPI}
+PEERS = ("onnxruntime", "precise", "xnnpack", "openvino", "ncnn")
+TAKE_ONNX = {"onnxruntime", "precise", *FROM_PYPI}
+NEED_FLOATS, NEED_INTEGERS = {"xnnpack", "ncnn"}, {"precise"}
 CONFIGURATIONS = ("1x1", "1x2", "64x1", "64x2")
 TOLERANCE = 1e-3  # some hundred times what float32 sums in another order differ by
+# Of integers: others round the narrow maps once more and hold the wide ones in 8 bits instead of 7. An engine that gets a
+# scale or a zero point wrong is off by half and more.
+INTEGER_TOLERANCE = 0.15
 EXAMPLES = """examples:
   compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --onnxruntime libonnxruntime.so.1
   compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --config 1x1 64x2 --rounds 9
@@ -65,8 +69,10 @@ class Comparison:
         self.images = self.folder / "images"
         graph, _, _ = checkpoint.read_header(model)
         self.side, self.classes = checkpoint.side(graph), checkpoint.classes(graph)
+        self.integers = bool(checkpoint.quantization(model))
         self.expected = {}  # edgeprune's logits by (batch, threads)
         self.differences = {}  # the largest so far, by system
+        self.all = []  # options of a peer that runs all images instead of measuring
 
     def write_images(self, count):
         """As good as normalised ones: [count,S,S,3], standard normal, always the same."""
@@ -81,7 +87,7 @@ class Comparison:
     def compare_logits(self, system, batch, threads):
         """With those that the system has just written."""
         found = difference(read_floats(self.folder / "logits"), self.expected[batch, threads])
-        if not found <= TOLERANCE:
+        if not found <= (INTEGER_TOLERANCE if self.integers else TOLERANCE):
             raise ValueError(f"{NAMES[system]}'s logits differ from edgeprune's by {found:.1e} of the largest one"
                              f" (batch {batch}, {threads} threads): the same network?")
         self.differences[system] = max(found, self.differences.get(system, 0))
@@ -98,14 +104,17 @@ class Comparison:
 
     def edgeprune(self, batch, threads):
         """Milliseconds an image, as those below."""
-        result = rounds.run([self.options.edgeprune, "latency", "--model", self.model, "--engine", "dense",
-                             "--batch", batch, "--threads", threads, "--seconds", self.options.seconds,
+        result = rounds.run([self.options.edgeprune, "latency", "--model", self.model,
+                             "--engine", "int8" if self.integers else "dense", "--batch", batch, "--threads", threads, "--seconds", self.options.seconds,
                              "--format", "json"], threads)
         return result.output[0]["median_ms"]
 
-    def onnxruntime(self, batch, threads):
-        return self.onnx_peer("onnxruntime", [sys.executable, HERE / "onnxruntime_inference.py", "--library",
-                                              onnxruntime_library(self.options)], batch, threads)
+    def onnxruntime(self, batch, threads, system="onnxruntime", settings=()):
+        return self.onnx_peer(system, [sys.executable, HERE / "onnxruntime_inference.py", "--library",
+                                       onnxruntime_library(self.options), *settings], batch, threads)
+
+    def precise(self, batch, threads):
+        return self.onnxruntime(batch, threads, "precise", ["--precise"])
 
     def openvino(self, batch, threads):
         return self.python_peer("openvino", batch, threads)
@@ -124,7 +133,29 @@ class Comparison:
     def xnnpack(self, batch, threads):
         return self.peer("xnnpack", [xnnpack_program(self.options), "--model", self.model], batch, threads)
 
+    def accuracies(self, threads, peers):
+        """{system: percent} on the test images of --data. Those of integers that peers need ranges of come from their first ones."""
+        self.images, labels = self.folder / "test images", self.folder / "labels"
+        rounds.execute([test_images_program(self.options), "--model", self.model, "--data", self.options.data,
+                        "--images", self.images, "--labels", labels], threads)
+        labels = [int(line) for line in labels.read_text().split()]
+        batch = next(size for size in (64, 50, 32, 25, 16, 10, 8, 5, 4, 2, 1) if len(labels) % size == 0)
+        result = rounds.run([self.options.edgeprune, "eval", "--model", self.model, "--data", self.options.data,
+                             "--threads", threads, "--format", "json"], threads)
+        found = {"edgeprune": result.output[0]["accuracy_percent"]}
+        self.prepare(batch, threads, peers)
+        for system in peers:
+            if system in TAKE_ONNX:
+                self.all = ["--all"]
+                getattr(self, system)(batch, threads)
+                found[system] = percent_right(read_floats(self.folder / "logits"), labels, self.classes)
+        self.all = []
+        return found
+
     def peer(self, system, command, batch, threads):
+        if self.all:
+            rounds.execute([*command, *self.common(batch), "--threads", threads, *self.all], threads)
+            return None
         result = rounds.run([*command, *self.common(batch), "--threads", threads,
                              "--seconds", self.options.seconds], threads)
         self.compare_logits(system, batch, threads)
@@ -156,6 +187,11 @@ def columns(peers):
     return result
 
 
+def percent_right(logits, labels, classes):
+    best = (max(range(classes), key=lambda i: logits[n * classes + i]) for n in range(len(labels)))
+    return 100 * sum(map(int.__eq__, best, labels)) / len(labels)
+
+
 def footer(differences):
     shares = ", ".join(f"{NAMES[system]} {found:.1e}" for system, found in differences.items())
     return f"Largest difference from edgeprune's logits, as a share of the largest logit: {shares}."
@@ -163,6 +199,10 @@ def footer(differences):
 
 def logits_program(options):
     return pathlib.Path(options.edgeprune).parent / "bench" / "edgeprune_logits"
+
+
+def test_images_program(options):
+    return pathlib.Path(options.edgeprune).parent / "bench" / "test_images"
 
 
 def xnnpack_program(options):
@@ -198,7 +238,7 @@ def reasons_to_leave_out(options):
         why = "Python has no torch to make the ONNX model with (Debian: python3-torch)"
         reasons = {name: why for name in NAMES if name in TAKE_ONNX}
     if onnxruntime_library(options) is None:
-        reasons["onnxruntime"] = "its library was not found (bench/peers/README.md says where from; --onnxruntime)"
+        reasons["onnxruntime"] = reasons["precise"] = "its library was not found (bench/peers/README.md says where from; --onnxruntime)"
     for name, packages in FROM_PYPI.items():
         missing = [package for package in packages if not has_package(options.python, package)]
         if missing:
@@ -206,6 +246,11 @@ def reasons_to_leave_out(options):
     if not os.path.isfile(xnnpack_program(options)):
         reasons["xnnpack"] = (f"{xnnpack_program(options)} is not built"
                               " (Debian: libxnnpack-dev libpthreadpool-dev; then configure and build again)")
+    integers = [bool(checkpoint.quantization(model)) for model in options.model]
+    if any(integers):
+        reasons |= {name: "it is compared on networks of floats alone" for name in NEED_FLOATS}
+    if not all(integers):
+        reasons |= {name: "that is a setting for integers" for name in NEED_INTEGERS}
     for model in options.model:
         if node := unknown_to_xnnpack(model):
             reasons["xnnpack"] = f"its program has no operator for {node} of {model}"
@@ -220,6 +265,7 @@ def arguments(words):
     parser.add_argument("--onnxruntime", metavar="LIBRARY", help="libonnxruntime.so (default: the system's, if any)")
     parser.add_argument("--python", default=sys.executable, metavar="INTERPRETER",
                         help="one that has openvino, or ncnn and pnnx (default: this one)")
+    parser.add_argument("--data", help="tell accuracies on its test images, too (as of edgeprune eval)")
     parser.add_argument("--seconds", type=command_line.positive, default=3, help="of measuring, a run (default: 3)")
     return parser.parse_args(words)
 
@@ -243,7 +289,7 @@ def main():
     peers = [name for name in PEERS if name not in reasons]
     if not peers:
         raise ValueError("no peer to compare with")
-    rows, differences = [], {}
+    rows, differences, accuracies = [], {}, []
     for model in options.model:
         with tempfile.TemporaryDirectory(prefix="edgeprune-peers-") as folder:
             comparison = Comparison(options, model, folder)
@@ -253,9 +299,16 @@ def main():
                 contenders = {name: lambda name=name: getattr(comparison, name)(batch, threads)
                               for name in ("edgeprune", *peers)}
                 rows.append(compare(contenders, options.rounds, comparison.side, batch, threads))
+            if options.data:
+                found = comparison.accuracies(configurations[0][1], peers)
+                accuracies.append({"model": str(model)} | found)
         for system, found in comparison.differences.items():
             differences[system] = max(found, differences.get(system, 0))
     print(table.render(columns(peers), rows, options.format), end="")
+    if accuracies:
+        names = [table.Column("model", "model"), *(table.Column(f"{NAMES[name]} accuracy %", name, 2)
+                                                   for name in ("edgeprune", *peers))]
+        print("\n" + table.render(names, accuracies, options.format), end="")
     if options.format == "md":
         print()
     print(footer(differences), file=sys.stdout if options.format == "md" else sys.stderr)

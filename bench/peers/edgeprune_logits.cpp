@@ -1,4 +1,4 @@
-// The logits of edgeprune's dense engine, for compare_inference.py to compare its peers' with.
+// The logits of edgeprune's dense engine, or of int8 where the network is quantised, for compare_inference.py to compare its peers' with.
 
 #include "bench/peers/program.h"
 #include "engine/base/parallel.h"
@@ -10,7 +10,9 @@ namespace {
 Tensor run(const Task& task) {
   const ThreadScope scope(task.threads);
   const int64_t batch = task.images.shape()[0];
-  inference::Plan plan(task.graph, inference::Engine::dense, batch);
+  const bool integers = task.graph.integers != nullptr;
+  inference::Plan plan(task.graph, integers ? inference::Engine::int8 : inference::Engine::dense,
+                       batch);
   Tensor logits({batch, plan.classes()});
   plan.run(task.images.data(), logits.data());
   return logits;
@@ -20,6 +22,6 @@ Tensor run(const Task& task) {
 }  // namespace edgeprune::bench
 
 int main(int argc, char** argv) {
-  return edgeprune::bench::run_program(argc, argv, "Logits of edgeprune's dense engine",
+  return edgeprune::bench::run_program(argc, argv, "Logits of edgeprune's engine",
                                        edgeprune::bench::run);
 }

@@ -2,7 +2,8 @@
 """Writes an edgeprune checkpoint as an ONNX model of one batch size, and PyTorch's logits for the images given.
 
 The network is built from the graph in the checkpoint, so that a model with pruned channels is one, too. Batch
-norm is folded into the convolutions by the exporter (evaluation mode), constants by its constant folding.
+norm is folded into the convolutions by the exporter (evaluation mode), constants by its constant folding. A quantised
+checkpoint becomes a model in QDQ form (quantized_network.py).
 """
 
 import argparse
@@ -69,17 +70,28 @@ class Network(torch.nn.Module):
                                   ins[0] if ins else 0)
 
     def forward(self, images):
-        values = {self.nodes[0]["name"]: images}
+        values = {self.nodes[0]["name"]: self.put_out(self.nodes[0]["name"], images)}
         for node in self.nodes[1:]:
-            inputs = [values[name] for name in node["inputs"]]
+            name, inputs = node["name"], [values[name] for name in node["inputs"]]
             if node["kind"] == "linear":
-                inputs = [inputs[0].flatten(1)]
-            layer = self.layers.get(node["name"])
-            values[node["name"]] = layer(*inputs) if layer else KINDS[node["kind"]](node, *inputs)
+                inputs = [self.put_out(node["inputs"][0], inputs[0].flatten(1))]
+            layer = self.layers.get(name)
+            values[name] = self.put_out(name, layer(*inputs) if layer else KINDS[node["kind"]](node, *inputs))
         return values[self.nodes[-1]["name"]]
 
+    def put_out(self, name, value):
+        """What the readers of a node get of its output."""
+        return value
 
-def load(path):
+
+def load(path, images):
+    """The network, and for a quantised one what it needs to see."""
+    if checkpoint.quantization(path):
+        import quantized_network  # which is made of what stands here
+
+        model = quantized_network.load(path).eval()
+        model.observe(images)
+        return model
     graph, tensors = checkpoint.read_tensors(path)
     model = Network(graph)
     state = {name: torch.frombuffer(bytearray(values), dtype=torch.float32).reshape(shape)
@@ -88,7 +100,13 @@ def load(path):
     missing = [name for name in wrong.missing_keys if not name.endswith("num_batches_tracked")]
     if missing or wrong.unexpected_keys:
         raise ValueError(f"{path}: missing {missing}, unknown {wrong.unexpected_keys}")
-    return model.eval(), checkpoint.side(graph)
+    return model.eval()
+
+
+def export_mode(path):
+    """Exported as for training, equal tensors stay apart: ONNX Runtime 1.32 cannot rewrite weights (x64quantprecision) whose
+    zero points are one tensor. A quantised network has nothing that training would change."""
+    return torch.onnx.TrainingMode.TRAINING if checkpoint.quantization(path) else torch.onnx.TrainingMode.EVAL
 
 
 def read_images(path, batch, side):
@@ -110,14 +128,14 @@ def arguments():
 
 def main():
     options = arguments()
-    model, side = load(options.model)
-    images = read_images(options.images, options.batch, side)
+    images = read_images(options.images, options.batch, checkpoint.side(checkpoint.read_header(options.model)[0]))
+    model = load(options.model, images)
     with torch.no_grad():
         pathlib.Path(options.logits).write_bytes(model(images).numpy().tobytes())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(model, images, options.onnx, input_names=["images"], output_names=["logits"],
-                          opset_version=13)
+                          opset_version=13, training=export_mode(options.model))
 
 
 if __name__ == "__main__":

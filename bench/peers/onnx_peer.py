@@ -3,6 +3,7 @@
 import argparse
 import array
 import json
+import os
 import statistics
 import time
 
@@ -18,6 +19,7 @@ def parser(description):
     result.add_argument("--batch", type=command_line.positive, default=1)
     result.add_argument("--threads", type=command_line.positive, default=1)
     result.add_argument("--seconds", type=float, default=3, help="of measuring (default: 3)")
+    result.add_argument("--all", action="store_true", help="run all images of the file, in batches, and measure nothing")
     result.add_argument("--logits", required=True, help="file to write: float32 values [N,classes]")
     return result
 
@@ -49,18 +51,34 @@ def channels_first(values, batch):
     return result
 
 
-def read_images(path, batch, side):
+def read_images(path, batch, side, first=0):
     images = array.array("f")
     try:
         with open(path, "rb") as file:
+            file.seek(4 * first * side * side * 3)
             images.fromfile(file, batch * side * side * 3)
     except EOFError:
         raise ValueError(f"{path}: fewer than {batch} images of {side}x{side} pixels") from None
     return channels_first(images, batch)
 
 
-def report(options, run, logits, version):
+def run_all(options, images, run, logits):
+    """Writes the logits of all batches of the file. `images`: what run() reads, a flat array."""
+    count = os.path.getsize(options.images) // (4 * 3 * options.side**2)
+    if count == 0 or count % options.batch:
+        raise ValueError(f"{options.images}: {count} images are no whole batches of {options.batch}")
+    with open(options.logits, "wb") as file:
+        for first in range(0, count, options.batch):
+            images[:] = read_images(options.images, options.batch, options.side, first)
+            run()
+            file.write(logits().tobytes())
+
+
+def report(options, images, run, logits, version):
     """Measures run(), writes the values of logits() and prints {"version", "median_ms": milliseconds an image} as JSON."""
+    if options.all:
+        run_all(options, images, run, logits)
+        return print(json.dumps({"version": version}))
     milliseconds = statistics.median(samples_ms(run, options.seconds)) / options.batch
     with open(options.logits, "wb") as file:
         file.write(logits().tobytes())

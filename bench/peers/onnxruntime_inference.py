@@ -15,8 +15,8 @@ import onnx_peer
 # The place of each function in struct OrtApi (onnxruntime_c_api.h), which only ever grows at its end.
 FUNCTIONS = {"GetErrorMessage": 2, "CreateEnv": 3, "CreateSession": 7, "Run": 9, "CreateSessionOptions": 10,
              "SetSessionExecutionMode": 13, "SetSessionGraphOptimizationLevel": 23, "SetIntraOpNumThreads": 24,
-             "CreateTensorWithDataAsOrtValue": 49, "CreateCpuMemoryInfo": 69}
-API_VERSION = 1  # the first one has them all
+             "CreateTensorWithDataAsOrtValue": 49, "CreateCpuMemoryInfo": 69, "AddSessionConfigEntry": 130}
+API_VERSION = 1  # the table's beginning is the same in all; the last of these came with version 1.5
 LOG_ERRORS, SEQUENTIAL, ALL_OPTIMIZATIONS, FLOAT = 3, 0, 99, 1
 ARENA_ALLOCATOR, DEFAULT_MEMORY = 1, 0
 
@@ -68,22 +68,25 @@ def tensor(runtime, values, shape):
                           ctypes.c_size_t(len(shape)), ctypes.c_int(FLOAT))
 
 
-def session(runtime, model, threads):
+def session(runtime, model, threads, precise=False):
     environment = runtime.create("CreateEnv", ctypes.c_int(LOG_ERRORS), ctypes.c_char_p(b"edgeprune"))
     settings = runtime.create("CreateSessionOptions")
     runtime.call("SetIntraOpNumThreads", settings, ctypes.c_int(threads))
     runtime.call("SetSessionExecutionMode", settings, ctypes.c_int(SEQUENTIAL))
     runtime.call("SetSessionGraphOptimizationLevel", settings, ctypes.c_int(ALL_OPTIMIZATIONS))
+    if precise:  # integers are multiplied so that nothing saturates
+        runtime.call("AddSessionConfigEntry", settings, ctypes.c_char_p(b"session.x64quantprecision"),
+                     ctypes.c_char_p(b"1"))
     return runtime.create("CreateSession", environment, ctypes.c_char_p(os.fsencode(model)), settings)
 
 
-def runner(runtime, model, threads, images, logits):
+def runner(runtime, model, threads, images, logits, precise=False):
     """A function that runs the model once; `images` and `logits` are (array, shape)."""
     names = [(ctypes.c_char_p * 1)(name) for name in (b"images", b"logits")]
     values = [(ctypes.c_void_p * 1)(tensor(runtime, *pair).value) for pair in (images, logits)]
     run = runtime.function("Run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
                            ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
-    arguments = (session(runtime, model, threads), None, names[0], values[0], 1, names[1], 1, values[1])
+    arguments = (session(runtime, model, threads, precise), None, names[0], values[0], 1, names[1], 1, values[1])
     arguments = tuple(ctypes.cast(a, ctypes.c_void_p) if isinstance(a, ctypes.Array) else a for a in arguments)
 
     def run_once(keep=(names, values)):
@@ -96,6 +99,7 @@ def runner(runtime, model, threads, images, logits):
 def arguments():
     parser = onnx_peer.parser(__doc__)
     parser.add_argument("--library", required=True, help="libonnxruntime.so")
+    parser.add_argument("--precise", action="store_true", help="integers: session.x64quantprecision=1")
     return parser.parse_args()
 
 
@@ -105,8 +109,8 @@ def main():
     images = onnx_peer.read_images(options.images, options.batch, options.side)
     logits = array.array("f", bytes(4 * options.batch * options.classes))
     run = runner(runtime, options.onnx, options.threads, (images, (options.batch, 3, options.side, options.side)),
-                 (logits, (options.batch, options.classes)))
-    onnx_peer.report(options, run, lambda: logits, runtime.version)
+                 (logits, (options.batch, options.classes)), options.precise)
+    onnx_peer.report(options, images, run, lambda: logits, runtime.version)
 
 
 if __name__ == "__main__":

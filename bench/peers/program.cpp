@@ -42,7 +42,7 @@ int run_program(int argc, char** argv, const std::string& description,
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  const Checkpoint checkpoint = load_checkpoint(model);
+  const Checkpoint checkpoint = load_checkpoint(model, {.quantized = true});
   task.graph = inference_graph(*checkpoint.model, checkpoint.info);
   task.images = read_images(images, batch, checkpoint.model->graph().input_size());
   const Tensor result = run(task);

@@ -24,7 +24,7 @@ def openvino(options, images):
                 "PERFORMANCE_HINT": "LATENCY"}
     model = ov.Core().compile_model(options.onnx, "CPU", settings)
     request = model.create_infer_request()
-    request.set_input_tensor(ov.Tensor(images))
+    request.set_input_tensor(ov.Tensor(images, shared_memory=True))
     return request.infer, lambda: request.get_output_tensor().data
 
 
@@ -79,7 +79,7 @@ def main():
     values = onnx_peer.read_images(options.images, options.batch, options.side)
     images = numpy.array(values, numpy.float32).reshape(options.batch, 3, options.side, options.side)
     run, logits = SYSTEMS[options.system](options, images)
-    onnx_peer.report(options, run, logits, importlib.metadata.version(options.system))
+    onnx_peer.report(options, images.reshape(-1), run, logits, importlib.metadata.version(options.system))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #include "engine/inference/assignment.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/inference/int8_graph.h"
 #include "engine/inference/int8_step.h"
 #include "engine/kernels/panels/panel_layout.h"
 
@@ -95,18 +95,22 @@ class Policy {
   Grouping grouping() const {
     if (in_integers(engine_)) return Grouping::by_image;
     const bool on_panels = on_panels_from_ < graph_.layers.size();
-    const bool whole = engine_ == Engine::onednn || (engine_ == Engine::sparse && !on_panels) ||
-                       (!stem_ && whole_.place.images < thread_count());
+    bool sparse = engine_ == Engine::sparse && !on_panels;  // channels-last: fuller panels
+    for (size_t i = 0; i < on_panels_from_; ++i)
+      sparse |= engine_ == Engine::sparse && is_sparse(i);
+    const bool whole =
+        engine_ == Engine::onednn || sparse || (!stem_ && whole_.place.images < thread_count());
     return whole ? Grouping::whole_batch : Grouping::by_image;
   }
 
   bool allows(const Kernel& kernel, size_t first, int64_t images) const {
+    if ((kernel.engines & bit_of(engine_)) == 0) return false;
+    // What stays in floats runs channels-last: bytes are a copy away, not two.
     if (in_integers(engine_)) {
-      return has_bytes(kernel) &&
-             (!kernel.sparse[0] || (engine_ == Engine::int8_sparse && zeros_pay(first, images)));
+      return has_bytes(kernel) == graph_.integers->layers[first].integers &&
+             (!kernel.sparse[0] || zeros_pay(first, images));
     }
-    if (engine_ == Engine::onednn)
-      return keeps_channels_last(kernel) && std::string_view(kernel.name) != kOwnConvolution;
+    if (engine_ == Engine::onednn) return true;
     for (size_t i = 0; i < kernel.layers; ++i) {
       if (kernel.sparse[i] != (engine_ == Engine::sparse && is_sparse(first + i))) return false;
     }
@@ -132,10 +136,11 @@ class Policy {
   }
   bool is_sparse(size_t layer) const {
     const bool channels_last = layer < on_panels_from_;
-    if (channels_last && (on_panels_from_ < graph_.layers.size() || graph_.input_of(layer) < 0)) {
-      return false;
-    }
-    return any(layer, [](const Kernel& kernel) { return kernel.sparse[0]; });
+    if (channels_last && graph_.input_of(layer) < 0) return false;
+    const bool in_front = channels_last && on_panels_from_ < graph_.layers.size();
+    return any(layer, [&](const Kernel& kernel) {
+      return kernel.sparse[0] && (!in_front || keeps_channels_last(kernel));
+    });
   }
 
   const Graph& graph_;
@@ -163,7 +168,11 @@ bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Sect
 }
 
 bool can_run(Engine engine, const Graph& graph) {
-  return engine == Engine::automatic || in_integers(engine) == (graph.integers != nullptr);
+  if (engine == Engine::automatic) return true;
+  const bool takes_bytes = std::ranges::any_of(kernel_table(), [&](const Kernel& kernel) {
+    return has_bytes(kernel) && (kernel.engines & bit_of(engine)) != 0;
+  });
+  return takes_bytes == (graph.integers != nullptr);
 }
 
 Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {

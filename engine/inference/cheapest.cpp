@@ -89,6 +89,11 @@ class Search {
   double bring(State& state, int layer, Format format, const Section& section) const {
     unsigned& formats = state[at(layer)];
     if ((formats & bit(format)) != 0) return 0;
+    if (format != Format::channels_last) {  // by way of it
+      const double before = bring(state, layer, Format::channels_last, section);
+      formats |= bit(format);
+      return before + costs_.change(Format::channels_last, format, layer, section);
+    }
     double least = INFINITY;
     for (const auto& from : kFormats) {
       if ((formats & bit(from.value)) == 0) continue;

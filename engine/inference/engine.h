@@ -8,8 +8,8 @@
 namespace edgeprune::inference {
 
 /// What a plan runs on. Dense and sparse keep activations in panels
-/// (engine/kernels/panels/panel_layout.h) where these know the whole network, and differ only in the
-/// 1x1 convolutions and the head.
+/// (engine/kernels/panels/panel_layout.h) where these know the whole network, and differ only in
+/// what has a sparse kernel: convolutions of one group but for the first layer, and the head.
 enum class Engine {
   dense,        ///< dense weights on our own kernels
   sparse,       ///< CSR weights

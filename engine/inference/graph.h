@@ -33,7 +33,7 @@ struct Layer {
   /// Index of the layer that it reads, -1: the images. None: the layer before it.
   std::optional<int> input = {};
 
-  /// A 1x1 convolution or a linear layer: what there are sparse kernels for.
+  /// A 1x1 convolution or a linear layer.
   bool pointwise() const { return kind == Kind::convolution && shape.pointwise(); }
   /// Share of the weights that are zero.
   double zeros() const {

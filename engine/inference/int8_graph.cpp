@@ -31,23 +31,50 @@ void quantize_weights(const Layer& layer, float input_scale, const std::vector<f
   }
 }
 
-void check_layer(const Graph& graph, size_t i) {
+}  // namespace
+
+std::string unknown_to_integers(const Graph& graph, size_t i) {
   const Layer& layer = graph.layers[i];
-  const bool pool = layer.kind == Layer::Kind::global_average_pool;
-  require(pool || layer.kind == Layer::Kind::convolution, "quantize",
-          "layer '{}' is neither a convolution nor an average pool", layer.name);
-  if (pool) return;
   const Conv2dShape& s = layer.shape;
-  require(s.groups == 1 || (s.groups == s.in_channels && s.groups == s.out_channels), "quantize",
-          "layer '{}' has {} groups for {} channels", layer.name, s.groups, s.in_channels);
-  require(s.groups == 1 || (layer.residual < 0 && graph.input_of(i) >= 0), "quantize",
-          "layer '{}' is depthwise, and adds a residual or reads the images", layer.name);
-  require(layer.activation == Activation::none || layer.activation == Activation::relu ||
-              layer.activation == Activation::relu6,
-          "quantize", "layer '{}' ends in {}", layer.name, name_of(kActivations, layer.activation));
+  const bool last = i + 1 == graph.layers.size();
+  if (layer.kind != Layer::Kind::convolution) {
+    if (layer.kind == Layer::Kind::global_average_pool && !last) return "";
+    return last ? "is the last one and no linear layer"
+                : "is neither a convolution nor an average pool";
+  }
+  if (s.groups != 1) {
+    if (s.groups != s.in_channels || s.groups != s.out_channels) {
+      return fmt::format("has {} groups for {} channels", s.groups, s.in_channels);
+    }
+    if (layer.residual >= 0) return "is depthwise and adds a residual";
+    if (graph.input_of(i) < 0) return "is depthwise and reads the images";
+  }
+  if (last && (!layer.pointwise() || layer.activation != Activation::none || layer.residual >= 0)) {
+    return "is the last one and no linear layer";
+  }
+  if (graph.input_of(i) < 0 && layer.residual >= 0) return "reads the images and adds a residual";
+  switch (layer.activation) {
+    case Activation::none:
+    case Activation::relu:
+    case Activation::relu6:
+      return "";
+    default:
+      return fmt::format("ends in {}", name_of(kActivations, layer.activation));
+  }
 }
 
-}  // namespace
+std::vector<bool> layers_in_integers(const Graph& graph, const std::vector<bool>& scales) {
+  std::vector<bool> integers;
+  const auto there = [&](int layer) { return layer >= 0 && integers[static_cast<size_t>(layer)]; };
+  for (size_t i = 0; i < graph.layers.size(); ++i) {
+    const Layer& layer = graph.layers[i];
+    const bool reads_bytes =
+        there(graph.input_of(i)) && (layer.residual < 0 || there(layer.residual));
+    const bool weights = layer.kind == Layer::Kind::convolution;
+    integers.push_back(weights ? scales[i] : reads_bytes && unknown_to_integers(graph, i).empty());
+  }
+  return integers;
+}
 
 float row_scale(std::span<const float> row, float bias, float input_scale) {
   constexpr float kMostBias = 0x1p30f;
@@ -61,21 +88,25 @@ QuantizedGraph quantize(const Graph& graph, const Grids& grids) {
   const size_t count = graph.layers.size();
   require(count > 0 && grids.outputs.size() == count && grids.weight_scales.size() == count,
           "quantize", "expected grids of {} layers, got {}", count, grids.outputs.size());
-  const Layer& last = graph.layers.back();
-  require(last.pointwise() && last.activation == Activation::none && last.residual < 0, "quantize",
-          "the last layer, '{}', is no linear layer", last.name);
+  std::vector<bool> scales;
+  for (size_t i = 0; i < count; ++i) {
+    scales.push_back(!grids.weight_scales[i].empty());
+    const std::string unknown = scales[i] ? unknown_to_integers(graph, i) : "";
+    require(unknown.empty(), "quantize", "layer '{}' {}", graph.layers[i].name, unknown);
+  }
+  const std::vector<bool> integers = layers_in_integers(graph, scales);
   QuantizedGraph result{.images = grids.images, .layers = {}};
   for (size_t i = 0; i < count; ++i) {
     const Layer& layer = graph.layers[i];
-    check_layer(graph, i);
     const Grid& input = result.grid_of(graph.input_of(i));
-    QuantizedLayer to{.kind = layer.kind,
+    QuantizedLayer to{.integers = integers[i],
+                      .kind = layer.kind,
                       .name = layer.name,
                       .shape = layer.shape,
                       .input = graph.input_of(i),
                       .residual = layer.residual,
                       .output = grids.outputs[i]};
-    if (layer.kind == Layer::Kind::convolution) {
+    if (scales[i]) {
       quantize_weights(layer, input.scale, grids.weight_scales[i], to);
     }
     result.layers.push_back(std::move(to));

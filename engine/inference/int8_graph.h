@@ -11,8 +11,9 @@
 
 namespace edgeprune::inference {
 
-/// Of a graph's images and of every layer's output, and by layer the scales of its weights' rows (none of
-/// layers without weights). The last layer's output stays float: its grid is not read.
+/// Of a graph's images and of every layer's output, and by layer the scales of its weights' rows: none of layers
+/// without weights, and of those that stay in floats. Grids are read of what integers read or put out; the last
+/// layer's logits are floats.
 struct Grids {
   Grid images;
   std::vector<Grid> outputs;
@@ -22,12 +23,14 @@ struct Grids {
 /// A layer of a graph: float weights stand for scales[o] * weights, bias for input scale * scales[o] *
 /// bias.
 struct QuantizedLayer {
+  bool
+      integers;  ///< else it runs in floats, between integers, and has but the map that it hands on
   Layer::Kind kind;
   std::string name;
   Conv2dShape shape;
   int input;                         ///< the layer that it reads, -1: the images
   int residual = -1;                 ///< the layer whose output is added, -1: none
-  Grid output;                       ///< unused of the last layer, whose output are float logits
+  Grid output;                       ///< of bytes that it puts out, or that its floats become
   std::vector<int8_t> weights = {};  ///< [O,I/groups,k,k]
   std::vector<float> scales = {};    ///< [O]
   std::vector<int32_t> bias = {};    ///< [O]
@@ -35,7 +38,7 @@ struct QuantizedLayer {
 
 struct QuantizedGraph {
   Grid images;
-  std::vector<QuantizedLayer> layers;  ///< the last one a 1x1 convolution
+  std::vector<QuantizedLayer> layers;  ///< the last one puts out float logits
 
   const Grid& grid_of(int layer) const {
     return layer < 0 ? images : layers[static_cast<size_t>(layer)].output;
@@ -46,9 +49,15 @@ struct QuantizedGraph {
 /// row of next to no weights). 1 if all are zero.
 float row_scale(std::span<const float> row, float bias, float input_scale);
 
-/// Rounds weights to the nearest. Throws std::invalid_argument naming a layer that integers do not know
-/// (anything but convolutions that end in nothing, ReLU or ReLU6, and the average pool), that has a number
-/// which is not finite, or whose grids are missing.
+/// Why no integer kernel can run the layer, as "ends in hard_swish"; empty: one can.
+std::string unknown_to_integers(const Graph& graph, size_t layer);
+
+/// By layer, whether it runs in integers: of layers with weights those that have `scales`, of the others those
+/// that integers know, that are not the last one and read nothing but what integers put out.
+std::vector<bool> layers_in_integers(const Graph& graph, const std::vector<bool>& scales);
+
+/// Rounds the weights that have scales to the nearest. Throws std::invalid_argument naming a layer that has scales
+/// and that integers do not know, that has a number which is not finite, or whose grids are missing.
 QuantizedGraph quantize(const Graph& graph, const Grids& grids);
 
 }  // namespace edgeprune::inference

@@ -7,6 +7,7 @@
 #include "engine/kernels/int8/conv2d.h"
 #include "engine/kernels/int8/depthwise.h"
 #include "engine/kernels/int8/elementwise.h"
+#include "engine/kernels/int8/maps.h"
 #include "engine/kernels/int8/pointwise.h"
 #include "engine/kernels/int8/sparse_pointwise.h"
 
@@ -69,7 +70,7 @@ class Int8Step : public Step {
     const auto* from = reinterpret_cast<const uint8_t*>(input);
     auto* space = reinterpret_cast<uint8_t*>(scratch);
     if (first_) {
-      int8::quantize(input, pixels(), shape_.in_channels, input_, space);
+      int8::quantize(input, pixels(), shape_.in_channels, input_, input_pixel_, space);
       from = space;
       space += image_bytes();
     }
@@ -152,7 +153,51 @@ class Int8Step : public Step {
       weights_;
 };
 
+/// Bytes of a map as it is read.
+int64_t map_bytes(const Conv2dShape& s) {
+  return s.batch * s.in_height * s.in_width * pixel_bytes(s.in_channels);
+}
+
+class QuantizeStep : public Step {
+ public:
+  QuantizeStep(const Conv2dShape& map, const Grid& grid) : map_(map), grid_(grid) {}
+  void run(const float* input, const float*, float* output, float*) override {
+    int8::quantize(input, map_.batch * map_.in_height * map_.in_width, map_.in_channels, grid_,
+                   pixel_bytes(map_.in_channels), reinterpret_cast<uint8_t*>(output));
+  }
+  int64_t output_size() const override { return floats_for(map_bytes(map_)); }
+  std::string kernel() const override { return "to int8"; }
+
+ private:
+  Conv2dShape map_;
+  Grid grid_;
+};
+
+class DequantizeStep : public Step {
+ public:
+  DequantizeStep(const Conv2dShape& map, const Grid& grid) : map_(map), grid_(grid) {}
+  void run(const float* input, const float*, float* output, float*) override {
+    int8::dequantize(reinterpret_cast<const uint8_t*>(input),
+                     map_.batch * map_.in_height * map_.in_width, map_.in_channels, grid_, output);
+  }
+  int64_t output_size() const override { return map_.input_count(); }
+  int64_t value_bytes() const override { return 1; }
+  std::string kernel() const override { return "from int8"; }
+
+ private:
+  Conv2dShape map_;
+  Grid grid_;
+};
+
 }  // namespace
+
+std::unique_ptr<Step> quantize_step(const Conv2dShape& map, const Grid& grid) {
+  return std::make_unique<QuantizeStep>(map, grid);
+}
+
+std::unique_ptr<Step> dequantize_step(const Conv2dShape& map, const Grid& grid) {
+  return std::make_unique<DequantizeStep>(map, grid);
+}
 
 std::unique_ptr<Step> int8_step(const QuantizedGraph& graph, size_t i, int64_t images) {
   return std::make_unique<Int8Step>(graph, i, images, false);

@@ -1,5 +1,6 @@
 #include "engine/inference/kernel_table.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "engine/inference/band_step.h"
@@ -8,6 +9,7 @@
 #include "engine/inference/panel_steps.h"
 #include "engine/inference/small_block_step.h"
 #include "engine/inference/sparse_block_step.h"
+#include "engine/inference/sparse_conv_step.h"
 #include "engine/kernels/int8/sparse_pointwise.h"
 
 namespace edgeprune::inference {
@@ -98,6 +100,15 @@ StepPointer make_own_convolution(const Graph& graph, size_t i, const Place& plac
   return dense_channels_last_step(graph.layers[i], place.images);
 }
 
+/// But for the first layer, whose channels are too few.
+bool sparse_conv_supported(const Graph& graph, size_t i, const Place& place) {
+  return is_ungrouped_convolution(graph, i, place) && graph.input_of(i) >= 0;
+}
+
+StepPointer make_sparse_conv(const Graph& graph, size_t i, const Place& place) {
+  return sparse_conv_step(graph.layers[i], place.images);
+}
+
 bool any_layer(const Graph&, size_t, const Place&) {
   return true;
 }
@@ -117,13 +128,17 @@ StepPointer make_onednn_step(const Graph& graph, size_t i, const Place& place) {
   return onednn_step(graph.layers[i], place.images);
 }
 
-/// The first layer of a quantised network reads the images as they are, the last one puts out floats.
-bool first_in_integers(const Graph& graph, size_t i, const Place&) {
-  return graph.integers != nullptr && i == 0;
+bool in_integers(const Graph& graph, size_t i) {
+  return graph.integers != nullptr && graph.integers->layers[i].integers;
+}
+
+/// Who reads the images reads floats, the last layer puts out floats.
+bool images_in_integers(const Graph& graph, size_t i, const Place&) {
+  return in_integers(graph, i) && graph.input_of(i) < 0;
 }
 
 bool is_in_integers(const Graph& graph, size_t i, const Place&) {
-  return graph.integers != nullptr && i > 0 && i + 1 < graph.layers.size();
+  return in_integers(graph, i) && graph.input_of(i) >= 0 && i + 1 < graph.layers.size();
 }
 
 bool is_pointwise_in_integers(const Graph& graph, size_t i, const Place& place) {
@@ -133,7 +148,7 @@ bool is_pointwise_in_integers(const Graph& graph, size_t i, const Place& place) 
 }
 
 bool last_in_integers(const Graph& graph, size_t i, const Place&) {
-  return graph.integers != nullptr && i > 0 && i + 1 == graph.layers.size();
+  return in_integers(graph, i) && graph.input_of(i) >= 0 && i + 1 == graph.layers.size();
 }
 
 StepPointer make_int8_step(const Graph& graph, size_t i, const Place& place) {
@@ -149,32 +164,48 @@ constexpr Format kChannelsLast = Format::channels_last, kPanels = Format::panels
 constexpr std::array<bool, 3> kDense{}, kCsr{true}, kCsrNarrow{false, false, true},
     kCsrBoth{true, false, true};
 
+constexpr Engines kDenseOnes = bit_of(Engine::dense), kOneDnn = bit_of(Engine::onednn),
+                  kIntegers = bit_of(Engine::int8) | bit_of(Engine::int8_sparse),
+                  kSparseOnes = bit_of(Engine::sparse), kOwnFloats = kDenseOnes | kSparseOnes;
+
 constexpr Kernel kTable[] = {
-    {"sparse block", kPanels, kPanels, 3, kCsrBoth, &sparse_block_supported<false>,
+    {"sparse block", kSparseOnes, kPanels, kPanels, 3, kCsrBoth, &sparse_block_supported<false>,
      &make_sparse_block},
-    {"stem sparse block", kChannelsLast, kPanels, 3, kCsrNarrow, &sparse_block_supported<true>,
-     &make_sparse_block},
-    {"small block", kPanels, kPanels, 3, kDense, &small_block_supported, &make_small_block},
-    {"band", kPanels, kPanels, 3, kDense, &band_supported, &make_band<false, false>},
-    {"band csr", kPanels, kPanels, 3, kCsrBoth, &band_supported, &make_band<true, true>},
-    {"band csr, dense", kPanels, kPanels, 3, kCsr, &band_supported, &make_band<true, false>},
-    {"band dense, csr", kPanels, kPanels, 3, kCsrNarrow, &band_supported, &make_band<false, true>},
-    {"stem band", kChannelsLast, kPanels, 3, kDense, &stem_band_supported, &make_stem_band<false>},
-    {"stem band csr", kChannelsLast, kPanels, 3, kCsrNarrow, &stem_band_supported,
+    {"stem sparse block", kSparseOnes, kChannelsLast, kPanels, 3, kCsrNarrow,
+     &sparse_block_supported<true>, &make_sparse_block},
+    {"small block", kOwnFloats, kPanels, kPanels, 3, kDense, &small_block_supported,
+     &make_small_block},
+    {"band", kOwnFloats, kPanels, kPanels, 3, kDense, &band_supported, &make_band<false, false>},
+    {"band csr", kSparseOnes, kPanels, kPanels, 3, kCsrBoth, &band_supported,
+     &make_band<true, true>},
+    {"band csr, dense", kSparseOnes, kPanels, kPanels, 3, kCsr, &band_supported,
+     &make_band<true, false>},
+    {"band dense, csr", kSparseOnes, kPanels, kPanels, 3, kCsrNarrow, &band_supported,
+     &make_band<false, true>},
+    {"stem band", kOwnFloats, kChannelsLast, kPanels, 3, kDense, &stem_band_supported,
+     &make_stem_band<false>},
+    {"stem band csr", kSparseOnes, kChannelsLast, kPanels, 3, kCsrNarrow, &stem_band_supported,
      &make_stem_band<true>},
-    {"stem", kChannelsLast, kPanels, 1, kDense, &is_stem, &make_stem},
-    {"dense", kPanels, kPanels, 1, kDense, &is_pointwise, &make_pointwise<false>},
-    {"csr", kPanels, kPanels, 1, kCsr, &is_pointwise, &make_pointwise<true>},
-    {"panels", kPanels, kPanels, 1, kDense, &has_other_panel_step, &make_other_panel_step},
-    {kOwnConvolution, kChannelsLast, kChannelsLast, 1, kDense, &is_ungrouped_convolution,
-     &make_own_convolution},
-    {"channels-last", kChannelsLast, kChannelsLast, 1, kDense, &any_layer,
-     &make_channels_last_step},
-    {"onednn", kChannelsLast, kChannelsLast, 1, kDense, &has_other_onednn_step, &make_onednn_step},
-    {"int8, images", kChannelsLast, kBytes, 1, kDense, &first_in_integers, &make_int8_step},
-    {"int8 sparse", kBytes, kBytes, 1, kCsr, &is_pointwise_in_integers, &make_int8_sparse_step},
-    {"int8", kBytes, kBytes, 1, kDense, &is_in_integers, &make_int8_step},
-    {"int8, logits", kBytes, kChannelsLast, 1, kDense, &last_in_integers, &make_int8_step},
+    {"stem", kOwnFloats, kChannelsLast, kPanels, 1, kDense, &is_stem, &make_stem},
+    {"dense", kOwnFloats, kPanels, kPanels, 1, kDense, &is_pointwise, &make_pointwise<false>},
+    {"csr conv", kSparseOnes, kChannelsLast, kChannelsLast, 1, kCsr, &sparse_conv_supported,
+     &make_sparse_conv},
+    {"csr", kSparseOnes, kPanels, kPanels, 1, kCsr, &is_pointwise, &make_pointwise<true>},
+    {"panels", kOwnFloats, kPanels, kPanels, 1, kDense, &has_other_panel_step,
+     &make_other_panel_step},
+    {"own convolution", kOwnFloats | kIntegers, kChannelsLast, kChannelsLast, 1, kDense,
+     &is_ungrouped_convolution, &make_own_convolution},
+    {"channels-last", kOwnFloats | kOneDnn | kIntegers, kChannelsLast, kChannelsLast, 1, kDense,
+     &any_layer, &make_channels_last_step},
+    {"onednn", kOneDnn, kChannelsLast, kChannelsLast, 1, kDense, &has_other_onednn_step,
+     &make_onednn_step},
+    {"int8, images", kIntegers, kChannelsLast, kBytes, 1, kDense, &images_in_integers,
+     &make_int8_step},
+    {"int8 sparse", bit_of(Engine::int8_sparse), kBytes, kBytes, 1, kCsr, &is_pointwise_in_integers,
+     &make_int8_sparse_step},
+    {"int8", kIntegers, kBytes, kBytes, 1, kDense, &is_in_integers, &make_int8_step},
+    {"int8, logits", kIntegers, kBytes, kChannelsLast, 1, kDense, &last_in_integers,
+     &make_int8_step},
 };
 
 }  // namespace
@@ -183,10 +214,22 @@ std::span<const Kernel> kernel_table() {
   return kTable;
 }
 
-std::unique_ptr<Step> change_of_format(Format from, Format to, const Conv2dShape& map) {
-  if (from == kChannelsLast && to == kPanels) return to_panels_step(map);
-  if (from == kPanels && to == kChannelsLast) return from_panels_step(map);
-  throw std::invalid_argument("[change_of_format] from a format to itself");
+bool has_sparse_kernel(const Graph& graph, size_t layer) {
+  return std::ranges::any_of(kTable, [&](const Kernel& kernel) {
+    return kernel.layers == 1 && kernel.sparse[0] && kernel.supports(graph, layer, Place{});
+  });
+}
+
+std::unique_ptr<Step> change_of_format(Format from, Format to, const Graph& graph, int layer,
+                                       int64_t images) {
+  const Conv2dShape map = map_of(graph, layer, images);
+  const auto is = [&](Format a, Format b) { return from == a && to == b; };
+  if (is(kChannelsLast, kPanels)) return to_panels_step(map);
+  if (is(kPanels, kChannelsLast)) return from_panels_step(map);
+  if (is(kChannelsLast, kBytes)) return quantize_step(map, graph.integers->grid_of(layer));
+  if (is(kBytes, kChannelsLast)) return dequantize_step(map, graph.integers->grid_of(layer));
+  throw std::invalid_argument(
+      "[change_of_format] expected a format other than channels-last, and it");
 }
 
 std::unique_ptr<Step> gather(Format format, const Conv2dShape& map) {

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "engine/base/names.h"
+#include "engine/inference/engine.h"
 #include "engine/inference/graph.h"
 #include "engine/inference/step.h"
 
@@ -30,11 +31,18 @@ struct Place {
   bool shared = false;  ///< several threads run it at once, each on images of its own
 };
 
+/// Engines, a bit each.
+using Engines = unsigned;
+constexpr Engines bit_of(Engine engine) {
+  return 1U << static_cast<unsigned>(engine);
+}
+
 /// A row: one way to run consecutive layers of a graph as one step.
 struct Kernel {
   static constexpr size_t kMostLayers = 3;
 
   const char* name;
+  Engines engines;       ///< that may take it; `automatic` may take all
   Format input, output;  ///< a residual stands as the output does
   size_t layers;         ///< that it covers, at most kMostLayers
   /// Of each of them, whether its weights are read sparse.
@@ -45,15 +53,16 @@ struct Kernel {
   std::unique_ptr<Step> (*make)(const Graph& graph, size_t first, const Place& place);
 };
 
-/// The name of the one that oneDNN's engine must not take, as its own stands for comparison.
-inline constexpr const char* kOwnConvolution = "own convolution";
-
 /// In order of preference: an engine takes the first one that it allows and that supports a layer.
 std::span<const Kernel> kernel_table();
 
-/// A step that brings a map from one format to another; the map's shape counts only as input: batch,
-/// in_height, in_width, in_channels.
-std::unique_ptr<Step> change_of_format(Format from, Format to, const Conv2dShape& map);
+/// Whether some kernel reads this layer's weights sparse: zeros can make it faster.
+bool has_sparse_kernel(const Graph& graph, size_t layer);
+
+/// A step that brings what a layer puts out (-1: the images) from one format to another, of which one is
+/// channels-last: others are reached by way of it.
+std::unique_ptr<Step> change_of_format(Format from, Format to, const Graph& graph, int layer,
+                                       int64_t images);
 
 /// Maps in this format, made of images by themselves, as one map of `map.batch` images; null where they
 /// are that already.

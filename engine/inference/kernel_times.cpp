@@ -176,7 +176,8 @@ void KernelTimes::take_change(Format from, Format to, int layer, const Section& 
   const std::string what = of_change(from, to, layer, section);
   const ThreadScope scope(section.place.threads);
   const Conv2dShape map = map_of(graph_, layer, section.place.images);
-  const auto step = from == to ? gather(from, map) : change_of_format(from, to, map);
+  const auto step =
+      from == to ? gather(from, map) : change_of_format(from, to, graph_, layer, map.batch);
   known_[what] = 0;
   if (step == nullptr) return;
   // Panels hold at least four columns, and are filled up.

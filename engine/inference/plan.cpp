@@ -58,7 +58,8 @@ class StageBuilder {
     entries_[Map{static_cast<int>(section_.begin) - 1, input}] = kStageInput;
     if (section_.begin == 0) return;
     const std::string& reader = graph_.layers[section_.begin].name;
-    if (auto step = gather(input, map(static_cast<int>(section_.begin) - 1))) {
+    const auto last = static_cast<int>(section_.begin) - 1;
+    if (auto step = gather(input, map_of(graph_, last, section_.place.images))) {
       entries_.begin()->second = stage_.append({.name = reader, .step = std::move(step)});
     }
   }
@@ -86,16 +87,14 @@ class StageBuilder {
   using Map = std::pair<int, Format>;  // a layer's output, -1: the images
   static constexpr int kStageInput = -1;
 
-  Conv2dShape map(int layer) const { return map_of(graph_, layer, section_.place.images); }
-
   /// The entry that puts it out in that format.
   int output_of(int layer, Format format, const std::string& reader) {
     const auto there = entries_.find(Map{layer, format});
     if (there != entries_.end()) return there->second;
+    if (format != Format::channels_last) output_of(layer, Format::channels_last, reader);
     const auto& [source, entry] = *entries_.lower_bound(Map{layer, Format{}});
-    const int made = stage_.append({.name = reader,
-                                    .step = change_of_format(source.second, format, map(layer)),
-                                    .input = entry});
+    auto step = change_of_format(source.second, format, graph_, layer, section_.place.images);
+    const int made = stage_.append({.name = reader, .step = std::move(step), .input = entry});
     return entries_[Map{layer, format}] = made;
   }
 

@@ -5,6 +5,18 @@
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
 
+#ifndef EDGEPRUNE_SPMM_ONCE
+#define EDGEPRUNE_SPMM_ONCE
+namespace edgeprune::sparse {
+
+/// Those of the channels; the input begins with the first of them.
+struct Blocks {
+  int64_t begin, end;
+};
+
+}  // namespace edgeprune::sparse
+#endif
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/sparse/spmm.cpp"
 #include <hwy/foreach_target.h>
@@ -14,18 +26,18 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::sparse::HWY_NAMESPACE {
 
-/// Groups [begin, end) of rows, kVectors vectors of the columns of kPanels panels each.
+/// Groups [begin, end) of rows, kVectors vectors of the columns of kPanels panels each, by these blocks.
 template <class D, int kVectors, int kPanels, bool kByFours>
 void multiply_groups(const SparseWeights& weights, const float* input, const float* bias,
                      const float* residual, Activation activation, const PanelTarget& to,
-                     int64_t begin, int64_t end) {
+                     const Blocks& blocks, int64_t begin, int64_t end) {
   float* const output = to.data;
   const int64_t output_row = to.channel;
   const int64_t first_row = begin * SparseWeights::kGroup;
   const int64_t last_row = std::min(weights.rows(), end * SparseWeights::kGroup);
-  for (int64_t b = 0; b < weights.blocks(); ++b) {
+  for (int64_t b = blocks.begin; b < blocks.end; ++b) {
     const Block block{
-        .input = input + b * weights.block_channels() * weights.width(),
+        .input = input + (b - blocks.begin) * weights.block_channels() * weights.width(),
         .bias = b == 0 ? bias : nullptr,
         .addend = b == 0 ? residual : output,
         .output = output,
@@ -101,7 +113,7 @@ Tile tile_of_pair() {
 /// [begin, end) of it.
 void multiply_share(const SparseWeights& weights, int64_t columns, const float* input,
                     const float* bias, const float* residual, Activation activation,
-                    const PanelTarget& output, int64_t begin, int64_t end) {
+                    const PanelTarget& output, const Blocks& blocks, int64_t begin, int64_t end) {
   const std::vector<int64_t>& cost = weights.cost();
   const PanelLayout in_panels{weights.channels(), columns};
   const auto group_at = [&](int64_t c) {
@@ -119,7 +131,8 @@ void multiply_share(const SparseWeights& weights, int64_t columns, const float* 
     const auto multiply = [&](const Tile& tile, int64_t column) {
       tile.multiply(weights, input + in + column, bias,
                     residual == nullptr ? nullptr : residual + out + column, activation,
-                    {output.at(panel, 0) + column, output.panel, output.channel}, first, last);
+                    {output.at(panel, 0) + column, output.panel, output.channel}, blocks, first,
+                    last);
     };
     if (const Tile pair = tile_of_pair(); weights.two_panels_fit() && pair.columns == used &&
                                           first == 0 && before + 2 * cost.back() <= end &&
@@ -141,17 +154,35 @@ namespace edgeprune::sparse {
 
 HWY_EXPORT(multiply_share);
 
+namespace {
+
+void share_out(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
+               const float* residual, Activation activation, const PanelTarget& output,
+               const Blocks& blocks) {
+  const int64_t panels = (columns + weights.width() - 1) / weights.width();
+  const int64_t grain = weights.width() > 16 ? 1024 : 2048;  // nonzeros: half a microsecond
+  parallel_for(panels * weights.cost().back(), grain, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(multiply_share)
+    (weights, columns, input, bias, residual, activation, output, blocks, begin, end);
+  });
+}
+
+}  // namespace
+
 void spmm(const SparseWeights& weights, int64_t columns, const float* input, const float* bias,
           const float* residual, Activation activation, const PanelTarget& output) {
   const PanelLayout in{weights.channels(), columns};
   require(in.width() == weights.width(), "spmm",
           "weights prepared for panels of {} columns, got {} columns in panels of {}",
           weights.width(), columns, in.width());
-  const int64_t grain = weights.width() > 16 ? 1024 : 2048;  // nonzeros: half a microsecond
-  parallel_for(in.count() * weights.cost().back(), grain, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(multiply_share)
-    (weights, columns, input, bias, residual, activation, output, begin, end);
-  });
+  share_out(weights, columns, input, bias, residual, activation, output, {0, weights.blocks()});
+}
+
+void spmm_block(const SparseWeights& weights, int64_t block, int64_t columns, const float* input,
+                const float* bias, float* output) {
+  if (weights.width() > 16) columns = (columns + 15) / 16 * 16;  // as in a row of panels
+  share_out(weights, columns, input, bias, nullptr, Activation::none, {output, 0, weights.width()},
+            {block, block + 1});
 }
 
 }  // namespace edgeprune::sparse

@@ -22,4 +22,11 @@ inline void spmm(const SparseWeights& weights, int64_t columns, const float* inp
        PanelLayout{weights.rows(), columns}.target(output));
 }
 
+/// spmm() by one block of the weights' channels (SparseWeights), for whom what it reads is made when it
+/// is read: the first `columns` of a single panel of weights.width() columns, of which up to 15 more
+/// are computed. The first block begins with the bias, the others add to the output. `input`: the
+/// block's channels.
+void spmm_block(const SparseWeights& weights, int64_t block, int64_t columns, const float* input,
+                const float* bias, float* output);
+
 }  // namespace edgeprune::sparse

@@ -107,31 +107,35 @@ bool is_flat(const float* image, int64_t pixels, int64_t channels) {
   return true;
 }
 
-/// From flat images, of however many colours, no layer's range can be told: there are no edges in them.
-void require_something_to_see(const std::vector<Tensor>& batches) {
-  int64_t images = 0;
-  for (const Tensor& batch : batches) {
-    const int64_t pixels = batch.dim(1) * batch.dim(2), channels = batch.dim(3);
-    for (int64_t n = 0; n < batch.dim(0); ++n, ++images) {
-      if (!is_flat(batch.data() + n * pixels * channels, pixels, channels)) return;
-    }
+/// How many of a batch are flat: from such images, of however many colours, no layer's range can be told, as there are
+/// no edges in them.
+int64_t flat_images(const Tensor& batch) {
+  const int64_t pixels = batch.dim(1) * batch.dim(2), channels = batch.dim(3);
+  int64_t count = 0;
+  for (int64_t n = 0; n < batch.dim(0); ++n) {
+    count += is_flat(batch.data() + n * pixels * channels, pixels, channels) ? 1 : 0;
   }
-  require(images > 0, "calibration", "expected images, got none");
-  require(false, "calibration", "expected images that show something, got {} of one colour each",
-          images);
+  return count;
 }
 
 }  // namespace
 
-std::map<std::string, Grid> output_grids(nn::Network& network, const std::vector<Tensor>& batches,
+std::map<std::string, Grid> output_grids(nn::Network& network, const FloatLayers& floats,
+                                         const CalibrationImages& images,
                                          const CalibrationOptions& options) {
-  require_something_to_see(batches);
-  const std::vector<QuantizedOutput> outputs = quantized_outputs(network);
+  const std::vector<QuantizedOutput> outputs = quantized_outputs(network, floats);
+  require(!outputs.empty(), "quantize", "no layer is left for integers");
+  int64_t seen = 0, flat = 0;
   Counting counting(network, outputs);
-  for (const Tensor& images : batches) {
+  images([&](const Tensor& batch) {
     options.between();
-    run(network, images, counting);
-  }
+    seen += batch.dim(0);
+    flat += flat_images(batch);
+    run(network, batch, counting);
+  });
+  require(seen > 0, "calibration", "expected images, got none");
+  require(flat < seen, "calibration",
+          "expected images that show something, got {} of one colour each", seen);
   std::map<std::string, Grid> grids;
   for (const QuantizedOutput& output : outputs) {
     const Grid any = grid_for(output, 0, 1);
@@ -150,17 +154,26 @@ void correct_biases(nn::Network& exact, nn::Network& rounded, const Quantization
   run(rounded, images, correcting);
 }
 
-QuantizedNetwork quantize(const nn::Network& model, const std::vector<Tensor>& batches,
+QuantizedNetwork quantize(const nn::Network& model, const CalibrationImages& images,
                           const CalibrationOptions& options) {
   const auto plain = without_batch_norm(model);
   auto exact = options.equalize ? equalized(*plain) : copy_of(*plain);
+  FloatLayers floats = unknown_to_integers(*exact);
+  floats.insert(options.keep.begin(), options.keep.end());
+  Tensor first;
+  const auto noted = [&](const auto& use) {
+    images([&](const Tensor& batch) {
+      if (!first.defined()) first = batch.clone();
+      use(batch);
+    });
+  };
   auto rounded = copy_of(*exact);
-  QuantizedNetwork result{std::move(exact), std::move(rounded), {}};
-  result.quantization.outputs = output_grids(*result.exact, batches, options);
-  round_weights(*result.network, result.quantization);
+  QuantizedNetwork result{std::move(exact), std::move(rounded), {}, floats};
+  result.quantization.outputs = output_grids(*result.exact, floats, noted, options);
+  round_weights(*result.network, result.quantization, floats);
   options.between();
   if (options.correct_biases) {
-    correct_biases(*result.exact, *result.network, result.quantization, batches.front());
+    correct_biases(*result.exact, *result.network, result.quantization, first);
   }
   result.exact->train(false);
   result.network->train(false);

@@ -63,11 +63,17 @@ CLI::Option* add_resize(CLI::App& command, std::string& resize) {
 CLI::Option* DataFlags::add(CLI::App& command) {
   command.add_flag("--skip-bad-images", skip_bad_images,
                    "go on without images that cannot be read, and say which");
+  // Not a check(): what one refuses of the environment, CLI11 2.4 leaves out without a word.
+  const auto take = [this](std::string given) {
+    const std::string why = parsed_by(check_location)(given);
+    if (!why.empty()) throw CLI::ValidationError("--data", why);
+    location = std::move(given);
+  };
   return command
-      .add_option("--data", location,
-                  "image folder (train/ and test/ or val/, a folder a class), CIFAR-10 or "
-                  "CIFAR-100 (its folder or .tar.gz, binary or Python's), or synthetic[:N]")
-      ->check(parsed_by(check_location))
+      .add_option_function<std::string>(
+          "--data", take,
+          "image folder (train/ and test/ or val/, a folder a class), CIFAR-10 or CIFAR-100 (its "
+          "folder or .tar.gz, binary or Python's), or synthetic[:N]")
       ->envname("EDGEPRUNE_DATA");
 }
 

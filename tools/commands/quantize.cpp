@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 
-#include "data/loader.h"
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
@@ -15,15 +14,14 @@
 #include "tools/commands/model_options.h"
 #include "tools/commands/options.h"
 #include "tools/measurement/evaluate.h"
+#include "tools/training/calibration.h"
 
 namespace edgeprune::commands {
 namespace {
 
-/// Images whose errors the table is of, and on which biases are corrected: all of their maps are in memory at once.
-constexpr int64_t kAtOnce = 128;
-
 struct QuantizeArguments {
   LoadingFlags loading;
+  std::vector<std::string> keep;
   std::string model, out, observer = "mse", store = "dense", format = "md";
   DataFlags data;
   int64_t images = 512, test = 2000;
@@ -32,25 +30,34 @@ struct QuantizeArguments {
   int threads = 1;
 };
 
-/// So many of larger images as have as many pixels as kAtOnce of 64x64.
-int64_t batch_for(int64_t input_size) {
-  return std::max<int64_t>(1, kAtOnce * 64 * 64 / (input_size * input_size));
+/// The layers of these names, and those below them: "features.18" is "features.18.0", too.
+FloatLayers layers_named(const nn::Network& model, const std::vector<std::string>& names) {
+  std::vector<std::string> all;
+  for (const auto& layer : model.convolutions()) all.push_back(layer->name);
+  for (const auto& layer : model.linears()) all.push_back(layer->name);
+  FloatLayers named;
+  for (const std::string& name : names) {
+    const size_t before = named.size();
+    for (const std::string& layer : all) {
+      const bool is = layer == name || (!name.empty() && layer.starts_with(name + "."));
+      if (is) named[layer] = "--keep";
+    }
+    require_usage(named.size() > before, "quantize",
+                  "--keep: expected names of layers with weights, as '{}', each once, got '{}'",
+                  all.front(), name);
+  }
+  return named;
 }
 
-std::vector<Tensor> read_batches(const Dataset& data, const Checkpoint& checkpoint) {
-  const int64_t size = checkpoint.model->graph().input_size();
-  Loader loader(data, {.batch = batch_for(size),
-                       .input_size = static_cast<int>(size),
-                       .normalisation = {checkpoint.info.mean, checkpoint.info.std},
-                       .augmentation = {}});
-  loader.start_epoch(0);
-  std::vector<Tensor> batches;
-  Batch batch;
-  while (loader.next(batch)) {
-    throw_if_interrupted();
-    batches.push_back(batch.input);
+/// A line for each reason.
+void say_what_stays(const FloatLayers& floats) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const auto& [layer, why] : floats) by_reason[why].push_back(layer);
+  for (const auto& [why, layers] : by_reason) {
+    const bool one = layers.size() == 1;
+    say(fmt::format("{} layer{} in floats ({}): {}", layers.size(), one ? " stays" : "s stay", why,
+                    fmt::join(layers, ", ")));
   }
-  return batches;
 }
 
 /// In floats and in integers, by the engines that a user would run.
@@ -78,10 +85,11 @@ void run(const QuantizeArguments& o) {
   const InterruptGuard guard;
   const ThreadScope threads(o.threads);
   require_usage(!o.data.location.empty(), "quantize", "--data is missing");
-  const CalibrationOptions options{.observer = value_of("observer", kObservers, o.observer),
-                                   .equalize = o.equalize,
-                                   .correct_biases = !o.keep_biases,
-                                   .between = &throw_if_interrupted};
+  require_usage(!o.out.empty(), "quantize", "--out is empty");
+  CalibrationOptions options{.observer = value_of("observer", kObservers, o.observer),
+                             .equalize = o.equalize,
+                             .correct_biases = !o.keep_biases,
+                             .between = &throw_if_interrupted};
   const auto claim = claim_output(o.out);
   Checkpoint checkpoint = o.loading.load(o.model);
   checkpoint.model->train(false);
@@ -92,21 +100,26 @@ void run(const QuantizeArguments& o) {
     test = o.data.open("quantize", Split::test, sight_of(checkpoint), o.test, o.seed);
     require_same_classes(checkpoint.info.classes, *test);
   }
-  const std::vector<Tensor> batches = read_batches(data, checkpoint);
-  const QuantizedNetwork quantized = quantize(*checkpoint.model, batches, options);
+  options.keep = layers_named(*checkpoint.model, o.keep);
+  const CalibrationImages images = calibration_images(checkpoint, data);
+  Tensor first;
+  const QuantizedNetwork quantized = quantize(
+      *checkpoint.model,
+      [&](const auto& use) {
+        images([&](const Tensor& batch) {
+          if (!first.defined()) first = batch.clone();
+          use(batch);
+        });
+      },
+      options);
+  say_what_stays(quantized.floats);
   ModelInfo info = checkpoint.info;
   info.quantization = quantized.quantization;
   // Whether there are kernels for it, before anything is written.
   inference::Plan(inference_graph(*quantized.network, info), inference::Engine::int8, 1);
-  const Table table =
-      error_table(errors_by_layer(quantized, batches.front(), &throw_if_interrupted));
+  const Table table = error_table(errors_by_layer(quantized, first, &throw_if_interrupted));
   const std::string found = test ? accuracies(checkpoint, quantized, info, *test) : "";
-  info.history.push_back({{"step", "quantize"},
-                          {"parent", checkpoint.sha256},
-                          {"images", data.size()},
-                          {"observer", o.observer},
-                          {"equalize", o.equalize},
-                          {"bias_correction", !o.keep_biases}});
+  info.history.push_back(quantization_step(checkpoint, data, options, quantized.floats));
   const auto bytes_before = std::filesystem::file_size(o.model);
   save_checkpoint(o.out, *quantized.network, info, parse_storage(o.store));
   say(fmt::format("{}: {} layers in 8 bits, {} bytes ({} before), calibrated on {} image{}", o.out,
@@ -140,6 +153,11 @@ void add_quantize(CLI::App& app) {
                     "ReLU6 becomes ReLU there");
   command->add_flag("--no-bias-correction", o->keep_biases,
                     "do not take out of the biases what rounding shifts each channel by");
+  distinct(command
+               ->add_option("--keep", o->keep,
+                            "layers that stay in floats, by name: features.18 is all of that "
+                            "block; also do those that integer kernels do not know")
+               ->delimiter(','));
   command->add_option("--seed", o->seed, "of which images are taken")
       ->check(seed())
       ->capture_default_str();
@@ -157,7 +175,9 @@ void add_quantize(CLI::App& app) {
       "Examples:\n"
       "  edgeprune quantize --model tuned.safetensors --data cifar10 --out int8.safetensors\n"
       "  edgeprune quantize --model tuned.safetensors --data cifar10 --calibrate 2000 --observer "
-      "percentile --equalize --out int8.safetensors --format csv");
+      "percentile --equalize --out int8.safetensors --format csv\n"
+      "  edgeprune quantize --model tuned.safetensors --data cifar10 --keep "
+      "features.0.0,features.1 --out mixed.safetensors");
   command->callback([o] { run(*o); });
 }
 

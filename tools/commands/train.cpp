@@ -220,7 +220,7 @@ void run(const TrainArguments& o) {
   }
   info.history.push_back(training_step(options, result, start.sha256, training,
                                        o.training.validation > 0 ? &validation : nullptr));
-  if (o.qat) round_weights(model, *info.quantization);
+  if (o.qat) round_weights(model, *info.quantization, float_layers(model, *info.quantization));
   save_checkpoint(o.out, model, info, parse_storage(o.store));
   std::filesystem::remove(state);
   if (std::ssize(result.epochs) < options.epochs) {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/base/check.h"
+#include "engine/inference/kernel_table.h"
 #include "models/fold.h"
 #include "models/summary.h"
 #include "pruning/masks.h"
@@ -33,6 +34,13 @@ LayerTime time_of(const std::string& layer, const std::vector<LayerTime>& times)
                                   [&](const LayerTime& time) { return time.layer == layer; });
   if (found != times.end()) return *found;
   return {.layer = layer, .kernel = "", .ms = std::numeric_limits<double>::quiet_NaN()};
+}
+
+std::string shape_of(const Conv2dShape& s) {
+  std::string window = s.kernel == 1 ? "" : fmt::format(", {0}×{0}", s.kernel);
+  if (s.stride > 1) window += fmt::format("/{}", s.stride);
+  return fmt::format("{}→{}{}, {}×{}", s.in_channels, s.out_channels, window, s.in_height,
+                     s.in_width);
 }
 
 }  // namespace
@@ -155,12 +163,12 @@ Interval Sweep::milliseconds(size_t level, size_t engine) const {
 
 std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
   std::vector<LayerCurve> curves;
-  for (const inference::Layer& layer : sweep.levels.front().graph->layers) {
-    if (!layer.pointwise()) continue;
-    const Conv2dShape& s = layer.shape;
+  const inference::Graph& first = *sweep.levels.front().graph;
+  for (size_t i = 0; i < first.layers.size(); ++i) {
+    if (!inference::has_sparse_kernel(first, i)) continue;
+    const inference::Layer& layer = first.layers[i];
     curves.push_back({.name = layer.name,
-                      .shape = fmt::format("{}→{}, {}×{}", s.in_channels, s.out_channels,
-                                           s.in_height, s.in_width),
+                      .shape = shape_of(layer.shape),
                       .sparsity = {},
                       .time = {},
                       .factor = {}});
@@ -171,8 +179,10 @@ std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
       engines.push_back(layer_times(result.steps));
     }
     auto curve = curves.begin();
-    for (const inference::Layer& layer : sweep.levels[level].graph->layers) {
-      if (!layer.pointwise()) continue;
+    const inference::Graph& graph = *sweep.levels[level].graph;
+    for (size_t i = 0; i < graph.layers.size(); ++i) {
+      if (!inference::has_sparse_kernel(graph, i)) continue;
+      const inference::Layer& layer = graph.layers[i];
       curve->sparsity.push_back(layer.zeros());
       std::vector<LayerTime>& times = curve->time.emplace_back();
       for (const auto& engine : engines) times.push_back(time_of(layer.name, engine));
@@ -212,10 +222,10 @@ double speedup_of_others(const Sweep& sweep, size_t level, size_t engine) {
   const auto others = [&](const LatencyResult& result) {
     double ms = 0;
     for (const LayerTime& time : layer_times(result.steps)) {
-      const bool sparse =
-          std::any_of(graph.layers.begin(), graph.layers.end(), [&](const inference::Layer& layer) {
-            return layer.name == time.layer && layer.pointwise();
-          });
+      bool sparse = false;
+      for (size_t i = 0; i < graph.layers.size(); ++i) {
+        sparse |= graph.layers[i].name == time.layer && inference::has_sparse_kernel(graph, i);
+      }
       if (!sparse) ms += time.ms;
     }
     return ms;

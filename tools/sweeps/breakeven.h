@@ -51,7 +51,7 @@ std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<d
 /// Engines, the first of which is what the others have to beat.
 const std::vector<inference::Engine>& breakeven_engines();
 
-/// One 1x1 convolution (or the head) over a sweep: what sparse kernels can make faster.
+/// One layer that has a sparse kernel over a sweep.
 struct LayerCurve {
   std::string name, shape;                   ///< "features.1.conv.1", "32→16, 32×32"
   std::vector<double> sparsity;              ///< its own, by level

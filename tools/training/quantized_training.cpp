@@ -14,9 +14,10 @@ namespace edgeprune {
 namespace {
 
 /// The network with its weights on their grids, which info then has.
-std::unique_ptr<nn::Network> rounded(const nn::Network& model, ModelInfo& info) {
+std::unique_ptr<nn::Network> rounded(const nn::Network& model, ModelInfo& info,
+                                     const FloatLayers& floats) {
   auto copy = copy_of(model);
-  round_weights(*copy, *info.quantization);
+  round_weights(*copy, *info.quantization, floats);
   copy->train(false);
   return copy;
 }
@@ -31,13 +32,14 @@ void begin_quantized_training(Checkpoint& checkpoint, const Dataset& training,
   const Dataset images =
       limit(training, std::min(options.qat->images, training.size()), options.seed);
   auto plain = without_batch_norm(*checkpoint.model);
+  const FloatLayers floats = unknown_to_integers(*plain);
   ModelInfo info = checkpoint.info;
   info.quantization.emplace();
   info.quantization->outputs =
-      output_grids(*plain, calibration_batches(checkpoint, images),
+      output_grids(*plain, floats, calibration_images(checkpoint, images),
                    {.observer = options.qat->observer, .between = &throw_if_interrupted});
   // Whether there are kernels for it, which has to be known before hours of training.
-  const auto copy = rounded(*plain, info);
+  const auto copy = rounded(*plain, info, floats);
   inference::Plan(inference_graph(*copy, info), inference::Engine::int8, 1);
   checkpoint.model = std::move(plain);
   checkpoint.info = std::move(info);
@@ -47,7 +49,7 @@ Evaluation evaluate_in_training(const nn::Network& model, const ModelInfo& info,
                                 const Dataset& images) {
   if (!info.quantization) return evaluate(model, info, images, inference::Engine::dense);
   ModelInfo as_saved = info;
-  const auto copy = rounded(model, as_saved);
+  const auto copy = rounded(model, as_saved, float_layers(model, *info.quantization));
   return evaluate(*copy, as_saved, images, inference::Engine::int8);
 }
 
@@ -61,7 +63,7 @@ TrainResult train_quantized(Checkpoint& checkpoint, const Dataset& training,
   const Masks masks = zeros_to_keep(checkpoint, say);
   const TrainResult result =
       train(model, info, training, validation, masks, options, state, on_epoch);
-  round_weights(model, *info.quantization);
+  round_weights(model, *info.quantization, float_layers(model, *info.quantization));
   info.history.push_back(training_step(options, result, checkpoint.sha256, training, validation));
   checkpoint.sha256.clear();
   return result;

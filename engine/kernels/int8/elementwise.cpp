@@ -37,13 +37,12 @@ struct Rounder {
   int32_t zero_point;
 };
 
-void quantize_pixels(const float* x, int64_t channels, const Grid& grid, uint8_t* to, int64_t begin,
-                     int64_t end) {
+void quantize_pixels(const float* x, int64_t channels, const Grid& grid, int64_t pixel, uint8_t* to,
+                     int64_t begin, int64_t end) {
   constexpr int64_t kPiece = 1024;
   uint8_t bytes[kPiece];
   const Rounder rounder(grid);
   const float scale = grid.scale;
-  const int64_t pixel = image_pixel_bytes(channels);
   const auto zero = static_cast<uint8_t>(grid.zero_point);
   if (channels > kPiece) {
     for (int64_t p = begin; p < end; ++p) {
@@ -59,7 +58,7 @@ void quantize_pixels(const float* x, int64_t channels, const Grid& grid, uint8_t
     const float* from = x + p * channels;
     for (int64_t i = 0; i < count * channels; ++i) bytes[i] = rounder.byte(from[i] / scale);
     uint8_t* pixels = to + p * pixel;
-    if (channels == 3) {
+    if (channels == 3 && pixel == 4) {
       for (int64_t i = 0; i < count; ++i) {
         const uint8_t* b = bytes + 3 * i;
         const uint8_t four[4] = {b[0], b[1], b[2], zero};
@@ -68,9 +67,8 @@ void quantize_pixels(const float* x, int64_t channels, const Grid& grid, uint8_t
       continue;
     }
     for (int64_t i = 0; i < count; ++i) {
-      for (int64_t c = 0; c < pixel; ++c) {
-        pixels[i * pixel + c] = c < channels ? bytes[i * channels + c] : zero;
-      }
+      std::memcpy(pixels + i * pixel, bytes + i * channels, static_cast<size_t>(channels));
+      std::memset(pixels + i * pixel + channels, zero, static_cast<size_t>(pixel - channels));
     }
   }
 }
@@ -114,9 +112,10 @@ HWY_EXPORT(quantize_pixels);
 HWY_EXPORT(pool_pieces);
 HWY_EXPORT(add_bytes);
 
-void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid, uint8_t* to) {
+void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid, int64_t pixel,
+              uint8_t* to) {
   parallel_for(pixels, 4096, [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(quantize_pixels)(x, channels, grid, to, begin, end);
+    HWY_DYNAMIC_DISPATCH(quantize_pixels)(x, channels, grid, pixel, to, begin, end);
   });
 }
 

@@ -8,9 +8,10 @@
 
 namespace edgeprune::int8 {
 
-/// Floats [pixels, channels] to bytes on the grid, image_pixel_bytes(channels) a pixel; what is NaN
-/// becomes the lowest.
-void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid, uint8_t* to);
+/// Floats [pixels, channels] to bytes on the grid, `pixel` bytes a pixel, those behind the channels standing
+/// for zero; what is NaN becomes the lowest.
+void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid, int64_t pixel,
+              uint8_t* to);
 
 /// The mean of each channel's pixels, [batch, pixels, C] to [batch, C], pixel_bytes(channels) a pixel.
 /// Throws std::invalid_argument if the sum of so many pixels could overflow.

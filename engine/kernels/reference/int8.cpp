@@ -54,4 +54,11 @@ void conv2d_int8(const QuantizedConv2d& conv, const uint8_t* input, int64_t inpu
   }
 }
 
+void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Grid& grid,
+                float* to) {
+  for (int64_t i = 0; i < pixels * channels; ++i) {
+    to[i] = grid.value(from[i / channels * pixel_bytes(channels) + i % channels]);
+  }
+}
+
 }  // namespace edgeprune::reference

@@ -25,4 +25,7 @@ void conv2d_sums(const QuantizedConv2d& conv, const uint8_t* input, int64_t inpu
 void conv2d_int8(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
                  const QuantizedResidual& residual, const Grid& output, uint8_t* to);
 
+/// What bytes stand for, [pixels, channels].
+void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Grid& grid, float* to);
+
 }  // namespace edgeprune::reference

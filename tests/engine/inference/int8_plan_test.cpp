@@ -114,6 +114,59 @@ TEST(Int8Plan, StepsAreTheLayersAndReadBytes) {
   EXPECT_LT(plan.steps()[1].bytes, 0.5 * floats.steps()[1].bytes);
 }
 
+/// In integers but for these layers.
+Graph mixed(Graph graph, const std::vector<size_t>& floats) {
+  Grids grids = testing::observed_grids(graph, int8_images(graph, 8, 7));
+  for (const size_t i : floats) grids.weight_scales[i].clear();
+  graph.integers = std::make_shared<const QuantizedGraph>(quantize(graph, grids));
+  return graph;
+}
+
+TEST(Int8Plan, LayersInFloatsStandBetweenIntegers) {
+  // The stem, the head, a depthwise layer, whose output is added, what adds it, and what pools.
+  const std::vector<std::vector<size_t>> kept{{0}, {11}, {2}, {3}, {6}, {9}, {0, 3, 5, 9, 11}};
+  const Tensor images = int8_images(small_network(), 16, 9);
+  Tensor exact({16, 5}), integers({16, 5}), logits({16, 5});
+  Plan(small_network(), Engine::dense, 16).run(images.data(), exact.data());
+  Plan(in_integers(small_network()), Engine::int8, 16).run(images.data(), integers.data());
+  for (const auto& floats : kept) {
+    const Graph graph = mixed(small_network(), floats);
+    for (const int threads : {1, 2}) {
+      const ThreadScope scope(threads);
+      Plan plan(graph, Engine::int8, 16);
+      plan.run(images.data(), logits.data());
+      EXPECT_LE(relative_error(logits, exact), 0.1) << floats.front();
+      EXPECT_GT(relative_error(logits, integers), 0) << floats.front();
+      for (const StepInfo& step : plan.steps()) {
+        if (step.first < 0) continue;
+        const bool kept_here = std::ranges::count(floats, size_t(step.first)) > 0;
+        // The pool does as what it reads.
+        const bool in_floats = step.layer == "pool" ? std::ranges::count(floats, 9) > 0 : kept_here;
+        EXPECT_EQ(step.kernel.starts_with("int8"), !in_floats) << step.layer << step.kernel;
+      }
+    }
+  }
+}
+
+TEST(Int8Plan, AllLayersInFloatsAreTheFloatNetwork) {
+  const Graph graph = mixed(small_network(), {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11});
+  const Tensor images = int8_images(graph, 4, 9);
+  Tensor exact({4, 5}), logits({4, 5});
+  Plan(small_network(), Engine::onednn, 4).run(images.data(), exact.data());
+  Plan(graph, Engine::int8, 4).run(images.data(), logits.data());
+  EXPECT_LE(relative_error(logits, exact), 1e-5);
+}
+
+TEST(Int8Plan, ChangesOfFormatStandOncePerMap) {
+  const Graph graph = mixed(small_network(), {3});  // which layers 4 and 6 read, both in integers
+  std::vector<std::string> changes;
+  const Plan plan(graph, Engine::int8, 1);
+  for (const StepInfo& step : plan.steps()) {
+    if (step.first < 0) changes.push_back(step.layer + ": " + step.kernel);
+  }
+  EXPECT_THAT(changes, ::testing::ElementsAre("layer3: from int8", "layer4: to int8"));
+}
+
 TEST(Int8Plan, SkipsZerosWhereThereAreEnough) {
   const Graph graph = in_integers(sparse_network());
   const Plan plan(graph, Engine::int8_sparse, 1);

@@ -15,42 +15,11 @@
 namespace edgeprune {
 namespace {
 
+using testing::conv_shape;
 using testing::identical;
 using testing::Output;
-using testing::random_tensor;
 
 constexpr double kConv2dTolerance = 1e-5;
-
-Conv2dShape conv_shape(int64_t batch, int64_t size, int64_t in, int64_t out, int64_t kernel,
-                       int64_t stride) {
-  return {batch, size, size, in, out, kernel, stride, kernel / 2, 1};
-}
-
-/// MobileNetV2's but for the depthwise ones, one of each kind of ResNets' and MobileNetV3's, and odd
-/// ones: windows in the padding, channels around the vectors' and register tiles' lengths.
-std::vector<Conv2dShape> dense_shapes() {
-  std::vector<Conv2dShape> result{
-      conv_shape(1, 64, 3, 64, 7, 2),   conv_shape(1, 28, 64, 256, 1, 1),
-      conv_shape(1, 28, 128, 64, 1, 2), conv_shape(1, 14, 128, 128, 3, 2),
-      conv_shape(2, 7, 512, 100, 1, 1), conv_shape(16, 1, 288, 576, 1, 1),
-      conv_shape(1, 112, 16, 16, 1, 1), conv_shape(1, 64, 3, 16, 3, 2),
-      conv_shape(1, 14, 40, 240, 1, 1)};
-  for (const auto& list : {testing::mobilenet_v2_shapes(), testing::odd_shapes()}) {
-    for (Conv2dShape shape : list) {
-      if (shape.groups == 1) shape.batch = 3, result.push_back(shape);
-    }
-  }
-  for (const int64_t kernel : {1, 2, 3, 5}) {
-    for (const int64_t stride : {1, 2, 3}) {
-      for (const int64_t padding : {0, 1, 2, 5}) {
-        for (const auto& [in, out] : {std::pair{1, 1}, {8, 50}, {5, 47}}) {
-          result.push_back({2, 5, 7 + stride, in, out, kernel, stride, padding, 1});
-        }
-      }
-    }
-  }
-  return result;
-}
 
 struct PlainLayer : testing::DenseLayer {
   using DenseLayer::DenseLayer;
@@ -67,7 +36,7 @@ struct PlainLayer : testing::DenseLayer {
 class SimdConv2d : public testing::OnEveryTarget {};
 
 TEST_P(SimdConv2d, MatchesTheReferenceOnEveryShapeAndThreadCount) {
-  for (const Conv2dShape& shape : dense_shapes()) {
+  for (const Conv2dShape& shape : testing::ungrouped_shapes()) {
     SCOPED_TRACE(::testing::PrintToString(shape));
     const PlainLayer layer(shape);
     const Tensor expected = layer.expected(Activation::none, true);

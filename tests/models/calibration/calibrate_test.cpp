@@ -172,6 +172,50 @@ TEST(Quantize, IntegersComputeWhatRoundedFloatsDo) {
   }
 }
 
+TEST(Quantize, LayersThatAreKeptStayFloats) {
+  const auto model = testing::trained_model(inverted_residual());
+  const Tensor images = random_tensor({8, 16, 16, 3}, 1);
+  const std::vector<FloatLayers> kept{
+      {{"stem", ""}}, {{"in", ""}}, {{"deep", ""}, {"out", ""}}, {{"last", ""}}, {{"head", ""}}};
+  for (const FloatLayers& keep : kept) {
+    CalibrationOptions options{Observer::minmax, false, false, keep};
+    const QuantizedNetwork quantized = quantize(*model, std::vector<Tensor>{images}, options);
+    EXPECT_EQ(quantized.floats, keep);
+    EXPECT_EQ(float_layers(*quantized.network, quantized.quantization).size(), keep.size());
+    const Tensor exact = testing::logits_of(*model, images);
+    Tensor integers(exact.shape());
+    inference::Plan(in_integers(*quantized.network, quantized.quantization),
+                    inference::Engine::int8, 8)
+        .run(images.data(), integers.data());
+    RoundedOutputs rounding(*quantized.network, quantized.quantization);
+    const NoGrad no_grad;
+    Rng unused(0);
+    const Tensor rounded = quantized.network->forward(Variable(images), unused, &rounding).value();
+    EXPECT_LE(relative_error(integers, rounded), 0.02) << keep.begin()->first;
+    EXPECT_LE(relative_error(integers, exact), 0.05) << keep.begin()->first;
+    const auto same = [&](const auto& a, const auto& b) {
+      for (size_t i = 0; i < a.size(); ++i) {
+        const auto x = a[i]->weight.value().values(), y = b[i]->weight.value().values();
+        EXPECT_EQ(std::ranges::equal(x, y), keep.contains(a[i]->name)) << a[i]->name;
+      }
+    };
+    same(quantized.exact->convolutions(), quantized.network->convolutions());
+    same(quantized.exact->linears(), quantized.network->linears());
+  }
+}
+
+TEST(Quantize, NothingLeftForIntegersIsRefused) {
+  const auto model = testing::trained_model(inverted_residual());
+  CalibrationOptions options;
+  for (const char* name : {"stem", "in", "wide", "deep", "out", "last", "head"}) {
+    options.keep[name] = "";
+  }
+  EXPECT_EQ(message_of<std::invalid_argument>([&] {
+              quantize(*model, std::vector<Tensor>{random_tensor({1, 16, 16, 3}, 1)}, options);
+            }),
+            "[quantize] no layer is left for integers");
+}
+
 TEST(Quantize, ZeroWeightsStayZero) {
   const auto model = testing::trained_model(0.25);
   for (const auto& layer : model->convolutions()) {

@@ -68,13 +68,26 @@ class Quantize(CommandTest):
                   says="the engine int8 runs quantised ones")
         self.fail("latency", "--model", model, "--engine", "dense,sparse", says="int8, int8-sparse or auto")
 
-    def test_a_network_without_integer_kernels_is_refused_before_anything_is_written(self):
+    def test_layers_that_are_kept_stay_floats(self):
+        model, _ = self.quantize()
+        mixed, rows = self.quantize("--keep", "features.0.0,features.18", name="mixed.safetensors")
+        self.assertEqual(len(rows), 51)
+        floats, metadata = read_safetensors(mixed)
+        kept = ["features.0.0", "features.18.0"]
+        self.assertEqual(sorted(name for name in floats if name.endswith(".weight")), [f"{name}.weight" for name in kept])
+        self.assertEqual(json.loads(metadata["history"])[-1]["in_floats"], kept)
+        self.assertGreater(mixed.stat().st_size, model.stat().st_size)
+        for engine in ("int8", "auto"):
+            self.succeed("eval", "--model", mixed, "--data", "synthetic:20", "--engine", engine)
+        self.fail("quantize", "--model", self.base, "--data", "synthetic:64", "--out", self.folder / "no.safetensors",
+                  "--keep", "features.19", code=2, says="expected names of layers with weights")
+
+    def test_what_integer_kernels_do_not_know_stays_float_and_is_named(self):
         model = self.folder / "v3.safetensors"
         self.succeed("train", "--network", "mobilenet_v3_small", "--width", 0.25, "--input-size", 32, "--data",
                      "synthetic:16", "--weights", "random", "--epochs", 0, "--out", model)
-        self.fail("quantize", "--model", model, "--data", "synthetic:64", "--calibrate", 8, "--out",
-                  self.folder / "out.safetensors", says="ends in hard_swish")
-
+        mixed, _ = self.quantize(model=model)
+        self.succeed("eval", "--model", mixed, "--data", "synthetic:20")
 
 if __name__ == "__main__":
     unittest.main()

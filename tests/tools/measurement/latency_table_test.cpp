@@ -85,10 +85,9 @@ TEST(DensePart, IsSaidFromAQuarterOfTheMultiplyAddsOn) {
   graph.layers.push_back({.name = "window", .shape = {.kernel = 3}, .weight = {}, .bias = {}});
   graph.layers[0].shape.in_height = graph.layers[0].shape.in_width = 3;
   graph.layers.push_back({.name = "wide", .shape = {.out_channels = 27}, .weight = {}, .bias = {}});
-  EXPECT_EQ(
-      dense_part(graph),
-      "25.0 % of its multiply-adds run on dense kernels whatever the engine: there are sparse "
-      "ones for 1x1 convolutions and linear layers only");
+  EXPECT_EQ(dense_part(graph),
+            "25.0 % of its multiply-adds run on dense kernels whatever the engine: there are no "
+            "sparse ones for the first layer and for convolutions in groups");
   graph.layers[1].shape.out_channels = 28;
   EXPECT_EQ(dense_part(graph), "");
 }

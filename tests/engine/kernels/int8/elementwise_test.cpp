@@ -21,19 +21,26 @@ TEST_P(Int8Elementwise, QuantizesToTheNearestTiesToEven) {
   const std::vector<uint8_t> expected{100, 100, 102, 100, 100, 98,  101, 100, 2,   250,
                                       2,   100, 198, 250, 250, 100, 250, 2,   102, 100};
   std::vector<uint8_t> bytes(expected.size());
-  int8::quantize(x.data(), 5, 3, grid, bytes.data());
+  int8::quantize(x.data(), 5, 3, grid, 4, bytes.data());
   EXPECT_EQ(bytes, expected);
 }
 
 TEST_P(Int8Elementwise, QuantizesAnyNumberOfChannels) {
   const Grid grid{.scale = 0.02f, .zero_point = 117, .lowest = 0, .highest = 255};
-  for (const int64_t channels : {1, 2, 3, 4, 5, 1500}) {
-    const int64_t pixels = 700, pixel = image_pixel_bytes(channels);
+  for (const auto& [channels, pixel] : {std::pair<int64_t, int64_t>{1, 4},
+                                        {2, 4},
+                                        {3, 4},
+                                        {3, 16},
+                                        {4, 4},
+                                        {5, 8},
+                                        {20, 32},
+                                        {1500, 1504}}) {
+    const int64_t pixels = 700;
     const auto hundredths = random_integers<int>(pixels * channels, -300, 300, 1);
     std::vector<float> x;
     for (const int value : hundredths) x.push_back(static_cast<float>(value) * 0.01f);
     std::vector<uint8_t> bytes(static_cast<size_t>(pixels * pixel));
-    int8::quantize(x.data(), pixels, channels, grid, bytes.data());
+    int8::quantize(x.data(), pixels, channels, grid, pixel, bytes.data());
     for (int64_t i = 0; i < pixels * pixel; ++i) {
       const int64_t c = i % pixel;
       const int expected =

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+
+#include "engine/inference/graph.h"
+#include "engine/inference/step.h"
+
+namespace edgeprune::inference {
+
+/// A convolution of one group on CSR weights, activations [N,H,W,C].
+std::unique_ptr<Step> sparse_conv_step(const Layer& layer, int64_t images);
+
+}  // namespace edgeprune::inference
