@@ -170,7 +170,8 @@ bool supports(const Kernel& kernel, const Graph& graph, size_t first, const Sect
 size_t layers_taken_out_of_integers(const Graph& graph, const Assignment& assignment) {
   size_t count = 0;
   for (size_t i = 0; i < graph.layers.size(); ++i) {
-    const Kernel* const kernel = assignment.kernels[i];  // null: of a block, none of which has bytes
+    const Kernel* const kernel =
+        assignment.kernels[i];  // null: of a block, none of which has bytes
     count += graph.integers->layers[i].integers && (kernel == nullptr || !has_bytes(*kernel));
   }
   return count;

@@ -15,13 +15,13 @@ inline constexpr const char* kWholePlan = R"({
     "latency": {"engines": ["onednn", "auto"], "batches": [2, 8], "seconds": 0.5,
                 "min_samples": 7, "warmup_seconds": 0.25},
     "quantization": {"calibration_images": 64, "observer": "percentile", "equalize": true,
-                     "bias_correction": false},
+                     "bias_correction": false, "qat_epochs": 3, "qat_learning_rate": 0.01},
     "experiments": [
       {"method": "channel", "mode": "compact", "schedule": "compounding", "targets": [0.4, 0.2],
        "epochs": 3, "step": 0.2, "keep": ["features.0.0", "features.17.conv.2"],
        "min_density": 0.1, "round_to": 8, "min_channels": 4, "label": "small",
        "recovery": {"bn_recalibrate": 50, "rewind": true, "distill": {"temperature": 2, "alpha": 1}}},
-      {"method": "lamp", "schedule": "cubic", "targets": [0.9], "epochs": 0, "cubic_steps": 3, "quantize": ["ptq"]},
+      {"method": "lamp", "schedule": "cubic", "targets": [0.9], "epochs": 0, "cubic_steps": 3, "quantize": ["ptq", "qat"]},
       {"method": "taylor", "schedule": "one-shot", "targets": [0.5], "epochs": 1, "score_images": 64}]})";
 
 }  // namespace edgeprune::testing

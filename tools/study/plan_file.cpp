@@ -88,6 +88,8 @@ void read_quantization(StrictObject quantization, StudyPlan& plan) {
   });
   quantization.get("equalize", options.equalize);
   quantization.get("bias_correction", options.correct_biases);
+  quantization.get("qat_epochs", plan.qat_epochs, 1, kMost);
+  get_float(quantization, "qat_learning_rate", plan.qat_learning_rate);
   quantization.finish();
 }
 
@@ -98,7 +100,6 @@ void get_quantizings(StrictObject& object, std::vector<Quantizing>& quantize) {
   for (const std::string& name : names) {
     object.explain("quantize", [&] {
       const Quantizing one = value_of("quantize", kQuantizings, name);
-      require(one != Quantizing::qat, "quantize", "qat does not train in studies yet: ptq does");
       quantize.push_back(one);
     });
   }

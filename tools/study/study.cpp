@@ -13,6 +13,7 @@
 #include "tools/study/study_settings.h"
 #include "tools/training/calibration.h"
 #include "tools/training/pruning_run.h"
+#include "tools/training/quantized_training.h"
 #include "tools/training/starting_point.h"
 #include "tools/training/training_history.h"
 
@@ -82,11 +83,8 @@ class Study {
   }
 
   void make_model(const StudyStep& step, const std::string& label) {
-    if (step.quantize) {
-      quantize_parent(step);
-    } else {
-      train_model(step, label);
-    }
+    if (!step.quantize) return train_model(step, label);
+    *step.quantize == Quantizing::qat ? train_for_integers(step, label) : quantize_parent(step);
   }
 
   /// Loads the parent, quantises, saves.
@@ -97,6 +95,45 @@ class Study {
     done.parent_sha256 = parent.sha256;
     folder_.save_training(step.id, done);
     save_checkpoint(folder_.model_path(step.id), *model.model, model.info);
+  }
+
+  /// Loads the parent, trains it on with rounded numbers, saves.
+  void train_for_integers(const StudyStep& step, const std::string& label) {
+    Checkpoint model = load_checkpoint(folder_.model_path(step.parent));
+    StepTraining done;
+    if (!is_baseline(step.parent)) done = folder_.load_training(step.parent);
+    done.parent_sha256 = model.sha256;
+    TrainOptions training = training_of(step);
+    training.learning_rate = plan_.qat_learning_rate;
+    training.qat = {plan_.calibration_images, plan_.calibration.observer};
+    const TrainState state{folder_.state_path(step.id), true};
+    const TrainResult result =
+        train_quantized(model, data_.finetuning, validation(), training, state, saying(step, label),
+                        [&](const std::string& line) { say_(line); });
+    save(step, model, result, done);
+  }
+
+  TrainOptions training_of(const StudyStep& step) const {
+    TrainOptions training = plan_.training;
+    training.epochs = step.epochs;
+    training.seed = step.seed;
+    return training;
+  }
+
+  EpochCallback saying(const StudyStep& step, const std::string& label) const {
+    return [this, label, epochs = step.epochs](const EpochResult& epoch) {
+      say_(fmt::format("{}: epoch {}/{}, loss {:.3f}, training accuracy {:.1f} %, {:.0f} images/s",
+                       label, epoch.epoch, epochs, epoch.loss, 100 * epoch.accuracy,
+                       epoch.images_per_second));
+    };
+  }
+
+  void save(const StudyStep& step, const Checkpoint& model, const TrainResult& result,
+            StepTraining& done) {
+    add(result, done);
+    folder_.save_training(step.id, done);
+    save_checkpoint(folder_.model_path(step.id), *model.model, model.info);
+    std::filesystem::remove(folder_.state_path(step.id));
   }
 
   /// By images to train on: the test images decide no range.
@@ -115,21 +152,15 @@ class Study {
     if (!step.prune) {
       model.info.resize = options_.resize;
       take_normalisation(model.info, plan_.training);
-      if (quantizes(plan_))
-        quantized(model, 2, step.seed);  // throws now, not after hours, if it cannot be
+      // What cannot be quantised throws now, not after hours.
+      if (quantizes(plan_)) quantized(model, 2, step.seed);
     }
     StepTraining done;
     if (step.prune && !is_baseline(step.parent)) done = folder_.load_training(step.parent);
     if (step.prune) done.parent_sha256 = model.sha256;
-    TrainOptions training = plan_.training;
-    training.epochs = step.epochs;
-    training.seed = step.seed;
+    const TrainOptions training = training_of(step);
     const TrainState state{folder_.state_path(step.id), true};
-    const auto on_epoch = [&](const EpochResult& epoch) {
-      say_(fmt::format("{}: epoch {}/{}, loss {:.3f}, training accuracy {:.1f} %, {:.0f} images/s",
-                       label, epoch.epoch, step.epochs, epoch.loss, 100 * epoch.accuracy,
-                       epoch.images_per_second));
-    };
+    const EpochCallback on_epoch = saying(step, label);
     TrainResult result;
     if (step.prune) {
       const PruneAndTune request{*step.prune,  with_teacher(step), training,         step.schedule,
@@ -145,10 +176,7 @@ class Study {
       model.info.history.push_back(
           training_step(training, result, model.sha256, data_.training, validation()));
     }
-    add(result, done);
-    folder_.save_training(step.id, done);
-    save_checkpoint(folder_.model_path(step.id), *model.model, model.info);
-    std::filesystem::remove(state.path);
+    save(step, model, result, done);
   }
 
   /// Nothing if none are held out.

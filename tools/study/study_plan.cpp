@@ -50,7 +50,7 @@ std::optional<std::string> beginning_of(const StudyStep& step) {
 /// All steps of one seed, while they are put together.
 class Trajectories {
  public:
-  explicit Trajectories(const StudyPlan& plan) {
+  explicit Trajectories(const StudyPlan& plan) : qat_epochs_(plan.qat_epochs) {
     steps_.push_back({.id = kBaseline,
                       .name = kBaseline,
                       .parent = "",
@@ -103,7 +103,7 @@ class Trajectories {
       StudyStep step = *std::ranges::find(steps_, of, &StudyStep::id);
       step.id = step.name = of + (quantize == Quantizing::ptq ? "-int8" : "-int8-qat");
       step.parent = of;
-      step.epochs = 0;
+      step.epochs = quantize == Quantizing::qat ? qat_epochs_ : 0;
       step.quantize = quantize;
       insert(step);
     }
@@ -143,6 +143,7 @@ class Trajectories {
                                                                      : &steps_[begun->second];
   }
 
+  const int64_t qat_epochs_;
   std::vector<StudyStep> steps_;
   std::set<std::string> ids_{kBaseline};
   std::map<std::string, size_t> by_identity_, by_beginning_;  // where in steps_

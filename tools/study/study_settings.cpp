@@ -13,7 +13,9 @@ nlohmann::json quantization_settings(const StudyPlan& plan) {
   return {{"calibration images", plan.calibration_images},
           {"observer", name_of(kObservers, plan.calibration.observer)},
           {"equalize", plan.calibration.equalize},
-          {"bias correction", plan.calibration.correct_biases}};
+          {"bias correction", plan.calibration.correct_biases},
+          {"qat epochs", plan.qat_epochs},
+          {"qat learning rate", plan.qat_learning_rate}};
 }
 
 /// "512 training images, observer mse, bias correction"

@@ -96,11 +96,13 @@ TEST(PlanFile, EverythingInItArrives) {
   EXPECT_EQ(plan.experiments.at(1).method, Method::lamp);
   EXPECT_EQ(plan.experiments.at(1).options.cubic_steps, 3);
   EXPECT_TRUE(channels.quantize.empty());
-  EXPECT_EQ(plan.experiments.at(1).quantize, std::vector{Quantizing::ptq});
+  EXPECT_EQ(plan.experiments.at(1).quantize, (std::vector{Quantizing::ptq, Quantizing::qat}));
   EXPECT_EQ(plan.calibration_images, 64);
   EXPECT_EQ(plan.calibration.observer, Observer::percentile);
   EXPECT_TRUE(plan.calibration.equalize);
   EXPECT_FALSE(plan.calibration.correct_biases);
+  EXPECT_EQ(plan.qat_epochs, 3);
+  EXPECT_EQ(plan.qat_learning_rate, 0.01f);
   EXPECT_EQ(plan.experiments.at(2).score_images, 64);
   // Not with distillation.
   const StudyPlan other = parse_plan(
@@ -217,13 +219,14 @@ TEST(PlanFile, ErrorsAreOneLineThatNamesFileAndKey) {
       {with(R"("quantize": [])"), {"experiments[0].quantize: expected a list"}},
       {with(R"("quantize": 8)"), {"experiments[0].quantize: expected a list"}},
       {with(R"("quantize": ["ptq", "ptq"])"), {"experiments[0].quantize[1]: ", "twice"}},
-      {with(R"("quantize": "qat")"), {"experiments[0].quantize: ", "qat does not train in studies yet"}},
       {plan_of(kMinimal, R"(, "quantization": {"observer": "mse"})"),
        {"quantization: is for experiments with quantize only"}},
       {plan_of(kMinimal, R"(, "quantization": {"observer": "x"})"),
        {"quantization.observer: ", "percentile"}},
       {plan_of(kMinimal, R"(, "quantization": {"calibration_images": 0})"),
        {"quantization.calibration_images: ", "got 0"}},
+      {plan_of(kMinimal, R"(, "quantization": {"qat_epochs": 0})"),
+       {"quantization.qat_epochs: ", "got 0"}},
       {plan_of(kMinimal, R"(, "quantization": {"bits": 4})"), {"quantization.bits: unknown key"}},
       {with(R"("label": "a/b")"), {"experiments[0].label: ", "a/b"}},
       {with(R"("label": "")"), {"experiments[0].label: "}},

@@ -291,6 +291,9 @@ TEST(StudyPlan, QuantisedRowsAreChildrenOfRows) {
   EXPECT_EQ(rows_of(plan),
             (Ids{"baseline", "baseline-int8", "baseline-int8-qat", "magnitude-one-shot-50",
                  "magnitude-one-shot-50-int8-qat", "magnitude-one-shot-50-int8"}));
+  steps = by_id(study_steps(plan));
+  EXPECT_EQ(steps.at("magnitude-one-shot-50-int8-qat").epochs, plan.qat_epochs);
+  EXPECT_EQ(steps.at("magnitude-one-shot-50-int8").epochs, 0);
   // Limits are of the pruning, which is done once.
   plan.experiments[0].limits.min_density = 0.4;
   EXPECT_NO_THROW(require_feasible(plan));

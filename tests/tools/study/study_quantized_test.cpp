@@ -63,6 +63,27 @@ TEST_F(QuantizedStudy, QuantisedRowsAreTheirParentsInIntegers) {
   EXPECT_EQ(rows()[7].parent_sha256, rows()[6].sha256) << "of its own seed";
 }
 
+TEST_F(QuantizedStudy, RowsTrainedForIntegersKeepTheirZeros) {
+  plan_.experiments = {experiment(Method::lamp, PruningSchedule::one_shot, 0.8)};
+  plan_.experiments[0].quantize = {Quantizing::qat};
+  plan_.calibration_images = 16;
+  plan_.qat_epochs = 1;
+  run();
+  const std::vector<RunRecord> records = rows();
+  ASSERT_EQ(records.size(), 4u);
+  EXPECT_EQ(records[1].id, "baseline-int8-qat");
+  EXPECT_EQ(records[1].epochs_spent, 1) << "behind the baseline";
+  const RunRecord &parent = records[2], &row = records[3];
+  EXPECT_EQ(row.id, "lamp-one-shot-80-int8-qat");
+  EXPECT_EQ(row.quantization, "qat");
+  EXPECT_EQ(row.parent_sha256, parent.sha256);
+  EXPECT_EQ(row.epochs_spent, parent.epochs_spent + 1);
+  EXPECT_EQ(std::ssize(row.curve), row.epochs_spent);
+  EXPECT_EQ(row.sparsity(), parent.sparsity());
+  EXPECT_LT(row.sparse_file_bytes, 0.6 * double(row.file_bytes)) << "its zeros";
+  EXPECT_TRUE(row.latency[0].integer_factor) << "beside the baseline's";
+}
+
 TEST_F(QuantizedStudy, AQuantisedStudyKilledAtAnyRowResumesToTheSameRows) {
   plan_.experiments = {experiment(Method::channel, PruningSchedule::one_shot, 0.5)};
   plan_.experiments[0].quantize = {Quantizing::ptq};
