@@ -78,19 +78,22 @@ HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
     for (int p = 0; p < kPixels; ++p) sums[p][v] = bias;
   }
   const int64_t stride = call.input.pixel;
-  const uint8_t* in = call.input.data + pixel * stride;
   const int8_t* w = numbers.values;
-  for (int64_t q = call.weights.quads(); q > 0; --q, in += 4, w += 4 * kVectors * kLanes) {
-    typename D::Prepared weights[kVectors];
+  const int64_t quads = call.weights.quads() / call.input.pieces;
+  for (int64_t piece = 0; piece < call.input.pieces; ++piece) {
+    const uint8_t* in = call.input.data + pixel * stride + piece * call.input.piece_bytes;
+    for (int64_t q = quads; q > 0; --q, in += 4, w += 4 * kVectors * kLanes) {
+      typename D::Prepared weights[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) weights[v] = D::weights(load(w + 4 * v * kLanes));
+      for (int v = 0; v < kVectors; ++v) weights[v] = D::weights(load(w + 4 * v * kLanes));
 #pragma GCC unroll 12
-    for (int p = 0; p < kPixels; ++p) {
-      int32_t four;
-      std::memcpy(&four, in + p * stride, sizeof four);
-      const typename D::Prepared x = D::bytes(broadcast(four));
+      for (int p = 0; p < kPixels; ++p) {
+        int32_t four;
+        std::memcpy(&four, in + p * stride, sizeof four);
+        const typename D::Prepared x = D::bytes(broadcast(four));
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sums[p][v] = D::add(sums[p][v], x, weights[v]);
+        for (int v = 0; v < kVectors; ++v) sums[p][v] = D::add(sums[p][v], x, weights[v]);
+      }
     }
   }
 #pragma GCC unroll 12
@@ -164,10 +167,12 @@ void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
       int32_t sums[kRows];
       std::memcpy(sums, numbers.bias, sizeof sums);
       const uint8_t* in = call.input.data + pixel * call.input.pixel;
+      const int64_t quads = w.quads() / call.input.pieces;
       for (int64_t q = 0; q < w.quads(); ++q) {
         const int8_t* row = numbers.values + q * 4 * kRows;
+        const uint8_t* four = in + q / quads * call.input.piece_bytes + q % quads * 4;
         for (int r = 0; r < kRows; ++r) {
-          for (int i = 0; i < 4; ++i) sums[r] += in[4 * q + i] * row[4 * r + i];
+          for (int i = 0; i < 4; ++i) sums[r] += four[i] * row[4 * r + i];
         }
       }
       for (int r = 0; r < kRows; ++r) {
