@@ -226,10 +226,11 @@ std::string layer_report(const std::vector<ModelLatency>& latencies) {
     for (const Limits::Store& store : limits.stores) {
       bandwidths.push_back(fmt::format("{:.0f} GB/s in {}", store.gbs, store.name));
     }
-    text += fmt::format("{}, {}, batch {}, {} thread{}\nLimits: {:.0f} GFLOP/s, {}\n\n{}\n",
-                        group.front()->model, scenario(cell.batch), cell.batch, cell.threads,
-                        cell.threads == 1 ? "" : "s", limits.gflops, fmt::join(bandwidths, ", "),
-                        side_by_side(group, limits).render(Format::md));
+    text += fmt::format(
+        "{}, {}, batch {}, {} thread{}\nLimits: {:.0f} GFLOP/s, in integers {:.0f}, {}\n\n{}\n",
+        group.front()->model, scenario(cell.batch), cell.batch, cell.threads,
+        cell.threads == 1 ? "" : "s", limits.gflops, limits.integer_gflops,
+        fmt::join(bandwidths, ", "), side_by_side(group, limits).render(Format::md));
     for (const ModelLatency* latency : group) text += furthest_from_limit(*latency, limits) + '\n';
   }
   return text;

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "engine/base/parallel.h"
+#include "engine/kernels/int8/peak.h"
 #include "engine/kernels/simd/roofline.h"
 #include "tools/measurement/kernel_cache.h"
 
@@ -17,9 +18,14 @@ namespace {
 
 constexpr const char *kArithmetic = "arithmetic", *kIntegers = "integer arithmetic";
 
+/// What integers' rates are kept under: those of other ways to multiply are other limits.
+std::string integers_key() {
+  return fmt::format("{} ({})", kIntegers, int8::fastest_product());
+}
+
 Limits measure_limits(int threads) {
   const ThreadScope scope(threads);
-  Limits limits{.gflops = simd::peak_gflops(), .stores = {}};
+  Limits limits{.gflops = simd::peak_gflops(), .integer_gflops = int8::peak_gops(), .stores = {}};
   double inner = 0;
   for (const auto& [name, key] :
        {std::pair("L1", _SC_LEVEL1_DCACHE_SIZE), std::pair("L2", _SC_LEVEL2_CACHE_SIZE),
@@ -62,14 +68,16 @@ const Limits::Store& store_of(double bytes, const Limits& limits) {
 Limits best_limits(int threads) {
   Limits limits = measured_once(threads);
   limits.gflops = best_rate(kArithmetic, threads, limits.gflops);
-  limits.integer_gflops = best_rate(kIntegers, threads, limits.gflops);
+  limits.integer_gflops =
+      best_rate(integers_key(), threads, std::max(limits.gflops, limits.integer_gflops));
   for (Limits::Store& store : limits.stores) store.gbs = best_rate(store.name, threads, store.gbs);
   return limits;
 }
 
 void raise_limits(const LayerTime& time, int threads) {
   if (!(time.ms > 0)) return;
-  best_rate(time.integers ? kIntegers : kArithmetic, threads, 1e-6 * time.kernel_flops / time.ms);
+  best_rate(time.integers ? integers_key() : kArithmetic, threads,
+            1e-6 * time.kernel_flops / time.ms);
   const std::string& store = store_of(time.bytes, measured_once(threads)).name;
   best_rate(store, threads, 1e-6 * time.bytes / time.ms);
 }

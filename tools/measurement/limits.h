@@ -22,7 +22,7 @@ struct Limits {
     double bytes = 0, gbs = 0;
   };
   double gflops = 0;
-  /// Of integers, of which only what layers did is known: the floats' or, once seen, more.
+  /// Of integers (engine/kernels/int8/peak.h), in the way of multiplying that is in use; at least the floats'.
   double integer_gflops = 0;
   std::vector<Store> stores;  ///< the last one is memory
 };

@@ -36,33 +36,43 @@ PointwiseWeights pack_patches(const RowNumbers& numbers, const Conv2dShape& s, c
           input.highest};
 }
 
-/// Patches of an output row, one behind another.
-struct PatchRow {
+/// An output row and the rows of the map that it reads.
+struct OutputRow {
   const Conv2dShape& s;
   const uint8_t* map;
   int64_t pixel, y;
   uint8_t padding;
 
-  /// kBytes: of a row of a patch, where the compiler knows it; 0: any.
-  template <int64_t kBytes>
-  void copy(uint8_t* to) const {
-    const int64_t bytes = kBytes > 0 ? kBytes : s.kernel * pixel;
-    for (int64_t x = 0; x < s.out_width(); ++x) {
+  /// Outputs [first, last) whose patches lie inside of the map: they are multiplied where they are.
+  struct Inside {
+    int64_t first, last;
+  };
+  Inside inside() const {
+    const int64_t top = y * s.stride - s.padding, width = s.out_width();
+    if (top < 0 || top + s.kernel > s.in_height || s.in_width + s.padding < s.kernel) return {0, 0};
+    const int64_t first = std::min((s.padding + s.stride - 1) / s.stride, width);
+    return {first, std::clamp((s.in_width + s.padding - s.kernel) / s.stride + 1, first, width)};
+  }
+  const uint8_t* patch(int64_t x) const {
+    return map + ((y * s.stride - s.padding) * s.in_width + x * s.stride - s.padding) * pixel;
+  }
+
+  /// Patches of outputs [first, last), padded, one behind another.
+  void copy(int64_t first_x, int64_t last_x, uint8_t* to) const {
+    const int64_t bytes = s.kernel * pixel;
+    for (int64_t x = first_x; x < last_x; ++x) {
       const int64_t left = x * s.stride - s.padding;
+      const int64_t first = std::clamp<int64_t>(-left, 0, s.kernel);
+      const int64_t last = std::clamp<int64_t>(s.in_width - left, first, s.kernel);
       for (int64_t k = 0; k < s.kernel; ++k, to += bytes) {
         const int64_t h = y * s.stride - s.padding + k;
-        const uint8_t* row = map + h * s.in_width * pixel;
         if (h < 0 || h >= s.in_height) {
           std::memset(to, padding, static_cast<size_t>(bytes));
-        } else if (left >= 0 && left + s.kernel <= s.in_width) {
-          std::memcpy(to, row + left * pixel, static_cast<size_t>(bytes));
-        } else {
-          const int64_t first = std::clamp<int64_t>(-left, 0, s.kernel);
-          const int64_t last = std::clamp<int64_t>(s.in_width - left, first, s.kernel);
-          std::memset(to, padding, static_cast<size_t>(bytes));
-          std::memcpy(to + first * pixel, row + (left + first) * pixel,
-                      static_cast<size_t>((last - first) * pixel));
+          continue;
         }
+        if (last - first < s.kernel) std::memset(to, padding, static_cast<size_t>(bytes));
+        std::memcpy(to + first * pixel, map + (h * s.in_width + left + first) * pixel,
+                    static_cast<size_t>((last - first) * pixel));
       }
     }
   }
@@ -83,24 +93,33 @@ int64_t conv2d_scratch_size(const Conv2dWeights& weights, const Conv2dShape& sha
 
 void conv2d(const Conv2dWeights& weights, const Conv2dShape& shape, const uint8_t* input,
             const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to) {
-  constexpr int64_t kStemBytes = 12;  // of three taps of a colour image
   const int64_t height = shape.out_height(), width = shape.out_width();
   const int64_t pixel = weights.input_pixel(), size = conv2d_scratch_size(weights, shape);
-  const int64_t row_bytes = width * pixel_bytes(shape.out_channels);
+  const int64_t out_pixel = pixel_bytes(shape.out_channels);
   parallel_for(shape.batch * height, 4, [&](int64_t begin, int64_t end, int part) {
-    uint8_t* patches = scratch + part * size;
-    for (int64_t row = begin; row < end; ++row) {
-      const uint8_t* map = input + row / height * shape.in_height * shape.in_width * pixel;
-      const PatchRow patch_row{shape, map, pixel, row % height, weights.padding()};
-      if (shape.kernel * pixel == kStemBytes) {
-        patch_row.copy<kStemBytes>(patches);
-      } else {
-        patch_row.copy<0>(patches);
+    uint8_t* const patches = scratch + part * size;
+    for (int64_t i = begin; i < end; ++i) {
+      const uint8_t* map = input + i / height * shape.in_height * shape.in_width * pixel;
+      const OutputRow row{shape, map, pixel, i % height, weights.padding()};
+      const auto multiply = [&](const Pixels& pixels, int64_t first) {
+        const int64_t offset = (i * width + first) * out_pixel;
+        QuantizedResidual own = residual;
+        if (own.data != nullptr) own.data += offset;
+        pointwise_alone(weights.rows(), pixels, own, output, to + offset);
+      };
+      const auto multiply_padded = [&](int64_t first, int64_t last) {
+        if (first == last) return;
+        row.copy(first, last, patches);
+        multiply({patches, last - first, weights.depth()}, first);
+      };
+      const auto [first, last] = row.inside();
+      multiply_padded(0, first);
+      if (first < last) {
+        multiply({row.patch(first), last - first, shape.stride * pixel, shape.kernel,
+                  shape.in_width * pixel},
+                 first);
       }
-      QuantizedResidual own = residual;
-      if (own.data != nullptr) own.data += row * row_bytes;
-      pointwise_alone(weights.rows(), {patches, width, weights.depth()}, own, output,
-                      to + row * row_bytes);
+      multiply_padded(last, width);
     }
   });
 }

@@ -62,7 +62,14 @@ HWY_INLINE Column<typename D::Prepared> interleave(Ints a, Ints b, Ints c, Ints 
            D::bytes(low_words(ab_high, cd_high)), D::bytes(high_words(ab_high, cd_high))}};
 }
 
-/// `pieces` of 16 channels; known to the compiler where the block is whole.
+/// What a vector of bytes holds: `pieces` of 16 channels of a pixel, or of a block that is half a vector or a
+/// quarter the channels of as many pixels, `span` outputs apart, so that no lanes are idle.
+template <int kStreams>
+struct Lanes {
+  int pieces;
+  int64_t span;
+};
+
 template <typename D>
 HWY_INLINE Column<typename D::Prepared> column_of(const RowsOfMap& rows, int64_t x, int pieces) {
   return interleave<D>(load_pieces(rows.rows[0] + x * rows.steps[0], pieces),
@@ -71,15 +78,81 @@ HWY_INLINE Column<typename D::Prepared> column_of(const RowsOfMap& rows, int64_t
                        load_pieces(rows.rows[3] + x * rows.steps[3], pieces));
 }
 
+/// Pieces of equal size from kCount places make a vector; the first `wanted` of them go to places so many bytes
+/// apart.
+#if HWY_MAX_BYTES >= 64
+template <int kCount>
+HWY_INLINE Ints load_streams(const uint8_t* const* from) {
+  const auto quarter = [](const uint8_t* at) HWY_ATTR {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  };
+  if constexpr (kCount == 2) {
+    const auto half = [](const uint8_t* at) HWY_ATTR {
+      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    };
+    return _mm512_inserti64x4(_mm512_castsi256_si512(half(from[0])), half(from[1]), 1);
+  } else {
+    const Ints two =
+        _mm512_inserti32x4(_mm512_castsi128_si512(quarter(from[0])), quarter(from[1]), 1);
+    return _mm512_inserti32x4(_mm512_inserti32x4(two, quarter(from[2]), 2), quarter(from[3]), 3);
+  }
+}
+template <int kCount>
+HWY_INLINE void store_streams(Ints a, uint8_t* to, int64_t apart, int64_t wanted) {
+  constexpr unsigned kMask = 0xFFFFu >> (16 - 16 / kCount);
+#pragma GCC unroll 4
+  for (int i = 0; i < kCount; ++i) {  // from to - i pieces, of which only the one is written
+    if (i >= wanted) return;
+    _mm512_mask_storeu_epi32(to + i * (apart - 64 / kCount),
+                             static_cast<__mmask16>(kMask << (i * 16 / kCount)), a);
+  }
+}
+#else
+template <int kCount>
+HWY_INLINE Ints load_streams(const uint8_t* const* from) {
+  const auto half = [](const uint8_t* at)
+                        HWY_ATTR { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); };
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(half(from[0])), half(from[1]), 1);
+}
+template <int kCount>
+HWY_INLINE void store_streams(Ints a, uint8_t* to, int64_t apart, int64_t wanted) {
+  store_pieces(a, to, 1);
+  if (wanted < 2) return;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + apart), _mm256_extracti128_si256(a, 1));
+}
+#endif
+
+/// Of kStreams pixels, `apart` columns apart, of which those outside of the map are padding.
+template <typename D, int kStreams>
+HWY_INLINE Column<typename D::Prepared> column_of_streams(const RowsOfMap& rows, int64_t x,
+                                                          int64_t apart, int64_t width,
+                                                          const uint8_t* padding) {
+  const bool inside = x >= 0 && x + (kStreams - 1) * apart < width;
+  Ints bytes[4];
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) {
+    const uint8_t* from[kStreams];
+#pragma GCC unroll 4
+    for (int i = 0; i < kStreams; ++i) {
+      const int64_t w = x + i * apart;
+      from[i] = inside || (w >= 0 && w < width) ? rows.rows[r] + w * rows.steps[r] : padding;
+    }
+    bytes[r] = load_streams<kStreams>(from);
+  }
+  return interleave<D>(bytes[0], bytes[1], bytes[2], bytes[3]);
+}
+
 /// Outputs side by side that share what is loaded of the weights, where registers suffice.
 template <int kStride>
 inline constexpr int kOutputs = kStride == 1 ? 2 : 1;
 
-/// kOutputs columns of kRows outputs, one under another; null: not wanted.
-template <typename D, int kRows, int kStride>
+/// kOutputs columns of kRows outputs, one under another; null: not wanted; of several streams, the first
+/// `wanted`.
+template <typename D, int kRows, int kStride, int kStreams>
 HWY_INLINE void outputs(const Column<typename D::Prepared>* columns, const int8_t* weights,
                         const int32_t* bias, const float* multipliers, const Requantizer& to_bytes,
-                        uint8_t* const (&to)[kOutputs<kStride>][kRows], int pieces) {
+                        uint8_t* const (&to)[kOutputs<kStride>][kRows],
+                        int64_t (&wanted)[kOutputs<kStride>], int pieces, int64_t apart) {
   Ints words[kOutputs<kStride>][kRows][2];
 #pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {
@@ -117,13 +190,19 @@ HWY_INLINE void outputs(const Column<typename D::Prepared>* columns, const int8_
   for (int o = 0; o < kOutputs<kStride> * kRows; ++o) {
     const int x = o / kRows, r = o % kRows;
     if (to[x][r] == nullptr) continue;
-    store_pieces(to_bytes.bytes(words[x][r][0], words[x][r][1]), to[x][r], pieces);
+    const Ints bytes = to_bytes.bytes(words[x][r][0], words[x][r][1]);
+    if constexpr (kStreams == 1) {
+      store_pieces(bytes, to[x][r], pieces);
+    } else {
+      store_streams<kStreams>(bytes, to[x][r], apart, wanted[x]);
+    }
   }
 }
 
 /// A row of outputs, or two with stride 1.
-template <Product kProduct, int kStride>
-HWY_INLINE void run_rows(const DepthwiseCall& call, const DepthwiseItem& item, int pieces) {
+template <Product kProduct, int kStride, int kStreams>
+HWY_INLINE void run_rows(const DepthwiseCall& call, const DepthwiseItem& item,
+                         const Lanes<kStreams>& lanes) {
   using D = Dot<kProduct>;
   constexpr int kRows = kStride == 1 ? 2 : 1;
   constexpr int kNew = kOutputs<kStride> * kStride, kColumns = kNew - kStride + 3,
@@ -143,40 +222,55 @@ HWY_INLINE void run_rows(const DepthwiseCall& call, const DepthwiseItem& item, i
   const Ints zero = broadcast_byte(packed.input.zero_point);
   const Column<typename D::Prepared> outside = interleave<D>(zero, zero, zero, zero);
   const auto column = [&](int64_t x) HWY_ATTR {
-    return x < s.in_width ? column_of<D>(rows, x, pieces) : outside;
+    if constexpr (kStreams > 1) {
+      return column_of_streams<D, kStreams>(rows, x, lanes.span * kStride, s.in_width,
+                                            packed.padding.data());
+    }
+    return x < s.in_width ? column_of<D>(rows, x, lanes.pieces) : outside;
   };
   // Of the columns from -1 on; those that the next outputs need too move to the front.
   Column<typename D::Prepared> columns[kColumns];
-  columns[kNew] = outside;
+  columns[kNew] = kStreams > 1 ? column(-1) : outside;
   if constexpr (kOld > 1) columns[kNew + 1] = column(0);
-  for (int64_t x = 0; x < width; x += kOutputs<kStride>) {
+  for (int64_t x = 0; x < lanes.span; x += kOutputs<kStride>) {
 #pragma GCC unroll 2
     for (int k = 0; k < kOld; ++k) columns[k] = columns[kNew + k];
 #pragma GCC unroll 4
     for (int k = kOld; k < kColumns; ++k) columns[k] = column(x * kStride - 1 + k);
     uint8_t* to[kOutputs<kStride>][kRows];
+    int64_t wanted[kOutputs<kStride>] = {};
     for (int i = 0; i < kOutputs<kStride>; ++i) {
-      uint8_t* const at = x + i < width ? row + (x + i) * pixel : nullptr;
+      const int64_t at_x = x + i;
+      uint8_t* const at = at_x < std::min(lanes.span, width) ? row + at_x * pixel : nullptr;
       to[i][0] = at;
       if constexpr (kRows > 1) to[i][1] = at != nullptr && second ? at + width * pixel : nullptr;
+      if constexpr (kStreams > 1) wanted[i] = (width - at_x + lanes.span - 1) / lanes.span;
     }
     // Hides from the compiler that these stay the same: it would keep each of the addresses that are
     // some bytes behind them, of which there are more than registers.
     asm("" : "+r"(weights), "+r"(bias), "+r"(multipliers));
-    outputs<D, kRows, kStride>(columns, weights, bias, multipliers, to_bytes, to, pieces);
+    outputs<D, kRows, kStride, kStreams>(columns, weights, bias, multipliers, to_bytes, to, wanted,
+                                         lanes.pieces, lanes.span * pixel);
   }
 }
 
 template <Product kProduct, int kStride>
 void depthwise_items(const DepthwiseCall& call, int64_t begin, int64_t end) {
-  const int64_t bytes = pixel_bytes(call.shape.in_channels);
+  const int64_t bytes = pixel_bytes(call.shape.in_channels), width = call.shape.out_width();
   for (int64_t i = begin; i < end; ++i) {
     const DepthwiseItem item(call, i);
     const int64_t left = bytes - item.block * call.weights.blocks.channels;
-    if (left >= 16 * kPieces) {
-      run_rows<kProduct, kStride>(call, item, kPieces);
+    const int pieces = static_cast<int>(std::min<int64_t>(left / 16, kPieces));
+    if (pieces == kPieces) {
+      run_rows<kProduct, kStride, 1>(call, item, {kPieces, width});
+    } else if (2 * pieces == kPieces) {
+      run_rows<kProduct, kStride, 2>(call, item, {kPieces / 2, (width + 1) / 2});
+#if HWY_MAX_BYTES >= 64
+    } else if (4 * pieces == kPieces) {
+      run_rows<kProduct, kStride, 4>(call, item, {kPieces / 4, (width + 3) / 4});
     } else {
-      run_rows<kProduct, kStride>(call, item, static_cast<int>(left / 16));
+      run_rows<kProduct, kStride, 1>(call, item, {pieces, width});
+#endif
     }
   }
 }

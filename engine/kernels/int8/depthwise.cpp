@@ -57,16 +57,22 @@ void pack_blocks(const RowNumbers& numbers, PackedDepthwise& packed) {
   std::memset(to, 0, static_cast<size_t>(packed.block_count() * packed.block_bytes()));
   for (int64_t block = 0; block < packed.block_count(); ++block) {
     const int64_t first = block * packed.blocks.channels;
+    const int64_t left = std::min(pixel_bytes(channels) - first, packed.blocks.channels);
+    // A half or a quarter of a block meets as many pixels at a time: its channels repeat.
+    const int64_t repeat = packed.blocks.channels % left == 0 ? left : packed.blocks.channels;
+    const auto channel_of = [&](int i) {
+      return first + block_channel(4, i / lanes, i % lanes) % repeat;
+    };
     for (int column = 0; column < 3; ++column) {
       for (int row = 0; row < packed.blocks.rows; ++row) {
         for (int i = 0; i < 4 * lanes; ++i, to += 4) {
-          const int64_t c = first + block_channel(4, i / lanes, i % lanes);
+          const int64_t c = channel_of(i);
           if (c < channels) pack_column(numbers.weights + 9 * c, column, row, to);
         }
       }
     }
     for (int i = 0; i < 4 * lanes; ++i) {
-      const int64_t c = first + block_channel(4, i / lanes, i % lanes);
+      const int64_t c = channel_of(i);
       if (c >= channels) continue;
       packed.constants.set(first + i, numbers.bias[c], numbers.multipliers[c]);
     }

@@ -40,7 +40,7 @@ struct Rounder {
 void quantize_pixels(const float* x, int64_t channels, const Grid& grid, int64_t pixel, uint8_t* to,
                      int64_t begin, int64_t end) {
   constexpr int64_t kPiece = 1024;
-  uint8_t bytes[kPiece];
+  uint8_t bytes[kPiece + 1];
   const Rounder rounder(grid);
   const float scale = grid.scale;
   const auto zero = static_cast<uint8_t>(grid.zero_point);
@@ -60,9 +60,8 @@ void quantize_pixels(const float* x, int64_t channels, const Grid& grid, int64_t
     uint8_t* pixels = to + p * pixel;
     if (channels == 3 && pixel == 4) {
       for (int64_t i = 0; i < count; ++i) {
-        const uint8_t* b = bytes + 3 * i;
-        const uint8_t four[4] = {b[0], b[1], b[2], zero};
-        std::memcpy(pixels + 4 * i, four, 4);
+        std::memcpy(pixels + 4 * i, bytes + 3 * i, 4);  // the fourth belongs to the next pixel
+        pixels[4 * i + 3] = zero;
       }
       continue;
     }

@@ -37,10 +37,12 @@ class PointwiseWeights {
   std::shared_ptr<const PackedPointwise> packed_;
 };
 
-/// Inputs: pixels `pixel` bytes apart, of which the first `channels`, rounded up to four, are read.
+/// Inputs: pixels `pixel` bytes apart, of which the first `channels`, rounded up to four, are read; in `pieces`
+/// of as many channels each, whole fours, that lie `piece_bytes` apart (a patch's rows).
 struct Pixels {
   const uint8_t* data;
   int64_t count, pixel;
+  int64_t pieces = 1, piece_bytes = 0;
 };
 
 /// to = requantised(weights * input + bias, + residual): pixel_bytes(rows) bytes a pixel, residual

@@ -31,6 +31,7 @@ TEST(Limits, TheLimitIsThatOfArithmeticOrOfTheStoreThatTheBytesFitIn) {
 TEST(Limits, LimitsAreMeasured) {
   const Limits limits = best_limits(1);
   EXPECT_GT(limits.gflops, 0);
+  EXPECT_GE(limits.integer_gflops, limits.gflops);
   ASSERT_FALSE(limits.stores.empty());
   EXPECT_EQ(limits.stores.back().name, "memory");
   EXPECT_TRUE(std::isinf(limits.stores.back().bytes));

@@ -44,6 +44,12 @@ std::vector<Conv2dShape> all_depthwise_shapes() {
       shapes.push_back(testing::depthwise_shape(size, size + 1, 40, stride));
       shapes.back().batch = 3;
     }
+    // A block of channels that is no whole vector meets several pixels at a time.
+    for (const int64_t channels : {16, 32, 48, 80, 96}) {
+      for (const int64_t width : {1, 2, 3, 5, 8, 9}) {
+        shapes.push_back(testing::depthwise_shape(3, width, channels, stride));
+      }
+    }
   }
   return shapes;
 }
