@@ -49,21 +49,6 @@ struct Tiles {
     return data + column / kTile * stride(rows) + row * kTile + column % kTile;
   }
 
-  /// The vector that starts at (row, column), column a multiple of kLanes; zeros beyond `columns`.
-  HWY_INLINE void store(Vec v, int64_t row, int64_t column) const {
-    float* to = at(row, column);
-#if HWY_CAP_GE512  // two tiles to a vector
-    const hn::Half<F32> half;
-    hn::StoreU(hn::LowerHalf(half, v), half, to);
-    if (column + kTile < columns) hn::StoreU(hn::UpperHalf(half, v), half, to + stride(rows));
-#else
-    hn::StoreU(v, F32(), to);
-    for (int64_t c = column + kLanes; c >= columns && c % kTile != 0; c += kLanes) {
-      hn::StoreU(hn::Zero(F32()), F32(), at(row, c));
-    }
-#endif
-  }
-
   void clear_padding_rows() const {
     for (int64_t row = rows; row % kTile != 0; ++row) {
       for (int64_t c = 0; c < columns; c += kTile) std::fill_n(at(row, c), kTile, 0.0f);
@@ -99,11 +84,39 @@ struct Panels {
   }
 };
 
+/// Stores the vectors of a block's rows, from row `begin` on, to its tiles: kLanes columns each,
+/// beyond the last column zeros.
+struct TileWriter {
+  explicit TileWriter(const Tiles& tiles, int64_t begin = 0)
+      : first(tiles.data - begin * kTile),
+        stride(Tiles::stride(tiles.rows)),
+        columns(tiles.columns) {}
+  float* first;
+  int64_t stride, columns;
+
+  HWY_INLINE void operator()(int64_t row, int64_t column, Vec v) const {
+    const auto tile = static_cast<uint64_t>(column) / kTile;
+    float* to = first + static_cast<int64_t>(tile) * stride + row * kTile;
+#if HWY_CAP_GE512  // two tiles to a vector
+    const hn::Half<F32> half;
+    hn::StoreU(hn::LowerHalf(half, v), half, to);
+    if (column + kTile < columns) hn::StoreU(hn::UpperHalf(half, v), half, to + stride);
+#else
+    to += column % kTile;
+    hn::StoreU(v, F32(), to);
+    for (int64_t c = column + kLanes; c >= columns && c % kTile != 0; c += kLanes) {
+      hn::StoreU(hn::Zero(F32()), F32(), to += kLanes);
+    }
+#endif
+  }
+};
+
 /// Rows [begin, begin + tiles.rows) of what `reader` reads.
 template <typename Reader>
 HWY_INLINE void pack(const Reader& reader, int64_t begin, const Tiles& tiles) {
   read_rows(reader, begin, begin + tiles.rows,
-            [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR { tiles.store(v, row - begin, c); });
+            [write = TileWriter(tiles, begin)](auto, int64_t row, int64_t c, Vec v)
+                HWY_ATTR { write(row, c, v); });
   tiles.clear_padding_rows();
 }
 
@@ -123,10 +136,11 @@ HWY_INLINE void pack_rows(const Reader& reader, int64_t begin, const Panels& pan
       columns.push_back({panels.panel(i) + v * kLanes, vectors * kLanes});
     }
   }
-  read_rows(reader, begin + first, begin + end, [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
-    const Column& column = columns[static_cast<size_t>(c / kLanes)];
-    hn::StoreU(v, F32(), column.start + (row - begin) * column.stride);
-  });
+  read_rows(reader, begin + first, begin + end,
+            [begin, to = columns.data()](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
+              const Column& column = to[static_cast<uint64_t>(c) / kLanes];
+              hn::StoreU(v, F32(), column.start + (row - begin) * column.stride);
+            });
 }
 
 /// Rows [begin, begin + panels.rows) of what `reader` reads.
