@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/kernels/simd/reader-inl.h"
+#include "engine/kernels/simd/row_blocks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
@@ -252,11 +253,11 @@ HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
   store_tile(sum, rows, accumulate, last, last_is_partial, c, c_stride);
 }
 
-/// A column of register tiles: rows [0, rows) of C by one panel.
+/// A column of register tiles: rows [0, rows) of C by one panel. Calls ahead->some() at each.
 template <int kVectors, int kRowStride, int kStepStride>
 void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const float* b,
                    int64_t steps, float* c, int64_t c_stride, int64_t rows, int64_t panel_columns,
-                   bool accumulate) {
+                   bool accumulate, Ahead* ahead) {
   const int64_t over = panel_columns % kLanes;
   const Partial last(static_cast<size_t>(over));
   for (int64_t row = 0; row < rows; row += kTileRows) {
@@ -265,6 +266,7 @@ void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const fl
       for (int64_t i = 0; i < kVectors * kLanes; i += 16)
         __builtin_prefetch(c + r * c_stride + i, 1);
     }
+    ahead->some();
     const float* tile = a + row / kTile * a_tile_rows + row % kTile * kRowStride;
     register_tile<kVectors, kRowStride, kStepStride>(tile, a_next, b, steps, c + row * c_stride,
                                                      c_stride, rows - row, last, over != 0,
@@ -279,8 +281,18 @@ HWY_INLINE void panel_product_of(int64_t vectors, Args... args) {
   panel_product<1, kRowStride, kStepStride>(args...);
 }
 
+/// Register tiles of a product of so many rows by b.
+inline int64_t tiles_of(int64_t rows, const Panels& b) {
+  return (rows + kTileRows - 1) / kTileRows * b.count();
+}
+
+/// How often multiply() calls ahead.some().
+inline int64_t calls_of_multiply(const Tiles& a, const Panels& b) {
+  return tiles_of(a.rows, b) * ((whole_tiles(a.columns) + kDepth - 1) / kDepth);
+}
+
 /// c [a.rows, b.columns] = a * b.
-inline void multiply(const Tiles& a, const Panels& b, float* c) {
+inline void multiply(const Tiles& a, const Panels& b, float* c, Ahead& ahead) {
   const int64_t steps = whole_tiles(a.columns), next = Tiles::stride(a.rows);
   for (int64_t step = 0; step < steps; step += kDepth) {
     const int64_t depth = std::min(kDepth, steps - step);
@@ -289,18 +301,19 @@ inline void multiply(const Tiles& a, const Panels& b, float* c) {
       panel_product_of<kTile, 1>(vectors, a.data + step * next, kTile * kTile, next,
                                  b.panel(i) + step * kTile * vectors * kLanes, depth, c + column,
                                  b.columns, a.rows, std::min(vectors * kLanes, b.columns - column),
-                                 step > 0);
+                                 step > 0, &ahead);
     }
   }
 }
 
 /// c [a.columns, b.columns] = transposed a * b, or added to it.
-inline void multiply_transposed(const Tiles& a, const Panels& b, float* c, bool accumulate) {
+inline void multiply_transposed(const Tiles& a, const Panels& b, float* c, bool accumulate,
+                                Ahead& ahead) {
   for (int64_t i = 0; i < b.count(); ++i) {
     const int64_t vectors = b.panel_vectors(i), column = b.first_vector(i) * kLanes;
     panel_product_of<1, kTile>(vectors, a.data, Tiles::stride(a.rows), kTile * kTile, b.panel(i),
                                whole_tiles(a.rows), c + column, b.columns, a.columns,
-                               std::min(vectors * kLanes, b.columns - column), accumulate);
+                               std::min(vectors * kLanes, b.columns - column), accumulate, &ahead);
   }
 }
 
