@@ -28,7 +28,7 @@ void backward_sums_range(const Normalized& input, int64_t channels, const float*
 template <typename Source>
 void write_rows(const Source& source, int64_t channels, float* output, int64_t begin, int64_t end) {
   with_reader(source, channels, [&](const auto& reader) HWY_ATTR {
-    read_rows(reader, begin, end, [&](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
+    read_rows(reader, begin, end, [=](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
       access.store(v, output + row * channels + c);
     });
   });
@@ -48,7 +48,7 @@ void add_range(const Normalized& a, const Normalized& b, int64_t channels, float
                int64_t begin, int64_t end) {
   with_reader(a, channels, [&](const auto& left) HWY_ATTR {
     with_reader(b, channels, [&](const auto& right) HWY_ATTR {
-      read_rows(left, begin, end, [&](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
+      read_rows(left, begin, end, [=](auto access, int64_t row, int64_t c, Vec v) HWY_ATTR {
         const Vec other = right.read(access, right.coefficients(access, c), row, c);
         access.store(hn::Add(v, other), output + row * channels + c);
       });

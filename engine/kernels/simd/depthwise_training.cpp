@@ -46,7 +46,7 @@ class RowRing {
         float* to = buffer_.get() + read_ % capacity_ * width_ * channels_;
         const int64_t begin = first_ + read_ * width_, channels = channels_;
         read_rows(reader, begin, begin + width_,
-                  [&](auto access, int64_t row, int64_t c, Vec v)
+                  [=](auto access, int64_t row, int64_t c, Vec v)
                       HWY_ATTR { access.store(v, to + (row - begin) * channels + c); });
       }
     });

@@ -58,6 +58,10 @@ class InputLines {
         std::fill_n(to, line_, 0.0f);
       }
     }
+    // What the next line of the output reads on, while this one is computed: there is arithmetic
+    // enough for memory's latency, but the processor would not look so far ahead.
+    const float* next = image + (top + shape_.kernel) * line_;
+    for (int64_t i = 0; i < shape_.stride * line_; i += 16) __builtin_prefetch(next + i);
   }
 
   /// The first window's value `index`, of [k,k,I].

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/kernels/simd/reader-inl.h"
+#include "engine/kernels/simd/row_blocks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
@@ -47,21 +48,6 @@ struct Tiles {
 
   HWY_INLINE float* at(int64_t row, int64_t column) const {
     return data + column / kTile * stride(rows) + row * kTile + column % kTile;
-  }
-
-  /// The vector that starts at (row, column), column a multiple of kLanes; zeros beyond `columns`.
-  HWY_INLINE void store(Vec v, int64_t row, int64_t column) const {
-    float* to = at(row, column);
-#if HWY_CAP_GE512  // two tiles to a vector
-    const hn::Half<F32> half;
-    hn::StoreU(hn::LowerHalf(half, v), half, to);
-    if (column + kTile < columns) hn::StoreU(hn::UpperHalf(half, v), half, to + stride(rows));
-#else
-    hn::StoreU(v, F32(), to);
-    for (int64_t c = column + kLanes; c >= columns && c % kTile != 0; c += kLanes) {
-      hn::StoreU(hn::Zero(F32()), F32(), at(row, c));
-    }
-#endif
   }
 
   void clear_padding_rows() const {
@@ -99,11 +85,39 @@ struct Panels {
   }
 };
 
+/// Stores the vectors of a block's rows, from row `begin` on, to its tiles: kLanes columns each,
+/// beyond the last column zeros.
+struct TileWriter {
+  explicit TileWriter(const Tiles& tiles, int64_t begin = 0)
+      : first(tiles.data - begin * kTile),
+        stride(Tiles::stride(tiles.rows)),
+        columns(tiles.columns) {}
+  float* first;
+  int64_t stride, columns;
+
+  HWY_INLINE void operator()(int64_t row, int64_t column, Vec v) const {
+    const auto tile = static_cast<uint64_t>(column) / kTile;
+    float* to = first + static_cast<int64_t>(tile) * stride + row * kTile;
+#if HWY_CAP_GE512  // two tiles to a vector
+    const hn::Half<F32> half;
+    hn::StoreU(hn::LowerHalf(half, v), half, to);
+    if (column + kTile < columns) hn::StoreU(hn::UpperHalf(half, v), half, to + stride);
+#else
+    to += column % kTile;
+    hn::StoreU(v, F32(), to);
+    for (int64_t c = column + kLanes; c >= columns && c % kTile != 0; c += kLanes) {
+      hn::StoreU(hn::Zero(F32()), F32(), to += kLanes);
+    }
+#endif
+  }
+};
+
 /// Rows [begin, begin + tiles.rows) of what `reader` reads.
 template <typename Reader>
 HWY_INLINE void pack(const Reader& reader, int64_t begin, const Tiles& tiles) {
   read_rows(reader, begin, begin + tiles.rows,
-            [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR { tiles.store(v, row - begin, c); });
+            [write = TileWriter(tiles, begin)](auto, int64_t row, int64_t c, Vec v)
+                HWY_ATTR { write(row, c, v); });
   tiles.clear_padding_rows();
 }
 
@@ -123,10 +137,11 @@ HWY_INLINE void pack_rows(const Reader& reader, int64_t begin, const Panels& pan
       columns.push_back({panels.panel(i) + v * kLanes, vectors * kLanes});
     }
   }
-  read_rows(reader, begin + first, begin + end, [&](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
-    const Column& column = columns[static_cast<size_t>(c / kLanes)];
-    hn::StoreU(v, F32(), column.start + (row - begin) * column.stride);
-  });
+  read_rows(reader, begin + first, begin + end,
+            [begin, to = columns.data()](auto, int64_t row, int64_t c, Vec v) HWY_ATTR {
+              const Column& column = to[static_cast<uint64_t>(c) / kLanes];
+              hn::StoreU(v, F32(), column.start + (row - begin) * column.stride);
+            });
 }
 
 /// Rows [begin, begin + panels.rows) of what `reader` reads.
@@ -238,11 +253,11 @@ HWY_INLINE void register_tile(const float* HWY_RESTRICT a, int64_t a_next,
   store_tile(sum, rows, accumulate, last, last_is_partial, c, c_stride);
 }
 
-/// A column of register tiles: rows [0, rows) of C by one panel.
+/// A column of register tiles: rows [0, rows) of C by one panel. Calls ahead->some() at each.
 template <int kVectors, int kRowStride, int kStepStride>
 void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const float* b,
                    int64_t steps, float* c, int64_t c_stride, int64_t rows, int64_t panel_columns,
-                   bool accumulate) {
+                   bool accumulate, Ahead* ahead) {
   const int64_t over = panel_columns % kLanes;
   const Partial last(static_cast<size_t>(over));
   for (int64_t row = 0; row < rows; row += kTileRows) {
@@ -251,6 +266,7 @@ void panel_product(const float* a, int64_t a_tile_rows, int64_t a_next, const fl
       for (int64_t i = 0; i < kVectors * kLanes; i += 16)
         __builtin_prefetch(c + r * c_stride + i, 1);
     }
+    ahead->some();
     const float* tile = a + row / kTile * a_tile_rows + row % kTile * kRowStride;
     register_tile<kVectors, kRowStride, kStepStride>(tile, a_next, b, steps, c + row * c_stride,
                                                      c_stride, rows - row, last, over != 0,
@@ -265,8 +281,18 @@ HWY_INLINE void panel_product_of(int64_t vectors, Args... args) {
   panel_product<1, kRowStride, kStepStride>(args...);
 }
 
+/// Register tiles of a product of so many rows by b.
+inline int64_t tiles_of(int64_t rows, const Panels& b) {
+  return (rows + kTileRows - 1) / kTileRows * b.count();
+}
+
+/// How often multiply() calls ahead.some().
+inline int64_t calls_of_multiply(const Tiles& a, const Panels& b) {
+  return tiles_of(a.rows, b) * ((whole_tiles(a.columns) + kDepth - 1) / kDepth);
+}
+
 /// c [a.rows, b.columns] = a * b.
-inline void multiply(const Tiles& a, const Panels& b, float* c) {
+inline void multiply(const Tiles& a, const Panels& b, float* c, Ahead& ahead) {
   const int64_t steps = whole_tiles(a.columns), next = Tiles::stride(a.rows);
   for (int64_t step = 0; step < steps; step += kDepth) {
     const int64_t depth = std::min(kDepth, steps - step);
@@ -275,18 +301,19 @@ inline void multiply(const Tiles& a, const Panels& b, float* c) {
       panel_product_of<kTile, 1>(vectors, a.data + step * next, kTile * kTile, next,
                                  b.panel(i) + step * kTile * vectors * kLanes, depth, c + column,
                                  b.columns, a.rows, std::min(vectors * kLanes, b.columns - column),
-                                 step > 0);
+                                 step > 0, &ahead);
     }
   }
 }
 
 /// c [a.columns, b.columns] = transposed a * b, or added to it.
-inline void multiply_transposed(const Tiles& a, const Panels& b, float* c, bool accumulate) {
+inline void multiply_transposed(const Tiles& a, const Panels& b, float* c, bool accumulate,
+                                Ahead& ahead) {
   for (int64_t i = 0; i < b.count(); ++i) {
     const int64_t vectors = b.panel_vectors(i), column = b.first_vector(i) * kLanes;
     panel_product_of<1, kTile>(vectors, a.data, Tiles::stride(a.rows), kTile * kTile, b.panel(i),
                                whole_tiles(a.rows), c + column, b.columns, a.columns,
-                               std::min(vectors * kLanes, b.columns - column), accumulate);
+                               std::min(vectors * kLanes, b.columns - column), accumulate, &ahead);
   }
 }
 

@@ -40,6 +40,12 @@ void pack_backward(const PointwiseShape& s, const float* weights, float* packed)
   panels.clear_padding_rows();
 }
 
+/// Rows [begin, end) of `tensor`, if there are any, to what is fetched ahead.
+inline void add_rows(const float* tensor, int64_t channels, int64_t begin, int64_t end,
+                     Ahead& ahead) {
+  if (begin < end) ahead.add(tensor + begin * channels, (end - begin) * channels);
+}
+
 void forward_range(const PointwiseShape& s, const Normalized& input, const float* packed,
                    float* output, PartMoments* moments, int64_t begin, int64_t end) {
   const int64_t most = block_rows(s.in_channels + s.out_channels);
@@ -50,7 +56,10 @@ void forward_range(const PointwiseShape& s, const Normalized& input, const float
     for (int64_t row = begin; row < end; row += most) {
       const Tiles tiles{scratch.get(), std::min(most, end - row), s.in_channels};
       pack(reader, row, tiles);
-      multiply(tiles, weights, out.block(row));
+      Ahead ahead;
+      add_rows(input.data, s.in_channels, row + most, std::min(end, row + 2 * most), ahead);
+      ahead.spread_over(calls_of_multiply(tiles, weights));
+      multiply(tiles, weights, out.block(row), ahead);
       add_moments(out.block(row), tiles.rows, s.out_channels, out.destination(row), moments);
     }
   });
@@ -70,16 +79,25 @@ void backward_range(const PointwiseShape& s, const NormalizedGradient& grad_outp
   for (int64_t row = begin; row < end; row += most) {
     const int64_t rows = std::min(most, end - row);
     const Tiles grad{grad_block.get(), rows, s.out_channels};
+    const Panels values{input_block.get(), rows, s.in_channels};
+    Ahead ahead;
+    const int64_t next = row + most, next_end = std::min(end, next + most);
+    add_rows(input.data, s.in_channels, next, next_end, ahead);
+    add_rows(grad_output.data, s.out_channels, next, next_end, ahead);
+    if (grad_output.a != nullptr) {
+      add_rows(grad_output.output.data, s.out_channels, next, next_end, ahead);
+    }
+    ahead.spread_over((grad_weights != nullptr ? tiles_of(s.out_channels, values) : 0) +
+                      (grad_input != nullptr ? calls_of_multiply(grad, weights) : 0));
     with_reader(grad_output, s.out_channels,
                 [&](const auto& reader) HWY_ATTR { pack(reader, row, grad); });
     if (grad_weights != nullptr) {
-      const Panels values{input_block.get(), rows, s.in_channels};
       with_reader(input, s.in_channels,
                   [&](const auto& reader) HWY_ATTR { pack(reader, row, values); });
-      multiply_transposed(grad, values, grad_weights, row > begin);
+      multiply_transposed(grad, values, grad_weights, row > begin, ahead);
     }
     if (grad_input == nullptr) continue;
-    multiply(grad, weights, out.block(row));
+    multiply(grad, weights, out.block(row), ahead);
     add_gradient_sums(from_row(input, row, s.in_channels), mean, out.block(row), rows,
                       s.in_channels, out.destination(row), sums);
   }

@@ -25,6 +25,42 @@ inline Pieces row_pieces(int64_t rows, int64_t least) {
   return {rows, std::clamp(share, kTileRows, std::max(least, kTileRows))};
 }
 
+/// Fetches what is read next into the second-level cache, a few lines at a time while arithmetic
+/// runs, so that memory works meanwhile: the processor by itself looks ahead only along what is
+/// being read.
+class Ahead {
+ public:
+  /// `count` floats from there; none if that is not positive.
+  void add(const float* from, int64_t count) {
+    if (count > 0) streams_[count_++] = {from, from + count};
+  }
+  /// In so many calls of some(), all that was added.
+  void spread_over(int64_t calls) {
+    int64_t lines = 0;
+    for (int i = 0; i < count_; ++i) lines += (streams_[i].end - streams_[i].at) / kLine + 1;
+    lines_a_call_ = (lines + calls - 1) / std::max<int64_t>(1, calls);
+  }
+  void some() {
+    int64_t left = lines_a_call_;
+    while (left > 0 && count_ > 0) {
+      Stream& stream = streams_[count_ - 1];
+      for (; left > 0 && stream.at < stream.end; --left, stream.at += kLine) {
+        __builtin_prefetch(stream.at, 0, 2);
+      }
+      if (stream.at >= stream.end) --count_;
+    }
+  }
+
+ private:
+  static constexpr int64_t kLine = 16;  // floats
+  struct Stream {
+    const float *at, *end;
+  };
+  Stream streams_[3] = {};  // an input, a gradient, and what the gradient is read through
+  int count_ = 0;
+  int64_t lines_a_call_ = 0;
+};
+
 /// Where a thread writes its rows of a tensor [rows, channels], block by block: in place; or, if
 /// the tensor is too large for the caches, into a block of its own, to be streamed past them when
 /// it is complete. (A line that is written in place is first read from memory.)

@@ -78,7 +78,7 @@ struct WinogradStages {
       const float* patch = b.input + (place.image * s.in_height + top) * line + left * channels;
       const auto store = [&](int64_t c) HWY_ATTR {
         return [&, c](int position, Vec v) HWY_ATTR {
-          Tiles{to.data + position * distance, to.rows, to.columns}.store(v, tile, c);
+          TileWriter({to.data + position * distance, to.rows, to.columns})(tile, c, v);
         };
       };
       const bool inside =
