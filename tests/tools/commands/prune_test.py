@@ -64,6 +64,23 @@ class Schedules(CommandTest):
         self.assertEqual(len(rows), 1)
         self.assertEqual(sum(zero_weights(out).values()), PRUNABLE // 2)
 
+    def test_blocks_go_together(self):
+        out = self.folder / "out.safetensors"
+        status, _, errors = self.run_command(*self.prune("--method", "lamp", "--block", "4x1", "--sparsity", 0.5,
+                                                         "--out", out))
+        self.assertEqual(status, 0)
+        self.assertIn("the last blocks smaller, in classifier.1 (10 outputs)", errors)
+        tensors, metadata = read_safetensors(out)
+        self.assertEqual(json.loads(metadata["history"])[-1]["block"], "4x1")
+        weights = tensors["features.18.0.weight"]  # 1280 outputs of 320 inputs
+        for at in range(0, 1280 * 320, 4 * 320):
+            for i in range(at, at + 320):
+                self.assertEqual(len({weights[i + row * 320] == 0 for row in range(4)}), 1)
+        zeros = sum(zero_weights(out).values())
+        self.assertAlmostEqual(zeros / PRUNABLE, 0.5, places=2)
+        self.fail(*self.prune("--method", "channel", "--block", "4x1", "--sparsity", 0.5, "--out", out),
+                  says="--block 4x1 is for methods that take weights, not for --method channel", code=2)
+
     def test_scores_that_are_measured_name_their_images(self):
         data = ("--data", "synthetic:48", "--threads", 1)
         for method, extra, images in (("taylor", (), 48), ("channel-taylor", ("--mode", "compact"), 20),
