@@ -37,6 +37,18 @@ Masks masks_of_zeros(const nn::Network& model) {
     std::transform(value.values().begin(), value.values().end(), mask.data(),
                    [](float w) { return w == 0.0f ? 0.0f : 1.0f; });
   }
+  for (const auto& layer : model.convolutions()) {
+    if (!layer->bias.defined()) continue;
+    const Tensor &bias = layer->bias.value(), &weights = masks.at(layer->name + ".weight");
+    const int64_t per_row = weights.count() / bias.count();
+    Tensor mask(bias.shape(), 1.0f);
+    for (int64_t c = 0; c < bias.count(); ++c) {
+      const auto row = weights.values().subspan(size_t(c * per_row), size_t(per_row));
+      const bool left = std::ranges::any_of(row, [](float kept) { return kept != 0.0f; });
+      if (!left && bias.data()[c] == 0.0f) mask.data()[c] = 0.0f;
+    }
+    if (std::ranges::count(mask.values(), 0.0f) > 0) masks[layer->name + ".bias"] = mask;
+  }
   for (const auto& norm : model.norms()) {
     const Tensor &gamma = norm->weight.value(), &beta = norm->bias.value();
     Tensor mask(gamma.shape(), 1.0f);

@@ -37,7 +37,8 @@ Masks make_masks(const nn::Network& model, Method method, double fraction,
                  const Gradients& gradients = {}, WeightBlock block = WeightBlock::one);
 
 /// The masks of a model that was pruned before: its zero weights stay zero, and so does batch norm
-/// of a channel that went with its group, known by weight and bias both being zero.
+/// of a channel that went with its group, known by weight and bias both being zero; where batch norm has become part
+/// of the convolution, the bias of a channel without weights that is zero.
 Masks masks_of_zeros(const nn::Network& model);
 
 /// Zeroes what is masked.

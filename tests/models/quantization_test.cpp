@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "models/copy_model.h"
 #include "models/fold.h"
 #include "tests/models/checkpoint_file.h"
 #include "tests/support/message_of.h"
@@ -79,6 +80,43 @@ struct Quantized {
   std::unique_ptr<nn::Network> network;
   Quantization grids;
 };
+
+/// The logits, and by parameter whether a gradient came.
+std::pair<Tensor, std::map<std::string, bool>> run(nn::Network& network, nn::ForwardHooks& hooks) {
+  Rng unused(0);
+  const Variable logits =
+      network.forward(Variable(testing::random_tensor({4, 32, 32, 3}, 1)), unused, &hooks);
+  Variable(logits).backward(Tensor(logits.shape(), 1.0f));
+  std::map<std::string, bool> came;
+  for (const auto& [name, parameter] : network.parameters()) {
+    const Tensor& grad = parameter.grad();
+    came[name] = grad.defined() && std::ranges::count(grad.values(), 0.0f) < grad.count();
+  }
+  return {logits.value(), came};
+}
+
+TEST(FakeQuantization, ComputesWhatTheRoundedNetworkDoesAndGradientsPass) {
+  const auto network = without_batch_norm(*testing::trained_model(0.25));
+  Quantization grids;
+  for (const QuantizedOutput& output : quantized_outputs(*network)) {
+    grids.outputs[network->graph().nodes[output.node].name] = grid_for(output, -6.0f, 6.0f);
+  }
+  const auto rounded = copy_of(*network);
+  round_weights(*rounded, grids, {});
+  EXPECT_EQ(grids.weight_scales.size(), 53u);
+  FakeQuantization faking(*network, grids);
+  RoundedOutputs rounding(*rounded, grids);
+  const auto [logits, came] = run(*network, faking);
+  EXPECT_TRUE(testing::identical(logits, run(*rounded, rounding).first));
+  EXPECT_GT(testing::spread(logits), 0.01);
+  for (const auto& [name, gradient] : came) EXPECT_TRUE(gradient) << name;
+  // Layers that stay in floats have no scales.
+  grids.weight_scales.clear();
+  FakeQuantization floats(*network, grids);
+  const Variable weight = network->head().weight;
+  EXPECT_TRUE(
+      testing::identical(floats.weight(network->head().node, weight).value(), weight.value()));
+}
 
 TEST_F(CheckpointFile, QuantizedItIsSmallerAndComesBackBitForBit) {
   const Quantized model;

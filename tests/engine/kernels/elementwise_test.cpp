@@ -71,6 +71,30 @@ TEST_P(SimdElementwise, ActivationsFollowTheirFormulas) {
   }
 }
 
+TEST_P(SimdElementwise, GridsRoundTheSameBitsAsOneByOne) {
+  const Grid grids[] = {{0.037f, 0, 0, 127}, {0.05f, 50, 0, 255}, {0.011f, 0, -127, 127}};
+  for (const Grid& grid : grids) {
+    for (const Activation activation : values_in(kActivations)) {
+      const int64_t count = 16 * 8 + 5;
+      const Tensor x = random_tensor({count}, 1, -10, 10), g = random_tensor({count}, 2);
+      Tensor active({count}), rounded({count}, -1.0f), slope({count}), grad({count}, -1.0f),
+          in_place = x.clone();
+      simd::activate(activation, x.data(), count, active.data());
+      simd::activation_gradient(activation, x.data(), g.data(), count, slope.data());
+      simd::round_to_grid(activation, grid, x.data(), count, rounded.data());
+      simd::round_to_grid(activation, grid, in_place.data(), count, in_place.data());
+      simd::round_to_grid_gradient(activation, grid, x.data(), g.data(), count, grad.data());
+      EXPECT_TRUE(testing::identical(rounded, in_place));
+      for (int64_t i = 0; i < count; ++i) {
+        const float a = active.data()[i], half = grid.scale / 2;
+        const bool inside = a >= grid.least() - half && a <= grid.greatest() + half;
+        ASSERT_EQ(rounded.data()[i], grid.value(grid.quantize(a))) << a;
+        ASSERT_EQ(grad.data()[i], inside ? slope.data()[i] : 0.0f) << a;
+      }
+    }
+  }
+}
+
 TEST_P(SimdElementwise, WhatClipsDoesSoExactly) {
   const std::vector<float> x{-7, -3, 3, 7};
   std::vector<float> y(x.size());

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/gradient_check.h"
 #include "tests/support/message_of.h"
 
 namespace edgeprune::ops {
@@ -27,6 +28,39 @@ TEST(FakeQuantize, RoundsToTheGridTiesToEvenAndCutsAtItsEnds) {
   const Variable y = fake_quantize(x, grid);
   EXPECT_THAT(y.value().values(), ElementsAre(-1, -1, 0, 0, 0, 1, 1, 2.5, 2.5));
   EXPECT_THAT(gradient(y, x), ElementsAre(0, 1, 1, 1, 1, 1, 1, 1, 0));
+}
+
+TEST(FakeQuantize, ActivatesFirst) {
+  const Grid grid{0.5f, 0, 0, 127};
+  const Variable x(row({-3.0f, 0.24f, 0.3f, 5.9f, 6.5f}), true);
+  const Variable y = fake_quantize(x, grid, Activation::relu6);
+  EXPECT_THAT(y.value().values(), ElementsAre(0, 0, 0.5, 6, 6));
+  EXPECT_THAT(gradient(y, x), ElementsAre(0, 1, 1, 1, 0));
+}
+
+// On a grid so fine that differences show none of its steps; its range is from -1 to 1.
+constexpr Grid kFine{0x1p-20f, 1 << 20, 0, 1 << 21};
+
+/// Moved so that the corners of the range are those that the checker knows, 0 and 6.
+testing::VariableFunction at_corners(float low, float high) {
+  return [=](const std::vector<Variable>& in) {
+    Tensor moved = in[0].value().clone();
+    for (float& x : moved.values()) x = (x - low) * 6 / (high - low);
+    return Variable(moved);
+  };
+}
+
+TEST(FakeQuantize, GradientsAreThoseOfTheFunctionWithoutItsSteps) {
+  const auto quantize = [](Activation activation) {
+    return [=](const std::vector<Variable>& in) { return fake_quantize(in[0], kFine, activation); };
+  };
+  const Tensor x = testing::random_tensor({7, 5}, 1, -2, 2);
+  EXPECT_TRUE(testing::gradients_match({quantize(Activation::none), {x}, at_corners(-1, 1)}));
+  EXPECT_TRUE(testing::gradients_match({quantize(Activation::relu6), {x}, at_corners(0, 1)}));
+  const auto rows = [](const std::vector<Variable>& in) {
+    return fake_quantize_rows(in[0], std::vector<float>(7, 0x1p-20f), 1 << 22);
+  };
+  EXPECT_TRUE(testing::gradients_match({rows, {x}}));
 }
 
 TEST(FakeQuantize, EachRowHasItsScaleAndZerosStay) {

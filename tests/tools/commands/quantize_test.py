@@ -1,6 +1,7 @@
 """quantize, and what runs its models."""
 
 import json
+import signal
 import unittest
 
 from support import CommandTest, read_safetensors, write_bmp
@@ -90,6 +91,61 @@ class Quantize(CommandTest):
                      "synthetic:16", "--weights", "random", "--epochs", 0, "--out", model)
         mixed, _ = self.quantize(model=model)
         self.succeed("eval", "--model", mixed, "--data", "synthetic:20")
+
+class QuantizedTraining(CommandTest):
+    def arguments(self, name, *more, model=None):
+        return ("train", "--model", model or self.base, "--qat", "--data", "synthetic:120", "--batch", 20, "--epochs", 2,
+                "--calibrate", 40, "--threads", 1, "--format", "csv", "--out", self.folder / name, *more)
+
+    def test_a_quantised_model_that_eval_runs_with_its_zeros(self):
+        half = self.folder / "half.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", half)
+        self.succeed(*self.arguments("qat", "--test-each-epoch", model=half))
+        out = self.folder / "qat"
+        self.assertLess(out.stat().st_size, 0.3 * half.stat().st_size)
+        step = json.loads(read_safetensors(out)[1]["history"])[-1]
+        self.assertEqual((step["step"], step["epochs"], step["schedule"]), ("train", 2, "cosine"))
+        self.assertEqual(step["qat"], {"images": 40, "observer": "mse"})
+        tested = (self.folder / "qat.epochs.csv").read_text().splitlines()[-1].split(",")[4]
+        row = self.json_of("eval", "--model", out, "--data", "synthetic:120")[0]
+        self.assertEqual(row["engine"], "int8")
+        self.assertAlmostEqual(row["accuracy_percent"], float(tested), 2)
+        nonzero = [sum(layer["nonzeros"] for layer in self.json_of("info", "--model", model)["layers"] if layer["kind"])
+                   for model in (half, out)]
+        self.assertLessEqual(nonzero[1], nonzero[0])
+
+    def test_stopped_it_goes_on_and_ends_with_the_same_file(self):
+        self.succeed(*self.arguments("undisturbed"))
+        process = self.start(*self.arguments("out"))
+        for line in process.stderr:
+            if line.startswith("epoch 1/2: "):
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.fail(*self.arguments("out", "--resume", "--observer", "minmax"), says="is the state of another run: ")
+        self.succeed(*self.arguments("out", "--resume"))
+        self.assertEqual((self.folder / "out").read_bytes(), (self.folder / "undisturbed").read_bytes())
+
+    def test_what_does_not_go_with_it_is_refused_in_one_line(self):
+        for flags, says in ((["--qat", "--weights", "random"], "--qat is for --model"),
+                            (["--qat", "--model", self.base, "--bn-recalibrate", 100], "--bn-recalibrate"),
+                            (["--model", self.base, "--calibrate", 9], "--qat"),
+                            (["--model", self.base, "--observer", "mse"], "--qat")):
+            self.fail("train", "--data", "synthetic:40", "--out", self.folder / "out", *flags, says=says, code=2)
+        self.succeed(*self.arguments("qat"))
+        self.fail(*self.arguments("again", model=self.folder / "qat"), says="it is quantised")
+        flat = self.folder / "flat"
+        for name in ("a", "b"):
+            (flat / "train" / name).mkdir(parents=True)
+            for grey in (10, 200):
+                write_bmp(flat / "train" / name / f"{grey}.bmp", 8, 8, lambda x, y: (grey, grey, grey))
+        two = self.folder / "two.safetensors"
+        self.succeed("train", "--data", flat, "--weights", "random", "--width", 0.25, "--input-size", 32, "--epochs", 0,
+                     "--out", two)
+        self.fail("train", "--model", two, "--qat", "--data", flat, "--batch", 4, "--out", self.folder / "out",
+                  says="expected images that show something, got 4 of one colour each")
+
 
 if __name__ == "__main__":
     unittest.main()
