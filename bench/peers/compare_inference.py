@@ -35,9 +35,9 @@ TAKE_ONNX = {"onnxruntime", "precise", *FROM_PYPI}
 NEED_FLOATS, NEED_INTEGERS = {"xnnpack", "ncnn"}, {"precise"}
 CONFIGURATIONS = ("1x1", "1x2", "64x1", "64x2")
 TOLERANCE = 1e-3  # some hundred times what float32 sums in another order differ by
-# Of integers: others round the narrow maps once more and hold the wide ones in 8 bits instead of 7. An engine that gets a
-# scale or a zero point wrong is off by half and more.
-INTEGER_TOLERANCE = 0.15
+# Of integers: others round the narrow maps once more and hold the wide ones in 8 bits instead of 7, and on images of noise
+# a thousand classes are near each other. With a scale or a zero point wrong it is about the whole.
+INTEGER_TOLERANCE = 0.3
 EXAMPLES = """examples:
   compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --onnxruntime libonnxruntime.so.1
   compare_inference.py --edgeprune build/release/edgeprune --model base.safetensors --config 1x1 64x2 --rounds 9

@@ -118,7 +118,7 @@ void run(const PointwiseCall& call) {
 
 void pointwise(const PointwiseWeights& weights, const Pixels& input,
                const QuantizedResidual& residual, const Grid& output, uint8_t* to) {
-  run({weights.packed(), input, residual, output, to, nullptr});
+  run({weights.packed(), input, residual, output, to, nullptr, thread_count()});
 }
 
 void pointwise_alone(const PointwiseWeights& weights, const Pixels& input,
@@ -128,7 +128,7 @@ void pointwise_alone(const PointwiseWeights& weights, const Pixels& input,
 }
 
 void pointwise_logits(const PointwiseWeights& weights, const Pixels& input, float* to) {
-  run({weights.packed(), input, {}, {}, nullptr, to});
+  run({weights.packed(), input, {}, {}, nullptr, to, thread_count()});
 }
 
 }  // namespace edgeprune::int8

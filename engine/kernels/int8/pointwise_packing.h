@@ -56,11 +56,16 @@ struct PointwiseCall {
   Grid output;
   uint8_t* to;    ///< null: logits
   float* logits;  ///< [pixels, rows]
+  int threads = 1;
 
-  /// Pixels of a piece: their bytes and a block's weights share the first-level cache. Whole tiles.
+  /// Pixels of a piece: their bytes and a block's weights share the first-level cache. Whole tiles. Threads take
+  /// pixels of their own, not rows: they would write to the same cache lines, and the next layer's threads
+  /// find their rows of the map where they are.
   int64_t piece() const {
-    constexpr int64_t kTile = 24, kBytes = 16384;
-    return std::max<int64_t>(1, kBytes / (kTile * weights.quads() * 4)) * kTile;
+    constexpr int64_t kTile = 24, kHalf = kTile / 2, kBytes = 16384;
+    const int64_t cached = std::max<int64_t>(1, kBytes / (kTile * weights.quads() * 4)) * kTile;
+    const int64_t share = std::max<int64_t>(1, (input.count + threads - 1) / threads);
+    return std::min(cached, (share + kHalf - 1) / kHalf * kHalf);
   }
   int64_t pieces() const { return (input.count + piece() - 1) / piece(); }
   int64_t items() const { return pieces() * static_cast<int64_t>(weights.blocks.size()); }
