@@ -1,8 +1,9 @@
-#include <fmt/format.h>
-#include <filesystem>
+#include <fmt/ranges.h>
 
+#include <filesystem>
 #include <memory>
 
+#include "engine/inference/assignment.h"
 #include "models/checkpoint.h"
 #include "models/summary.h"
 #include "tools/commands/commands.h"
@@ -17,9 +18,25 @@ struct InfoArguments {
   std::string model, format = "md";
 };
 
-Table layers_table(const ModelSummary& summary) {
+/// "int8", "float32": in what numbers a layer's weights are.
+std::string numbers_of(const ModelInfo& info, const std::string& layer) {
+  return info.quantization && info.quantization->weight_scales.contains(layer) ? "int8" : "float32";
+}
+
+/// Those that run the model.
+std::vector<std::string> engines_that_run(const Checkpoint& checkpoint) {
+  const inference::Graph graph = inference_graph(*checkpoint.model, checkpoint.info);
+  std::vector<std::string> names;
+  for (const auto engine : values_in(inference::kEngines)) {
+    if (inference::can_run(engine, graph)) names.push_back(to_string(engine));
+  }
+  return names;
+}
+
+Table layers_table(const ModelSummary& summary, const ModelInfo& info) {
   Table table({{"layer", "layer", Align::left},
                {"kind", "kind", Align::left},
+               {"numbers", "numbers", Align::left},
                {"weight", "weight", Align::left},
                {"output", "output", Align::left},
                {"parameters", "parameters"},
@@ -32,7 +49,7 @@ Table layers_table(const ModelSummary& summary) {
   };
   for (const LayerSummary& layer : summary.layers) {
     table.add_row(
-        {layer.name, layer.kind,
+        {layer.name, layer.kind, numbers_of(info, layer.name),
          Structured{layer.weight.to_string(), parse_json(layer.weight.to_string(), "shape")},
          Structured{layer.output, parse_json(layer.output, "shape")}, layer.parameters,
          layer.nonzeros, sparsity(layer.parameters, layer.nonzeros), layer.multiply_adds,
@@ -42,12 +59,14 @@ Table layers_table(const ModelSummary& summary) {
                  {},
                  {},
                  {},
+                 {},
                  summary.prunable,
                  summary.nonzero_prunable,
                  sparsity(summary.prunable, summary.nonzero_prunable),
                  summary.multiply_adds,
                  summary.nonzero_multiply_adds});
   table.add_row({"all parameters",
+                 {},
                  {},
                  {},
                  {},
@@ -73,6 +92,8 @@ std::string info_json(const InfoArguments& o, const Checkpoint& checkpoint, cons
       {"mean", checkpoint.info.mean},
       {"std", checkpoint.info.std},
       {"classes", checkpoint.info.classes},
+      {"quantized", checkpoint.info.quantization.has_value()},
+      {"engines", engines_that_run(checkpoint)},
       {"history", checkpoint.info.history},
       {"layers", nlohmann::ordered_json::parse(layers.render(Format::json))}};
   return json_text(info, 2) + "\n";
@@ -86,12 +107,17 @@ void run(const InfoArguments& o) {
                       graph.width, graph.input_size(), graph.input_size(), graph.classes()));
     print(fmt::format("sha256 {}, {} bytes\n", checkpoint.sha256,
                       std::filesystem::file_size(o.model)));
+    if (checkpoint.info.quantization) {
+      print(fmt::format("quantised: {} layers in 8-bit integers; engines {}\n",
+                        checkpoint.info.quantization->weight_scales.size(),
+                        fmt::join(engines_that_run(checkpoint), ", ")));
+    }
     for (const auto& step : checkpoint.info.history) {
       print(fmt::format("history: {}\n", step.dump()));
     }
     print("\n");
   }
-  const Table layers = layers_table(summarize(*checkpoint.model));
+  const Table layers = layers_table(summarize(*checkpoint.model), checkpoint.info);
   if (o.format == "json") return print(info_json(o, checkpoint, layers));
   print(layers, o.format);
 }
@@ -99,9 +125,9 @@ void run(const InfoArguments& o) {
 }  // namespace
 
 void add_info(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "info",
-      "A model's layers: shapes, parameters, nonzeros, multiply-adds; and how it came to be");
+  auto* command = app.add_subcommand("info",
+                                     "A model's layers: numbers, shapes, parameters, nonzeros, "
+                                     "multiply-adds; and how it came to be");
   auto o = std::make_shared<InfoArguments>();
   add_model(*command, o->model, o->loading);
   add_format(*command, o->format);

@@ -27,10 +27,13 @@ std::vector<Picture> pictures(const Results& results) {
   std::vector<Picture> found;
   found.push_back(
       picture(results, "accuracy", "Test accuracy against sparsity",
-              results.follows_original()
-                  ? "A line per way of pruning and schedule; grey diamonds are what the "
-                    "original study measured for the rows in common."
-                  : "A line per way of pruning and schedule.",
+              (results.follows_original()
+                   ? "A line per way of pruning and schedule; grey diamonds are what the "
+                     "original study measured for the rows in common."
+                   : "A line per way of pruning and schedule.") +
+                  std::string(results.has_quantized() ? " Open markers on dotted lines are of rows "
+                                                        "in 8-bit integers."
+                                                      : ""),
               accuracy_figure));
   if (timed) {
     found.push_back(picture(results, "latency", "Latency against sparsity",

@@ -121,6 +121,7 @@ Panel latency_panel(const Results& results, const Timing& timing) {
     }
     for (Series& series : integer_baseline_markers(rows, value)) {
       series.name = integer ? name : series.name + ", " + engine;
+      if (skips) series.marker = Marker::filled_diamond;
       panel.series.push_back(std::move(series));
     }
     for (const Line& line : variant_lines(rows)) {

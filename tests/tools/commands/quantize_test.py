@@ -20,6 +20,12 @@ class Quantize(CommandTest):
         self.assertTrue(all(row["weights_db"] > 30 for row in rows))
         self.assertLess(model.stat().st_size, 0.3 * self.base.stat().st_size)
         self.assertEqual(json.loads(read_safetensors(model)[1]["history"])[-1]["step"], "quantize")
+        info = self.json_of("info", "--model", model)
+        self.assertTrue(info["quantized"])
+        self.assertEqual(sorted(info["engines"]), ["auto", "int8", "int8-sparse"])
+        self.assertEqual(info["layers"][0]["numbers"], "int8")
+        self.assertIn("quantised: 53 layers in 8-bit integers; engines", self.succeed("info", "--model", model))
+        self.assertFalse(self.json_of("info", "--model", self.base)["quantized"])
         engine = self.json_of("eval", "--model", model, "--data", "synthetic:20")[0]["engine"]
         self.assertEqual(engine, "int8")
         rows = self.json_of("latency", "--model", self.base, "--model", model, "--engine", "dense,int8", "--batch", 1,

@@ -122,7 +122,7 @@ class Studies(CommandTest):
         first = (self.folder / "study" / "runs.jsonl").read_bytes()
         self.kill_after(2, "--resume")
         self.kill_after(3, "--resume")
-        self.assertEqual(self.ids()[:3], ["baseline", "lamp-one-shot-50", "lamp-one-shot-70"])
+        self.assertEqual(self.ids()[:3], ["baseline", "baseline-int8", "lamp-one-shot-50"])
         self.assertEqual(len(set(self.ids())), len(self.ids()))
         self.assertTrue((self.folder / "study" / "runs.jsonl").read_bytes().startswith(first))
 
