@@ -91,15 +91,11 @@ class Policy {
   }
 
   /// Image by image, so that maps stay in the caches, if all threads have some. But oneDNN brings its own
-  /// threads for batches, and panels of single layers are as well filled as the whole batch can.
+  /// threads for batches.
   Grouping grouping() const {
     if (in_integers(engine_)) return Grouping::by_image;
-    const bool on_panels = on_panels_from_ < graph_.layers.size();
-    bool sparse = engine_ == Engine::sparse && !on_panels;  // channels-last: fuller panels
-    for (size_t i = 0; i < on_panels_from_; ++i)
-      sparse |= engine_ == Engine::sparse && is_sparse(i);
     const bool whole =
-        engine_ == Engine::onednn || sparse || (!stem_ && whole_.place.images < thread_count());
+        engine_ == Engine::onednn || (!stem_ && whole_.place.images < thread_count());
     return whole ? Grouping::whole_batch : Grouping::by_image;
   }
 
