@@ -12,9 +12,9 @@
 #include "engine/base/parallel.h"
 #include "engine/base/profiler.h"
 #include "engine/base/random.h"
+#include "engine/kernels/int8/dot_products.h"
 #include "engine/kernels/onednn/conv2d.h"
 #include "engine/kernels/onednn/waiting.h"
-#include "engine/kernels/int8/dot_products.h"
 #include "engine/kernels/simd/target.h"
 
 namespace edgeprune::bench {

@@ -87,6 +87,10 @@ std::vector<QuantizedOutput> outputs_of(const Folded& network, const FloatLayers
     if (layer.residual >= 0) bytes[at(layer.residual)] = true;
     if (layer.kind == inference::Layer::Kind::convolution) multiplied[at(graph.input_of(i))] = true;
   }
+  for (size_t i = count; i-- > 0;) {  // a max pool hands on what it reads
+    const bool hands_on = integers[i] && graph.layers[i].kind == inference::Layer::Kind::max_pool;
+    if (hands_on && multiplied[i + 1]) multiplied[at(graph.input_of(i))] = true;
+  }
   std::map<int, size_t> last;  // by layer, the node that it ends in
   for (size_t i = 0; i < layers.size(); ++i) last[layers[i]] = i;
   std::vector<QuantizedOutput> outputs;

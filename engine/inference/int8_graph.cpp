@@ -38,9 +38,10 @@ std::string unknown_to_integers(const Graph& graph, size_t i) {
   const Conv2dShape& s = layer.shape;
   const bool last = i + 1 == graph.layers.size();
   if (layer.kind != Layer::Kind::convolution) {
-    if (layer.kind == Layer::Kind::global_average_pool && !last) return "";
-    return last ? "is the last one and no linear layer"
-                : "is neither a convolution nor an average pool";
+    if (last) return "is the last one and no linear layer";
+    const bool pool =
+        layer.kind == Layer::Kind::global_average_pool || layer.kind == Layer::Kind::max_pool;
+    return pool ? "" : "is neither a convolution nor a pool";
   }
   if (s.groups != 1) {
     if (s.groups != s.in_channels || s.groups != s.out_channels) {
@@ -106,6 +107,8 @@ QuantizedGraph quantize(const Graph& graph, const Grids& grids) {
                       .input = graph.input_of(i),
                       .residual = layer.residual,
                       .output = grids.outputs[i]};
+    require(!integers[i] || layer.kind != Layer::Kind::max_pool || to.output == input, "quantize",
+            "layer '{}' is a max pool, and has another grid than what it reads", layer.name);
     if (scales[i]) {
       quantize_weights(layer, input.scale, grids.weight_scales[i], to);
     }

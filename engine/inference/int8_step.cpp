@@ -37,6 +37,7 @@ class Int8Step : public Step {
       const Grid& other = graph.grid_of(layer.residual);
       residual_ = {nullptr, other.scale / output_.scale, other.zero_point};
     }
+    if (layer.kind == Layer::Kind::max_pool) weights_ = MaxPool();
     if (layer.kind != Layer::Kind::convolution) return;
     weight_bytes_ = std::ssize(layer.weights);
     std::vector<int32_t> bias = layer.bias;
@@ -90,6 +91,8 @@ class Int8Step : public Step {
       depthwise(*filters, shape_, from, output_, bytes);
     } else if (const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_)) {
       conv2d(*patches, shape_, from, added, output_, space, bytes);
+    } else if (std::holds_alternative<MaxPool>(weights_)) {
+      int8::max_pool(shape_, from, bytes);
     } else {
       int8::global_average_pool(shape_.batch, shape_.in_height * shape_.in_width,
                                 shape_.in_channels, input_, from, output_, bytes);
@@ -97,7 +100,9 @@ class Int8Step : public Step {
   }
 
   std::string kernel() const override {
-    if (std::holds_alternative<Pool>(weights_)) return "int8";
+    if (std::holds_alternative<Pool>(weights_) || std::holds_alternative<MaxPool>(weights_)) {
+      return "int8";
+    }
     if (const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_)) {
       return std::string("int8 sparse ") + nonzeros->product();
     }
@@ -137,6 +142,7 @@ class Int8Step : public Step {
 
  private:
   struct Pool {};
+  struct MaxPool {};
 
   int64_t pixels() const { return shape_.batch * shape_.in_height * shape_.in_width; }
   int64_t image_bytes() const {  // so that what follows is aligned
@@ -148,8 +154,8 @@ class Int8Step : public Step {
   QuantizedResidual residual_;
   int64_t input_pixel_, weight_bytes_ = 0;
   bool first_, last_;
-  std::variant<Pool, int8::PointwiseWeights, int8::SparsePointwiseWeights, int8::DepthwiseWeights,
-               int8::Conv2dWeights>
+  std::variant<Pool, MaxPool, int8::PointwiseWeights, int8::SparsePointwiseWeights,
+               int8::DepthwiseWeights, int8::Conv2dWeights>
       weights_;
 };
 

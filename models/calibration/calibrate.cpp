@@ -138,10 +138,18 @@ std::map<std::string, Grid> output_grids(nn::Network& network, const FloatLayers
           "expected images that show something, got {} of one colour each", seen);
   std::map<std::string, Grid> grids;
   for (const QuantizedOutput& output : outputs) {
+    const Node& node = network.graph().nodes[output.node];
+    if (std::holds_alternative<kind::MaxPool>(node.kind)) {  // which hands on what it reads
+      const auto read = grids.find(network.graph().nodes[node.inputs[0]].name);
+      if (read != grids.end()) {
+        grids[node.name] = Grid(read->second);
+        continue;
+      }
+    }
     const Grid any = grid_for(output, 0, 1);
     const auto [least, greatest] =
         counting.histograms.at(output.node).range(options.observer, any.highest - any.lowest + 1);
-    grids[network.graph().nodes[output.node].name] = grid_for(output, least, greatest);
+    grids[node.name] = grid_for(output, least, greatest);
   }
   return grids;
 }

@@ -28,6 +28,28 @@ void dequantize_pixels(const uint8_t* from, int64_t channels, const Grid& grid, 
   }
 }
 
+/// Rows [begin, end) of all images' outputs.
+void max_pool_rows(const Conv2dShape& s, const uint8_t* from, uint8_t* to, int64_t begin,
+                   int64_t end) {
+  const int64_t pixel = pixel_bytes(s.in_channels), height = s.out_height(), width = s.out_width();
+  for (int64_t row = begin; row < end; ++row) {
+    const uint8_t* map = from + row / height * s.in_height * s.in_width * pixel;
+    const int64_t top = row % height * s.stride - s.padding;
+    for (int64_t x = 0; x < width; ++x) {
+      uint8_t* const largest = to + (row * width + x) * pixel;
+      std::fill_n(largest, pixel, uint8_t{0});
+      const int64_t left = x * s.stride - s.padding;
+      for (int64_t h = std::max<int64_t>(0, top); h < std::min(s.in_height, top + s.kernel); ++h) {
+        for (int64_t w = std::max<int64_t>(0, left); w < std::min(s.in_width, left + s.kernel);
+             ++w) {
+          const uint8_t* HWY_RESTRICT in = map + (h * s.in_width + w) * pixel;
+          for (int64_t c = 0; c < pixel; ++c) largest[c] = std::max(largest[c], in[c]);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace edgeprune::int8::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -35,6 +57,7 @@ HWY_AFTER_NAMESPACE();
 namespace edgeprune::int8 {
 
 HWY_EXPORT(dequantize_pixels);
+HWY_EXPORT(max_pool_rows);
 
 void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Grid& grid,
                 float* to) {
@@ -42,6 +65,14 @@ void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Gri
   parallel_for(pixels, least, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(dequantize_pixels)(from, channels, grid, to, begin, end);
   });
+}
+
+void max_pool(const Conv2dShape& shape, const uint8_t* from, uint8_t* to) {
+  const int64_t row = shape.out_width() * shape.in_channels * shape.kernel * shape.kernel;
+  parallel_for(shape.batch * shape.out_height(), std::max<int64_t>(1, (1 << 16) / row),
+               [&](int64_t begin, int64_t end, int) {
+                 HWY_DYNAMIC_DISPATCH(max_pool_rows)(shape, from, to, begin, end);
+               });
 }
 
 }  // namespace edgeprune::int8

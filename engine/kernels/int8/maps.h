@@ -12,4 +12,7 @@ namespace edgeprune::int8 {
 /// What bytes stand for: pixel_bytes(channels) a pixel to floats [pixels, channels].
 void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Grid& grid, float* to);
 
+/// The largest of each window, on the input's own grid, pixel_bytes(C) a pixel; padding counts for nothing.
+void max_pool(const Conv2dShape& shape, const uint8_t* from, uint8_t* to);
+
 }  // namespace edgeprune::int8

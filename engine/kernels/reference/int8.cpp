@@ -1,5 +1,6 @@
 #include "engine/kernels/reference/int8.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace edgeprune::reference {
@@ -58,6 +59,22 @@ void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Gri
                 float* to) {
   for (int64_t i = 0; i < pixels * channels; ++i) {
     to[i] = grid.value(from[i / channels * pixel_bytes(channels) + i % channels]);
+  }
+}
+
+void max_pool_int8(const Conv2dShape& s, const uint8_t* from, uint8_t* to) {
+  const int64_t pixel = pixel_bytes(s.in_channels);
+  for (int64_t i = 0; i < s.batch * s.out_height() * s.out_width() * pixel; ++i) {
+    const int64_t c = i % pixel, x = i / pixel % s.out_width(),
+                  y = i / pixel / s.out_width() % s.out_height(),
+                  n = i / pixel / s.out_width() / s.out_height();
+    to[i] = 0;
+    for (int64_t tap = 0; tap < s.kernel * s.kernel; ++tap) {
+      const int64_t h = y * s.stride - s.padding + tap / s.kernel;
+      const int64_t w = x * s.stride - s.padding + tap % s.kernel;
+      if (h < 0 || h >= s.in_height || w < 0 || w >= s.in_width) continue;
+      to[i] = std::max(to[i], from[((n * s.in_height + h) * s.in_width + w) * pixel + c]);
+    }
   }
 }
 

@@ -28,4 +28,7 @@ void conv2d_int8(const QuantizedConv2d& conv, const uint8_t* input, int64_t inpu
 /// What bytes stand for, [pixels, channels].
 void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Grid& grid, float* to);
 
+/// The largest of each window's bytes, pixels pixel_bytes(C) apart; padding counts for nothing.
+void max_pool_int8(const Conv2dShape& shape, const uint8_t* from, uint8_t* to);
+
 }  // namespace edgeprune::reference

@@ -287,9 +287,15 @@ TEST(Quantize, RefusesInOneLine) {
   gated.layers[4].activation = Activation::hard_swish;
   EXPECT_EQ(refusal(gated, grids), "[quantize] layer 'layer4' ends in hard_swish");
   Graph pooled = graph;
-  pooled.layers[2].kind = Layer::Kind::max_pool;
+  pooled.layers[2].kind = Layer::Kind::multiply;
   EXPECT_EQ(refusal(pooled, grids),
-            "[quantize] layer 'layer2' is neither a convolution nor an average pool");
+            "[quantize] layer 'layer2' is neither a convolution nor a pool");
+  pooled.layers[2].kind = Layer::Kind::max_pool;
+  Grids other = grids;
+  other.weight_scales[2].clear();
+  other.outputs[2].scale *= 2;
+  EXPECT_EQ(refusal(pooled, other),
+            "[quantize] layer 'layer2' is a max pool, and has another grid than what it reads");
   Graph infinite = graph;
   infinite.layers[3].weight = random_tensor(graph.layers[3].weight.shape(), 1);
   infinite.layers[3].weight.data()[5] = std::numeric_limits<float>::infinity();

@@ -172,6 +172,35 @@ TEST(Quantize, IntegersComputeWhatRoundedFloatsDo) {
   }
 }
 
+TEST(Quantize, MaxPoolsAndSumsThenReluRunInIntegers) {
+  using kind::Convolution;
+  Graph graph;
+  const auto unit = testing::append_unit;
+  const size_t images = graph.append("images", kind::Input{3, 16, 16}, {});
+  const size_t stem = unit(graph, "stem", Convolution{20, 7, 2, 1}, images, Activation::relu);
+  const size_t pool = graph.append("max", kind::MaxPool{3, 2, 1}, {stem});
+  const size_t first = unit(graph, "first", Convolution{20, 3, 1, 1}, pool, Activation::relu);
+  const size_t second = unit(graph, "second", Convolution{20, 3, 1, 1}, first, Activation::none);
+  const size_t sum = graph.append("sum", kind::Add{}, {second, pool});
+  const size_t relu = graph.append("relu", kind::Activate{Activation::relu}, {sum});
+  const size_t mean = graph.append("mean", kind::GlobalAveragePool{}, {relu});
+  graph.append("head", kind::Linear{10}, {mean});
+  const auto model = testing::trained_model(graph);
+  const Tensor batch = random_tensor({8, 16, 16, 3}, 1);
+  const QuantizedNetwork quantized =
+      quantize(*model, std::vector<Tensor>{batch}, {Observer::minmax, false, true});
+  EXPECT_TRUE(quantized.floats.empty());
+  const Tensor exact = testing::logits_of(*model, batch);
+  Tensor integers(exact.shape());
+  inference::Plan plan(in_integers(*quantized.network, quantized.quantization),
+                       inference::Engine::int8, 8);
+  plan.run(batch.data(), integers.data());
+  EXPECT_LE(relative_error(integers, exact), 0.05);
+  for (const inference::StepInfo& step : plan.steps()) {
+    EXPECT_TRUE(step.kernel.starts_with("int8")) << step.layer << ": " << step.kernel;
+  }
+}
+
 TEST(Quantize, LayersThatAreKeptStayFloats) {
   const auto model = testing::trained_model(inverted_residual());
   const Tensor images = random_tensor({8, 16, 16, 3}, 1);
