@@ -94,9 +94,10 @@ std::string bits_of_logits(const ModelChoices& one) {
   if (one.graph->integers == nullptr) return "";
   const size_t floats = layers_taken_out_of_integers(*one.graph, one.choice.assignment);
   if (floats == 0) return ", with int8's logits bit for bit";
-  return fmt::format(", {} of whose layers compute in floats with the rounded weights: its logits "
-                     "are near int8's, not the same bits",
-                     floats);
+  return fmt::format(
+      ", {} of whose layers compute in floats with the rounded weights: its logits "
+      "are near int8's, not the same bits",
+      floats);
 }
 
 /// A cap may have ended the rounds early.
