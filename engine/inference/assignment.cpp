@@ -135,7 +135,8 @@ class Policy {
     if (channels_last && graph_.input_of(layer) < 0) return false;
     const bool in_front = channels_last && on_panels_from_ < graph_.layers.size();
     return any(layer, [&](const Kernel& kernel) {
-      return kernel.sparse[0] && (!in_front || keeps_channels_last(kernel));
+      if (!kernel.sparse[0]) return false;
+      return channels_last ? !in_front || keeps_channels_last(kernel) : keeps_panels(kernel);
     });
   }
 

@@ -211,7 +211,7 @@ TEST(Int8Plan, AutoTakesALayerOutOfIntegersWhereFloatsAreFasterByFarAndBack) {
   Assignment floats = assignment_of(graph, Engine::int8, 1);
   floats.grouping = Grouping::whole_batch;
   choices.times[times.of_plan(floats)] = 61;
-  for (const char* kernel : {"own convolution", "channels-last", "dense", "csr"}) {
+  for (const char* kernel : {"own convolution", "channels-last", "dense", "csr", "csr conv"}) {
     floats.kernels[4] = &testing::kernel_named(kernel);
     choices.times[times.of_plan(floats)] = 12;
   }
