@@ -168,20 +168,19 @@ QuantizedNetwork quantize(const nn::Network& model, const CalibrationImages& ima
   auto exact = options.equalize ? equalized(*plain) : copy_of(*plain);
   FloatLayers floats = unknown_to_integers(*exact);
   floats.insert(options.keep.begin(), options.keep.end());
-  Tensor first;
+  auto rounded = copy_of(*exact);
+  QuantizedNetwork result{std::move(exact), std::move(rounded), {}, floats, {}};
   const auto noted = [&](const auto& use) {
     images([&](const Tensor& batch) {
-      if (!first.defined()) first = batch.clone();
+      if (!result.images.defined()) result.images = batch.clone();
       use(batch);
     });
   };
-  auto rounded = copy_of(*exact);
-  QuantizedNetwork result{std::move(exact), std::move(rounded), {}, floats};
   result.quantization.outputs = output_grids(*result.exact, floats, noted, options);
   round_weights(*result.network, result.quantization, floats);
   options.between();
   if (options.correct_biases) {
-    correct_biases(*result.exact, *result.network, result.quantization, first);
+    correct_biases(*result.exact, *result.network, result.quantization, result.images);
   }
   result.exact->train(false);
   result.network->train(false);

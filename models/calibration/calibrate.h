@@ -28,6 +28,7 @@ struct QuantizedNetwork {
   std::unique_ptr<nn::Network> network;  ///< the same, its weights on their grids
   Quantization quantization;
   FloatLayers floats;  ///< that have no scales in it
+  Tensor images;       ///< the first batch
 };
 
 /// What integers will compute for a trained network. The first batch alone is what biases are corrected on. Zero
@@ -65,9 +66,8 @@ struct LayerError {
   double weights = 0;  ///< of its weights
   double logits = 0;  ///< of the logits, if this layer alone has its weights and its output rounded
 };
-/// By layer with weights in integers, in the order in which they run.
+/// By layer with weights in integers, in the order in which they run; on its images.
 std::vector<LayerError> errors_by_layer(
-    const QuantizedNetwork& quantized, const Tensor& images,
-    const std::function<void()>& between = [] {});
+    const QuantizedNetwork& quantized, const std::function<void()>& between = [] {});
 
 }  // namespace edgeprune

@@ -43,8 +43,9 @@ class OneLayer : public nn::ForwardHooks {
 
 }  // namespace
 
-std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized, const Tensor& images,
+std::vector<LayerError> errors_by_layer(const QuantizedNetwork& quantized,
                                         const std::function<void()>& between) {
+  const Tensor& images = quantized.images;
   nn::Network& exact = *quantized.exact;
   nn::ForwardHooks none;
   const Tensor expected = logits_of(exact, images, none);

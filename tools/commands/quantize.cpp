@@ -102,22 +102,13 @@ void run(const QuantizeArguments& o) {
   }
   options.keep = layers_named(*checkpoint.model, o.keep);
   const CalibrationImages images = calibration_images(checkpoint, data);
-  Tensor first;
-  const QuantizedNetwork quantized = quantize(
-      *checkpoint.model,
-      [&](const auto& use) {
-        images([&](const Tensor& batch) {
-          if (!first.defined()) first = batch.clone();
-          use(batch);
-        });
-      },
-      options);
+  const QuantizedNetwork quantized = quantize(*checkpoint.model, images, options);
   say_what_stays(quantized.floats);
   ModelInfo info = checkpoint.info;
   info.quantization = quantized.quantization;
   // Whether there are kernels for it, before anything is written.
   inference::Plan(inference_graph(*quantized.network, info), inference::Engine::int8, 1);
-  const Table table = error_table(errors_by_layer(quantized, first, &throw_if_interrupted));
+  const Table table = error_table(errors_by_layer(quantized, &throw_if_interrupted));
   const std::string found = test ? accuracies(checkpoint, quantized, info, *test) : "";
   info.history.push_back(quantization_step(checkpoint, data, options, quantized.floats));
   const auto bytes_before = std::filesystem::file_size(o.model);
