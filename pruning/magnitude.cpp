@@ -20,6 +20,7 @@ Scores sums(const std::vector<Units>& units, const Score& score) {
       some.for_each_value(slice,
                           [&](int64_t i, size_t unit) { own[unit] += score(double(values[i])); });
     }
+    count_as_whole_blocks(some, own);
   }
   return all;
 }

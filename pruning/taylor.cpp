@@ -28,8 +28,9 @@ Scores taylor(const std::vector<Units>& units, const Gradients& gradients) {
     }
   });
   require(batches > 0, "prune", "there are no batches to measure gradients on");
-  for (std::vector<double>& own : all) {
-    for (double& score : own) score /= double(batches);
+  for (size_t u = 0; u < units.size(); ++u) {
+    for (double& score : all[u]) score /= double(batches);
+    count_as_whole_blocks(units[u], all[u]);
   }
   return all;
 }

@@ -20,6 +20,16 @@ std::vector<Units> weights_of(const nn::Network& model, WeightBlock block) {
   return all;
 }
 
+void count_as_whole_blocks(const Units& units, std::vector<double>& sums) {
+  for (const Slice& slice : units.slices) {
+    const int64_t rows = slice.variable.value().count() / slice.row, last = rows % slice.outputs;
+    if (last == 0) continue;
+    for (int64_t unit = rows / slice.outputs * slice.row; unit < units.count; ++unit) {
+      sums[static_cast<size_t>(unit)] *= double(slice.outputs) / double(last);
+    }
+  }
+}
+
 std::vector<Units> output_channels_of(const nn::Network& model) {
   std::vector<Units> all;
   for (const PrunableWeight& weight : prunable_weights(model)) {

@@ -17,7 +17,7 @@ enum class WeightBlock { one, four_by_one };
 inline constexpr Named<WeightBlock> kWeightBlocks[] = {
     {WeightBlock::one, "1x1", "each weight by itself"},
     {WeightBlock::four_by_one, "4x1",
-     "the weights by which four neighbouring outputs read one input, scored as their sum: what "
+     "the weights by which four neighbouring outputs read one input, scored as their mean: what "
      "sparse int8 kernels skip best"}};
 static_assert(in_order(kWeightBlocks));
 inline const char* to_string(WeightBlock block) {
@@ -64,6 +64,10 @@ struct Units {
     }
   }
 };
+
+/// Scores that are sums over units' values, as if each block had all its outputs: a layer's last blocks would else go
+/// first because they are small.
+void count_as_whole_blocks(const Units& units, std::vector<double>& sums);
 
 /// The single weights of every layer (models/summary.h: prunable_weights()), or blocks of them. Where
 /// outputs are no multiple of four, the last blocks are smaller.

@@ -202,7 +202,7 @@ TEST_P(Unstructured, WeightsThatAreNotFiniteAreRejectedEvenInKeptLayers) {
             std::string::npos);
 }
 
-TEST(Blocks, GoTogetherTheSmallestSumsFirst) {
+TEST(Blocks, GoTogetherTheSmallestMeansFirst) {
   const nn::Network model = small_model();
   for (const Method method : {Method::magnitude, Method::lamp}) {
     const Masks masks =
@@ -220,6 +220,7 @@ TEST(Blocks, GoTogetherTheSmallestSumsFirst) {
             ASSERT_EQ(mask.data()[o * row + k], mask.data()[first * row + k]) << weight.name;
             sum += std::abs(double(value.data()[o * row + k]));
           }
+          sum *= 4.0 / double(std::min<int64_t>(4, rows - first));
           const bool zero = mask.data()[first * row + k] == 0.0f;
           ++blocks;
           gone += zero ? 1 : 0;
@@ -247,6 +248,9 @@ TEST(Blocks, LampScoresASquareOfTheBlockAgainstTheLargerOnesOfTheLayer) {
   for (int64_t i = 0; i < weight.count(); ++i) {
     squares[static_cast<size_t>(i / row / 4 * row + i % row)] +=
         double(weight.data()[i]) * weight.data()[i];
+  }
+  for (int64_t i = rows / 4 * row; i < last.count; ++i) {
+    squares[static_cast<size_t>(i)] *= 4.0 / double(rows % 4);
   }
   for (size_t u = 0; u < squares.size(); ++u) {
     double larger = 0;

@@ -222,10 +222,18 @@ std::shared_ptr<nn::Network> load_teacher(const std::string& path, const ModelIn
 }
 
 std::unique_ptr<FileLock> claim_output(const std::string& path) {
+  require_file(!std::filesystem::is_symlink(path), path,
+               "is a link, which would be replaced: give the file that it leads to");
   require_file(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path), path,
                "is no regular file");
   require_writable(path);
   return std::make_unique<FileLock>(path + ".lock");
+}
+
+void require_other_file(const std::string& model, const std::string& out, const char* command) {
+  std::error_code missing;
+  require_usage(!std::filesystem::equivalent(model, out, missing), command,
+                "--out {} is the model itself: its weights in floats would be lost", out);
 }
 
 void print_conditions(const Machine& machine, int threads, const std::string& format) {

@@ -144,9 +144,13 @@ std::shared_ptr<nn::Network> load_teacher(const std::string& path, const ModelIn
 
 /// For a command that will write `path`: nobody else does as long as the result lives (it holds
 /// PATH.lock). Throws FileError, before any work, naming the process that writes it already, or if
-/// no file can be written there; a device or a pipe is no place for one either, as it would be
-/// replaced.
+/// no file can be written there; a device, a pipe or a link (as /dev/stdout) is no place for one
+/// either, as it would be replaced.
 std::unique_ptr<FileLock> claim_output(const std::string& path);
+
+/// It is wrong usage if a command would write its quantised model over the one in floats, which
+/// nothing brings back.
+void require_other_file(const std::string& model, const std::string& out, const char* command);
 
 /// Before tables in Markdown a line on stdout about the machine and the cores of so many threads.
 /// The other formats have it in every record.

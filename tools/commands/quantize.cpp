@@ -86,6 +86,7 @@ void run(const QuantizeArguments& o) {
   const ThreadScope threads(o.threads);
   require_usage(!o.data.location.empty(), "quantize", "--data is missing");
   require_usage(!o.out.empty(), "quantize", "--out is empty");
+  require_other_file(o.model, o.out, "quantize");
   CalibrationOptions options{.observer = value_of("observer", kObservers, o.observer),
                              .equalize = o.equalize,
                              .correct_biases = !o.keep_biases,

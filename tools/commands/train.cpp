@@ -164,6 +164,7 @@ void run(const TrainArguments& o) {
                 "--distill and --teacher go together");
   require_usage(!o.qat || !o.model.empty(), "train",
                 "--qat is for --model: it is the end of a training, not its beginning");
+  if (o.qat) require_other_file(o.model, o.out, "train");
   require_usage(
       !o.qat || o.recovery.bn_recalibrate == 0, "train",
       "--qat makes batch norm part of the convolutions: nothing is left to --bn-recalibrate");
@@ -220,7 +221,7 @@ void run(const TrainArguments& o) {
   }
   info.history.push_back(training_step(options, result, start.sha256, training,
                                        o.training.validation > 0 ? &validation : nullptr));
-  if (o.qat) round_weights(model, *info.quantization, float_layers(model, *info.quantization));
+  if (o.qat) end_quantized_training(model, info);
   save_checkpoint(o.out, model, info, parse_storage(o.store));
   std::filesystem::remove(state);
   if (std::ssize(result.epochs) < options.epochs) {

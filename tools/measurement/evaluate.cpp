@@ -16,6 +16,18 @@ namespace {
 
 constexpr size_t kNamedLayers = 5;
 
+/// Whether there is a way from the images to the logits past these nodes.
+bool a_way_past(const Graph& graph, const std::vector<std::string>& names) {
+  std::vector<bool> reached(graph.nodes.size(), false);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    const auto is_reached = [&](size_t input) { return reached[input]; };
+    reached[i] = std::ranges::count(names, node.name) == 0 &&
+                 (node.inputs.empty() || std::ranges::any_of(node.inputs, is_reached));
+  }
+  return reached.back();
+}
+
 /// Empty unless the images are of several classes.
 std::string one_class_for_all(const Confusion& confusion) {
   const size_t classes = confusion.classes().size();
@@ -77,7 +89,7 @@ std::string dead_layers(const nn::Network& model) {
   for (const LayerSummary& layer : summarize(model).layers) {
     if (layer.nonzeros == 0) dead.push_back(layer.name);
   }
-  if (dead.empty()) return "";
+  if (a_way_past(model.graph(), dead)) return "";
   const size_t named = std::min(dead.size(), kNamedLayers);
   return fmt::format(
       "no weight of {}{} is left, so that nothing of the image passes through: see "

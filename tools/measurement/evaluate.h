@@ -23,9 +23,9 @@ struct Evaluation {
   std::string warning;
 };
 
-/// A layer without weights lets nothing of the image through (past it only where a residual block
-/// adds its input): global magnitude does that to layers of small weights. Names them in a line, or
-/// is empty.
+/// A layer without weights lets nothing of the image through, and global magnitude makes such of
+/// layers of small weights. Names them in a line; empty if there are none, or a way past them all, as in
+/// a residual block.
 std::string dead_layers(const nn::Network& model);
 
 /// Says a warning, if it is one; if `strict`, throws std::runtime_error instead.

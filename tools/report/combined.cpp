@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/inference/engine.h"
 #include "tools/report/speed.h"
 #include "tools/report/wording.h"
 
@@ -32,6 +33,20 @@ const LatencyCell* fastest_cell(const Results& results, const RunRecord& row,
   return fastest ? find_latency(row, fastest->engine, timing) : nullptr;
 }
 
+/// What the unpruned network on the engine int8 is compared with: the fastest of the engines in integers alone. auto would
+/// bring kernels to one side that the other could have, too.
+const LatencyCell* fastest_in_integers(const Results& results, const RunRecord& row,
+                                       const Timing& timing) {
+  const LatencyCell* best = nullptr;
+  if (!row.is_quantized() || fastest_cell(results, row, timing) == nullptr) return best;
+  for (const LatencyCell& cell : row.latency) {
+    const bool alone = cell.engine != to_string(inference::Engine::automatic);
+    if (!alone || !cell.integer_factor || find_latency(row, cell.engine, timing) != &cell) continue;
+    if (best == nullptr || cell.integer_factor->median > best->integer_factor->median) best = &cell;
+  }
+  return best;
+}
+
 bool knows_energy(const Results& results) {
   return std::ranges::any_of(results.rows(), [](const RunRecord& row) {
     return std::ranges::any_of(row.latency, [](const auto& cell) { return bool(cell.joules); });
@@ -52,11 +67,11 @@ std::string sentence(const Results& results, const Timing& timing) {
     if (cell == nullptr) continue;
     if (row->method == "none") {
       if (alone.empty()) alone = found(results, *row, *cell->factor);
-    } else if (cell->integer_factor) {
-      auto& list = cell->integer_factor->low >= kFaster ? pay : do_not;
-      list.push_back(fmt::format("{}, and {} as fast as the unpruned in integers",
-                                 found(results, *row, *cell->factor),
-                                 factor_text(*cell->integer_factor)));
+    } else if (const auto* integers = fastest_in_integers(results, *row, timing)) {
+      auto& list = integers->integer_factor->low >= kFaster ? pay : do_not;
+      list.push_back(fmt::format("{}, and on {} {} as fast as the unpruned on int8",
+                                 found(results, *row, *cell->factor), integers->engine,
+                                 factor_text(*integers->integer_factor)));
     }
   }
   if (alone.empty() && pay.empty() && do_not.empty()) return {};
@@ -101,6 +116,7 @@ Table combined_table(const Results& results) {
   for (const Timing& timing : main_timings(results.rows())) {
     for (const RunRecord* row : combined_rows(results)) {
       const LatencyCell* cell = fastest_cell(results, *row, timing);
+      const LatencyCell* integers = fastest_in_integers(results, *row, timing);
       std::vector<Cell> cells = {
           timing.batch,
           timing.threads,
@@ -115,7 +131,7 @@ Table combined_table(const Results& results) {
           cell != nullptr ? cell->engine : doubt(*row, timing),
           cell != nullptr ? Cell(Number{paced(results, *cell, *cell->factor).median, 3}) : Cell(),
           cell != nullptr ? factor_cell(cell->factor) : Cell(),
-          cell != nullptr ? factor_cell(cell->integer_factor) : Cell(),
+          integers != nullptr ? factor_cell(integers->integer_factor) : Cell(),
           cell != nullptr && cell->cpu_ms ? Cell(Number{*cell->cpu_ms, 3}) : Cell()};
       if (energy) {
         const bool known = cell != nullptr && cell->joules;

@@ -283,7 +283,11 @@ std::string about_integers(const Results& results) {
       "channel, maps by ranges that training images show{}; test images chose none. Their sparsity "
       "is that of the row in floats, though rounding makes some weights more zero. Accuracy is on "
       "the engine int8, whose sums are integers. \"× unpruned INT8\" is against the unpruned "
-      "network in integers, in the same rounds.",
+      "network on the engine int8, in the same rounds, of the faster of int8 and int8-sparse "
+      "(which "
+      "skips zeros where that pays). -qat: trained on for integers, weights and maps rounded in "
+      "every "
+      "step, from the row in floats; auto may run some layers in floats.",
       calibration);
 }
 
@@ -308,8 +312,9 @@ void add_measurement(Page& page, const Results& results) {
       "one with 95 % confidence (percentile bootstrap): what slows the machine down slows both "
       "down, and cancels. Milliseconds of different rows are of different moments; where they are "
       "compared (fastest row, pictures), they are the unpruned network's, divided by the factor. "
-      "dense: dense kernels, zeros multiplied. sparse: zeros skipped in 1×1 convolutions and the "
-      "head. auto: the faster of the two, layer by layer.",
+      "dense: dense kernels, zeros multiplied. sparse: zeros skipped in convolutions of one "
+      "group behind the first layer, and in the head. auto: the fastest kernels of all, layer by "
+      "layer, by times taken on this machine.",
       "Some timings are controls: dense kernels do the same work whatever was zeroed, and where "
       "nothing was, auto has nothing to skip. If a control leaves 1 by more than 5 %, an interval "
       "reaches further than 5 % to either side, or other programs had more than half of a "

@@ -296,7 +296,10 @@ Checkpoint load_row(const StudyFolder& folder, const RunRecord& record) {
                "is gone: without it row {} cannot be timed anew (it comes again if its line is "
                "removed from runs.jsonl and the study goes on with --resume)",
                record.id);
-  return load_checkpoint(path, {.quantized = true});
+  Checkpoint checkpoint = load_checkpoint(path, {.quantized = true});
+  require_file(checkpoint.sha256 == record.sha256, path,
+               "is not the checkpoint that row {} has on record", record.id);
+  return checkpoint;
 }
 
 }  // namespace

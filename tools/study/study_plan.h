@@ -59,8 +59,8 @@ struct StudyPlan {
   LatencyOptions latency;
   int64_t calibration_images = 512;  ///< of the fine-tuning's, of which quantisation takes ranges
   CalibrationOptions calibration;
-  int64_t qat_epochs = 2;  ///< of training for integers; all but the rate as `training`
-  float qat_learning_rate = 1e-4f;
+  int64_t qat_epochs = 2;           ///< of training for integers; all but the rate as `training`
+  float qat_learning_rate = 1e-5f;  ///< as train --qat
   std::vector<Experiment> experiments;  ///< in the order of work
 };
 

@@ -22,6 +22,11 @@ std::unique_ptr<nn::Network> rounded(const nn::Network& model, ModelInfo& info,
   return copy;
 }
 
+/// Throws std::invalid_argument unless the engine int8 runs it.
+void require_kernels(const nn::Network& model, const ModelInfo& info) {
+  inference::Plan(inference_graph(model, info), inference::Engine::int8, 1);
+}
+
 }  // namespace
 
 void begin_quantized_training(Checkpoint& checkpoint, const Dataset& training,
@@ -40,7 +45,7 @@ void begin_quantized_training(Checkpoint& checkpoint, const Dataset& training,
                    {.observer = options.qat->observer, .between = &throw_if_interrupted});
   // Whether there are kernels for it, which has to be known before hours of training.
   const auto copy = rounded(*plain, info, floats);
-  inference::Plan(inference_graph(*copy, info), inference::Engine::int8, 1);
+  require_kernels(*copy, info);
   checkpoint.model = std::move(plain);
   checkpoint.info = std::move(info);
 }
@@ -53,6 +58,11 @@ Evaluation evaluate_in_training(const nn::Network& model, const ModelInfo& info,
   return evaluate(*copy, as_saved, images, inference::Engine::int8);
 }
 
+void end_quantized_training(nn::Network& model, ModelInfo& info) {
+  round_weights(model, *info.quantization, float_layers(model, *info.quantization));
+  require_kernels(model, info);
+}
+
 TrainResult train_quantized(Checkpoint& checkpoint, const Dataset& training,
                             const Dataset* validation, const TrainOptions& options,
                             const TrainState& state, const EpochCallback& on_epoch,
@@ -63,7 +73,7 @@ TrainResult train_quantized(Checkpoint& checkpoint, const Dataset& training,
   const Masks masks = zeros_to_keep(checkpoint, say);
   const TrainResult result =
       train(model, info, training, validation, masks, options, state, on_epoch);
-  round_weights(model, *info.quantization, float_layers(model, *info.quantization));
+  end_quantized_training(model, info);
   info.history.push_back(training_step(options, result, checkpoint.sha256, training, validation));
   checkpoint.sha256.clear();
   return result;

@@ -21,6 +21,10 @@ void begin_quantized_training(Checkpoint& checkpoint, const Dataset& training,
 Evaluation evaluate_in_training(const nn::Network& model, const ModelInfo& info,
                                 const Dataset& images);
 
+/// The end of such a training: rounds the weights to their grids (round_weights()). Throws std::invalid_argument, naming
+/// the layer, where integers cannot hold what was learnt.
+void end_quantized_training(nn::Network& model, ModelInfo& info);
+
 /// All of it: begins, trains with the zeros of a pruned model held, rounds the weights to their grids
 /// (round_weights()) and appends to the history. The checkpoint is then a quantised one with no file yet, its sha256
 /// empty. Throws likewise, and what train() throws; the checkpoint is not to be used then.

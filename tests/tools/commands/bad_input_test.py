@@ -239,6 +239,13 @@ class BadInput(CommandTest):
             self.fail("predict", "--model", self.base, pipe, says=f"{pipe}")
             pipe.unlink()
 
+    def test_a_link_is_no_place_to_write_to(self):
+        link, file = self.folder / "link", self.folder / "file"
+        file.write_text("kept")
+        link.symlink_to(file)
+        self.fail("compact", "--model", self.base, "--out", link, says=f"{link}: is a link")
+        self.assertTrue(link.is_symlink() and file.read_text() == "kept")
+
     def test_truncated_pth(self):
         for name in ("mobilenet_v2-imagenet.pth", "mobilenet_v2-imagenet-legacy.pth"):
             if not (SHARED / "weights" / name).exists():

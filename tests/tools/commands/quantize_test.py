@@ -139,6 +139,15 @@ class QuantizedTraining(CommandTest):
                             (["--model", self.base, "--calibrate", 9], "--qat"),
                             (["--model", self.base, "--observer", "mse"], "--qat")):
             self.fail("train", "--data", "synthetic:40", "--out", self.folder / "out", *flags, says=says, code=2)
+        before = self.base.read_bytes()
+        for command in (("train", "--qat"), ("quantize",)):
+            self.fail(*command, "--model", self.base, "--data", "synthetic:40", "--out", self.base,
+                      says="is the model itself: its weights in floats would be lost", code=2)
+        self.assertEqual(self.base.read_bytes(), before)
+        code, _, errors = self.run_command(*self.arguments("out", "--lr", 1e10))
+        self.assertEqual(code, 1)
+        self.assertRegex(errors.splitlines()[-1], "^edgeprune: .*can overflow")
+        self.assertFalse((self.folder / "out").exists())
         self.succeed(*self.arguments("qat"))
         self.fail(*self.arguments("again", model=self.folder / "qat"), says="it is quantised")
         flat = self.folder / "flat"

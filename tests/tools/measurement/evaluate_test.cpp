@@ -129,6 +129,9 @@ TEST(Evaluate, WarnsOfOneClassForAllImagesAndOfDeadLayers) {
   run.model.convolutions()[4]->weight.value().fill(1);
   run.training.labels.assign(40, 5);
   EXPECT_EQ(warning(), "");
+  run.model.convolutions()[8]->weight.value().fill(
+      0);  // features.3.conv.2: what it reads is added behind it
+  EXPECT_EQ(warning(), "");
 }
 
 TEST(ReportWarning, IsSaidOrStrictlyThrown) {

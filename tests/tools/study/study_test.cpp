@@ -316,7 +316,12 @@ TEST_F(StudyTest, MeasuredAnewOnlyTheTimesChange) {
     EXPECT_TRUE(records[i].latency[1].factor);
     EXPECT_NE(records[i].latency[0].median, expected[i].latency[0].median);
   }
-  fs::remove(options_.folder + "/models/baseline.safetensors");
+  const std::string baseline = options_.folder + "/models/baseline.safetensors";
+  fs::copy_file(baseline, options_.folder + "/models/" + records[1].id + ".safetensors",
+                fs::copy_options::overwrite_existing);
+  EXPECT_THAT(message_of<FileError>([&] { remeasure_study(plan_, options_, Listener{}); }),
+              HasSubstr("is not the checkpoint that row " + records[1].id + " has on record"));
+  fs::remove(baseline);
   EXPECT_THAT(message_of<FileError>([&] { remeasure_study(plan_, options_, Listener{}); }),
               HasSubstr("baseline.safetensors: is gone"));
   plan_.batches = {2};
