@@ -27,8 +27,10 @@ class Chooser {
     const auto& zeros = times_.zeros();
     const bool sparse =
         std::ranges::any_of(zeros, [](double share) { return share >= kFewestZeros; });
-    for (const Engine engine : {Engine::dense, Engine::onednn, Engine::int8, Engine::sparse}) {
-      if (can_run(engine, graph) && (engine != Engine::sparse || sparse)) add_engine(engine);
+    for (const Engine engine :
+         {Engine::dense, Engine::onednn, Engine::int8, Engine::sparse, Engine::int8_sparse}) {
+      const bool skips = engine == Engine::sparse || engine == Engine::int8_sparse;
+      if (can_run(engine, graph) && (!skips || sparse)) add_engine(engine);
     }
     for (const Assignment& plan : plans_) {
       if (std::ranges::count(groupings_, plan.grouping) == 0) groupings_.push_back(plan.grouping);

@@ -227,6 +227,17 @@ TEST(Int8Plan, AutoTakesALayerOutOfIntegersWhereFloatsAreFasterByFarAndBack) {
   EXPECT_EQ(layers_taken_out_of_integers(graph, assignment_of(graph, Engine::int8, 1)), 0u);
 }
 
+TEST(Int8Plan, AutoHoldsItsPlanAgainstTheOneThatSkipsZerosWhereThereAreSome) {
+  const ThreadScope one(1);
+  KernelChoices choices;
+  const auto holds = [&](const Graph& graph) {
+    const Choice choice = choices.choose(graph, 1);
+    return std::ranges::count(choice.plans, "int8-sparse", &Choice::WholePlan::name) > 0;
+  };
+  EXPECT_TRUE(holds(in_integers(sparse_network())));
+  EXPECT_FALSE(holds(in_integers(small_network())));
+}
+
 TEST(Int8Plan, EnginesAndNetworksThatDoNotFitAreRefused) {
   EXPECT_EQ(
       message_of<std::invalid_argument>([] { Plan(small_network(), Engine::int8, 1); }),
