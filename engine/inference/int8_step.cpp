@@ -70,14 +70,18 @@ class Int8Step : public Step {
   void run(const float* input, const float* residual, float* output, float* scratch) override {
     const auto* from = reinterpret_cast<const uint8_t*>(input);
     auto* space = reinterpret_cast<uint8_t*>(scratch);
+    QuantizedResidual added = residual_;
+    added.data = reinterpret_cast<const uint8_t*>(residual);
+    auto* const bytes = reinterpret_cast<uint8_t*>(output);
+    const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);
+    if (first_ && patches != nullptr) {
+      return conv2d_images(*patches, shape_, input, input_, output_, space, bytes);
+    }
     if (first_) {
       int8::quantize(input, pixels(), shape_.in_channels, input_, input_pixel_, space);
       from = space;
       space += image_bytes();
     }
-    QuantizedResidual added = residual_;
-    added.data = reinterpret_cast<const uint8_t*>(residual);
-    auto* const bytes = reinterpret_cast<uint8_t*>(output);
     if (const auto* rows = std::get_if<int8::PointwiseWeights>(&weights_)) {
       const int8::Pixels in{from, pixels(), input_pixel_};
       if (last_) {
@@ -89,7 +93,7 @@ class Int8Step : public Step {
       sparse_pointwise(*nonzeros, {from, pixels(), input_pixel_}, added, output_, space, bytes);
     } else if (const auto* filters = std::get_if<int8::DepthwiseWeights>(&weights_)) {
       depthwise(*filters, shape_, from, output_, bytes);
-    } else if (const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_)) {
+    } else if (patches != nullptr) {
       conv2d(*patches, shape_, from, added, output_, space, bytes);
     } else if (std::holds_alternative<MaxPool>(weights_)) {
       int8::max_pool(shape_, from, bytes);
@@ -123,10 +127,10 @@ class Int8Step : public Step {
       return floats_for(thread_count() * sparse_pointwise_scratch_size(*nonzeros));
     }
     const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);
-    return floats_for((first_ ? image_bytes() : 0) +
-                      (patches != nullptr
-                           ? thread_count() * conv2d_scratch_size(*patches, shape_) + kOverhang
-                           : 0));
+    if (patches != nullptr) {
+      return floats_for(thread_count() * conv2d_scratch_size(*patches, shape_) + kOverhang);
+    }
+    return first_ ? floats_for(image_bytes()) : 0;
   }
   bool integers() const override { return true; }
   bool zeros_pay() const { return std::get<int8::SparsePointwiseWeights>(weights_).pays(pixels()); }
