@@ -7,7 +7,7 @@
 #define EDGEPRUNE_INT8_DEPTHWISE_INL_H_
 #endif
 
-#include "engine/kernels/int8/depthwise_columns-inl.h"
+#include "engine/kernels/int8/depthwise_wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::int8::HWY_NAMESPACE {
@@ -196,7 +196,11 @@ DepthwiseKernel kernel_of(Product product) {
 DepthwiseKernel depthwise_kernel(Product product, int64_t taps, int64_t stride) {
   const bool one = stride == 1;
   if (taps == 5) return one ? kernel_of<Window<5, 1>>(product) : kernel_of<Window<5, 2>>(product);
+#if HWY_MAX_BYTES >= 64
+  return one ? wide_kernel<1>(product) : wide_kernel<2>(product);
+#else
   return one ? kernel_of<Window<3, 1>>(product) : kernel_of<Window<3, 2>>(product);
+#endif
 }
 int64_t depthwise_lanes() {
   return kLanes;

@@ -101,6 +101,12 @@ HWY_INLINE Ints pack_bytes(Ints a, Ints b) {
 HWY_INLINE Ints add_words(Ints a, Ints b) {
   return _mm512_adds_epi16(a, b);
 }
+HWY_INLINE Ints wrap_words(Ints a, Ints b) {
+  return _mm512_add_epi16(a, b);
+}
+HWY_INLINE Ints exclusive_or(Ints a, Ints b) {
+  return _mm512_xor_si512(a, b);
+}
 HWY_INLINE Ints min_bytes(Ints a, Ints b) {
   return _mm512_min_epu8(a, b);
 }
@@ -217,6 +223,12 @@ HWY_INLINE Ints pack_bytes(Ints a, Ints b) {
 }
 HWY_INLINE Ints add_words(Ints a, Ints b) {
   return _mm256_adds_epi16(a, b);
+}
+HWY_INLINE Ints wrap_words(Ints a, Ints b) {
+  return _mm256_add_epi16(a, b);
+}
+HWY_INLINE Ints exclusive_or(Ints a, Ints b) {
+  return _mm256_xor_si256(a, b);
 }
 HWY_INLINE Ints min_bytes(Ints a, Ints b) {
   return _mm256_min_epu8(a, b);

@@ -7,6 +7,7 @@
 #include "engine/base/parallel.h"
 #include "engine/base/timer.h"
 #include "engine/kernels/int8/product.h"
+#include "engine/kernels/int8/word_sums.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/int8/peak.cpp"
@@ -19,24 +20,45 @@ namespace edgeprune::int8::HWY_NAMESPACE {
 
 #if EDGEPRUNE_INT8_VECTORS
 
+/// What sums get of as many bytes as there are in a vector, `fours` times.
+template <Product kProduct>
+struct Step {
+  static constexpr int kFours = 1;
+  static HWY_INLINE Ints add(Ints sums, Ints& bytes, Ints weights) {
+    asm("" : "+x"(bytes));  // or the product would be taken once for all
+    return Dot<kProduct>::add(sums, bytes, weights);
+  }
+};
+/// The largest groups of word_sums.h.
+template <>
+struct Step<Product::pairs> {
+  static constexpr int kFours = WordSums::kSizes[0];
+  static HWY_INLINE Ints add(Ints sums, Ints& bytes, Ints weights) {
+    Ints words = multiply_bytes(bytes, weights);
+#pragma GCC unroll 4
+    for (int i = 1; i < kFours; ++i) {
+      asm("" : "+x"(bytes));
+      words = wrap_words(words, multiply_bytes(bytes, weights));
+    }
+    asm("" : "+x"(bytes));
+    return int8::HWY_NAMESPACE::add(sums, multiply_words(words, broadcast_word(1)));
+  }
+};
+
 /// Independent sums: enough to hide the latency of a product and an addition.
 template <Product kProduct>
 double run_chains(int64_t rounds, void* sink) {
   constexpr int kChains = 10;
-  using D = Dot<kProduct>;
   Ints bytes = broadcast_byte(3), weights = broadcast_byte(1);
   Ints sums[kChains];
   for (int i = 0; i < kChains; ++i) sums[i] = broadcast(i);
   for (int64_t r = 0; r < rounds; ++r) {
 #pragma GCC unroll 10
-    for (int i = 0; i < kChains; ++i) {
-      asm("" : "+x"(bytes));  // or the product would be taken once for all
-      sums[i] = D::add(sums[i], D::bytes(bytes), D::weights(weights));
-    }
+    for (int i = 0; i < kChains; ++i) sums[i] = Step<kProduct>::add(sums[i], bytes, weights);
   }
   for (int i = 1; i < kChains; ++i) sums[0] = add(sums[0], sums[i]);
   std::memcpy(sink, &sums[0], sizeof sums[0]);
-  return 2.0 * 4 * kLanes * kChains * static_cast<double>(rounds);
+  return 2.0 * 4 * kLanes * kChains * Step<kProduct>::kFours * static_cast<double>(rounds);
 }
 
 double byte_chains(Product product, int64_t rounds, void* sink) {

@@ -11,6 +11,7 @@
 
 #include "engine/kernels/int8/lanes-inl.h"
 #include "engine/kernels/int8/pointwise_packing.h"
+#include "engine/kernels/int8/pointwise_words-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::int8::HWY_NAMESPACE {
@@ -19,11 +20,13 @@ namespace edgeprune::int8::HWY_NAMESPACE {
 struct BlockNumbers {
   HWY_INLINE BlockNumbers(const PackedPointwise& w, int64_t i)
       : block(w.blocks[static_cast<size_t>(i)]),
-        values(w.block(i)),
+        values(w.values() + block.begin),
+        fours(w.fours.data() + i * w.quads()),
         bias(w.constants.bias() + block.first),
         multipliers(w.constants.multipliers.get() + block.first) {}
   RowBlock block;
   const int8_t* values;
+  const int32_t* fours;  ///< if sums are words
   const int32_t* bias;
   const float* multipliers;
 };
@@ -66,22 +69,14 @@ HWY_INLINE void finish(const PointwiseCall& call, const BlockNumbers& numbers,
   store_bytes<kVectors>(to_bytes, y, call.to + offset);
 }
 
+/// sums += the products of fours one behind another: dot products.
 /// kOnePiece: the input's channels lie in one piece. A loop of its own, because one around that of the fours
 /// costs the 1x1 convolutions a tenth.
-template <Product kProduct, int kVectors, bool kOnePiece, int kPixels>
-HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
-                     const Requantizer& to_bytes, int64_t pixel) {
-  using D = Dot<kProduct>;
-  Ints sums[kPixels][kVectors];
-#pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) {
-    const Ints bias = load(numbers.bias + v * kLanes);
-#pragma GCC unroll 12
-    for (int p = 0; p < kPixels; ++p) sums[p][v] = bias;
-  }
+template <bool kOnePiece, int kPixels, int kVectors>
+HWY_INLINE void add_fours(const PointwiseCall& call, const int8_t* w, const uint8_t* in,
+                          Ints (&sums)[kVectors][kPixels]) {
+  using D = Dot<Product::instruction>;
   const int64_t stride = call.input.pixel;
-  const uint8_t* in = call.input.data + pixel * stride;
-  const int8_t* w = numbers.values;
   [[maybe_unused]] const int64_t piece = call.weights.quads() / call.input.pieces;
   [[maybe_unused]] const int64_t jump = call.input.piece_bytes - 4 * piece;
   [[maybe_unused]] int64_t left = piece;
@@ -90,24 +85,43 @@ HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
       if (left == 0) in += jump, left = piece;
       --left;
     }
-    typename D::Prepared weights[kVectors];
+    Ints weights[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) weights[v] = D::weights(load(w + 4 * v * kLanes));
+    for (int v = 0; v < kVectors; ++v) weights[v] = load(w + 4 * v * kLanes);
 #pragma GCC unroll 12
     for (int p = 0; p < kPixels; ++p) {
       int32_t four;
       std::memcpy(&four, in + p * stride, sizeof four);
-      const typename D::Prepared x = D::bytes(broadcast(four));
+      const Ints x = broadcast(four);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sums[p][v] = D::add(sums[p][v], x, weights[v]);
+      for (int v = 0; v < kVectors; ++v) sums[v][p] = D::add(sums[v][p], x, weights[v]);
     }
+  }
+}
+
+template <Product kProduct, int kVectors, bool kOnePiece, int kPixels>
+HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
+                     const Requantizer& to_bytes, int64_t pixel) {
+  Ints sums[kVectors][kPixels];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    const Ints bias = load(numbers.bias + v * kLanes);
+#pragma GCC unroll 12
+    for (int p = 0; p < kPixels; ++p) sums[v][p] = bias;
+  }
+  const uint8_t* in = call.input.data + pixel * call.input.pixel;
+  if constexpr (kProduct == Product::instruction) {
+    add_fours<kOnePiece>(call, numbers.values, in, sums);
+  } else {
+    add_words<kProduct == Product::signs, kOnePiece>(call, numbers.block.groups, numbers.fours,
+                                                     numbers.values, in, sums);
   }
 #pragma GCC unroll 12
   for (int p = 0; p < kPixels; ++p) {
     Floats y[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      y[v] = multiply(to_floats(sums[p][v]), load_floats(numbers.multipliers + v * kLanes));
+      y[v] = multiply(to_floats(sums[v][p]), load_floats(numbers.multipliers + v * kLanes));
     }
     finish<kVectors>(call, numbers, to_bytes, pixel + p, y);
   }
@@ -157,12 +171,14 @@ PointwiseKernel pointwise_kernel(Product product) {
       return &pointwise_items<Product::instruction>;
     case Product::pairs:
       return &pointwise_items<Product::pairs>;
+    case Product::signs:
+      return &pointwise_items<Product::signs>;
     case Product::words:
-      return &pointwise_items<Product::words>;
+      break;
   }
   return nullptr;
 }
-RowLanes row_lanes() {
+RowLanes row_lanes(Product) {
   return {kLanes, 4};
 }
 
@@ -211,7 +227,7 @@ void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 PointwiseKernel pointwise_kernel(Product) {
   return &pointwise_items;
 }
-RowLanes row_lanes() {
+RowLanes row_lanes(Product) {
   return {16, 1};
 }
 

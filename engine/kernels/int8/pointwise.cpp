@@ -53,42 +53,19 @@ PointwiseWeights::PointwiseWeights(const RowNumbers& numbers, int64_t rows, int6
                         largest_sum(numbers.weights + row * channels, channels, highest),
                         numbers.bias[row], numbers.multipliers[row]);
   }
-  const RowLanes lanes = HWY_DYNAMIC_DISPATCH(row_lanes)();
-  const Product product = product_for(largest_pair(numbers, rows, channels, highest));
+  Product product = product_for(largest_pair(numbers, rows, channels, highest));
+  if (product == Product::words) product = Product::signs;
+  const RowLanes lanes = HWY_DYNAMIC_DISPATCH(row_lanes)(product);
   auto packed = std::make_shared<PackedPointwise>(
       PackedPointwise{.rows = rows,
                       .channels = channels,
                       .lanes = lanes.lanes,
+                      .highest = highest,
+                      .product = lanes.most_vectors == 1 ? Product::instruction : product,
                       .product_name = lanes.most_vectors == 1 ? "plain" : name_of(product),
-                      .kernel = HWY_DYNAMIC_DISPATCH(pointwise_kernel)(product)});
-  const int64_t padded = pixel_bytes(rows), depth = packed->quads() * 4;
-  packed->blocks = cut_rows(padded, lanes);
-  packed->storage = allocate_floats(static_cast<size_t>(padded * packed->quads()));
-  packed->constants = RowConstants(padded);
-  int8_t* to = packed->values();
-  for (const RowBlock& block : packed->blocks) {
-    const auto row_of = [&](int vector, int lane) {
-      return block.first + block_channel(block.vectors, vector, lane);
-    };
-    for (int64_t q = 0; q < depth; q += 4) {
-      for (int v = 0; v < block.vectors; ++v) {
-        for (int lane = 0; lane < packed->lanes; ++lane) {
-          const int64_t row = row_of(v, lane);
-          for (int64_t k = q; k < q + 4; ++k) {
-            *to++ = row < rows && k < channels ? numbers.weights[row * channels + k] : int8_t{0};
-          }
-        }
-      }
-    }
-    for (int v = 0; v < block.vectors; ++v) {
-      for (int lane = 0; lane < packed->lanes; ++lane) {
-        const int64_t row = row_of(v, lane);
-        if (row >= rows) continue;
-        packed->constants.set(block.first + v * packed->lanes + lane, numbers.bias[row],
-                              numbers.multipliers[row]);
-      }
-    }
-  }
+                      .kernel = HWY_DYNAMIC_DISPATCH(pointwise_kernel)(product),
+                      .blocks = cut_rows(pixel_bytes(rows), lanes)});
+  pack_rows(numbers, *packed);
   packed_ = std::move(packed);
 }
 
@@ -96,7 +73,7 @@ int64_t PointwiseWeights::rows() const {
   return packed_->rows;
 }
 int64_t PointwiseWeights::bytes() const {
-  return pixel_bytes(packed_->rows) * (packed_->quads() * 4 + 8);
+  return packed_->storage_bytes + pixel_bytes(packed_->rows) * 8;
 }
 const char* PointwiseWeights::product() const {
   return packed_->product_name;

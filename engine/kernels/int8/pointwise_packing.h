@@ -1,6 +1,7 @@
 #pragma once
 // How pointwise.cpp packs its weights and what its kernels take.
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "engine/kernels/int8/pointwise.h"
 #include "engine/kernels/int8/product.h"
 #include "engine/kernels/int8/row_constants.h"
+#include "engine/kernels/int8/word_sums.h"
 
 namespace edgeprune::int8 {
 
@@ -15,6 +17,8 @@ namespace edgeprune::int8 {
 struct RowBlock {
   int64_t first;
   int vectors;
+  int64_t begin = 0;             ///< its first byte in the storage
+  WordSums::Counts groups = {};  ///< without dot products: how many of each size
 };
 
 /// Lanes of a vector, and of how many vectors blocks may be.
@@ -34,20 +38,27 @@ using PointwiseKernel = void (*)(const PointwiseCall& call, int64_t begin, int64
 
 struct PackedPointwise {
   int64_t rows, channels;
-  int lanes;  ///< of the target that it was packed for
+  int lanes;    ///< of the target that it was packed for
+  int highest;  ///< of the inputs
+  Product product;
   const char* product_name;
   PointwiseKernel kernel;
   std::vector<RowBlock> blocks = {};
-  /// Of each block [four channels][vector][lane][4].
+  /// Of each block [four channels][vector][lane][4]; where sums are words (word_sums.h), of each of a block's
+  /// groups: what words start from, [vector][lane][2 words], unless weights are sizes; then
+  /// [four][vector][lane][4], of sizes [four][vector][sizes, flips][lane][4].
   std::shared_ptr<float[]> storage = nullptr;
+  int64_t storage_bytes = 0;
   RowConstants constants = {};  ///< of each block [vector][lane]
+  /// Where sums are words: of each block, its fours in the order of their groups.
+  std::vector<int32_t> fours = {};
 
   int64_t quads() const { return (channels + 3) / 4; }
-  int8_t* values() const { return reinterpret_cast<int8_t*>(storage.get()); }
-  const int8_t* block(int64_t i) const {
-    return values() + blocks[static_cast<size_t>(i)].first * quads() * 4;
-  }
+  const int8_t* values() const { return reinterpret_cast<const int8_t*>(storage.get()); }
 };
+
+/// Fills in blocks' bytes, constants and fours of what has all else.
+void pack_rows(const RowNumbers& numbers, PackedPointwise& packed);
 
 struct PointwiseCall {
   const PackedPointwise& weights;

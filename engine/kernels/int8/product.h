@@ -12,17 +12,15 @@ namespace edgeprune::int8 {
 
 enum class Product {
   instruction,  ///< vpdpbusd: four products to 32 bits
-  pairs,  ///< pmaddubsw: two products to 16 bits, which saturate; then the two pairs to 32 bits
+  pairs,  ///< pmaddubsw: two products to 16 bits, which saturate; then two such sums to 32 bits
   words,  ///< bytes are widened first: nothing saturates, a third slower
+  signs,  ///< pairs of weights' sizes and of inputs whose signs are flipped (word_sums.h)
 };
 
 constexpr const char* name_of(Product product) {
-  return product == Product::instruction ? "vnni" : product == Product::pairs ? "pairs" : "words";
+  constexpr const char* kNames[] = {"vnni", "pairs", "words", "signs"};
+  return kNames[static_cast<int>(product)];
 }
-
-// Pairs' sums could stay at 16 bits as long as they provably fit there. It takes all rows of a register
-// tile to fit, for any inputs: of 32 rows of normally distributed weights two pairs do, not six, and on
-// Zen 5 that gained nothing over widening every pair.
 
 /// Of kernels for the target in use. `pair`: the most that |q w + q' w'| can be, of the products that
 /// one pmaddubsw sums.

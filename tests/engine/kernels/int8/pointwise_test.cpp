@@ -1,6 +1,7 @@
 #include "engine/kernels/int8/pointwise.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/base/parallel.h"
 #include "tests/support/conv_shapes.h"
@@ -116,6 +117,48 @@ TEST_P(Int8Pointwise, NothingSaturatesForTheWorstInputsOfAnyRow) {
       const float worst = static_cast<float>(highest * size * kChannels) / 4.0f;
       layer.multipliers.assign(kRows, 100.0f / worst);
       EXPECT_EQ(run(layer, highest, kLinear), layer.expected(kLinear)) << size;
+    }
+  }
+}
+
+TEST_P(Int8Pointwise, SumsOf16BitsThatJustFitAndJustDoNot) {
+  // Of sixteen channels, those that make the sums of one word, if four pairs each are added in 16 bits:
+  // 516 * 127 = 65,532 fits, one more does not. With inputs up to 255: 257 do, or 255 times -128.
+  constexpr int64_t kRows = 32;
+  for (const int highest : {kHighRelu, 255}) {
+    for (const int total : {254, 255, 256, 257, 258, 515, 516, 517, 1016}) {
+      Int8Layer layer(testing::pointwise_shape(2, 16, kRows), highest, 0, 16);
+      std::fill(layer.input.begin(), layer.input.end(), static_cast<uint8_t>(highest));
+      std::fill(layer.weights.begin(), layer.weights.end(), int8_t{0});
+      std::fill(layer.bias.begin(), layer.bias.end(), 0);
+      for (int64_t row = 0; row < kRows; ++row) {
+        // All of one sign, or of both; the first words of fours or the second ones.
+        for (int64_t i = 0, left = total; i < 8; ++i) {
+          const int64_t size = (left + 7 - i) / (8 - i), k = i / 2 * 4 + row / 4 % 2 * 2 + i % 2;
+          const int64_t sign = row % 4 == 3   ? (i < 4 ? -1 : 1)
+                               : row % 4 == 2 ? 1 - i % 2 * 2
+                                              : row % 2 * 2 - 1;
+          layer.weights[static_cast<size_t>(row * 16 + k)] = static_cast<int8_t>(sign * size);
+          left -= size;
+        }
+        if (row == 0) {  // the row that the others have to wait for
+          ASSERT_EQ(std::abs(std::accumulate(layer.weights.begin(), layer.weights.begin() + 16, 0)),
+                    total);
+        }
+      }
+      layer.multipliers.assign(kRows, 100.0f / static_cast<float>(highest * total));
+      const auto bytes = run(layer, highest, kLinear);
+      EXPECT_EQ(bytes, layer.expected(kLinear)) << highest << " " << total;
+      EXPECT_EQ(bytes[0], 28);
+      EXPECT_EQ(bytes[1], 228);
+      // No inputs where weights are positive, or negative: the other end of what sums can be.
+      for (const int sign : {-1, 1}) {
+        for (size_t i = 0; i < layer.input.size(); ++i) {
+          const int8_t w = layer.weights[3 * 16 + i % 16];
+          layer.input[i] = static_cast<uint8_t>(sign * w > 0 ? highest : 0);
+        }
+        EXPECT_EQ(run(layer, highest, kLinear), layer.expected(kLinear)) << highest << " " << total;
+      }
     }
   }
 }
