@@ -104,10 +104,16 @@ class Comparison:
 
     def edgeprune(self, batch, threads):
         """Milliseconds an image, as those below."""
-        result = rounds.run([self.options.edgeprune, "latency", "--model", self.model,
-                             "--engine", "int8" if self.integers else "dense", "--batch", batch, "--threads", threads, "--seconds", self.options.seconds,
-                             "--format", "json"], threads)
-        return result.output[0]["median_ms"]
+        return self.latency(batch, threads)[0]["median_ms"]
+
+    def limit_percent(self, batch, threads):
+        """The least time that all layers' work can take (its arithmetic, or its bytes), of the time that edgeprune takes."""
+        return self.latency(batch, threads, "--per-layer")[-1]["limit_percent"]
+
+    def latency(self, batch, threads, *more):
+        engine = "int8" if self.integers else "dense"
+        return rounds.run([self.options.edgeprune, "latency", "--model", self.model, "--engine", engine, "--batch", batch,
+                           "--threads", threads, "--seconds", self.options.seconds, "--format", "json", *more], threads).output
 
     def onnxruntime(self, batch, threads, system="onnxruntime", settings=()):
         return self.onnx_peer(system, [sys.executable, HERE / "onnxruntime_inference.py", "--library",
@@ -179,7 +185,7 @@ def compare(contenders, count, side, batch, threads):
 
 def columns(peers):
     result = [table.Column("input", "input"), table.Column("batch", "batch"), table.Column("threads", "threads"),
-              table.Column("edgeprune ms/image", "edgeprune_ms", 4)]
+              table.Column("edgeprune ms/image", "edgeprune_ms", 4), table.Column("of its limit %", "limit_percent", 0)]
     for name in peers:
         result += [table.Column(f"{NAMES[name]} ms/image", f"{name}_ms", 4), table.Column("ratio", f"{name}_ratio", 2),
                    table.Column("lowest", f"{name}_lowest_ratio", 2),
@@ -298,7 +304,8 @@ def main():
                 comparison.prepare(batch, threads, peers)
                 contenders = {name: lambda name=name: getattr(comparison, name)(batch, threads)
                               for name in ("edgeprune", *peers)}
-                rows.append(compare(contenders, options.rounds, comparison.side, batch, threads))
+                rows.append(compare(contenders, options.rounds, comparison.side, batch, threads)
+                            | {"limit_percent": comparison.limit_percent(batch, threads)})
             if options.data:
                 found = comparison.accuracies(configurations[0][1], peers)
                 accuracies.append({"model": str(model)} | found)

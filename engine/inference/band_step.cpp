@@ -78,7 +78,7 @@ class Window {
   int64_t first_ = 0, filled_ = INT64_MIN;  ///< columns that are there
 };
 
-class Band : public Step {
+class Band : public FloatStep {
  public:
   Band(std::unique_ptr<PanelStep> widen, const Layer& layer, std::unique_ptr<PointwiseStep> narrow,
        int64_t images)
@@ -105,11 +105,12 @@ class Band : public Step {
     scratch_ = (scratch_ + 15) / 16 * 16;
   }
 
-  void run(const float* input, const float* residual, float* output, float* scratch) override {
-    run_timed(input, residual, output, scratch, nullptr);
+  void run_floats(const float* input, const float* residual, float* output,
+                  float* scratch) override {
+    run_floats_timed(input, residual, output, scratch, nullptr);
   }
-  void run_timed(const float* input, const float* residual, float* output, float* scratch,
-                 double* seconds) override {
+  void run_floats_timed(const float* input, const float* residual, float* output, float* scratch,
+                        double* seconds) override {
     std::mutex mutex;
     const int64_t count = out_.count();
     const int threads = static_cast<int>(std::min<int64_t>(thread_count(), count));
@@ -177,8 +178,8 @@ bool band_pays(const Conv2dShape& depthwise, int64_t images) {
          output_panels(depthwise).count() >= kPanels * thread_count();
 }
 
-std::unique_ptr<Step> band_step(std::unique_ptr<PanelStep> widen, const Layer& depthwise,
-                                std::unique_ptr<PointwiseStep> narrow, int64_t images) {
+std::unique_ptr<FloatStep> band_step(std::unique_ptr<PanelStep> widen, const Layer& depthwise,
+                                     std::unique_ptr<PointwiseStep> narrow, int64_t images) {
   return std::make_unique<Band>(std::move(widen), depthwise, std::move(narrow), images);
 }
 

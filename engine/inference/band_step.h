@@ -15,7 +15,7 @@ bool band_pays(const Conv2dShape& depthwise, int64_t images);
 
 /// `widen` is of the layer whose output the depthwise layer reads, `narrow` of the one that reads
 /// the depthwise layer's; nobody else reads either. The parts of the step are those three.
-std::unique_ptr<Step> band_step(std::unique_ptr<PanelStep> widen, const Layer& depthwise,
-                                std::unique_ptr<PointwiseStep> narrow, int64_t images);
+std::unique_ptr<FloatStep> band_step(std::unique_ptr<PanelStep> widen, const Layer& depthwise,
+                                     std::unique_ptr<PointwiseStep> narrow, int64_t images);
 
 }  // namespace edgeprune::inference

@@ -10,13 +10,13 @@
 namespace edgeprune::inference {
 namespace {
 
-class OneDnnConvolution : public Step {
+class OneDnnConvolution : public FloatStep {
  public:
   OneDnnConvolution(const Layer& layer, const Conv2dShape& shape)
       : size_(shape.output_count()),
         conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation,
               layer.residual >= 0) {}
-  void run(const float* input, const float* residual, float* output, float*) override {
+  void run_floats(const float* input, const float* residual, float* output, float*) override {
     conv_.run(input, residual, output);
   }
   int64_t output_size() const override { return size_; }
@@ -27,12 +27,13 @@ class OneDnnConvolution : public Step {
   onednn::FusedConv2d conv_;
 };
 
-class WinogradConvolution : public Step {
+class WinogradConvolution : public FloatStep {
  public:
   WinogradConvolution(const Layer& layer, const Conv2dShape& shape, int64_t tile)
       : size_(shape.output_count()),
         conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation, tile) {}
-  void run(const float* input, const float* residual, float* output, float* scratch) override {
+  void run_floats(const float* input, const float* residual, float* output,
+                  float* scratch) override {
     conv_.run(input, residual, output, scratch);
   }
   int64_t output_size() const override { return size_; }
@@ -46,12 +47,13 @@ class WinogradConvolution : public Step {
   simd::Winograd conv_;
 };
 
-class PackedConvolution : public Step {
+class PackedConvolution : public FloatStep {
  public:
   PackedConvolution(const Layer& layer, const Conv2dShape& shape)
       : size_(shape.output_count()),
         conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation) {}
-  void run(const float* input, const float* residual, float* output, float* scratch) override {
+  void run_floats(const float* input, const float* residual, float* output,
+                  float* scratch) override {
     conv_.run(input, residual, output, scratch);
   }
   int64_t output_size() const override { return size_; }
@@ -64,7 +66,7 @@ class PackedConvolution : public Step {
   simd::Conv2d conv_;
 };
 
-class DepthwiseConvolution : public Step {
+class DepthwiseConvolution : public FloatStep {
  public:
   DepthwiseConvolution(const Layer& layer, const Conv2dShape& shape)
       : shape_(shape),
@@ -75,7 +77,7 @@ class DepthwiseConvolution : public Step {
             layer.name);
     simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data(), shape.kernel);
   }
-  void run(const float* input, const float*, float* output, float*) override {
+  void run_floats(const float* input, const float*, float* output, float*) override {
     simd::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_, output);
   }
   int64_t output_size() const override { return shape_.output_count(); }
@@ -89,7 +91,7 @@ class DepthwiseConvolution : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> channels_last_step(const Layer& layer, int64_t batch) {
+std::unique_ptr<FloatStep> channels_last_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
   if (layer.kind != Layer::Kind::convolution) return map_step(layer, batch);
@@ -101,13 +103,13 @@ bool own_channels_last_step_exists(const Layer& layer) {
   return layer.kind != Layer::Kind::convolution || simd::depthwise_supported(layer.shape);
 }
 
-std::unique_ptr<Step> onednn_step(const Layer& layer, int64_t batch) {
+std::unique_ptr<FloatStep> onednn_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
   return std::make_unique<OneDnnConvolution>(layer, shape);
 }
 
-std::unique_ptr<Step> dense_channels_last_step(const Layer& layer, int64_t batch) {
+std::unique_ptr<FloatStep> dense_channels_last_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
   if (layer.kind != Layer::Kind::convolution || shape.groups > 1) {

@@ -17,10 +17,6 @@ namespace {
 /// Kernels read whole vectors of the last pixel, too.
 constexpr int64_t kOverhang = 64;
 
-int64_t floats_for(int64_t bytes) {
-  return (bytes + int64_t{sizeof(float)} - 1) / int64_t{sizeof(float)};
-}
-
 class Int8Step : public Step {
  public:
   Int8Step(const QuantizedGraph& graph, size_t i, int64_t images, bool sparse)
@@ -67,21 +63,24 @@ class Int8Step : public Step {
     }
   }
 
-  void run(const float* input, const float* residual, float* output, float* scratch) override {
-    const auto* from = reinterpret_cast<const uint8_t*>(input);
-    auto* space = reinterpret_cast<uint8_t*>(scratch);
+  void run(const Operands& maps) override {
+    const uint8_t* from = nullptr;
+    auto* space = reinterpret_cast<uint8_t*>(maps.scratch);
     if (first_) {
-      int8::quantize(input, pixels(), shape_.in_channels, input_, input_pixel_, space);
+      int8::quantize(maps.input.floats(), pixels(), shape_.in_channels, input_, input_pixel_,
+                     space);
       from = space;
       space += image_bytes();
+    } else {
+      from = maps.input.integers();
     }
     QuantizedResidual added = residual_;
-    added.data = reinterpret_cast<const uint8_t*>(residual);
-    auto* const bytes = reinterpret_cast<uint8_t*>(output);
+    added.data = maps.residual.integers();
+    uint8_t* const bytes = last_ ? nullptr : maps.output.integers();
     if (const auto* rows = std::get_if<int8::PointwiseWeights>(&weights_)) {
       const int8::Pixels in{from, pixels(), input_pixel_};
       if (last_) {
-        pointwise_logits(*rows, in, output);
+        pointwise_logits(*rows, in, maps.output.floats());
       } else {
         pointwise(*rows, in, added, output_, bytes);
       }
@@ -113,20 +112,20 @@ class Int8Step : public Step {
                                              : std::get<int8::PointwiseWeights>(weights_).product();
     return std::string("int8 ") + product;
   }
-  int64_t output_size() const override {
+  int64_t output_bytes() const override {
     const bool pool = std::holds_alternative<Pool>(weights_);
     const int64_t made = shape_.batch * (pool ? 1 : shape_.out_height() * shape_.out_width());
-    return last_ ? made * shape_.out_channels : floats_for(made * pixel_bytes(shape_.out_channels));
+    return made * (last_ ? shape_.out_channels * int64_t{sizeof(float)}
+                         : pixel_bytes(shape_.out_channels));
   }
-  int64_t scratch_size() const override {
+  int64_t scratch_bytes() const override {
     if (const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_)) {
-      return floats_for(thread_count() * sparse_pointwise_scratch_size(*nonzeros));
+      return thread_count() * sparse_pointwise_scratch_size(*nonzeros);
     }
     const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);
-    return floats_for((first_ ? image_bytes() : 0) +
-                      (patches != nullptr
-                           ? thread_count() * conv2d_scratch_size(*patches, shape_) + kOverhang
-                           : 0));
+    const int64_t rows =
+        patches != nullptr ? thread_count() * conv2d_scratch_size(*patches, shape_) + kOverhang : 0;
+    return (first_ ? image_bytes() : 0) + rows;
   }
   bool integers() const override { return true; }
   bool zeros_pay() const { return std::get<int8::SparsePointwiseWeights>(weights_).pays(pixels()); }
@@ -138,7 +137,6 @@ class Int8Step : public Step {
     const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_);
     return nonzeros != nullptr ? nonzeros->density() : 1;
   }
-  int64_t value_bytes() const override { return first_ ? sizeof(float) : 1; }
 
  private:
   struct Pool {};
@@ -159,50 +157,45 @@ class Int8Step : public Step {
       weights_;
 };
 
-/// Bytes of a map as it is read.
-int64_t map_bytes(const Conv2dShape& s) {
-  return s.batch * s.in_height * s.in_width * pixel_bytes(s.in_channels);
-}
-
 class QuantizeStep : public Step {
  public:
-  QuantizeStep(const Conv2dShape& map, const Grid& grid) : map_(map), grid_(grid) {}
-  void run(const float* input, const float*, float* output, float*) override {
-    int8::quantize(input, map_.batch * map_.in_height * map_.in_width, map_.in_channels, grid_,
-                   pixel_bytes(map_.in_channels), reinterpret_cast<uint8_t*>(output));
+  explicit QuantizeStep(const Conv2dShape& map) : map_(map) {}
+  void run(const Operands& maps) override {
+    int8::quantize(maps.input.floats(), map_.batch * map_.in_height * map_.in_width,
+                   map_.in_channels, maps.output.grid, pixel_bytes(map_.in_channels),
+                   maps.output.integers());
   }
-  int64_t output_size() const override { return floats_for(map_bytes(map_)); }
+  int64_t output_bytes() const override {
+    return map_.batch * map_.in_height * map_.in_width * pixel_bytes(map_.in_channels);
+  }
   std::string kernel() const override { return "to int8"; }
 
  private:
   Conv2dShape map_;
-  Grid grid_;
 };
 
 class DequantizeStep : public Step {
  public:
-  DequantizeStep(const Conv2dShape& map, const Grid& grid) : map_(map), grid_(grid) {}
-  void run(const float* input, const float*, float* output, float*) override {
-    int8::dequantize(reinterpret_cast<const uint8_t*>(input),
-                     map_.batch * map_.in_height * map_.in_width, map_.in_channels, grid_, output);
+  explicit DequantizeStep(const Conv2dShape& map) : map_(map) {}
+  void run(const Operands& maps) override {
+    int8::dequantize(maps.input.integers(), map_.batch * map_.in_height * map_.in_width,
+                     map_.in_channels, maps.input.grid, maps.output.floats());
   }
-  int64_t output_size() const override { return map_.input_count(); }
-  int64_t value_bytes() const override { return 1; }
+  int64_t output_bytes() const override { return map_.input_count() * int64_t{sizeof(float)}; }
   std::string kernel() const override { return "from int8"; }
 
  private:
   Conv2dShape map_;
-  Grid grid_;
 };
 
 }  // namespace
 
-std::unique_ptr<Step> quantize_step(const Conv2dShape& map, const Grid& grid) {
-  return std::make_unique<QuantizeStep>(map, grid);
+std::unique_ptr<Step> quantize_step(const Conv2dShape& map) {
+  return std::make_unique<QuantizeStep>(map);
 }
 
-std::unique_ptr<Step> dequantize_step(const Conv2dShape& map, const Grid& grid) {
-  return std::make_unique<DequantizeStep>(map, grid);
+std::unique_ptr<Step> dequantize_step(const Conv2dShape& map) {
+  return std::make_unique<DequantizeStep>(map);
 }
 
 std::unique_ptr<Step> int8_step(const QuantizedGraph& graph, size_t i, int64_t images) {

@@ -17,9 +17,9 @@ std::unique_ptr<Step> int8_sparse_step(const QuantizedGraph& graph, size_t i, in
 bool int8_sparse_step_pays(const QuantizedGraph& graph, size_t i, int64_t images);
 
 // Changes of format; a map's shape counts only as input: batch, in_height, in_width, in_channels.
-/// Floats [N,H,W,C] to bytes on the grid.
-std::unique_ptr<Step> quantize_step(const Conv2dShape& map, const Grid& grid);
-/// What bytes stand for.
-std::unique_ptr<Step> dequantize_step(const Conv2dShape& map, const Grid& grid);
+/// Floats [N,H,W,C] to bytes on the output's grid.
+std::unique_ptr<Step> quantize_step(const Conv2dShape& map);
+/// What bytes stand for on the input's grid.
+std::unique_ptr<Step> dequantize_step(const Conv2dShape& map);
 
 }  // namespace edgeprune::inference

@@ -226,8 +226,8 @@ std::unique_ptr<Step> change_of_format(Format from, Format to, const Graph& grap
   const auto is = [&](Format a, Format b) { return from == a && to == b; };
   if (is(kChannelsLast, kPanels)) return to_panels_step(map);
   if (is(kPanels, kChannelsLast)) return from_panels_step(map);
-  if (is(kChannelsLast, kBytes)) return quantize_step(map, graph.integers->grid_of(layer));
-  if (is(kBytes, kChannelsLast)) return dequantize_step(map, graph.integers->grid_of(layer));
+  if (is(kChannelsLast, kBytes)) return quantize_step(map);
+  if (is(kBytes, kChannelsLast)) return dequantize_step(map);
   throw std::invalid_argument(
       "[change_of_format] expected a format other than channels-last, and it");
 }

@@ -6,23 +6,11 @@
 #include <memory>
 #include <span>
 
-#include "engine/base/names.h"
 #include "engine/inference/engine.h"
 #include "engine/inference/graph.h"
 #include "engine/inference/step.h"
 
 namespace edgeprune::inference {
-
-/// How a map stands in memory: layout and number type.
-enum class Format {
-  channels_last,  ///< [N,H,W,C] of float32: what images and logits stand in
-  panels,         ///< PanelLayout of float32, one column a pixel, images innermost
-  bytes,          ///< [N,H,W,pixel_bytes(C)] of uint8 (kernels/quantization.h)
-};
-inline constexpr Named<Format> kFormats[] = {{Format::channels_last, "channels-last float32"},
-                                             {Format::panels, "panels float32"},
-                                             {Format::bytes, "channels-last uint8"}};
-static_assert(in_order(kFormats));
 
 /// In what surroundings a step runs.
 struct Place {

@@ -185,11 +185,12 @@ void KernelTimes::take_change(Format from, Format to, int layer, const Section& 
   if (step == nullptr) return;
   // Panels hold at least four columns, and are filled up.
   const Tensor input({4 * map.input_count() + PanelLayout::kWidth * map.in_channels}, 1.0f);
-  Tensor output({step->output_size()});
+  Tensor output({(step->output_bytes() + 3) / 4});
+  const Operands maps{view_of(input.data(), from), {}, view_of(output.data(), to), nullptr};
   std::vector<double> seconds;
   for (int i = 0; i < 5; ++i) {
     const Stopwatch watch;
-    step->run(input.data(), nullptr, output.data(), nullptr);
+    step->run(maps);
     seconds.push_back(watch.seconds());
   }
   known_[what] = lower_quartile(seconds) / double(map.batch * side_by_side);

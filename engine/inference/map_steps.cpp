@@ -10,10 +10,10 @@
 namespace edgeprune::inference {
 namespace {
 
-class GlobalAveragePool : public Step {
+class GlobalAveragePool : public FloatStep {
  public:
   explicit GlobalAveragePool(const Conv2dShape& shape) : shape_(shape) {}
-  void run(const float* input, const float*, float* output, float*) override {
+  void run_floats(const float* input, const float*, float* output, float*) override {
     const int64_t pixels = shape_.in_height * shape_.in_width, channels = shape_.in_channels;
     const float scale = 1.0f / static_cast<float>(pixels);
     parallel_for(shape_.batch, 8, [&](int64_t begin, int64_t end, int) {
@@ -34,10 +34,10 @@ class GlobalAveragePool : public Step {
   Conv2dShape shape_;
 };
 
-class MaxPool : public Step {
+class MaxPool : public FloatStep {
  public:
   explicit MaxPool(const Conv2dShape& shape) : shape_(shape) {}
-  void run(const float* input, const float*, float* output, float*) override {
+  void run_floats(const float* input, const float*, float* output, float*) override {
     simd::max_pool(shape_, input, output, nullptr);
   }
   int64_t output_size() const override { return shape_.output_count(); }
@@ -47,11 +47,11 @@ class MaxPool : public Step {
   Conv2dShape shape_;
 };
 
-class Multiply : public Step {
+class Multiply : public FloatStep {
  public:
   explicit Multiply(const Conv2dShape& s)
       : map_{s.batch, s.in_height * s.in_width, s.in_channels} {}
-  void run(const float* input, const float* factors, float* output, float*) override {
+  void run_floats(const float* input, const float* factors, float* output, float*) override {
     simd::scale_channels(map_, input, factors, output);
   }
   int64_t output_size() const override { return map_.images * map_.pixels * map_.channels; }
@@ -61,11 +61,11 @@ class Multiply : public Step {
   simd::ChannelMap map_;
 };
 
-class SumAndActivation : public Step {
+class SumAndActivation : public FloatStep {
  public:
   SumAndActivation(const Conv2dShape& shape, Activation activation)
       : size_(shape.output_count()), form_(form_of(activation)) {}
-  void run(const float* input, const float* residual, float* output, float*) override {
+  void run_floats(const float* input, const float* residual, float* output, float*) override {
     parallel_for(size_, 4096, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         output[i] = activate(form_, residual == nullptr ? input[i] : input[i] + residual[i]);
@@ -82,7 +82,7 @@ class SumAndActivation : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> map_step(const Layer& layer, int64_t batch) {
+std::unique_ptr<FloatStep> map_step(const Layer& layer, int64_t batch) {
   Conv2dShape shape = layer.shape;
   shape.batch = batch;
   switch (layer.kind) {

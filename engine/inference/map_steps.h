@@ -9,6 +9,6 @@
 namespace edgeprune::inference {
 
 /// Any layer but a convolution.
-std::unique_ptr<Step> map_step(const Layer& layer, int64_t batch);
+std::unique_ptr<FloatStep> map_step(const Layer& layer, int64_t batch);
 
 }  // namespace edgeprune::inference

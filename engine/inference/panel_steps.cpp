@@ -100,7 +100,7 @@ class Depthwise : public DepthwiseStep {
     require(layer.residual < 0, "Plan", "depthwise layer '{}' adds a residual", layer.name);
     simd::filters_to_taps(layer.weight.data(), shape.in_channels, taps_.data());
   }
-  void run(const float* input, const float*, float* output, float* scratch) override {
+  void run_floats(const float* input, const float*, float* output, float* scratch) override {
     panels::depthwise_forward(shape_, input, taps_.data(), bias_.data(), activation_, scratch,
                               output);
   }
@@ -148,10 +148,10 @@ class Stem : public PanelStep {
   Activation activation_;
 };
 
-class AveragePool : public Step {
+class AveragePool : public FloatStep {
  public:
   explicit AveragePool(const Conv2dShape& map) : map_(map) {}
-  void run(const float* input, const float*, float* output, float*) override {
+  void run_floats(const float* input, const float*, float* output, float*) override {
     panels::global_average_pool(map_.in_channels, map_.in_height * map_.in_width, map_.batch, input,
                                 output);
   }
@@ -164,11 +164,11 @@ class AveragePool : public Step {
 
 /// One of the changes of layout, which share a form.
 template <auto kChange>
-class ChangeOfLayout : public Step {
+class ChangeOfLayout : public FloatStep {
  public:
   ChangeOfLayout(const Conv2dShape& map, int64_t output_size, std::string name)
       : map_(map), output_size_(output_size), name_(std::move(name)) {}
-  void run(const float* input, const float*, float* output, float*) override {
+  void run_floats(const float* input, const float*, float* output, float*) override {
     kChange(map_.batch, map_.in_height * map_.in_width, map_.in_channels, input, output);
   }
   int64_t output_size() const override { return output_size_; }
@@ -194,7 +194,7 @@ bool panel_step_exists(const Layer& layer) {
          (layer.residual < 0 && panels::depthwise_supported(layer.shape));
 }
 
-std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse) {
+std::unique_ptr<FloatStep> panel_step(const Layer& layer, int64_t images, bool sparse) {
   const Conv2dShape shape = with_images(layer, images);
   if (layer.kind == Layer::Kind::global_average_pool) return std::make_unique<AveragePool>(shape);
   if (shape.pointwise()) return pointwise_step(layer, images, sparse);
@@ -223,17 +223,17 @@ std::unique_ptr<PanelStep> panel_stem_step(const Layer& layer, int64_t images) {
   return std::make_unique<Stem>(layer, with_images(layer, images));
 }
 
-std::unique_ptr<Step> to_panels_step(const Conv2dShape& map) {
+std::unique_ptr<FloatStep> to_panels_step(const Conv2dShape& map) {
   const int64_t size = PanelLayout{map.in_channels, columns_of(map)}.size();
   return std::make_unique<ChangeOfLayout<&panels::to_panels>>(map, size, "to panels");
 }
 
-std::unique_ptr<Step> gather_images_step(const Conv2dShape& map) {
+std::unique_ptr<FloatStep> gather_images_step(const Conv2dShape& map) {
   const int64_t size = PanelLayout{map.in_channels, columns_of(map)}.size();
   return std::make_unique<ChangeOfLayout<&panels::gather_images>>(map, size, "gather images");
 }
 
-std::unique_ptr<Step> from_panels_step(const Conv2dShape& map) {
+std::unique_ptr<FloatStep> from_panels_step(const Conv2dShape& map) {
   return std::make_unique<ChangeOfLayout<&panels::from_panels>>(map, map.input_count(),
                                                                 "from panels");
 }

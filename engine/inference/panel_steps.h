@@ -18,12 +18,13 @@ inline PanelLayout output_panels(const Conv2dShape& s) {
 }
 
 /// A step that can also compute some panels of its output.
-class PanelStep : public Step {
+class PanelStep : public FloatStep {
  public:
   explicit PanelStep(const PanelLayout& output) : output_(output) {}
   const PanelLayout& output() const { return output_; }
   int64_t output_size() const override { return output_.size(); }
-  void run(const float* input, const float* residual, float* output, float* scratch) override {
+  void run_floats(const float* input, const float* residual, float* output,
+                  float* scratch) override {
     run_panels(input, residual, 0, output_.count(), output_.target(output), scratch);
   }
   /// Panels [begin, end) of the output, the first of them to to.at(0, channel). input, residual: of
@@ -45,7 +46,7 @@ class PointwiseStep : public PanelStep {
 };
 
 /// A depthwise convolution, whose input may also stand in planes.
-class DepthwiseStep : public Step {
+class DepthwiseStep : public FloatStep {
  public:
   virtual const Conv2dShape& shape() const = 0;
   /// Panels [begin, end) of the output to `output`, on the calling thread.
@@ -57,7 +58,7 @@ class DepthwiseStep : public Step {
 bool panel_step_exists(const Layer& layer);
 /// `sparse`: 1x1 convolutions run on CSR weights. Throws std::invalid_argument naming a layer that
 /// it does not know.
-std::unique_ptr<Step> panel_step(const Layer& layer, int64_t images, bool sparse);
+std::unique_ptr<FloatStep> panel_step(const Layer& layer, int64_t images, bool sparse);
 
 /// panel_step() for these layers.
 std::unique_ptr<PointwiseStep> pointwise_step(const Layer& layer, int64_t images, bool sparse);
@@ -70,10 +71,10 @@ std::unique_ptr<PanelStep> panel_stem_step(const Layer& layer, int64_t images);
 
 // Changes of layout; a map's shape counts only as input: batch, in_height, in_width, in_channels.
 /// [N,H,W,C] to panels.
-std::unique_ptr<Step> to_panels_step(const Conv2dShape& map);
+std::unique_ptr<FloatStep> to_panels_step(const Conv2dShape& map);
 /// A batch of images in panels of their own, one after the other, to panels of them all.
-std::unique_ptr<Step> gather_images_step(const Conv2dShape& map);
+std::unique_ptr<FloatStep> gather_images_step(const Conv2dShape& map);
 /// Panels of classes x N to logits [N,classes].
-std::unique_ptr<Step> from_panels_step(const Conv2dShape& map);
+std::unique_ptr<FloatStep> from_panels_step(const Conv2dShape& map);
 
 }  // namespace edgeprune::inference

@@ -5,13 +5,24 @@
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/inference/int8_graph.h"
 #include "engine/inference/kernel_choices.h"
 
 namespace edgeprune::inference {
 namespace {
 
-/// Floats behind the last map: kernels of bytes read a whole vector of its last pixel.
-constexpr int64_t kBehindMaps = 16;
+/// Behind the last map: kernels of bytes read a whole vector of its last pixel.
+constexpr int64_t kBytesBehindMaps = 64;
+
+/// Memory for so many bytes and what is behind them; zeros, so that nothing undefined is read.
+int64_t floats_for(int64_t bytes) {
+  constexpr int64_t kFloat = sizeof(float);
+  return (bytes + kBytesBehindMaps + kFloat - 1) / kFloat;
+}
+
+std::byte* bytes_of(Tensor& memory) {
+  return reinterpret_cast<std::byte*>(memory.data());
+}
 
 void check(const Graph& graph, int64_t batch) {
   require(batch >= 1, "Plan", "expected a batch of at least 1, got {}", batch);
@@ -26,19 +37,20 @@ void check(const Graph& graph, int64_t batch) {
   }
 }
 
-/// A part of an entry.
-StepInfo describe(const Graph& graph, const Stage::Entry& entry, int part, int64_t images) {
+/// A part of an entry that reads a map in this format.
+StepInfo describe(const Graph& graph, const Stage::Entry& entry, int part, Format input,
+                  int64_t images) {
   const Step& step = entry.step->part(part);
   StepInfo info{.layer = entry.name, .kernel = step.kernel()};
   info.first = entry.first;
-  const double output = sizeof(float) * double(step.output_size()) / double(images);
+  const double output = double(step.output_bytes()) / double(images);
   info.bytes = 2 * output;
   if (entry.first < 0) return info;
   const Layer& layer = graph.layers[static_cast<size_t>(entry.first + part)];
   info.layer = layer.name;
   const Conv2dShape& s = layer.shape;
   const double residual = layer.residual >= 0 ? output : 0;
-  info.bytes = double(step.value_bytes() * s.input_count()) + output + residual +
+  info.bytes = double(number_bytes(input) * s.input_count()) + output + residual +
                double(step.weight_bytes()) / double(images);
   if (layer.kind != Layer::Kind::convolution) return info;
   info.flops = 2.0 * double(s.multiply_adds());
@@ -60,7 +72,8 @@ class StageBuilder {
     const std::string& reader = graph_.layers[section_.begin].name;
     const auto last = static_cast<int>(section_.begin) - 1;
     if (auto step = gather(input, map_of(graph_, last, section_.place.images))) {
-      entries_.begin()->second = stage_.append({.name = reader, .step = std::move(step)});
+      entries_.begin()->second = stage_.append(
+          {.name = reader, .step = std::move(step), .format = input, .grid = grid(last)});
     }
   }
 
@@ -74,6 +87,8 @@ class StageBuilder {
     if (last.residual >= 0) entry.residual = output_of(last.residual, kernel.output, name);
     entry.step = kernel.make(graph_, first, section_.place);
     const int made = static_cast<int>(first + kernel.layers) - 1;
+    entry.format = kernel.output;
+    entry.grid = grid(made);
     entries_[Map{made, kernel.output}] = stage_.append(std::move(entry));
   }
 
@@ -87,6 +102,11 @@ class StageBuilder {
   using Map = std::pair<int, Format>;  // a layer's output, -1: the images
   static constexpr int kStageInput = -1;
 
+  /// Of what the layer puts out (-1: of the images), where there are integers.
+  Grid grid(int layer) const {
+    return graph_.integers == nullptr ? Grid{} : graph_.integers->grid_of(layer);
+  }
+
   /// The entry that puts it out in that format.
   int output_of(int layer, Format format, const std::string& reader) {
     const auto there = entries_.find(Map{layer, format});
@@ -94,7 +114,11 @@ class StageBuilder {
     if (format != Format::channels_last) output_of(layer, Format::channels_last, reader);
     const auto& [source, entry] = *entries_.lower_bound(Map{layer, Format{}});
     auto step = change_of_format(source.second, format, graph_, layer, section_.place.images);
-    const int made = stage_.append({.name = reader, .step = std::move(step), .input = entry});
+    const int made = stage_.append({.name = reader,
+                                    .step = std::move(step),
+                                    .format = format,
+                                    .grid = grid(layer),
+                                    .input = entry});
     return entries_[Map{layer, format}] = made;
   }
 
@@ -151,30 +175,37 @@ void Plan::finish(const Graph& graph) {
   image_size_ = first.in_height * first.in_width * first.in_channels;
   classes_ = graph.layers.back().shape.out_channels;
   int64_t arena = 0;
+  Format handed_on = Format::channels_last;
   for (Stage& stage : stages_) {
     stage.assign_buffers();
-    arena = std::max(arena, stage.arena_size());
-    for (const Stage::Entry& entry : stage.entries()) {
+    arena = std::max(arena, stage.arena_bytes());
+    const auto& entries = stage.entries();
+    for (const Stage::Entry& entry : entries) {
+      const Format input =
+          entry.input < 0 ? handed_on : entries[static_cast<size_t>(entry.input)].format;
       for (int part = 0; part < entry.step->parts(); ++part) {
-        steps_.push_back(describe(graph, entry, part, stage.images()));
+        steps_.push_back(describe(graph, entry, part, input, stage.images()));
       }
     }
+    handed_on = entries.back().format;
   }
   const int64_t arenas = std::min<int64_t>(threads_, batch_);
-  arenas_ = Tensor({arenas, arena + kBehindMaps}, 0.0f);
-  const int64_t handed_on = stages_.size() > 1 ? batch_ * stages_.front().output_size() : 0;
-  handed_on_ = Tensor({handed_on + kBehindMaps}, 0.0f);
+  arenas_ = Tensor({arenas, floats_for(arena)}, 0.0f);
+  const int64_t between = stages_.size() > 1 ? batch_ * stages_.front().output_bytes() : 0;
+  handed_on_ = Tensor({floats_for(between)}, 0.0f);
   seconds_.resize(static_cast<size_t>(arenas) * steps_.size());
 }
 
-void Plan::run_stage(const Stage& stage, const float* input, int64_t image_size, float* output,
+void Plan::run_stage(const Stage& stage, const View& input, int64_t image_bytes, std::byte* output,
                      double* seconds, Timing timing) {
   const int64_t groups = batch_ / stage.images(), steps = stage.parts();
+  const int64_t arena = arenas_.dim(1) * int64_t{sizeof(float)};
   if (seconds != nullptr) std::fill(seconds_.begin(), seconds_.end(), 0.0);
   const auto run_groups = [&](int64_t begin, int64_t end, int part) {
     for (int64_t i = begin; i < end; ++i) {
-      stage.run(input + i * stage.images() * image_size, output + i * stage.output_size(),
-                arenas_.data() + part * arenas_.dim(1),
+      View images = input;
+      images.data += i * stage.images() * image_bytes;
+      stage.run(images, output + i * stage.output_bytes(), bytes_of(arenas_) + part * arena,
                 seconds == nullptr ? nullptr : seconds_.data() + part * steps, timing);
     }
   };
@@ -195,11 +226,18 @@ void Plan::run(const float* images, float* logits, std::vector<double>* seconds,
   const ThreadScope scope(threads_);
   if (seconds != nullptr) seconds->resize(steps_.size(), 0.0);
   double* times = seconds == nullptr ? nullptr : seconds->data();
-  if (stages_.size() == 1)
-    return run_stage(stages_.front(), images, image_size_, logits, times, timing);
-  run_stage(stages_[0], images, image_size_, handed_on_.data(), times, timing);
-  if (times != nullptr) times += stages_[0].parts();
-  run_stage(stages_[1], handed_on_.data(), stages_[0].output_size(), logits, times, timing);
+  const int64_t image_bytes = image_size_ * int64_t{sizeof(float)};
+  std::byte* const result = view_of(logits).data;
+  const Stage& first = stages_.front();
+  if (stages_.size() == 1) {
+    return run_stage(first, view_of(images), image_bytes, result, times, timing);
+  }
+  std::byte* const between = bytes_of(handed_on_);
+  run_stage(first, view_of(images), image_bytes, between, times, timing);
+  if (times != nullptr) times += first.parts();
+  const Stage::Entry& last = first.entries().back();
+  run_stage(stages_[1], {between, last.format, last.grid}, first.output_bytes(), result, times,
+            timing);
 }
 
 }  // namespace edgeprune::inference

@@ -49,8 +49,10 @@ class Plan {
   int64_t batch() const { return batch_; }
   int64_t classes() const { return classes_; }
   int64_t image_size() const { return image_size_; }  ///< floats an image
-  /// Floats of all intermediate activations and scratch together.
-  int64_t arena_size() const { return arenas_.count() + handed_on_.count(); }
+  /// Of all intermediate activations and scratch together.
+  int64_t arena_bytes() const {
+    return (arenas_.count() + handed_on_.count()) * int64_t{sizeof(float)};
+  }
 
   /// In the order they run; changes of layout, which have no flops, under the name of the layer
   /// they precede.
@@ -59,15 +61,17 @@ class Plan {
  private:
   void build(const Graph& graph, const Assignment& assignment);
   void finish(const Graph& graph);
-  void run_stage(const Stage& stage, const float* input, int64_t image_size, float* output,
+  /// `image_bytes`: of what it reads of an image.
+  void run_stage(const Stage& stage, const View& input, int64_t image_bytes, std::byte* output,
                  double* seconds, Timing timing);
 
   int64_t batch_, classes_ = 0, image_size_ = 0;
   int threads_;
   std::vector<Stage> stages_;
   std::vector<StepInfo> steps_;
-  Tensor arenas_;     // [threads, largest arena]
-  Tensor handed_on_;  // what the first stage hands to the second, [batch, size], and some floats
+  // Memory for maps of any number type, in floats because a Tensor's memory is recycled.
+  Tensor arenas_;                // [threads, largest arena]
+  Tensor handed_on_;             // what the first stage hands to the second, of the whole batch
   std::vector<double> seconds_;  // of one run of a stage, [threads, its steps]
 };
 

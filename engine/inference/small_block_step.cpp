@@ -27,17 +27,18 @@ panels::SmallBlock make_block(const Layer& widen, const Layer& depthwise, const 
                              .narrow_activation = narrow.activation});
 }
 
-class SmallBlockStep : public Step {
+class SmallBlockStep : public FloatStep {
  public:
   SmallBlockStep(const Layer& widen, const Layer& depthwise, const Layer& narrow)
       : parts_{Part(widen, "dense"), Part(depthwise, "depthwise"), Part(narrow, "dense")},
         block_(make_block(widen, depthwise, narrow)) {}
 
-  void run(const float* input, const float* residual, float* output, float* scratch) override {
+  void run_floats(const float* input, const float* residual, float* output,
+                  float* scratch) override {
     block_.run(input, residual, output, scratch, nullptr);
   }
-  void run_timed(const float* input, const float* residual, float* output, float* scratch,
-                 double* seconds) override {
+  void run_floats_timed(const float* input, const float* residual, float* output, float* scratch,
+                        double* seconds) override {
     block_.run(input, residual, output, scratch, seconds);
   }
   int64_t output_size() const override { return parts_[2].output_size(); }
@@ -48,7 +49,7 @@ class SmallBlockStep : public Step {
 
  private:
   /// What is to be said of a layer; the block runs it.
-  class Part : public Step {
+  class Part : public FloatStep {
    public:
     Part(const Layer& layer, std::string name)
         : output_size_(PanelLayout{layer.shape.out_channels,
@@ -56,7 +57,7 @@ class SmallBlockStep : public Step {
                            .size()),
           weight_bytes_(layer.weight.count() * int64_t{sizeof(float)}),
           name_(std::move(name)) {}
-    void run(const float*, const float*, float*, float*) override {}
+    void run_floats(const float*, const float*, float*, float*) override {}
     int64_t output_size() const override { return output_size_; }
     int64_t weight_bytes() const override { return weight_bytes_; }
     std::string kernel() const override { return name_; }
@@ -79,8 +80,8 @@ bool small_block_pays(const Layer& widen, const Layer& depthwise, const Layer& n
                                   narrow.shape.out_channels);
 }
 
-std::unique_ptr<Step> small_block_step(const Layer& widen, const Layer& depthwise,
-                                       const Layer& narrow) {
+std::unique_ptr<FloatStep> small_block_step(const Layer& widen, const Layer& depthwise,
+                                            const Layer& narrow) {
   return std::make_unique<SmallBlockStep>(widen, depthwise, narrow);
 }
 

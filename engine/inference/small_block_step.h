@@ -15,7 +15,7 @@ bool small_block_pays(const Layer& widen, const Layer& depthwise, const Layer& n
                       int64_t images);
 
 /// Its parts are the three layers.
-std::unique_ptr<Step> small_block_step(const Layer& widen, const Layer& depthwise,
-                                       const Layer& narrow);
+std::unique_ptr<FloatStep> small_block_step(const Layer& widen, const Layer& depthwise,
+                                            const Layer& narrow);
 
 }  // namespace edgeprune::inference

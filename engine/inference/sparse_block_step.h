@@ -14,7 +14,7 @@ namespace edgeprune::inference {
 bool is_sparse_block(const Graph& graph, size_t i);
 
 /// The parts of the step are the three layers.
-std::unique_ptr<Step> sparse_block_step(const Layer& widen, const Layer& middle,
-                                        const Layer& narrow, int64_t images);
+std::unique_ptr<FloatStep> sparse_block_step(const Layer& widen, const Layer& middle,
+                                             const Layer& narrow, int64_t images);
 
 }  // namespace edgeprune::inference

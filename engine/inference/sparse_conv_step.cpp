@@ -5,12 +5,13 @@
 namespace edgeprune::inference {
 namespace {
 
-class SparseConvolution : public Step {
+class SparseConvolution : public FloatStep {
  public:
   SparseConvolution(const Layer& layer, const Conv2dShape& shape)
       : size_(shape.output_count()),
         conv_(shape, layer.weight.data(), layer.bias.data(), layer.activation) {}
-  void run(const float* input, const float* residual, float* output, float* scratch) override {
+  void run_floats(const float* input, const float* residual, float* output,
+                  float* scratch) override {
     conv_.run(input, residual, output, scratch);
   }
   int64_t output_size() const override { return size_; }
@@ -26,7 +27,7 @@ class SparseConvolution : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> sparse_conv_step(const Layer& layer, int64_t images) {
+std::unique_ptr<FloatStep> sparse_conv_step(const Layer& layer, int64_t images) {
   Conv2dShape shape = layer.shape;
   shape.batch = images;
   return std::make_unique<SparseConvolution>(layer, shape);

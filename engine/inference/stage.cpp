@@ -5,8 +5,8 @@
 namespace edgeprune::inference {
 namespace {
 
-int64_t whole_cache_lines(int64_t floats) {
-  return (floats + 15) / 16 * 16;
+int64_t whole_cache_lines(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
 }
 
 }  // namespace
@@ -30,9 +30,9 @@ void Stage::assign_buffers() {
   std::vector<int64_t> end(count, 0);
   int64_t scratch = 0;
   for (size_t i = 0; i < count; ++i) {
-    scratch = std::max(scratch, entries_[i].step->scratch_size());
+    scratch = std::max(scratch, entries_[i].step->scratch_bytes());
     if (i + 1 == count) break;  // the last one writes the stage's output
-    const int64_t wanted = whole_cache_lines(entries_[i].step->output_size());
+    const int64_t wanted = whole_cache_lines(entries_[i].step->output_bytes());
     std::vector<std::pair<int64_t, int64_t>> taken;
     for (size_t j = 0; j < i; ++j) {
       if (last_use[j] >= i) taken.emplace_back(entries_[j].offset, end[j]);
@@ -45,32 +45,36 @@ void Stage::assign_buffers() {
     }
     entries_[i].offset = place;
     end[i] = place + wanted;
-    arena_size_ = std::max(arena_size_, end[i]);
+    arena_bytes_ = std::max(arena_bytes_, end[i]);
   }
-  for (Entry& entry : entries_) entry.scratch_offset = arena_size_;
-  arena_size_ += whole_cache_lines(scratch);
+  for (Entry& entry : entries_) entry.scratch_offset = arena_bytes_;
+  arena_bytes_ += whole_cache_lines(scratch);
 }
 
-void Stage::run(const float* input, float* output, float* arena, double* seconds,
+void Stage::run(const View& input, std::byte* output, std::byte* arena, double* seconds,
                 Timing timing) const {
-  const auto output_of = [&](int entry) {
-    return arena + entries_[static_cast<size_t>(entry)].offset;
+  const auto output_of = [&](const Entry& entry) {
+    return MutableView{&entry == &entries_.back() ? output : arena + entry.offset, entry.format,
+                       entry.grid};
+  };
+  const auto made_by = [&](int entry) {
+    return constant(output_of(entries_[static_cast<size_t>(entry)]));
   };
   for (const Entry& entry : entries_) {
-    const float* from = entry.input < 0 ? input : output_of(entry.input);
-    const float* residual = entry.residual < 0 ? nullptr : output_of(entry.residual);
-    float* to = &entry == &entries_.back() ? output : arena + entry.offset;
-    float* scratch = arena + entry.scratch_offset;
+    const Operands maps{.input = entry.input < 0 ? input : made_by(entry.input),
+                        .residual = entry.residual < 0 ? View{} : made_by(entry.residual),
+                        .output = output_of(entry),
+                        .scratch = arena + entry.scratch_offset};
     if (seconds == nullptr) {  // a clock reading costs as much as a small step
-      entry.step->run(from, residual, to, scratch);
+      entry.step->run(maps);
       continue;
     }
     if (timing == Timing::blocks) {
       const Stopwatch watch;
-      entry.step->run(from, residual, to, scratch);
+      entry.step->run(maps);
       *seconds += watch.seconds();
     } else {
-      entry.step->run_timed(from, residual, to, scratch, seconds);
+      entry.step->run_timed(maps, seconds);
     }
     seconds += entry.step->parts();
   }

@@ -26,7 +26,8 @@ PROGRAM = """#!{python}
 import array, json, pathlib, sys
 me, options = pathlib.Path(sys.argv[0]), dict(zip(sys.argv[1::2], sys.argv[2::2]))
 if sys.argv[1] == "latency":
-    print(json.dumps([{{"median_ms": 0.5, "engine": options.get("dense")}}]))
+    layers = [{{"median_ms": 0.5, "limit_percent": percent}} for percent in (20.0, 80.0)]
+    print(json.dumps(layers if "--per-layer" in sys.argv else layers[:1]))
 else:
     batch = int(options["--batch"])
     assert pathlib.Path(options["--images"]).stat().st_size >= batch * 48
@@ -166,8 +167,10 @@ class CompareInference(InFolder):
             contenders = {name: lambda name=name: getattr(comparison, name)(4, 1)
                           for name in ("edgeprune", "onnxruntime", "xnnpack")}
             row = compare_inference.compare(contenders, 2, 64, 4, 1)
+            row["limit_percent"] = comparison.limit_percent(4, 1)
         self.assertEqual({column.key for column in compare_inference.columns(["onnxruntime", "xnnpack"])}, row.keys())
         self.assertEqual((row["edgeprune_ms"], row["onnxruntime_ratio"], row["xnnpack_ratio"]), (0.5, 1.5, 2))
+        self.assertEqual(row["limit_percent"], 80)  # of all layers together, which stand last
         self.assertEqual((row["xnnpack_lowest_ratio"], row["xnnpack_highest_ratio"]), (2, 2))
         self.assertEqual(compare_inference.footer(comparison.differences).split(": ")[1],
                          "PyTorch 1.0e-04, ONNX Runtime 1.0e-04, XNNPACK 1.0e-05.")
@@ -203,7 +206,7 @@ class CompareInference(InFolder):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertRegex(result.stderr, r"^ONNX Runtime is left out: Python has no torch .*python3-torch\)\n")
         self.assertNotIn("ONNX Runtime", result.stdout)
-        self.assertRegex(result.stdout, r"\n\| +2 \| +2 \| +1 \| +0.5000 \| +1.0000 \|  2.00 \|")
+        self.assertRegex(result.stdout, r"\n\| +2 \| +2 \| +1 \| +0.5000 \| +80 \| +1.0000 \|  2.00 \|")
         self.assertTrue(result.stdout.endswith("logit: XNNPACK 1.0e-05.\n"), result.stdout)
 
     def test_footer_keeps_out_of_json(self):

@@ -97,7 +97,7 @@ class Measurement {
                  .cpu_ms = cpu_ms_ / images,
                  .joules = meter_.readable() ? std::optional(joules_ / images) : std::nullopt},
         .samples = samples_,
-        .arena_bytes = plan_.arena_size() * int64_t{sizeof(float)},
+        .arena_bytes = plan_.arena_bytes(),
         .steps = {}};
     const std::vector<inference::StepInfo> steps = plan_.steps();
     for (size_t i = 0; i < step_samples_.size(); ++i) {

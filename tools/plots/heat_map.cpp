@@ -12,7 +12,9 @@ namespace {
 
 // Pixels.
 constexpr int kRowHeight = 25, kLineHeight = 21, kTop = 115, kBottom = 150;
-constexpr double kGap = 0.4;    // rows
+constexpr int kLeft = 372, kRight = 138;  // at least
+constexpr double kLetter = 8.5;           // of a remark
+constexpr double kGap = 0.4;              // rows
 constexpr double kDeepest = 2;  // binary logarithm of the ratio from which on the colour is full
 constexpr double kDark = 1.3;   // from there on numbers in white can be read better
 
@@ -121,6 +123,14 @@ std::string tics(const std::vector<std::string>& names, const std::vector<double
   return fmt::format("({})", fmt::join(tics, ", "));
 }
 
+/// Pixels right of the cells, so that no remark is cut off; the cells keep two fifths of the picture.
+int right_margin(const HeatMap& map) {
+  size_t longest = map.remark_heading.size();
+  for (const HeatMap::Row& row : map.rows) longest = std::max(longest, row.remark.size());
+  return std::clamp(static_cast<int>(kLetter * double(longest)) + 24, kRight,
+                    kPlotWidth * 3 / 5 - kLeft);
+}
+
 std::string script(const HeatMap& map, ImageFormat format) {
   const std::vector<double> y = middles(map);
   const double rows = y.back() + 0.5;
@@ -135,28 +145,31 @@ std::string script(const HeatMap& map, ImageFormat format) {
   std::vector<double> x(map.columns.size());
   for (size_t c = 0; c < x.size(); ++c) x[c] = static_cast<double>(c);
   const double top = 1 - double(kTop) / height, bottom = double(below) / height;
+  const double left = double(kLeft) / kPlotWidth;
+  const double right = 1 - double(right_margin(map)) / kPlotWidth;
   const auto from_top = [&](int pixels) { return 1 - double(pixels) / height; };
   std::string text = gnuplot_terminal(format, kPlotWidth, height) + cells(map, y);
   text += fmt::format(
       "set label 1 {} at screen 0.5,{} center font '{},22'\n"
       "set label 2 {} at screen 0.5,{} center font '{},16' textcolor rgb '#444444'\n"
-      "set label 3 {} at screen 0.897,{} left font '{},14' textcolor rgb '#444444'\n",
+      "set label 3 {} at screen {},{} left font '{},14' textcolor rgb '#444444'\n",
       gnuplot_text(map.title), from_top(28), kPlotFont, gnuplot_text(map.subtitle), from_top(62),
-      kPlotFont, gnuplot_text(map.remark_heading), from_top(kTop - 14), kPlotFont);
+      kPlotFont, gnuplot_text(map.remark_heading), right + 0.012, from_top(kTop - 14), kPlotFont);
   text += fmt::format(
       "unset border\nset key off\nset xtics scale 0 font '{},{}' {}\nset xlabel {}\n"
       "set ytics scale 0 font '{},14' {}\nset y2tics scale 0 font '{},14' {}\n"
       "set xrange [-0.5:{}]\nset yrange [{}:0]\nset y2range [{}:0]\n"
-      "set lmargin at screen 0.31\nset rmargin at screen 0.885\n"
+      "set lmargin at screen {}\nset rmargin at screen {}\n"
       "set bmargin at screen {}\nset tmargin at screen {}\n",
       kPlotFont, column_lines(map) > 1 ? 11 : 17, tics(map.columns, x), gnuplot_text(map.x_label),
       kPlotFont, tics(names, y), kPlotFont, tics(remarks, y), double(x.size()) - 0.5, rows, rows,
-      bottom, top);
+      left, right, bottom, top);
   text += fmt::format(
       "set palette defined ({})\nset cbrange [{}:{}]\n"
-      "set colorbox horizontal user origin 0.31,{} size 0.575,{}\n"
+      "set colorbox horizontal user origin {},{} size {},{}\n"
       "set cbtics scale 0 font '{},14' ({})\n",
-      how.palette, how.low, how.high, 48.0 / height, 16.0 / height, kPlotFont, how.tics);
+      how.palette, how.low, how.high, left, 48.0 / height, right - left, 16.0 / height, kPlotFont,
+      how.tics);
   return text + fmt::format(
                     "plot $cells using 1:2:(0.5):(0.5):3 with boxxyerror linecolor palette "
                     "fillstyle solid 1 border linecolor rgb '#ffffff', "

@@ -32,9 +32,9 @@ inline inference::Grids observed_grids(const inference::Graph& graph, const Tens
     const Layer& layer = graph.layers[i];
     const auto step = inference::channels_last_step(layer, images.dim(0));
     Tensor output({step->output_size()}), scratch({std::max<int64_t>(1, step->scratch_size())});
-    step->run(output_of(graph.input_of(i)),
-              layer.residual < 0 ? nullptr : output_of(layer.residual), output.data(),
-              scratch.data());
+    step->run_floats(output_of(graph.input_of(i)),
+                     layer.residual < 0 ? nullptr : output_of(layer.residual), output.data(),
+                     scratch.data());
     const Grid input = grid_of(graph.input_of(i));
     const bool pool = layer.kind == Layer::Kind::global_average_pool;
     const bool positive = pool ? input.zero_point == 0 : layer.activation != Activation::none;

@@ -35,6 +35,19 @@ TEST(HeatMap, ShowsNamesNumbersAndRemarks) {
   }
 }
 
+TEST(HeatMap, LongRemarksAreNotCutOff) {
+  EDGEPRUNE_REQUIRE_GNUPLOT();
+  HeatMap map = sample_map();
+  map.rows[0].remark = "67.4 % (27.8 % to 67.5 %)";
+  const std::string svg = draw(map, ImageFormat::svg);
+  const size_t remark = svg.find(map.rows[0].remark);
+  ASSERT_NE(remark, std::string::npos);
+  const std::string place = "translate(";
+  const double x = std::stod(svg.substr(svg.rfind(place, remark) + place.size()));
+  EXPECT_GT(x, 600);
+  EXPECT_LT(x + 8 * double(map.rows[0].remark.size()), 1200) << "the picture ends there";
+}
+
 TEST(HeatMap, GrowsWithItsRows) {
   EDGEPRUNE_REQUIRE_GNUPLOT();
   const auto height = [](const HeatMap& map) {
