@@ -1,10 +1,15 @@
 #include "engine/base/short_turns.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdint>
+#include <system_error>
 
 namespace edgeprune {
 namespace {
@@ -35,6 +40,21 @@ bool take_short_turns() {
   if (!get(attributes) || attributes.policy != SCHED_OTHER) return false;
   attributes.runtime = kTurn;
   return set(attributes) && get(attributes) && attributes.runtime == kTurn;
+}
+
+std::optional<Turns> own_turns() {
+  const int file = ::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  std::array<char, 80> line;  // two times and a count, with a space between
+  const ssize_t length = ::read(file, line.data(), line.size());
+  ::close(file);
+  const char* const end = line.data() + std::max<ssize_t>(0, length);
+  Turns turns{};
+  const auto ran = std::from_chars(line.data(), end, turns.ran);
+  if (ran.ec != std::errc() || ran.ptr == end) return std::nullopt;
+  const auto stopped = std::from_chars(ran.ptr + 1, end, turns.stopped);
+  if (stopped.ec != std::errc()) return std::nullopt;
+  return turns;
 }
 
 }  // namespace edgeprune

@@ -1,6 +1,9 @@
 #pragma once
 // A thread's turns on a processor that it shares with other programs.
 
+#include <cstdint>
+#include <optional>
+
 namespace edgeprune {
 
 /// Asks Linux to give the calling thread its share of a busy processor in short turns. A thread
@@ -11,5 +14,14 @@ namespace edgeprune {
 /// whether the kernel does so: Linux from 6.12 on (its scheduler EEVDF; Stoica & Abdel-Wahab 1995),
 /// for threads of the normal policy.
 bool take_short_turns();
+
+/// What a thread got of what it wanted since it began, in nanoseconds.
+struct Turns {
+  int64_t ran;
+  int64_t stopped;  ///< ready to run, while others had the processor
+};
+
+/// The calling thread's, or nothing where the kernel does not say. Allocates nothing.
+std::optional<Turns> own_turns();
 
 }  // namespace edgeprune

@@ -15,6 +15,7 @@
 #include "engine/base/buffer.h"
 #include "engine/base/cores.h"
 #include "engine/base/short_turns.h"
+#include "engine/base/worker_spin.h"
 
 namespace edgeprune {
 namespace {
@@ -63,8 +64,8 @@ struct alignas(kSeparate) Seat {
   std::atomic<int> processor{-1};       ///< where the thread was seen last
 
   /// Returns once there is an offer other than `seen`.
-  void wait(uint32_t seen) {
-    if (spin_until_changed(offer, seen, kWorkerSpin)) return;
+  void wait(uint32_t seen, std::chrono::microseconds spin) {
+    if (spin_until_changed(offer, seen, spin)) return;
     while (offer.load() == seen) {
       asleep.store(true);
       offer.wait(seen);
@@ -95,6 +96,7 @@ class ThreadPool {
     [[maybe_unused]] thread_local const bool short_turns = take_short_turns();
     const int seated = std::min({threads, work.pieces, grow_to(threads)});
     const uint32_t number = ++number_ & (UINT32_MAX / 2);
+    if (number % kLook == 0) choose_spin();
     // Closed first: a thread that comes late for the last work must not read this one's pieces.
     next_.exchange(ticket(number, INT32_MAX), std::memory_order_acq_rel);
     run_.store(work.run, std::memory_order_relaxed);
@@ -130,6 +132,13 @@ class ThreadPool {
     return uint64_t{number} << 32 | static_cast<uint32_t>(piece);
   }
 
+  /// For the threads of the pool, from what happened to the calling one, which is not of them.
+  void choose_spin() {
+    thread_local WorkerSpin choice;
+    const auto now = WorkerSpin::Clock::now();
+    if (choice.is_due(now)) spin_.store(choice.choose(now, own_turns()), std::memory_order_relaxed);
+  }
+
   /// Makes threads until there are so many, the caller included, or the system has no more. Returns
   /// how many there are.
   int grow_to(int threads) {
@@ -163,7 +172,7 @@ class ThreadPool {
     auto last_move = Clock::now();
     uint32_t seen = Seat::kTaken;
     while (true) {
-      seat.wait(seen);
+      seat.wait(seen, spin_.load(std::memory_order_relaxed));
       seen = seat.offer.load(std::memory_order_acquire) | Seat::kTaken;
       give_way();
       if (shares_processor(index) && Clock::now() - last_move >= kStay) {
@@ -230,6 +239,7 @@ class ThreadPool {
   }
 
   static constexpr int kMost = 256;
+  static constexpr uint32_t kLook = 16;  ///< works, between two looks at the clock
   std::mutex occupied_;
   std::array<Seat, kMost> seats_;  ///< the first is the caller's and stays unused
   int threads_ = 1;                ///< there are, the caller included
@@ -242,6 +252,9 @@ class ThreadPool {
   std::atomic<int> pieces_ = 0, seated_ = 0;
   alignas(kSeparate) std::atomic<uint64_t> next_ = 0;  ///< ticket: the next piece behind the seats'
   alignas(kSeparate) std::atomic<int> unfinished_ = 0;
+
+  /// All read it at every work: apart from what the caller writes.
+  alignas(kSeparate) std::atomic<std::chrono::microseconds> spin_ = WorkerSpin::kShort;
 };
 
 ThreadPool& thread_pool() {

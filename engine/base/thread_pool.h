@@ -4,18 +4,14 @@
 //
 // Where a machine has other work to do, threads that wait for each other by spinning, as OpenMP's
 // do, burn the very cores that the awaited ones need, and a barrier waits for a thread that has not
-// even begun. Here who waits spins for microseconds and then sleeps; and whoever is free, the caller
-// too, takes the next piece, so that only a piece that somebody has begun is ever waited for.
+// even begun. Here who waits spins for microseconds (how many: worker_spin.h) and then sleeps; and
+// whoever is free, the caller too, takes the next piece, so that only a piece that somebody has
+// begun is ever waited for.
 
 #include <chrono>
 #include <vector>
 
 namespace edgeprune {
-
-/// How long one of the pool's threads spins for work before it sleeps: longer than the gaps between
-/// the layers of a network. Where another program wants the processor, the scheduler takes what was
-/// spun from the thread's share, and it is not there when there is work.
-inline constexpr std::chrono::microseconds kWorkerSpin{20};
 
 /// How long the caller spins for the last pieces, which others have begun, before it sleeps.
 inline constexpr std::chrono::microseconds kCallerSpin{50};

@@ -12,6 +12,7 @@
 
 #include "engine/base/cores.h"
 #include "engine/base/parallel.h"
+#include "engine/base/short_turns.h"
 #include "engine/inference/plan.h"
 #include "tests/engine/inference/graphs.h"
 #include "tests/support/tensors.h"
@@ -80,6 +81,13 @@ TEST(Plan, PartingAllocatesNothing) {
   const std::vector<int> all = affinity_mask();
   const int64_t before = allocations;
   leave_processors(std::span(all).first(1));
+  EXPECT_EQ(allocations, before);
+}
+
+// Ten times a second (engine/base/worker_spin.h).
+TEST(Plan, ReadingAThreadsAccountAllocatesNothing) {
+  const int64_t before = allocations;
+  (void)own_turns();
   EXPECT_EQ(allocations, before);
 }
 
