@@ -175,14 +175,9 @@ Graph fit_graph(Graph graph, const Wanted& wanted) {
 
 Archive to_archive(const nn::Network& model, const ModelInfo& info, Storage storage) {
   Archive archive{model.state_dict(), {}};
-  archive.metadata = {
-      {"format", info.quantization ? kQuantizedFormat : kFormat},
-      {"graph", nlohmann::json(model.graph()).dump()},
-      {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
-      {"resize", nlohmann::json(to_string(info.resize)).dump()},
-      {"classes", nlohmann::json(info.classes).dump()},
-      {"history", info.history.dump()},
-  };
+  archive.metadata = metadata_of(info);
+  archive.metadata["format"] = info.quantization ? kQuantizedFormat : kFormat;
+  archive.metadata["graph"] = nlohmann::json(model.graph()).dump();
   if (info.quantization) store_quantized(archive, *info.quantization);
   if (storage == Storage::dense) return archive;
   std::vector<std::string> names;
@@ -194,6 +189,15 @@ Archive to_archive(const nn::Network& model, const ModelInfo& info, Storage stor
 
 inference::Graph inference_graph(const nn::Network& model, const ModelInfo& info) {
   return info.quantization ? in_integers(model, *info.quantization) : fold_batch_norm(model);
+}
+
+std::map<std::string, std::string> metadata_of(const ModelInfo& info) {
+  return {
+      {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
+      {"resize", nlohmann::json(to_string(info.resize)).dump()},
+      {"classes", nlohmann::json(info.classes).dump()},
+      {"history", info.history.dump()},
+  };
 }
 
 std::string ModelInfo::pruned_by() const {

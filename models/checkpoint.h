@@ -6,6 +6,7 @@
 //   instead of the graph an architecture, MobileNetV2's table of blocks).
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,9 @@ struct ModelInfo {
   /// Whether the names are those that a file without names gets.
   bool has_placeholder_names() const;
 };
+
+/// JSON by key, as files hold it: normalisation, resize, classes, history.
+std::map<std::string, std::string> metadata_of(const ModelInfo& info);
 
 /// "class 0", "class 1" ...
 std::vector<std::string> placeholder_names(int64_t classes);

@@ -12,6 +12,7 @@ void add_eval(CLI::App& app);
 void add_prune(CLI::App& app);
 void add_compact(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_export(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_info(CLI::App& app);
 void add_latency(CLI::App& app);
@@ -22,7 +23,7 @@ void add_report(CLI::App& app);
 
 /// All of them, in the order of --help.
 inline constexpr void (*kCommands[])(CLI::App& app) = {
-    add_import, add_train,   add_eval,      add_prune,       add_compact, add_quantize, add_predict,
-    add_info,   add_latency, add_breakeven, add_sensitivity, add_study,   add_report};
+    add_import,  add_train, add_eval,    add_prune,     add_compact,     add_quantize, add_export,
+    add_predict, add_info,  add_latency, add_breakeven, add_sensitivity, add_study,    add_report};
 
 }  // namespace edgeprune::commands

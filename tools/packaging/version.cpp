@@ -8,6 +8,7 @@
 
 #include <CLI/Version.hpp>
 #include <nlohmann/json_fwd.hpp>
+#include <protozero/version.hpp>
 
 #include "data/image_codec.h"
 #include "engine/kernels/onednn/conv2d.h"
@@ -21,12 +22,13 @@ namespace {
 /// against; of those made of headers it is the headers' version.
 std::string libraries() {
   std::string text = fmt::format(
-      "oneDNN {}, Highway {}.{}.{}, fmt {}.{}.{}, CLI11 {}, nlohmann/json {}.{}.{}, libzip {}, "
-      "zlib {}, OpenSSL {}, OpenMP {}",
+      "oneDNN {}, Highway {}.{}.{}, fmt {}.{}.{}, CLI11 {}, nlohmann/json {}.{}.{}, "
+      "protozero {}, libzip {}, zlib {}, OpenSSL {}, OpenMP {}",
       onednn::version(), HWY_MAJOR, HWY_MINOR, HWY_PATCH, FMT_VERSION / 10000,
       FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION, NLOHMANN_JSON_VERSION_MAJOR,
-      NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH, zip_libzip_version(), zlibVersion(),
-      OpenSSL_version(OPENSSL_VERSION_STRING), EDGEPRUNE_OPENMP);
+      NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH, PROTOZERO_VERSION_STRING,
+      zip_libzip_version(), zlibVersion(), OpenSSL_version(OPENSSL_VERSION_STRING),
+      EDGEPRUNE_OPENMP);
   for (const ImageCodec& codec : image_codecs()) {
     if (codec.version != nullptr) text += fmt::format(", {} {}", codec.library, codec.version());
   }

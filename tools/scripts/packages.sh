@@ -21,7 +21,7 @@ packages=(
   g++ cmake ninja-build
   libdnnl-dev ocl-icd-opencl-dev libhwy-dev libeigen3-dev libssl-dev
   libzip-dev zipcmp zipmerge ziptool zlib1g-dev libwebp-dev libtiff-dev
-  libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev
+  libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev libprotozero-dev
   gnuplot-nox curl ca-certificates
 )
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck)
@@ -31,7 +31,7 @@ for_arm64() {
   local package
   for package in "$@"; do
     case $package in
-      libeigen3-dev | libcli11-dev) echo "$package" ;;
+      libeigen3-dev | libcli11-dev | libprotozero-dev) echo "$package" ;;
       lib*-dev | ocl-icd-opencl-dev | zlib1g-dev) echo "$package:arm64" ;;
       g++) printf '%s\n' g++-aarch64-linux-gnu qemu-user ;;
       *) echo "$package" ;;

@@ -37,7 +37,7 @@ class Version(unittest.TestCase):
         self.assertRegex(fields["commit"], r"^([0-9a-f]{12}(-dirty)?|unknown)$")
         self.assertRegex(fields["build"], r"^\w+, \w+ \d+\.\d+")
         libraries = dict(part.rsplit(" ", 1) for part in fields["libraries"].split(", "))
-        always = {"oneDNN", "Highway", "fmt", "CLI11", "nlohmann/json", "libzip", "zlib", "OpenSSL", "OpenMP"}
+        always = {"oneDNN", "Highway", "fmt", "CLI11", "nlohmann/json", "protozero", "libzip", "zlib", "OpenSSL", "OpenMP"}
         self.assertEqual(set(libraries) - {"libwebp", "libtiff"}, always)
         for name in ("libwebp", "libtiff"):
             linked = name in run("ldd", BINARY)
