@@ -1,18 +1,10 @@
 """Every network that --network names, from training to latency; what is no network, or another one, is refused in one line."""
 
 import json
-import re
 import struct
-import subprocess
 import unittest
 
-from support import BINARY, CommandTest
-
-
-def networks():
-    """All there are, as train's help lists them."""
-    text = subprocess.run([BINARY, "train", "--help"], check=True, capture_output=True, text=True).stdout
-    return re.search(r"--network TEXT:\{([^}]*)\}", text).group(1).split(",")
+from support import CommandTest, networks
 
 
 def with_attribute(data, node, key, value):

@@ -57,6 +57,12 @@ def commands():
     return re.findall(r"^  (\w+) ", listed.split("\n\n")[0], re.M)
 
 
+def networks():
+    """All there are, as train's help lists them."""
+    text = subprocess.run([BINARY, "train", "--help"], check=True, capture_output=True, text=True).stdout
+    return re.search(r"--network TEXT:\{([^}]*)\}", text).group(1).split(",")
+
+
 class CommandTest(unittest.TestCase):
     """Each class gets a small trained model (cls.base) and each test an empty folder (self.folder)."""
 
