@@ -42,20 +42,3 @@ def _metadata(path):
     with open(path, "rb") as file:
         length, = struct.unpack("<Q", file.read(8))
         return json.loads(file.read(length))["__metadata__"]
-
-
-def read_tensors(path, dtype="F32"):
-    """(graph, {name: (shape, bytes)}) of this type, float32 or "I8"; counters are neither"""
-    graph, tensors, start = read_header(path)
-    values = {}
-    with open(path, "rb") as file:
-        for name, tensor in tensors.items():
-            if tensor["dtype"] != dtype:
-                continue
-            begin, end = tensor["data_offsets"]
-            file.seek(start + begin)
-            content = file.read(end - begin)
-            if len(content) != end - begin:
-                raise ValueError(f"{path}: ends inside of {name}")
-            values[name] = (tensor["shape"], content)
-    return graph, values

@@ -10,7 +10,6 @@ is faster; its lowest and highest are those of single rounds. A peer that is not
 import argparse
 import array
 import ctypes.util
-import importlib.util
 import math
 import os
 import pathlib
@@ -27,7 +26,7 @@ import rounds
 import table
 
 HERE = pathlib.Path(__file__).parent
-NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "precise": "ONNX Runtime, precise", "xnnpack": "XNNPACK", "pytorch": "PyTorch",
+NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "precise": "ONNX Runtime, precise", "xnnpack": "XNNPACK",
          "openvino": "OpenVINO", "ncnn": "ncnn"}
 FROM_PYPI = {"openvino": ("openvino",), "ncnn": ("ncnn", "pnnx")}  # packages
 PEERS = ("onnxruntime", "precise", "xnnpack", "openvino", "ncnn")
@@ -98,9 +97,8 @@ class Comparison:
                         "--threads", threads], threads)
         self.expected[batch, threads] = read_floats(self.folder / "logits")
         if TAKE_ONNX & set(peers):
-            rounds.execute([sys.executable, HERE / "onnx_model.py", "--model", self.model, *self.common(batch),
-                            "--onnx", self.folder / "onnx"], threads)
-            self.compare_logits("pytorch", batch, threads)
+            rounds.execute([self.options.edgeprune, "export", "--model", self.model, "--batch", batch,
+                            self.folder / "onnx"], threads)
 
     def edgeprune(self, batch, threads):
         """Milliseconds an image, as those below."""
@@ -140,7 +138,7 @@ class Comparison:
         return self.peer("xnnpack", [xnnpack_program(self.options), "--model", self.model], batch, threads)
 
     def accuracies(self, threads, peers):
-        """{system: percent} on the test images of --data. Those of integers that peers need ranges of come from their first ones."""
+        """{system: percent} on the test images of --data."""
         self.images, labels = self.folder / "test images", self.folder / "labels"
         rounds.execute([test_images_program(self.options), "--model", self.model, "--data", self.options.data,
                         "--images", self.images, "--labels", labels], threads)
@@ -240,9 +238,6 @@ def has_package(python, package):
 def reasons_to_leave_out(options):
     """{peer: why}"""
     reasons = {}
-    if importlib.util.find_spec("torch") is None:
-        why = "Python has no torch to make the ONNX model with (Debian: python3-torch)"
-        reasons = {name: why for name in NAMES if name in TAKE_ONNX}
     if onnxruntime_library(options) is None:
         reasons["onnxruntime"] = reasons["precise"] = "its library was not found (bench/peers/README.md says where from; --onnxruntime)"
     for name, packages in FROM_PYPI.items():

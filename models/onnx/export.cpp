@@ -212,18 +212,17 @@ Model to_onnx(const nn::Network& network, const ModelInfo& info, const ExportOpt
   require(options.opset >= kOldestOpset && options.opset <= kNewestOpset, "onnx",
           "expected an opset from {} to {}, got {}", kOldestOpset, kNewestOpset, options.opset);
   const auto& [channels, height, width] = network.shapes().front();
-  const int64_t batch = options.dynamic_batch ? kAnyBatch : 1;
   Model model{.opset = options.opset,
               .producer_version = options.producer_version,
               .name = network.graph().network,
-              .input = {"images", DataType::float32, {batch, channels, height, width}},
-              .output = {"logits", DataType::float32, {batch, network.graph().classes()}},
+              .input = {"images", DataType::float32, {options.batch, channels, height, width}},
+              .output = {"logits", DataType::float32, {options.batch, network.graph().classes()}},
               .metadata = metadata_of(info)};
   model.metadata["network"] = model.name;
   std::string images = model.input.name;
   if (options.preprocess) {
     require(channels == 3, "onnx", "images of {} channels, expected 3", channels);
-    model.input = {images, DataType::uint8, {batch, height, width, channels}};
+    model.input = {images, DataType::uint8, {options.batch, height, width, channels}};
     images = normalise(model, info);
   }
   std::set<std::string> linears;

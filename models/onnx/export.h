@@ -12,7 +12,7 @@ inline constexpr int kOldestOpset = 13, kNewestOpset = 17;
 
 struct ExportOptions {
   int opset = kNewestOpset;
-  bool dynamic_batch = false;  ///< else images come one by one
+  int64_t batch = 1;  ///< images at a time; kAnyBatch: each run's choice
   /// The input are an image file's pixels, [N,H,W,3], 0 to 255, in place of normalised numbers, [N,3,H,W].
   bool preprocess = false;
   std::string producer_version = "";

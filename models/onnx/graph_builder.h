@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "engine/kernels/activation.h"

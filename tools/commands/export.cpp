@@ -38,8 +38,14 @@ void add_export(CLI::App& app) {
   command->add_option("--opset", o->options.opset, "version of ONNX's operators")
       ->check(CLI::Range(onnx::kOldestOpset, onnx::kNewestOpset))
       ->capture_default_str();
-  command->add_flag("--dynamic-batch", o->options.dynamic_batch,
-                    "any number of images at a time (default: one)");
+  auto* batch = command->add_option("--batch", o->options.batch, "images at a time")
+                    ->check(CLI::Range(1, 65536))
+                    ->capture_default_str();
+  command
+      ->add_flag_callback(
+          "--dynamic-batch", [o] { o->options.batch = onnx::kAnyBatch; },
+          "any number of images at a time")
+      ->excludes(batch);
   command->add_flag("--preprocess", o->options.preprocess,
                     "take an image file's pixels, uint8 [N,H,W,3], red first, and normalise them "
                     "(default: normalised float32 [N,3,H,W])");

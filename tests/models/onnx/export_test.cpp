@@ -61,6 +61,9 @@ TEST(OnnxExport, BatchNormIsFoldedAndEveryWeightIsThere) {
   EXPECT_THAT(head.outputs, ElementsAre("logits"));
   EXPECT_THAT(model.inputs[0].dims, ElementsAre("1", "3", "32", "32"));
   EXPECT_THAT(model.outputs[0].dims, ElementsAre("1", "10"));
+  const DecodedModel eight = exported(*network, testing::sample_info(), {.batch = 8});
+  EXPECT_THAT(eight.inputs[0].dims, ElementsAre("8", "3", "32", "32"));
+  EXPECT_THAT(eight.outputs[0].dims, ElementsAre("8", "10"));
 }
 
 TEST(OnnxExport, MetadataAreACheckpoints) {
@@ -77,7 +80,7 @@ TEST(OnnxExport, MetadataAreACheckpoints) {
 TEST(OnnxExport, PixelsBecomeNormalisedNumbers) {
   const auto network = testing::trained_model(testing::small());
   const DecodedModel model =
-      exported(*network, testing::sample_info(), {.dynamic_batch = true, .preprocess = true});
+      exported(*network, testing::sample_info(), {.batch = onnx::kAnyBatch, .preprocess = true});
   EXPECT_EQ(model.inputs[0].type, 2);  // UINT8
   EXPECT_THAT(model.inputs[0].dims, ElementsAre("batch", "32", "32", "3"));
   EXPECT_THAT(model.outputs[0].dims, ElementsAre("batch", "10"));

@@ -37,6 +37,8 @@ class Export(CommandTest):
         out = self.folder / "model.onnx"
         for opset in (12, 18, "new"):
             self.fail("export", "--model", self.base, out, "--opset", opset, code=2, says="--opset")
+        self.fail("export", "--model", self.base, out, "--batch", 0, code=2, says="--batch")
+        self.fail("export", "--model", self.base, out, "--batch", 2, "--dynamic-batch", code=2, says="excludes")
         self.fail("export", "--model", self.base, code=2, says="out is required")
         self.fail("export", out, code=2, says="--model is required")
         self.fail("export", "--model", self.folder / "none", out, says="none")
@@ -91,7 +93,7 @@ class OnOnnxRuntime(CommandTest):
             write_bmp(names[-1], size, size, lambda x, y, all=images[-1]: all[3 * (size * y + x) : 3 * (size * y + x) + 3])
         return images, names
 
-    def run_onnx(self, model, out, inputs, batch, *flags):
+    def run_onnx(self, out, inputs, batch, *flags):
         values = self.folder / "input"
         values.write_bytes(inputs)
         done = subprocess.run([PYTHON, "-B", RUNNER, out, values, "--batch", str(batch), *map(str, flags)], capture_output=True, text=True,
@@ -119,7 +121,7 @@ class OnOnnxRuntime(CommandTest):
         out = self.folder / "model.onnx"
         self.succeed("export", "--model", model, out, "--dynamic-batch", *flags)
         inputs = b"".join(images) if "--preprocess" in flags else self.normalised(model, images, size)
-        found = self.run_onnx(model, out, inputs, count)
+        found = self.run_onnx(out, inputs, count)
         expected, got = self.logits(model, names), [value for row in found["logits"] for value in row]
         self.assertTrue(all(map(math.isfinite, got)))
         return found, max(abs(a - b) for a, b in zip(expected, got, strict=True)) / max(map(abs, expected))
@@ -145,18 +147,21 @@ class OnOnnxRuntime(CommandTest):
         self.assertEqual(len(history[-1]["parent"]), 64)
         self.assertEqual(len(json.loads(found["metadata"]["classes"])), 10)
 
-    def test_one_image_at_a_time_unless_any_number_is_asked_for(self):
+    def test_one_image_at_a_time_unless_more_are_asked_for(self):
         out = self.folder / "one.onnx"
         self.succeed("export", "--model", self.base, out, "--preprocess")
-        found = self.run_onnx(self.base, out, bytes(64 * 64 * 3), 1)
+        found = self.run_onnx(out, bytes(64 * 64 * 3), 1)
         self.assertEqual(found["shape"], [1, 64, 64, 3])
+        self.succeed("export", "--model", self.base, out, "--batch", 2)
+        found = self.run_onnx(out, bytes(2 * 4 * 64 * 64 * 3), 2)
+        self.assertEqual(found["shape"], [2, 3, 64, 64])
 
     def check_integers(self, model, size, convolutions, sums, *flags):
         images, _ = self.pixels(size, 2)
         out = self.folder / "int8.onnx"
         self.succeed("export", "--model", model, out, "--dynamic-batch", *flags)
         inputs = self.normalised(model, images, size)
-        found = self.run_onnx(model, out, inputs, 2, "--checkpoint", model)
+        found = self.run_onnx(out, inputs, 2, "--checkpoint", model)
         self.assertNotIn("Clip", found["operators"])
         self.assertNotIn("Relu", found["operators"])
         self.assertEqual(found["fused"], {"QuantizeLinear": 1, "QLinearConv": convolutions, "QLinearAdd": sums, "Flatten": 1,
