@@ -68,8 +68,11 @@ bool has_bytes(const Kernel& kernel) {
 /// What an engine may take, row by row of the table.
 class Policy {
  public:
-  Policy(const Graph& graph, Engine engine, int64_t batch)
-      : graph_(graph), engine_(engine), whole_(sections(graph, Grouping::whole_batch, batch)[0]) {
+  Policy(const Graph& graph, Engine engine, int64_t batch, bool everywhere)
+      : graph_(graph),
+        engine_(engine),
+        everywhere_(everywhere),
+        whole_(sections(graph, Grouping::whole_batch, batch)[0]) {
     const size_t count = graph.layers.size();
     on_panels_from_ = count;
     if (engine == Engine::onednn || in_integers(engine)) return;
@@ -104,7 +107,7 @@ class Policy {
     // What stays in floats runs channels-last: bytes are a copy away, not two.
     if (in_integers(engine_)) {
       return has_bytes(kernel) == graph_.integers->layers[first].integers &&
-             (!kernel.sparse[0] || zeros_pay(first, images));
+             (!kernel.sparse[0] || everywhere_ || zeros_pay(first, images));
     }
     if (engine_ == Engine::onednn) return true;
     for (size_t i = 0; i < kernel.layers; ++i) {
@@ -142,6 +145,7 @@ class Policy {
 
   const Graph& graph_;
   Engine engine_;
+  bool everywhere_;
   Section whole_;
   bool stem_ = false;
   size_t on_panels_from_;  // the first layer of those that run on panels
@@ -182,7 +186,7 @@ bool can_run(Engine engine, const Graph& graph) {
   return takes_bytes == (graph.integers != nullptr);
 }
 
-Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
+Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch, bool everywhere) {
   if (!can_run(engine, graph)) {
     require(graph.integers != nullptr, "Plan",
             "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
@@ -190,7 +194,7 @@ Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch) {
             "the network is quantised: the engines int8, int8-sparse and auto run it, {} does not",
             to_string(engine));
   }
-  const Policy policy(graph, engine, batch);
+  const Policy policy(graph, engine, batch, everywhere);
   Assignment assignment{policy.grouping(), {}};
   for (const Section& section : sections(graph, assignment.grouping, batch)) {
     for (size_t i = section.begin; i < section.end;) {

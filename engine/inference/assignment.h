@@ -41,7 +41,8 @@ size_t layers_taken_out_of_integers(const Graph& graph, const Assignment& assign
 bool can_run(Engine engine, const Graph& graph);
 
 /// What an engine other than `automatic` runs a graph on. Throws std::invalid_argument naming a layer
-/// that it has no kernel for.
-Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch);
+/// that it has no kernel for. `everywhere`: int8_sparse skips zeros wherever it can, as sparse does, not
+/// where that pays alone.
+Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch, bool everywhere = false);
 
 }  // namespace edgeprune::inference

@@ -214,9 +214,10 @@ std::span<const Kernel> kernel_table() {
   return kTable;
 }
 
-bool has_sparse_kernel(const Graph& graph, size_t layer) {
+bool has_sparse_kernel(const Graph& graph, size_t layer, Engine engine) {
   return std::ranges::any_of(kTable, [&](const Kernel& kernel) {
-    return kernel.layers == 1 && kernel.sparse[0] && kernel.supports(graph, layer, Place{});
+    return (kernel.engines & bit_of(engine)) != 0 && kernel.layers == 1 && kernel.sparse[0] &&
+           kernel.supports(graph, layer, Place{});
   });
 }
 

@@ -44,8 +44,8 @@ struct Kernel {
 /// In order of preference: an engine takes the first one that it allows and that supports a layer.
 std::span<const Kernel> kernel_table();
 
-/// Whether some kernel reads this layer's weights sparse: zeros can make it faster.
-bool has_sparse_kernel(const Graph& graph, size_t layer);
+/// Whether some kernel of this engine reads this layer's weights sparse: zeros can make it faster.
+bool has_sparse_kernel(const Graph& graph, size_t layer, Engine engine);
 
 /// A step that brings what a layer puts out (-1: the images) from one format to another, of which one is
 /// channels-last: others are reached by way of it.

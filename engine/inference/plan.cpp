@@ -52,6 +52,8 @@ StepInfo describe(const Graph& graph, const Stage::Entry& entry, int part, Forma
   const double residual = layer.residual >= 0 ? output : 0;
   info.bytes = double(number_bytes(input) * s.input_count()) + output + residual +
                double(step.weight_bytes()) / double(images);
+  info.weight_bytes = double(step.weight_bytes());
+  info.weight_share = info.weight_bytes / double(images);
   if (layer.kind != Layer::Kind::convolution) return info;
   info.flops = 2.0 * double(s.multiply_adds());
   info.kernel_flops = info.flops * step.density();

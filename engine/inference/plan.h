@@ -21,7 +21,8 @@ struct StepInfo {
   double kernel_flops = 0;  ///< of these, what this kernel carries out: sparse ones skip zeros
   double bytes = 0;         ///< activations read and written, and the image's share of the weights
   int first = -1;  ///< the first of the layers that run in one step with it; -1: a change of format
-  bool integers = false;  ///< it multiplies integers
+  bool integers = false;                      ///< it multiplies integers
+  double weight_bytes = 0, weight_share = 0;  ///< of all its weights, and of their share in `bytes`
 };
 
 /// A trained network as a flat list of steps for one batch size, engine and thread count, with

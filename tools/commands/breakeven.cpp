@@ -23,6 +23,7 @@ struct BreakevenArguments {
   std::string model, folder = "breakeven", format = "md";
   std::vector<int> batches{1, 64}, threads;
   std::vector<double> levels{0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
+  std::vector<std::string> engines{"dense", "sparse", "auto"};
   LatencyOptions measurement;
   bool pin = false;
 };
@@ -45,14 +46,18 @@ void print_sweep(const Sweep& sweep) {
 }
 
 void run(const BreakevenArguments& o) {
+  std::vector<inference::Engine> engines;
+  for (const std::string& name : o.engines) engines.push_back(inference::parse_engine(name));
+  Numbers numbers = Numbers::floats;
+  as_usage([&] { numbers = numbers_of(engines); });
   if (o.pin) pin_threads();
   const InterruptGuard guard;
   const std::vector<double> levels = sorted_levels(o.levels);
   const int most_threads = *std::max_element(o.threads.begin(), o.threads.end());
   const ThreadNotes notes(most_threads);
   const Checkpoint checkpoint = o.loading.load(o.model);
-  const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels);
-  if (const std::string dense = dense_part(*graphs.front().graph); !dense.empty()) {
+  const std::vector<PrunedGraph> graphs = prune_to_levels(*checkpoint.model, levels, numbers);
+  if (const std::string dense = dense_part(*graphs.front().graph, engines[1]); !dense.empty()) {
     say(fmt::format("note: {}: {}", o.model, dense));
   }
   make_folder(o.folder);
@@ -64,7 +69,7 @@ void run(const BreakevenArguments& o) {
   std::vector<Sweep> sweeps;
   for (const int threads : o.threads) {
     for (const int batch : o.batches) {
-      sweeps.push_back(measure_sweep(graphs, batch, threads, o.measurement));
+      sweeps.push_back(measure_sweep(graphs, engines, batch, threads, o.measurement));
       if (o.format == "md") print_sweep(sweeps.back());
       if (const auto what = disturbance(sweeps.back())) {
         say(fmt::format("note: batch {}, {} thread{}: {}", batch, threads, threads == 1 ? "" : "s",
@@ -92,6 +97,7 @@ void add_breakeven(CLI::App& app) {
       ->transform(fraction())
       ->delimiter(',')
       ->capture_default_str();
+  add_engines(*command, o->engines, ": dense,sparse or int8,int8-sparse, with auto or without");
   add_batches_and_threads(*command, o->batches, o->threads);
   add_measurement(*command, o->measurement, o->pin);
   command->add_option("--out", o->folder, "folder for pictures and data")->capture_default_str();
@@ -100,9 +106,14 @@ void add_breakeven(CLI::App& app) {
       "Example:\n"
       "  edgeprune breakeven --model base.safetensors --batch 1,64 --threads 1,2 --pin --out "
       "breakeven\n"
-      "Prunes the model globally by magnitude to every level and times dense, sparse and auto,\n"
-      "end to end and layer by layer, in turns. Speed-ups are against dense at the same level, "
-      "the\n"
+      "  edgeprune breakeven --model base.safetensors --engine int8,int8-sparse,auto --out "
+      "integers\n"
+      "Prunes the model globally by magnitude to every level and times the engines, end to end "
+      "and\n"
+      "layer by layer, in turns. For those in integers it quantises what is pruned, on random "
+      "images;\n"
+      "int8-sparse skips zeros in all layers then, not only where that pays, as auto does.\n"
+      "Speed-ups are against the first engine at the same level, the\n"
       "median of the rounds' ratios with its 95 % interval (from, to); break-evens have the range\n"
       "that follows from it. A layer's break-even is in the layer's own zeros. Pictures and\n"
       "breakeven.jsonl are whole for every batch size and thread count that was finished.");

@@ -22,13 +22,18 @@ namespace {
 constexpr double kTurn = 5;      // milliseconds, at least
 constexpr double kPatience = 4;  // times as long as was asked for, until factors are known to 3 %
 
+inference::Plan plan_of(const LatencyCase& one) {
+  if (!one.everywhere) return {*one.graph, one.engine, one.batch, &kernel_choices()};
+  return {*one.graph, assignment_of(*one.graph, one.engine, one.batch, true), one.batch};
+}
+
 class Measurement {
  public:
   Measurement(const LatencyCase& latency_case, const LatencyOptions& options, EnergyMeter& meter)
       : case_(latency_case),
         options_(options),
         meter_(meter),
-        plan_(*latency_case.graph, latency_case.engine, latency_case.batch, &kernel_choices()),
+        plan_(plan_of(latency_case)),
         images_({latency_case.batch, plan_.image_size()}),
         logits_({latency_case.batch, plan_.classes()}) {
     Rng rng(0);

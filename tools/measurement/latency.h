@@ -18,6 +18,8 @@ struct LatencyCase {
   int batch = 1;
   int threads = 1;
   size_t reference = 0;  ///< the case that it is compared with
+  /// int8_sparse skips zeros wherever it can (inference/assignment.h).
+  bool everywhere = false;
 };
 
 struct LatencyOptions {

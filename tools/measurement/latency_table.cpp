@@ -112,14 +112,14 @@ Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& m
   return table;
 }
 
-std::string dense_part(const inference::Graph& graph) {
+std::string dense_part(const inference::Graph& graph, inference::Engine engine) {
   double all = 0, dense = 0;
   for (size_t i = 0; i < graph.layers.size(); ++i) {
     const inference::Layer& layer = graph.layers[i];
     if (layer.kind != inference::Layer::Kind::convolution) continue;
     const auto multiply_adds = static_cast<double>(layer.shape.multiply_adds());
     all += multiply_adds;
-    if (!inference::has_sparse_kernel(graph, i)) dense += multiply_adds;
+    if (!inference::has_sparse_kernel(graph, i, engine)) dense += multiply_adds;
   }
   if (dense < 0.25 * all) return "";
   return fmt::format(

@@ -34,9 +34,10 @@ std::vector<Cell> machine_cells(const Machine& machine);
 Table latency_table(const std::vector<ModelLatency>& latencies, const Machine& machine,
                     bool whole_records);
 
-/// What to say of a network a quarter of whose multiply-adds or more has no sparse kernel, so that
-/// zeros cannot make that part faster; of others nothing.
-std::string dense_part(const inference::Graph& graph);
+/// What to say of a network a quarter of whose multiply-adds or more has no sparse kernel on this
+/// engine, so that zeros cannot make that part faster; of others nothing.
+std::string dense_part(const inference::Graph& graph,
+                       inference::Engine engine = inference::Engine::sparse);
 
 /// What the engine `auto` chose for a model, and why.
 struct ModelChoices {

@@ -147,12 +147,14 @@ std::string furthest_from_limit(const ModelLatency& latency, const Limits& limit
 
 std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
   std::vector<LayerTime> times;
+  double all_weights = 0;
+  for (const StepTime& one : steps) all_weights += one.step.weight_bytes;
   for (const auto& [step, milliseconds, rounds] : steps) {
     auto time = std::find_if(times.begin(), times.end(), [&layer = step.layer](const LayerTime& t) {
       return t.layer == layer;
     });
     if (time == times.end()) {
-      times.push_back({.layer = step.layer, .kernel = step.kernel});
+      times.push_back({.layer = step.layer, .kernel = step.kernel, .all_weights = all_weights});
       time = std::prev(times.end());
     } else {
       time->kernel += " + " + step.kernel;
@@ -162,6 +164,7 @@ std::vector<LayerTime> layer_times(const std::vector<StepTime>& steps) {
     time->kernel_flops += step.kernel_flops;
     time->bytes += step.bytes;
     time->integers |= step.integers;
+    time->weight_share += step.weight_share;
     time->rounds.resize(rounds.size());
     for (size_t i = 0; i < rounds.size(); ++i) time->rounds[i] += rounds[i];
   }

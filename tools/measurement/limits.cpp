@@ -80,6 +80,8 @@ void raise_limits(const LayerTime& time, int threads) {
             1e-6 * time.kernel_flops / time.ms);
   const std::string& store = store_of(time.bytes, measured_once(threads)).name;
   best_rate(store, threads, 1e-6 * time.bytes / time.ms);
+  best_rate(store_of(time.all_weights, measured_once(threads)).name, threads,
+            1e-6 * time.weight_share / time.ms);
 }
 
 LayerLimit limit_of(const LayerTime& time, const Limits& limits) {
@@ -88,8 +90,11 @@ LayerLimit limit_of(const LayerTime& time, const Limits& limits) {
   const double peak = time.integers ? limits.integer_gflops : limits.gflops;
   const double arithmetic = 1e-6 * time.kernel_flops / peak;
   const double traffic = 1e-6 * time.bytes / store.gbs;
-  if (arithmetic >= traffic) return {arithmetic, kArithmetic};
-  return {traffic, store.name};
+  const Limits::Store& weights = store_of(time.all_weights, limits);
+  const double fetching = 1e-6 * time.weight_share / weights.gbs;
+  if (arithmetic >= std::max(traffic, fetching)) return {arithmetic, kArithmetic};
+  if (traffic >= fetching) return {traffic, store.name};
+  return {fetching, "weights from " + weights.name};
 }
 
 }  // namespace edgeprune

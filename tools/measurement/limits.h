@@ -13,6 +13,8 @@ struct LayerTime {
   double flops = 0, kernel_flops = 0, bytes = 0;  ///< as in inference::StepInfo
   std::vector<double> rounds = {};                ///< ms an image, round by round
   bool integers = false;                          ///< likewise
+  double weight_share = 0;                        ///< likewise
+  double all_weights = 0;  ///< bytes of the whole network's, which are read in turn, run after run
 };
 /// What this machine can do at most (engine/kernels/simd/roofline.h), all threads together.
 struct Limits {
@@ -37,10 +39,11 @@ Limits best_limits(int threads);
 void raise_limits(const LayerTime& time, int threads);
 
 /// The least time that a layer's work can take: that of its arithmetic at the machine's peak, or of
-/// its bytes at the bandwidth of the nearest cache that they fit in, or of the memory.
+/// its bytes at the bandwidth of the nearest cache that they fit in, or of the memory; or that of its
+/// weights from where the whole network's fit, as those of other layers have taken their place since.
 struct LayerLimit {
   double ms = 0;     ///< 0: nothing is known of the work
-  std::string name;  ///< "arithmetic", "L1", "L2", "L3", "memory" or ""
+  std::string name;  ///< "arithmetic", "L1", "L2", "L3", "memory", "weights from L3", ... or ""
 };
 LayerLimit limit_of(const LayerTime& time, const Limits& limits);
 

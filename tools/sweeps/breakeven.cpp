@@ -7,7 +7,9 @@
 #include <limits>
 
 #include "engine/base/check.h"
+#include "engine/base/random.h"
 #include "engine/inference/kernel_table.h"
+#include "models/calibration/calibrate.h"
 #include "models/fold.h"
 #include "models/summary.h"
 #include "pruning/masks.h"
@@ -41,6 +43,16 @@ std::string shape_of(const Conv2dShape& s) {
   if (s.stride > 1) window += fmt::format("/{}", s.stride);
   return fmt::format("{}→{}{}, {}×{}", s.in_channels, s.out_channels, window, s.in_height,
                      s.in_width);
+}
+
+inference::Graph on_random_grids(const nn::Network& model) {
+  const int64_t side = model.graph().input_size();
+  Tensor images({1, side, side, 3});
+  Rng rng(0);
+  for (float& value : images.values()) value = rng.normal();
+  const QuantizedNetwork quantized =
+      quantize(model, {images}, {.observer = Observer::minmax, .correct_biases = false});
+  return in_integers(*quantized.network, quantized.quantization);
 }
 
 }  // namespace
@@ -97,7 +109,8 @@ std::vector<double> sorted_levels(std::vector<double> levels) {
   return levels;
 }
 
-std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<double>& levels) {
+std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<double>& levels,
+                                         Numbers numbers) {
   std::vector<PrunedGraph> graphs;
   for (const double level : levels) {
     const double zeros = summarize(model).prunable_sparsity();
@@ -109,34 +122,50 @@ std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<d
     if (zeros < level - kMet) {
       apply_masks(make_masks(model, Method::magnitude, level), model);
     }
-    graphs.push_back({level, std::make_shared<const inference::Graph>(fold_batch_norm(model))});
+    graphs.push_back(
+        {level, std::make_shared<const inference::Graph>(
+                    numbers == Numbers::floats ? fold_batch_norm(model) : on_random_grids(model))});
   }
   return graphs;
 }
 
-const std::vector<inference::Engine>& breakeven_engines() {
+std::vector<inference::Engine> breakeven_engines(Numbers numbers) {
   using inference::Engine;
-  static const std::vector<Engine> kEngines = {Engine::dense, Engine::sparse, Engine::automatic};
-  return kEngines;
+  if (numbers == Numbers::integers) return {Engine::int8, Engine::int8_sparse, Engine::automatic};
+  return {Engine::dense, Engine::sparse, Engine::automatic};
 }
 
-Sweep measure_sweep(const std::vector<PrunedGraph>& levels, int batch, int threads,
+Numbers numbers_of(const std::vector<inference::Engine>& engines) {
+  for (const Numbers numbers : {Numbers::floats, Numbers::integers}) {
+    std::vector<inference::Engine> all = breakeven_engines(numbers);
+    if (engines == all) return numbers;
+    all.pop_back();
+    if (engines == all) return numbers;
+  }
+  throw std::invalid_argument(
+      "[breakeven] --engine: expected dense,sparse or int8,int8-sparse, and auto behind them or "
+      "not");
+}
+
+Sweep measure_sweep(const std::vector<PrunedGraph>& levels,
+                    const std::vector<inference::Engine>& engines, int batch, int threads,
                     LatencyOptions options) {
   options.per_layer = true;
   std::vector<LatencyCase> cases;
   for (const PrunedGraph& pruned : levels) {
     const size_t dense = cases.size();
-    for (const auto engine : breakeven_engines()) {
+    for (const auto engine : engines) {
       const size_t reference = cases.size() == dense ? 0 : dense;
-      cases.push_back({pruned.graph, engine, batch, threads, reference});
+      const bool everywhere = engine == inference::Engine::int8_sparse;
+      cases.push_back({pruned.graph, engine, batch, threads, reference, everywhere});
     }
   }
   std::vector<LatencyResult> results = measure_latency(cases, options);
-  Sweep sweep{batch, threads, levels, {}, {}};
+  Sweep sweep{batch, threads, levels, {}, {}, engines};
   auto next = std::make_move_iterator(results.begin());
-  const auto engines = static_cast<std::ptrdiff_t>(breakeven_engines().size());
-  for (size_t i = 0; i < levels.size(); ++i, next += engines) {
-    sweep.results.emplace_back(next, next + engines);
+  const std::ptrdiff_t count = std::ssize(engines);
+  for (size_t i = 0; i < levels.size(); ++i, next += count) {
+    sweep.results.emplace_back(next, next + count);
   }
   sweep.curves = layer_curves(sweep);
   return sweep;
@@ -165,7 +194,7 @@ std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
   std::vector<LayerCurve> curves;
   const inference::Graph& first = *sweep.levels.front().graph;
   for (size_t i = 0; i < first.layers.size(); ++i) {
-    if (!inference::has_sparse_kernel(first, i)) continue;
+    if (!inference::has_sparse_kernel(first, i, sweep.engines[1])) continue;
     const inference::Layer& layer = first.layers[i];
     curves.push_back({.name = layer.name,
                       .shape = shape_of(layer.shape),
@@ -181,7 +210,7 @@ std::vector<LayerCurve> layer_curves(const Sweep& sweep) {
     auto curve = curves.begin();
     const inference::Graph& graph = *sweep.levels[level].graph;
     for (size_t i = 0; i < graph.layers.size(); ++i) {
-      if (!inference::has_sparse_kernel(graph, i)) continue;
+      if (!inference::has_sparse_kernel(graph, i, sweep.engines[1])) continue;
       const inference::Layer& layer = graph.layers[i];
       curve->sparsity.push_back(layer.zeros());
       std::vector<LayerTime>& times = curve->time.emplace_back();
@@ -212,9 +241,10 @@ std::optional<std::string> disturbance(const Sweep& sweep) {
   const double factor = sweep.control(furthest).median;
   if (std::abs(factor - 1) <= kSame) return {};
   return fmt::format(
-      "dense kernels do the same work at all levels, but were {:.2f} times as fast at {:g} % as at "
+      "{} kernels do the same work at all levels, but were {:.2f} times as fast at {:g} % as at "
       "{:g} %: something disturbed the times",
-      factor, 100 * sweep.levels[furthest].level, 100 * sweep.levels.front().level);
+      to_string(sweep.engines[0]), factor, 100 * sweep.levels[furthest].level,
+      100 * sweep.levels.front().level);
 }
 
 double speedup_of_others(const Sweep& sweep, size_t level, size_t engine) {
@@ -224,7 +254,8 @@ double speedup_of_others(const Sweep& sweep, size_t level, size_t engine) {
     for (const LayerTime& time : layer_times(result.steps)) {
       bool sparse = false;
       for (size_t i = 0; i < graph.layers.size(); ++i) {
-        sparse |= graph.layers[i].name == time.layer && inference::has_sparse_kernel(graph, i);
+        sparse |= graph.layers[i].name == time.layer &&
+                  inference::has_sparse_kernel(graph, i, sweep.engines[1]);
       }
       if (!sparse) ms += time.ms;
     }

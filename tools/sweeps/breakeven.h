@@ -43,13 +43,23 @@ struct PrunedGraph {
 /// In ascending order, each once. Throws std::invalid_argument unless there are any and all are in
 /// [0, 1).
 std::vector<double> sorted_levels(std::vector<double> levels);
+/// In which numbers a sweep's graphs are.
+enum class Numbers {
+  floats,
+  integers,  ///< on grids of random images' ranges: what they show is not what kernels' time depends on
+};
 /// Prunes by global magnitude, in place, to each of the ascending levels in turn. Throws
 /// std::invalid_argument if more than a level is zero already (one that is met already, to a tenth
-/// of a percent, is left as it is).
-std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<double>& levels);
+/// of a percent, is left as it is), and what quantize() throws.
+std::vector<PrunedGraph> prune_to_levels(nn::Network& model, const std::vector<double>& levels,
+                                         Numbers numbers = Numbers::floats);
 
-/// Engines, the first of which is what the others have to beat.
-const std::vector<inference::Engine>& breakeven_engines();
+/// Engines of a sweep: what the others have to beat, the one that skips zeros (int8-sparse wherever it
+/// can, not where that pays alone), and auto, which chooses.
+std::vector<inference::Engine> breakeven_engines(Numbers numbers = Numbers::floats);
+/// What engines compute in. Throws std::invalid_argument unless they are breakeven_engines(), with auto
+/// or without.
+Numbers numbers_of(const std::vector<inference::Engine>& engines);
 
 /// One layer that has a sparse kernel over a sweep.
 struct LayerCurve {
@@ -68,8 +78,9 @@ struct LayerCurve {
 struct Sweep {
   int batch = 1, threads = 1;
   std::vector<PrunedGraph> levels;
-  std::vector<std::vector<LatencyResult>> results;  ///< [level][breakeven_engines()], with steps
+  std::vector<std::vector<LatencyResult>> results;  ///< [level][engine], with steps
   std::vector<LayerCurve> curves;                   ///< layer_curves() of the above
+  std::vector<inference::Engine> engines = breakeven_engines();
 
   /// Of the whole network, how many times as fast as the first engine at the same level.
   Factor factor(size_t level, size_t engine) const;
@@ -83,7 +94,8 @@ struct Sweep {
   Interval milliseconds(size_t level, size_t engine) const;
 };
 /// Times all in the same rounds.
-Sweep measure_sweep(const std::vector<PrunedGraph>& levels, int batch, int threads,
+Sweep measure_sweep(const std::vector<PrunedGraph>& levels,
+                    const std::vector<inference::Engine>& engines, int batch, int threads,
                     LatencyOptions options);
 std::vector<LayerCurve> layer_curves(const Sweep& sweep);
 /// All the other layers together: time of the first engine divided by that of this one.

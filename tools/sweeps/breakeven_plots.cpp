@@ -43,18 +43,22 @@ double percent(const BreakEven& at) {
                                              : 100 * at.sparsity;
 }
 
-/// What the dense plan carries out, which minimal filtering makes less than there are multiply-adds.
-double dense_flops(const Sweep& sweep) {
-  double flops = 0;
-  for (const StepTime& step : sweep.results.front()[0].steps) flops += step.step.kernel_flops;
-  return flops;
+/// What the first engine's plan carries out, which minimal filtering makes less than there are multiply-adds.
+LayerTime dense_work(const Sweep& sweep) {
+  LayerTime work{.layer = "", .kernel = ""};
+  for (const LayerTime& layer : layer_times(sweep.results.front()[0].steps)) {
+    work.kernel_flops += layer.kernel_flops;
+    work.integers |= layer.integers;
+  }
+  return work;
 }
 
 }  // namespace
 
 HeatMap breakeven_heat_map(const Sweep& sweep, const Machine& machine) {
   HeatMap map{
-      .title = "Dense time ÷ sparse time: blue where sparse is faster",
+      .title = fmt::format("Time on {0} ÷ time on {1}: blue where {1} is faster",
+                           to_string(sweep.engines[0]), to_string(sweep.engines[kSparse])),
       .subtitle =
           circumstances(sweep, machine) + "; on the right a layer's own zeros where it breaks even",
       .x_label = "zeros among the network's prunable weights (pruned globally by magnitude)",
@@ -88,8 +92,9 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
   Panel panel{.y_label = "median latency (ms per image)"};
   double highest = 0;
   std::vector<Series> points;
-  for (size_t e = 0; e < breakeven_engines().size(); ++e) {
-    const std::string name = to_string(breakeven_engines()[e]);
+  const std::string first = to_string(sweep.engines[0]);
+  for (size_t e = 0; e < sweep.engines.size(); ++e) {
+    const std::string name = to_string(sweep.engines[e]);
     Series series{.name = name, .colour = kColours[e], .marker = kMarkers[e], .line_width = 3};
     for (size_t i = 0; i < sweep.levels.size(); ++i) {
       const Interval ms = sweep.milliseconds(i, e);
@@ -100,9 +105,9 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
     if (e > 0) {
       const BreakEvenRange range = sweep.network_break_even(e);
       const BreakEven& at = range.at;
-      series.name += at.kind == BreakEven::Kind::always ? ": always faster than dense"
+      series.name += at.kind == BreakEven::Kind::always ? ": always faster than " + first
                      : at.kind == BreakEven::Kind::never
-                         ? ": never faster than dense"
+                         ? ": never faster than " + first
                          : ": faster from " + to_string(range) + " on";
       if (at.kind == BreakEven::Kind::at) {
         points.push_back({.name = name + " breaks even",
@@ -118,8 +123,10 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
     panel.series.push_back(std::move(series));
   }
   for (Series& point : points) panel.series.push_back(std::move(point));
-  const double limit = 1e-6 * dense_flops(sweep) / peak_gflops;
-  panel.series.push_back({.name = fmt::format("dense limit: {:.0f} GFLOP/s", peak_gflops),
+  const LayerTime work = dense_work(sweep);
+  const double limit = 1e-6 * work.kernel_flops / peak_gflops;
+  panel.series.push_back({.name = fmt::format("{} limit: {:.0f} G{}/s", first, peak_gflops,
+                                              work.integers ? "OP" : "FLOP"),
                           .colour = "#555555",
                           .dash = Dash::dashed,
                           .points = {{kLeftEdge, limit}, {kRightEdge, limit}}});
@@ -135,14 +142,17 @@ Figure breakeven_figure(const Sweep& sweep, const Machine& machine, double peak_
 std::vector<std::string> write_breakeven_plots(const Sweep& sweep, const Machine& machine,
                                                const std::string& folder) {
   // What dense kernels did is no less than what the machine can do.
-  const double flops = dense_flops(sweep);
+  LayerTime work = dense_work(sweep);
   for (size_t i = 0; i < sweep.levels.size(); ++i) {
     for (const double ms : {sweep.milliseconds(i, 0).median, sweep.results[i][0].cell.median}) {
-      raise_limits({.layer = "", .kernel = "", .ms = ms, .kernel_flops = flops}, sweep.threads);
+      work.ms = ms;
+      raise_limits(work, sweep.threads);
     }
   }
+  const Limits limits = best_limits(sweep.threads);
   const HeatMap map = breakeven_heat_map(sweep, machine);
-  const Figure figure = breakeven_figure(sweep, machine, best_limits(sweep.threads).gflops);
+  const Figure figure =
+      breakeven_figure(sweep, machine, work.integers ? limits.integer_gflops : limits.gflops);
   std::vector<std::string> paths;
   const auto write = [&](const std::string& name, const auto& picture) {
     for (const auto& [format, suffix] :

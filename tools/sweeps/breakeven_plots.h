@@ -11,7 +11,7 @@
 
 namespace edgeprune {
 
-/// Dense time / sparse time of every 1x1 layer, of all others together and of the whole network, by
+/// The first engine's time / the sparse one's, of every 1x1 layer, of all others together and of the whole network, by
 /// the network's sparsity; on the right where each breaks even, in its own.
 HeatMap breakeven_heat_map(const Sweep& sweep, const Machine& machine);
 

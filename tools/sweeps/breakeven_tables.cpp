@@ -9,30 +9,29 @@
 namespace edgeprune {
 namespace {
 
-std::string name_of(size_t engine) {
-  return to_string(breakeven_engines()[engine]);
-}
-
-size_t engine_count() {
-  return breakeven_engines().size();
+std::vector<std::string> names_in(const Sweep& sweep) {
+  std::vector<std::string> names;
+  for (const inference::Engine engine : sweep.engines) names.push_back(to_string(engine));
+  return names;
 }
 
 }  // namespace
 
 Table end_to_end_table(const Sweep& sweep) {
+  const std::vector<std::string> names = names_in(sweep);
   std::vector<Column> columns = {{"zeros %", "level_percent"},
-                                 {name_of(0) + " ms/image", name_of(0) + "_ms"}};
-  for (size_t e = 1; e < engine_count(); ++e) {
-    columns.push_back({name_of(e) + " ms/image", name_of(e) + "_ms"});
-    columns.push_back({"speed-up", name_of(e) + "_speedup"});
-    columns.push_back({"from", name_of(e) + "_speedup_low"});
-    columns.push_back({"to", name_of(e) + "_speedup_high"});
+                                 {names[0] + " ms/image", names[0] + "_ms"}};
+  for (size_t e = 1; e < names.size(); ++e) {
+    columns.push_back({names[e] + " ms/image", names[e] + "_ms"});
+    columns.push_back({"speed-up", names[e] + "_speedup"});
+    columns.push_back({"from", names[e] + "_speedup_low"});
+    columns.push_back({"to", names[e] + "_speedup_high"});
   }
   Table table(columns);
   for (size_t i = 0; i < sweep.levels.size(); ++i) {
     std::vector<Cell> row = {Number{100 * sweep.levels[i].level, 1},
                              Number{sweep.results[i][0].cell.median, 4}};
-    for (size_t e = 1; e < engine_count(); ++e) {
+    for (size_t e = 1; e < names.size(); ++e) {
       row.push_back(Number{sweep.results[i][e].cell.median, 4});
       const Factor factor = sweep.factor(i, e);
       for (const double end : {factor.median, factor.low, factor.high})
@@ -44,29 +43,30 @@ Table end_to_end_table(const Sweep& sweep) {
 }
 
 Table break_even_table(const Sweep& sweep) {
+  const std::vector<std::string> names = names_in(sweep);
   const size_t last = sweep.levels.size() - 1;
   std::vector<Column> columns = {{"layer", "layer", Align::left}, {"shape", "shape", Align::left}};
-  for (size_t e = 1; e < engine_count(); ++e) {
-    columns.push_back({name_of(e) + " breaks even at", name_of(e) + "_breakeven"});
+  for (size_t e = 1; e < names.size(); ++e) {
+    columns.push_back({names[e] + " breaks even at", names[e] + "_breakeven"});
   }
   columns.push_back(
       {fmt::format("zeros % at {:g} %", 100 * sweep.levels[last].level), "zeros_percent"});
-  for (size_t e = 1; e < engine_count(); ++e) {
-    columns.push_back({name_of(e) + " speed-up there", name_of(e) + "_speedup"});
+  for (size_t e = 1; e < names.size(); ++e) {
+    columns.push_back({names[e] + " speed-up there", names[e] + "_speedup"});
   }
   Table table(columns);
   std::vector<Cell> network = {"network", ""};
-  for (size_t e = 1; e < engine_count(); ++e) {
+  for (size_t e = 1; e < names.size(); ++e) {
     network.push_back(to_string(sweep.network_break_even(e)));
   }
   network.push_back(Number{100 * sweep.levels[last].level, 1});
-  for (size_t e = 1; e < engine_count(); ++e) network.push_back(Number{sweep.speedup(last, e), 2});
+  for (size_t e = 1; e < names.size(); ++e) network.push_back(Number{sweep.speedup(last, e), 2});
   table.add_row(std::move(network));
   for (const LayerCurve& curve : sweep.curves) {
     std::vector<Cell> row = {curve.name, curve.shape};
-    for (size_t e = 1; e < engine_count(); ++e) row.push_back(to_string(curve.break_even(e)));
+    for (size_t e = 1; e < names.size(); ++e) row.push_back(to_string(curve.break_even(e)));
     row.push_back(Number{100 * curve.sparsity[last], 1});
-    for (size_t e = 1; e < engine_count(); ++e) row.push_back(Number{curve.speedup(last, e), 2});
+    for (size_t e = 1; e < names.size(); ++e) row.push_back(Number{curve.speedup(last, e), 2});
     table.add_row(std::move(row));
   }
   return table;
@@ -93,8 +93,9 @@ Table breakeven_records(const std::vector<Sweep>& sweeps, const std::string& mod
   for (const Column& column : machine_columns()) columns.push_back(column);
   Table table(columns);
   for (const Sweep& sweep : sweeps) {
+    const std::vector<std::string> names = names_in(sweep);
     for (size_t i = 0; i < sweep.levels.size(); ++i) {
-      for (size_t e = 0; e < engine_count(); ++e) {
+      for (size_t e = 0; e < names.size(); ++e) {
         const auto add = [&](const std::string& layer, const std::string& kernel, double sparsity,
                              double ms, const Interval& factor, const BreakEvenRange& at) {
           std::vector<Cell> row = {model,
@@ -102,7 +103,7 @@ Table breakeven_records(const std::vector<Sweep>& sweeps, const std::string& mod
                                    int64_t{sweep.batch},
                                    int64_t{sweep.threads},
                                    Number{100 * sweep.levels[i].level, 1},
-                                   name_of(e),
+                                   names[e],
                                    layer,
                                    kernel,
                                    Number{100 * sparsity, 2},

@@ -274,6 +274,8 @@ TEST(Plan, KnowsWhatEveryStepDoes) {
   const auto weights = graph.layers[1].weight.values();
   EXPECT_EQ(step.kernel_flops, 2.0 * 49 * (7 * 19 - std::ranges::count(weights, 0.0f)));
   EXPECT_EQ(dense.steps()[1].bytes, 4.0 * (7 * 49 + PanelLayout{19, 49}.size() + 7 * 19));
+  EXPECT_EQ(dense.steps()[1].weight_bytes, 4.0 * 7 * 19);
+  EXPECT_EQ(dense.steps()[1].weight_share, 4.0 * 7 * 19);
 }
 
 /// Expects an error that contains every part.

@@ -36,6 +36,16 @@ class Quantize(CommandTest):
         self.succeed("predict", "--model", model, image)
         self.succeed("predict", "--model", model, "--engine", "auto", image)
 
+    def test_break_even_of_integers(self):
+        rows = self.json_of("breakeven", "--model", self.base, "--engine", "int8,int8-sparse", "--levels", "0,0.9",
+                            "--batch", 1, "--threads", 1, "--seconds", 0.01, "--min-samples", 3, "--out", self.folder / "curves")
+        self.assertEqual({row["engine"] for row in rows}, {"int8", "int8-sparse"})
+        kernels = {row["engine"]: row["kernel"] for row in rows if row["layer"] == "features.1.conv.1"}
+        self.assertNotIn("sparse", kernels["int8"])
+        self.assertIn("int8 sparse", kernels["int8-sparse"])
+        self.fail("breakeven", "--model", self.base, "--engine", "dense,int8-sparse", "--out", self.folder / "curves",
+                  code=2, says="expected dense,sparse or int8,int8-sparse, and auto behind them or not")
+
     def test_every_instruction_set_and_any_threads_give_the_same_bits(self):
         model, _ = self.quantize()
         image = self.folder / "image.bmp"

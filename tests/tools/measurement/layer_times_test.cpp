@@ -31,6 +31,16 @@ TEST(LayerTimes, StepsOfALayerAreOneRow) {
   EXPECT_EQ(times[1].kernel_flops, 1e6);
 }
 
+TEST(LayerTimes, LayersKnowTheWholeNetworksWeights) {
+  auto steps = latency("int8", 1).result.steps;
+  steps[0].step.weight_bytes = 100, steps[0].step.weight_share = 25;
+  steps[2].step.weight_bytes = 300, steps[2].step.weight_share = 300;
+  const auto times = layer_times(steps);
+  EXPECT_EQ(times[0].weight_share, 25);
+  EXPECT_EQ(times[1].weight_share, 300);
+  for (const LayerTime& time : times) EXPECT_EQ(time.all_weights, 400);
+}
+
 TEST(LayerTimes, RecordsHaveALayerARowAndTheirSum) {
   const auto rows = nlohmann::json::parse(
       layer_records({latency("dense", 2), latency("sparse", 1)}, testing::sample_machine())

@@ -28,6 +28,20 @@ TEST(Limits, TheLimitIsThatOfArithmeticOrOfTheStoreThatTheBytesFitIn) {
   EXPECT_EQ(limit(0, 0).ms, 0);
 }
 
+// A layer of 307 kB fits into the second-level cache, but 2.4 MB of other layers' weights pass through between its turns.
+TEST(Limits, WeightsComeFromWhereTheWholeNetworksFit) {
+  LayerTime time{.layer = "", .kernel = "", .kernel_flops = 1e5, .bytes = 4e5};
+  time.weight_share = 3e5;
+  time.all_weights = 5e5;
+  EXPECT_EQ(limit_of(time, kLimits).name, "L2");
+  EXPECT_DOUBLE_EQ(limit_of(time, kLimits).ms, 0.002);
+  time.all_weights = 2.4e6;
+  EXPECT_EQ(limit_of(time, kLimits).name, "weights from L3");
+  EXPECT_DOUBLE_EQ(limit_of(time, kLimits).ms, 0.006);
+  time.weight_share /= 16;  // of one image in sixteen
+  EXPECT_EQ(limit_of(time, kLimits).name, "L2");
+}
+
 TEST(Limits, LimitsAreMeasured) {
   const Limits limits = best_limits(1);
   EXPECT_GT(limits.gflops, 0);

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "engine/inference/int8_graph.h"
 #include "engine/nn/network.h"
 #include "models/mobilenet_v2.h"
 #include "models/summary.h"
@@ -130,6 +132,36 @@ TEST(Levels, BelowTheZerosOfAPrunedModelAreRefused) {
   }
 }
 
+TEST(Levels, InIntegersHaveAsManyZerosAtLeast) {
+  nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
+  for (const PrunedGraph& pruned : prune_to_levels(model, {0.5, 0.9}, Numbers::integers)) {
+    ASSERT_NE(pruned.graph->integers, nullptr);
+    double zeros = 0, weights = 0;
+    for (const inference::QuantizedLayer& layer : pruned.graph->integers->layers) {
+      zeros += double(std::ranges::count(layer.weights, 0));
+      weights += double(layer.weights.size());
+    }
+    EXPECT_GE(zeros / weights, pruned.level - 1e-5);
+    EXPECT_LT(zeros / weights, pruned.level + 0.05) << "and those that round to zero";
+  }
+}
+
+TEST(Sweep, EnginesAreOfOneKindOfNumbers) {
+  using inference::Engine;
+  EXPECT_EQ(numbers_of({Engine::dense, Engine::sparse}), Numbers::floats);
+  EXPECT_EQ(numbers_of(breakeven_engines()), Numbers::floats);
+  EXPECT_EQ(numbers_of({Engine::int8, Engine::int8_sparse}), Numbers::integers);
+  EXPECT_EQ(numbers_of(breakeven_engines(Numbers::integers)), Numbers::integers);
+  for (const std::vector<Engine>& wrong : {std::vector<Engine>{},
+                                           {Engine::int8},
+                                           {Engine::sparse, Engine::dense},
+                                           {Engine::automatic},
+                                           {Engine::dense, Engine::int8_sparse},
+                                           {Engine::int8, Engine::int8_sparse, Engine::onednn}}) {
+    EXPECT_THROW(numbers_of(wrong), std::invalid_argument);
+  }
+}
+
 TEST(Sweep, SpeedUpsAreAgainstDenseAtTheSameLevel) {
   const Sweep sweep = testing::sample_sweep();
   EXPECT_DOUBLE_EQ(sweep.speedup(0, 0), 1);
@@ -192,7 +224,7 @@ TEST(Sweep, MeasuresEveryLevelOnEveryEngine) {
   nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
   const auto levels = prune_to_levels(model, {0, 0.9});
   const Sweep sweep = measure_sweep(
-      levels, 2, 1,
+      levels, breakeven_engines(), 2, 1,
       {.seconds = 0, .min_samples = 2, .warmup_seconds = 0, .warmup_runs = 1, .min_sample_ms = 0});
   ASSERT_EQ(sweep.results.size(), 2u);
   for (const auto& engines : sweep.results) {
@@ -208,6 +240,21 @@ TEST(Sweep, MeasuresEveryLevelOnEveryEngine) {
   for (const LayerCurve& curve : sweep.curves) {
     for (size_t e = 0; e < breakeven_engines().size(); ++e)
       EXPECT_GT(curve.speedup(1, e), 0) << curve.name;
+  }
+}
+
+// The engine int8-sparse leaves layers of few zeros to dense kernels; where it breaks even that does not tell.
+TEST(Sweep, OfIntegersSkipsZerosInAllLayersThatCan) {
+  nn::Network model(mobilenet_v2(0.25, 32, 10), 0);
+  const Sweep sweep = measure_sweep(
+      prune_to_levels(model, {0.1}, Numbers::integers),
+      {inference::Engine::int8, inference::Engine::int8_sparse}, 1, 1,
+      {.seconds = 0, .min_samples = 2, .warmup_seconds = 0, .warmup_runs = 1, .min_sample_ms = 0});
+  ASSERT_EQ(sweep.results[0].size(), 2u);
+  EXPECT_EQ(sweep.curves.size(), 34u) << "all 1x1 layers but the last";
+  for (const LayerCurve& curve : sweep.curves) {
+    EXPECT_FALSE(curve.time[0][0].kernel.starts_with("int8 sparse")) << curve.name;
+    EXPECT_TRUE(curve.time[0][1].kernel.starts_with("int8 sparse")) << curve.name;
   }
 }
 
