@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 
 #include "data/loader.h"
@@ -19,11 +18,11 @@ namespace {
 constexpr int64_t kImagesAtOnce = 16;
 constexpr int64_t kOverhang = 64;  // bytes behind a map: kernels read whole vectors
 
-/// Floats that hold a map's bytes, as steps take them.
-std::vector<float> as_floats(const std::vector<uint8_t>& bytes) {
-  std::vector<float> floats((bytes.size() + kOverhang) / sizeof(float) + 1);
-  std::memcpy(floats.data(), bytes.data(), bytes.size());
-  return floats;
+/// A map's bytes, and what kernels may read behind them.
+std::vector<uint8_t> with_overhang(const std::vector<uint8_t>& map) {
+  std::vector<uint8_t> bytes = map;
+  bytes.resize(map.size() + kOverhang);
+  return bytes;
 }
 
 /// The engine's kernels, a step each.
@@ -44,21 +43,34 @@ class Steps {
 
   /// How many of the layer's outputs are not the plain loops'.
   int64_t wrong(size_t i, const float* image, const inference::PlainMaps& plain) const {
+    using inference::Format;
     const inference::QuantizedLayer& layer = graph_.layers[i];
+    const bool last = i + 1 == graph_.layers.size();
     inference::Step& step = *steps_[i];
-    const std::vector<float> input =
-        layer.input < 0 ? std::vector<float>() : as_floats(plain.of(layer.input));
-    const std::vector<float> residual =
-        layer.residual < 0 ? std::vector<float>() : as_floats(plain.of(layer.residual));
-    std::vector<float> output(static_cast<size_t>(step.output_size()) + kOverhang),
-        scratch(static_cast<size_t>(step.scratch_size()) + kOverhang);
-    step.run(layer.input < 0 ? image : input.data(), layer.residual < 0 ? nullptr : residual.data(),
-             output.data(), scratch.data());
-    if (i + 1 == graph_.layers.size()) return different(plain.logits, output.data());
-    return different(plain.of(static_cast<int>(i)), reinterpret_cast<uint8_t*>(output.data()));
+    std::vector<uint8_t> input, residual;
+    if (layer.input >= 0) input = with_overhang(plain.of(layer.input));
+    if (layer.residual >= 0) residual = with_overhang(plain.of(layer.residual));
+    std::vector<float> output(static_cast<size_t>(step.output_bytes()) / sizeof(float) + kOverhang);
+    std::vector<std::byte> scratch(static_cast<size_t>(step.scratch_bytes()) + kOverhang);
+    inference::Operands maps{.input = inference::view_of(image),
+                             .residual = {},
+                             .output = inference::view_of(output.data()),
+                             .scratch = scratch.data()};
+    if (layer.input >= 0) maps.input = bytes_of(input, layer.input);
+    if (layer.residual >= 0) maps.residual = bytes_of(residual, layer.residual);
+    if (!last) maps.output = {maps.output.data, Format::bytes, layer.output};
+    step.run(maps);
+    if (last) return different(plain.logits, maps.output.floats());
+    return different(plain.of(static_cast<int>(i)), maps.output.integers());
   }
 
  private:
+  /// What the layer puts out.
+  inference::View bytes_of(const std::vector<uint8_t>& map, int layer) const {
+    return {reinterpret_cast<const std::byte*>(map.data()), inference::Format::bytes,
+            graph_.grid_of(layer)};
+  }
+
   template <typename T>
   static int64_t different(const std::vector<T>& expected, const T* found) {
     int64_t count = 0;
