@@ -39,34 +39,54 @@ template <int kVectors>
 inline constexpr int kMostPixels = HWY_MAX_BYTES >= 64 ? (kVectors == 4 ? 6 : 12) : 8 / kVectors;
 
 template <int kVectors>
-HWY_INLINE void finish(const PointwiseCall& call, const BlockNumbers& numbers,
-                       const Requantizer& to_bytes, int64_t pixel, Floats (&y)[kVectors]) {
-  if (call.to == nullptr) {
-    const PackedPointwise& w = call.weights;
-    float values[kLanes];
-    for (int v = 0; v < kVectors; ++v) {
-      store_floats(y[v], values);
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const int64_t row = numbers.block.first + block_channel(kVectors, v, lane);
-        if (row < w.rows) call.logits[pixel * w.rows + row] = values[lane];
-      }
+HWY_NOINLINE void write_logits(const PointwiseCall& call, const BlockNumbers& numbers,
+                               int64_t pixel, const Floats (&y)[kVectors]) {
+  const int64_t rows = call.weights.rows;
+  float values[kLanes];
+  for (int v = 0; v < kVectors; ++v) {
+    store_floats(y[v], values);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int64_t row = numbers.block.first + block_channel(kVectors, v, lane);
+      if (row < rows) call.logits[pixel * rows + row] = values[lane];
     }
-    return;
   }
+}
+
+/// Pixels' sums, from `pixel` on, to bytes or logits.
+template <int kPixels, int kVectors>
+HWY_INLINE void finish(const PointwiseCall& call, const BlockNumbers& numbers,
+                       const Requantizer& to_bytes, int64_t pixel,
+                       const Ints (&sums)[kVectors][kPixels]) {
   const int64_t bytes = pixel_bytes(call.weights.rows);
-  const int64_t offset = pixel * bytes + numbers.block.first;
-  if (call.residual.data != nullptr) {
-    Ints x[kVectors];
-    load_bytes<kVectors>(call.residual.data + offset, x);
-    const Ints zero_point = broadcast(call.residual.zero_point);
-    const Floats multiplier = broadcast_float(call.residual.multiplier);
+  int64_t offset = pixel * bytes + numbers.block.first;
+  const uint8_t* const residual = call.residual.data;
+  uint8_t* const to = call.to;
+#pragma GCC unroll 12
+  for (int p = 0; p < kPixels; ++p, offset += bytes) {
+    Floats y[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const Floats added = multiply(to_floats(subtract(x[v], zero_point)), multiplier);
-      y[v] = add_floats(y[v], added);
+      y[v] = multiply(to_floats(sums[v][p]), load_floats(numbers.multipliers + v * kLanes));
     }
+    if (HWY_UNLIKELY(to == nullptr)) {
+      Floats copy[kVectors];  // y stays in registers
+      for (int v = 0; v < kVectors; ++v) copy[v] = y[v];
+      write_logits<kVectors>(call, numbers, pixel + p, copy);
+      continue;
+    }
+    if (residual != nullptr) {
+      Ints x[kVectors];
+      load_bytes<kVectors>(residual + offset, x);
+      const Ints zero_point = broadcast(call.residual.zero_point);
+      const Floats multiplier = broadcast_float(call.residual.multiplier);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const Floats added = multiply(to_floats(subtract(x[v], zero_point)), multiplier);
+        y[v] = add_floats(y[v], added);
+      }
+    }
+    store_bytes<kVectors>(to_bytes, y, to + offset);
   }
-  store_bytes<kVectors>(to_bytes, y, call.to + offset);
 }
 
 /// sums += the products of fours one behind another: dot products.
@@ -116,15 +136,7 @@ HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
     add_words<kProduct == Product::signs, kOnePiece>(call, numbers.block.groups, numbers.fours,
                                                      numbers.values, in, sums);
   }
-#pragma GCC unroll 12
-  for (int p = 0; p < kPixels; ++p) {
-    Floats y[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      y[v] = multiply(to_floats(sums[v][p]), load_floats(numbers.multipliers + v * kLanes));
-    }
-    finish<kVectors>(call, numbers, to_bytes, pixel + p, y);
-  }
+  finish(call, numbers, to_bytes, pixel, sums);
 }
 
 /// Tiles of kPixels, of half as many what is left, and so on.
@@ -178,8 +190,8 @@ PointwiseKernel pointwise_kernel(Product product) {
   }
   return nullptr;
 }
-RowLanes row_lanes(Product) {
-  return {kLanes, 4};
+RowLanes row_lanes() {
+  return {kLanes, 4, HWY_MAX_BYTES >= 64 ? 12 : 4};
 }
 
 #else
@@ -227,8 +239,8 @@ void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 PointwiseKernel pointwise_kernel(Product) {
   return &pointwise_items;
 }
-RowLanes row_lanes(Product) {
-  return {16, 1};
+RowLanes row_lanes() {
+  return {16, 1, 12};
 }
 
 #endif  // EDGEPRUNE_INT8_VECTORS

@@ -55,11 +55,12 @@ PointwiseWeights::PointwiseWeights(const RowNumbers& numbers, int64_t rows, int6
   }
   Product product = product_for(largest_pair(numbers, rows, channels, highest));
   if (product == Product::words) product = Product::signs;
-  const RowLanes lanes = HWY_DYNAMIC_DISPATCH(row_lanes)(product);
+  const RowLanes lanes = HWY_DYNAMIC_DISPATCH(row_lanes)();
   auto packed = std::make_shared<PackedPointwise>(
       PackedPointwise{.rows = rows,
                       .channels = channels,
                       .lanes = lanes.lanes,
+                      .pixels = lanes.pixels,
                       .highest = highest,
                       .product = lanes.most_vectors == 1 ? Product::instruction : product,
                       .product_name = lanes.most_vectors == 1 ? "plain" : name_of(product),
@@ -85,9 +86,9 @@ void run(const PointwiseCall& call) {
   const int64_t items = call.items();
   if (items == 0) return;
   // What is done in less time than threads take to start stays on one.
-  constexpr int64_t kLeast = 1 << 18;
+  const int64_t least = call.weights.product == Product::instruction ? 1 << 18 : 1 << 16;
   const int64_t work = call.input.count * call.weights.rows * call.weights.channels / items;
-  parallel_for(items, std::max<int64_t>(1, kLeast / std::max<int64_t>(1, work)),
+  parallel_for(items, std::max<int64_t>(1, least / std::max<int64_t>(1, work)),
                [&](int64_t begin, int64_t end, int) { call.weights.kernel(call, begin, end); });
 }
 

@@ -76,8 +76,8 @@ WordSums grouped(const BlockOfRows& rows) {
     }
   }
   const bool signs = rows.packed.product == Product::signs;
-  return group_fours(sizes, fours, words,
-                     signs ? kMostOfSizes : most_of_sizes(rows.packed.highest));
+  return signs ? group_fours(sizes, fours, words, kMostOfSizes, kLargestOfSizes)
+               : group_fours(sizes, fours, words, most_of_sizes(rows.packed.highest));
 }
 
 /// What makes up for inputs less 128 and flipped bits: 128 w, and -w more where it is negative.

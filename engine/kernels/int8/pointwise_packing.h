@@ -21,9 +21,9 @@ struct RowBlock {
   WordSums::Counts groups = {};  ///< without dot products: how many of each size
 };
 
-/// Lanes of a vector, and of how many vectors blocks may be.
+/// Lanes of a vector, of how many vectors blocks may be, and how many pixels fill register tiles.
 struct RowLanes {
-  int lanes, most_vectors;
+  int lanes, most_vectors, pixels;
 };
 
 /// The row within a block whose sum lane `lane` of vector `vector` holds: what in-lane packing of
@@ -39,6 +39,7 @@ using PointwiseKernel = void (*)(const PointwiseCall& call, int64_t begin, int64
 struct PackedPointwise {
   int64_t rows, channels;
   int lanes;    ///< of the target that it was packed for
+  int pixels;   ///< that fill register tiles
   int highest;  ///< of the inputs
   Product product;
   const char* product_name;
@@ -73,10 +74,10 @@ struct PointwiseCall {
   /// pixels of their own, not rows: they would write to the same cache lines, and the next layer's threads
   /// find their rows of the map where they are.
   int64_t piece() const {
-    constexpr int64_t kTile = 24, kHalf = kTile / 2, kBytes = 16384;
+    constexpr int64_t kTile = 24, kBytes = 16384;
     const int64_t cached = std::max<int64_t>(1, kBytes / (kTile * weights.quads() * 4)) * kTile;
     const int64_t share = std::max<int64_t>(1, (input.count + threads - 1) / threads);
-    return std::min(cached, (share + kHalf - 1) / kHalf * kHalf);
+    return std::min(cached, (share + weights.pixels - 1) / weights.pixels * weights.pixels);
   }
   int64_t pieces() const { return (input.count + piece() - 1) / piece(); }
   int64_t items() const { return pieces() * static_cast<int64_t>(weights.blocks.size()); }
