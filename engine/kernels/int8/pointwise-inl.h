@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "engine/kernels/int8/lanes-inl.h"
+#include "engine/kernels/int8/pointwise_neon-inl.h"
 #include "engine/kernels/int8/pointwise_packing.h"
 #include "engine/kernels/int8/pointwise_words-inl.h"
 
@@ -21,7 +22,7 @@ struct BlockNumbers {
   HWY_INLINE BlockNumbers(const PackedPointwise& w, int64_t i)
       : block(w.blocks[static_cast<size_t>(i)]),
         values(w.values() + block.begin),
-        fours(w.fours.data() + i * w.quads()),
+        fours(w.fours.empty() ? nullptr : w.fours.data() + i * w.quads()),
         bias(w.constants.bias() + block.first),
         multipliers(w.constants.multipliers.get() + block.first) {}
   RowBlock block;
@@ -31,12 +32,14 @@ struct BlockNumbers {
   const float* multipliers;
 };
 
-#if EDGEPRUNE_INT8_VECTORS
+#if EDGEPRUNE_INT8_VECTORS || EDGEPRUNE_INT8_NEON
 
 /// So many pixels' sums, times vectors, fit the registers beside what makes them, and are enough to
 /// hide the latency of the products.
-template <int kVectors>
-inline constexpr int kMostPixels = HWY_MAX_BYTES >= 64 ? (kVectors == 4 ? 6 : 12) : 8 / kVectors;
+template <Product kProduct, int kVectors>
+inline constexpr int kMostPixels = EDGEPRUNE_INT8_NEON ? (kProduct == Product::instruction ? 4 : 2)
+                                   : HWY_MAX_BYTES >= 64 ? (kVectors == 4 ? 6 : 12)
+                                                         : 8 / kVectors;
 
 template <int kVectors>
 HWY_NOINLINE void write_logits(const PointwiseCall& call, const BlockNumbers& numbers,
@@ -89,6 +92,8 @@ HWY_INLINE void finish(const PointwiseCall& call, const BlockNumbers& numbers,
   }
 }
 
+#if EDGEPRUNE_INT8_VECTORS
+
 /// sums += the products of fours one behind another: dot products.
 /// kOnePiece: the input's channels lie in one piece. A loop of its own, because one around that of the fours
 /// costs the 1x1 convolutions a tenth.
@@ -119,6 +124,8 @@ HWY_INLINE void add_fours(const PointwiseCall& call, const int8_t* w, const uint
   }
 }
 
+#endif
+
 template <Product kProduct, int kVectors, bool kOnePiece, int kPixels>
 HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
                      const Requantizer& to_bytes, int64_t pixel) {
@@ -130,17 +137,22 @@ HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
     for (int p = 0; p < kPixels; ++p) sums[v][p] = bias;
   }
   const uint8_t* in = call.input.data + pixel * call.input.pixel;
+#if EDGEPRUNE_INT8_NEON
+  add_neon<kProduct == Product::instruction, kOnePiece>(call, numbers.values, in, sums);
+#else
   if constexpr (kProduct == Product::instruction) {
     add_fours<kOnePiece>(call, numbers.values, in, sums);
   } else {
     add_words<kProduct == Product::signs, kOnePiece>(call, numbers.block.groups, numbers.fours,
                                                      numbers.values, in, sums);
   }
+#endif
   finish(call, numbers, to_bytes, pixel, sums);
 }
 
 /// Tiles of kPixels, of half as many what is left, and so on.
-template <Product kProduct, int kVectors, bool kOnePiece, int kPixels = kMostPixels<kVectors>>
+template <Product kProduct, int kVectors, bool kOnePiece,
+          int kPixels = kMostPixels<kProduct, kVectors>>
 HWY_INLINE void pixels(const PointwiseCall& call, const BlockNumbers& numbers,
                        const Requantizer& to_bytes, int64_t begin, int64_t end) {
   for (; begin + kPixels <= end; begin += kPixels) {
@@ -162,8 +174,10 @@ void items_of(const PointwiseCall& call, int64_t begin, int64_t end) {
     const int64_t last = std::min(first + piece, call.input.count);
     if (numbers.block.vectors == 4)
       pixels<kProduct, 4, kOnePiece>(call, numbers, to_bytes, first, last);
+#if HWY_MAX_BYTES >= 32
     if (numbers.block.vectors == 2)
       pixels<kProduct, 2, kOnePiece>(call, numbers, to_bytes, first, last);
+#endif
 #if HWY_MAX_BYTES >= 64
     if (numbers.block.vectors == 1)
       pixels<kProduct, 1, kOnePiece>(call, numbers, to_bytes, first, last);
@@ -178,20 +192,17 @@ void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 }
 
 PointwiseKernel pointwise_kernel(Product product) {
-  switch (product) {
-    case Product::instruction:
-      return &pointwise_items<Product::instruction>;
-    case Product::pairs:
-      return &pointwise_items<Product::pairs>;
-    case Product::signs:
-      return &pointwise_items<Product::signs>;
-    case Product::words:
-      break;
-  }
-  return nullptr;
+  if (product == Product::instruction) return &pointwise_items<Product::instruction>;
+#if EDGEPRUNE_INT8_VECTORS
+  if (product == Product::signs) return &pointwise_items<Product::signs>;
+#endif
+  return &pointwise_items<Product::pairs>;
 }
 RowLanes row_lanes() {
-  return {kLanes, 4, HWY_MAX_BYTES >= 64 ? 12 : 4};
+  return {.lanes = kLanes,
+          .most_vectors = 4,
+          .pixels = HWY_MAX_BYTES >= 64 ? 12 : 4,
+          .way = EDGEPRUNE_INT8_NEON ? Way::neon : Way::x86};
 }
 
 #else
@@ -240,10 +251,10 @@ PointwiseKernel pointwise_kernel(Product) {
   return &pointwise_items;
 }
 RowLanes row_lanes() {
-  return {16, 1, 12};
+  return {.lanes = 16, .most_vectors = 1, .pixels = 12, .way = Way::plain};
 }
 
-#endif  // EDGEPRUNE_INT8_VECTORS
+#endif  // EDGEPRUNE_INT8_VECTORS || EDGEPRUNE_INT8_NEON
 
 }  // namespace edgeprune::int8::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -21,9 +21,12 @@ struct RowBlock {
   WordSums::Counts groups = {};  ///< without dot products: how many of each size
 };
 
-/// Lanes of a vector, of how many vectors blocks may be, and how many pixels fill register tiles.
+/// Lanes of a vector, of how many vectors blocks may be, how many pixels fill register tiles, and whose
+/// vectors they are.
+enum class Way { x86, neon, plain };
 struct RowLanes {
   int lanes, most_vectors, pixels;
+  Way way;
 };
 
 /// The row within a block whose sum lane `lane` of vector `vector` holds: what in-lane packing of
@@ -42,6 +45,8 @@ struct PackedPointwise {
   int pixels;   ///< that fill register tiles
   int highest;  ///< of the inputs
   Product product;
+  bool words;     ///< products are summed in words
+  bool less_128;  ///< inputs are taken so
   const char* product_name;
   PointwiseKernel kernel;
   std::vector<RowBlock> blocks = {};
