@@ -66,6 +66,13 @@ class Int8Step : public Step {
   void run(const Operands& maps) override {
     const uint8_t* from = nullptr;
     auto* space = reinterpret_cast<uint8_t*>(maps.scratch);
+    QuantizedResidual added = residual_;
+    added.data = maps.residual.integers();
+    uint8_t* const bytes = last_ ? nullptr : maps.output.integers();
+    const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);
+    if (first_ && patches != nullptr) {
+      return conv2d_images(*patches, shape_, maps.input.floats(), input_, output_, space, bytes);
+    }
     if (first_) {
       int8::quantize(maps.input.floats(), pixels(), shape_.in_channels, input_, input_pixel_,
                      space);
@@ -74,9 +81,6 @@ class Int8Step : public Step {
     } else {
       from = maps.input.integers();
     }
-    QuantizedResidual added = residual_;
-    added.data = maps.residual.integers();
-    uint8_t* const bytes = last_ ? nullptr : maps.output.integers();
     if (const auto* rows = std::get_if<int8::PointwiseWeights>(&weights_)) {
       const int8::Pixels in{from, pixels(), input_pixel_};
       if (last_) {
@@ -88,7 +92,7 @@ class Int8Step : public Step {
       sparse_pointwise(*nonzeros, {from, pixels(), input_pixel_}, added, output_, space, bytes);
     } else if (const auto* filters = std::get_if<int8::DepthwiseWeights>(&weights_)) {
       depthwise(*filters, shape_, from, output_, bytes);
-    } else if (const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_)) {
+    } else if (patches != nullptr) {
       conv2d(*patches, shape_, from, added, output_, space, bytes);
     } else if (std::holds_alternative<MaxPool>(weights_)) {
       int8::max_pool(shape_, from, bytes);
@@ -123,9 +127,10 @@ class Int8Step : public Step {
       return thread_count() * sparse_pointwise_scratch_size(*nonzeros);
     }
     const auto* patches = std::get_if<int8::Conv2dWeights>(&weights_);
-    const int64_t rows =
-        patches != nullptr ? thread_count() * conv2d_scratch_size(*patches, shape_) + kOverhang : 0;
-    return (first_ ? image_bytes() : 0) + rows;
+    if (patches != nullptr) {
+      return thread_count() * conv2d_scratch_size(*patches, shape_) + kOverhang;
+    }
+    return first_ ? image_bytes() : 0;
   }
   bool integers() const override { return true; }
   bool zeros_pay() const { return std::get<int8::SparsePointwiseWeights>(weights_).pays(pixels()); }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 #include "engine/base/check.h"
 #include "engine/base/parallel.h"
+#include "engine/kernels/int8/elementwise.h"
 
 namespace edgeprune::int8 {
 namespace {
@@ -36,47 +38,72 @@ PointwiseWeights pack_patches(const RowNumbers& numbers, const Conv2dShape& s, c
           input.highest};
 }
 
-/// An output row and the rows of the map that it reads.
-struct OutputRow {
-  const Conv2dShape& s;
-  const uint8_t* map;
-  int64_t pixel, y;
-  uint8_t padding;
-
-  /// Outputs [first, last) whose patches lie inside of the map: they are multiplied where they are.
-  struct Inside {
-    int64_t first, last;
-  };
-  Inside inside() const {
-    const int64_t top = y * s.stride - s.padding, width = s.out_width();
-    if (top < 0 || top + s.kernel > s.in_height || s.in_width + s.padding < s.kernel) return {0, 0};
-    const int64_t first = std::min((s.padding + s.stride - 1) / s.stride, width);
-    return {first, std::clamp((s.in_width + s.padding - s.kernel) / s.stride + 1, first, width)};
+/// Some rows of a map with padding around, of which patches are pieces: so small that they stay in the
+/// first-level cache while they are multiplied.
+struct Band {
+  explicit Band(const Conv2dWeights& weights, const Conv2dShape& s)
+      : row_bytes((s.in_width + 2 * s.padding) * weights.input_pixel()) {
+    constexpr int64_t kBytes = 16384;
+    const int64_t fit = (kBytes / row_bytes - s.kernel) / s.stride + 1;
+    outputs = std::clamp<int64_t>(fit, 1, s.out_height());
   }
-  const uint8_t* patch(int64_t x) const {
-    return map + ((y * s.stride - s.padding) * s.in_width + x * s.stride - s.padding) * pixel;
+  int64_t rows(const Conv2dShape& s, int64_t made) const {
+    return (made - 1) * s.stride + s.kernel;
   }
+  int64_t row_bytes;
+  int64_t outputs;  ///< rows of outputs that are made of it
+};
 
-  /// Patches of outputs [first, last), padded, one behind another.
-  void copy(int64_t first_x, int64_t last_x, uint8_t* to) const {
-    const int64_t bytes = s.kernel * pixel;
-    for (int64_t x = first_x; x < last_x; ++x) {
-      const int64_t left = x * s.stride - s.padding;
-      const int64_t first = std::clamp<int64_t>(-left, 0, s.kernel);
-      const int64_t last = std::clamp<int64_t>(s.in_width - left, first, s.kernel);
-      for (int64_t k = 0; k < s.kernel; ++k, to += bytes) {
-        const int64_t h = y * s.stride - s.padding + k;
-        if (h < 0 || h >= s.in_height) {
-          std::memset(to, padding, static_cast<size_t>(bytes));
-          continue;
-        }
-        if (last - first < s.kernel) std::memset(to, padding, static_cast<size_t>(bytes));
-        std::memcpy(to + first * pixel, map + (h * s.in_width + left + first) * pixel,
-                    static_cast<size_t>((last - first) * pixel));
+/// `rows_of(image, top, count, to)`: where such rows of a map, padded, lie; it may write them to `to`.
+template <typename RowsOf>
+void convolve(const Conv2dWeights& weights, const Conv2dShape& s, int64_t row_bytes,
+              const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to,
+              const RowsOf& rows_of) {
+  const int64_t height = s.out_height(), width = s.out_width();
+  const int64_t pixel = weights.input_pixel(), size = conv2d_scratch_size(weights, s);
+  const int64_t out_row = width * pixel_bytes(s.out_channels);
+  const Band band(weights, s);
+  parallel_for(s.batch * height, 4, [&](int64_t begin, int64_t end, int part) {
+    while (begin < end) {
+      const int64_t y = begin % height;
+      const int64_t made = std::min({band.outputs, end - begin, height - y});
+      const uint8_t* rows = rows_of(begin / height, y * s.stride - s.padding, band.rows(s, made),
+                                    scratch + part * size);
+      for (int64_t i = 0; i < made; ++i, ++begin, rows += s.stride * row_bytes) {
+        QuantizedResidual own = residual;
+        if (own.data != nullptr) own.data += begin * out_row;
+        pointwise_alone(weights.rows(), {rows, width, s.stride * pixel, s.kernel, row_bytes}, own,
+                        output, to + begin * out_row);
       }
     }
-  }
-};
+  });
+}
+
+/// Pads rows; `fill(image, row, to)` writes one of the map's.
+template <typename Fill>
+void convolve_padded(const Conv2dWeights& weights, const Conv2dShape& s,
+                     const QuantizedResidual& residual, const Grid& output, uint8_t* scratch,
+                     uint8_t* to, const Fill& fill) {
+  const Band band(weights, s);
+  const int64_t border = s.padding * weights.input_pixel();
+  const auto pad = [&](uint8_t* at, int64_t bytes) {
+    std::memset(at, weights.padding(), static_cast<size_t>(bytes));
+  };
+  const auto rows_of = [&](int64_t image, int64_t top, int64_t count, uint8_t* rows) {
+    for (int64_t i = 0; i < count; ++i) {
+      uint8_t* const row = rows + i * band.row_bytes;
+      if (top + i < 0 || top + i >= s.in_height) {
+        pad(row, band.row_bytes);
+        continue;
+      }
+      pad(row, border);
+      fill(image, top + i, row + border);
+      pad(row + band.row_bytes - border, border);
+    }
+    return rows;
+  };
+  convolve(weights, s, band.row_bytes, residual, output, scratch, to, rows_of);
+}
 
 }  // namespace
 
@@ -88,40 +115,34 @@ Conv2dWeights::Conv2dWeights(const RowNumbers& numbers, const Conv2dShape& shape
       padding_(static_cast<uint8_t>(input.zero_point)) {}
 
 int64_t conv2d_scratch_size(const Conv2dWeights& weights, const Conv2dShape& shape) {
-  return (shape.out_width() * weights.depth() + 127) / 128 * 128;  // threads' own cache lines
+  const Band band(weights, shape);
+  return (band.rows(shape, band.outputs) * band.row_bytes + 127) / 128 * 128;  // own cache lines
 }
 
 void conv2d(const Conv2dWeights& weights, const Conv2dShape& shape, const uint8_t* input,
             const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to) {
-  const int64_t height = shape.out_height(), width = shape.out_width();
-  const int64_t pixel = weights.input_pixel(), size = conv2d_scratch_size(weights, shape);
-  const int64_t out_pixel = pixel_bytes(shape.out_channels);
-  parallel_for(shape.batch * height, 4, [&](int64_t begin, int64_t end, int part) {
-    uint8_t* const patches = scratch + part * size;
-    for (int64_t i = begin; i < end; ++i) {
-      const uint8_t* map = input + i / height * shape.in_height * shape.in_width * pixel;
-      const OutputRow row{shape, map, pixel, i % height, weights.padding()};
-      const auto multiply = [&](const Pixels& pixels, int64_t first) {
-        const int64_t offset = (i * width + first) * out_pixel;
-        QuantizedResidual own = residual;
-        if (own.data != nullptr) own.data += offset;
-        pointwise_alone(weights.rows(), pixels, own, output, to + offset);
-      };
-      const auto multiply_padded = [&](int64_t first, int64_t last) {
-        if (first == last) return;
-        row.copy(first, last, patches);
-        multiply({patches, last - first, weights.depth()}, first);
-      };
-      const auto [first, last] = row.inside();
-      multiply_padded(0, first);
-      if (first < last) {
-        multiply({row.patch(first), last - first, shape.stride * pixel, shape.kernel,
-                  shape.in_width * pixel},
-                 first);
-      }
-      multiply_padded(last, width);
-    }
-  });
+  const int64_t row = shape.in_width * weights.input_pixel();
+  const auto at = [&](int64_t image, int64_t h) {
+    return input + (image * shape.in_height + h) * row;
+  };
+  if (shape.padding == 0) {  // rows lie as they are read
+    return convolve(weights, shape, row, residual, output, scratch, to,
+                    [&](int64_t image, int64_t top, int64_t, uint8_t*) { return at(image, top); });
+  }
+  convolve_padded(weights, shape, residual, output, scratch, to,
+                  [&](int64_t image, int64_t h, uint8_t* filled) {
+                    std::memcpy(filled, at(image, h), static_cast<size_t>(row));
+                  });
+}
+
+void conv2d_images(const Conv2dWeights& weights, const Conv2dShape& shape, const float* images,
+                   const Grid& input, const Grid& output, uint8_t* scratch, uint8_t* to) {
+  const int64_t row = shape.in_width * shape.in_channels;
+  convolve_padded(weights, shape, {}, output, scratch, to,
+                  [&](int64_t image, int64_t h, uint8_t* filled) {
+                    quantize_alone(images + (image * shape.in_height + h) * row, shape.in_width,
+                                   shape.in_channels, input, weights.input_pixel(), filled);
+                  });
 }
 
 }  // namespace edgeprune::int8

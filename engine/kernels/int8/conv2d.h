@@ -1,6 +1,6 @@
 #pragma once
-// Dense convolutions of any kernel size in integers, the first layer above all: each output's patch of
-// the map is copied into one piece, which pointwise.h multiplies.
+// Dense convolutions of any kernel size in integers, the first layer above all: patches of some rows of the map, with
+// padding around, are what pointwise.h multiplies.
 
 #include <cstdint>
 
@@ -35,5 +35,8 @@ int64_t conv2d_scratch_size(const Conv2dWeights& weights, const Conv2dShape& sha
 /// same bits for any number of threads, on any target.
 void conv2d(const Conv2dWeights& weights, const Conv2dShape& shape, const uint8_t* input,
             const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to);
+/// The same of images in floats, [N,H,W,I], which become bytes on the grid `input` row by row.
+void conv2d_images(const Conv2dWeights& weights, const Conv2dShape& shape, const float* images,
+                   const Grid& input, const Grid& output, uint8_t* scratch, uint8_t* to);
 
 }  // namespace edgeprune::int8

@@ -37,10 +37,36 @@ struct Rounder {
   int32_t zero_point;
 };
 
+/// Bytes that are read behind those of the pixels.
+constexpr int64_t kBehindThrees = 16;
+
+/// Pixels of three bytes to pixels of four, of which the last is `fourth`.
+HWY_INLINE void threes_to_fours(const uint8_t* from, int64_t count, uint8_t fourth, uint8_t* to) {
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::FixedTag<uint8_t, 16> d;
+  alignas(16) static constexpr uint8_t kOrder[16] = {0, 1, 2, 0, 3, 4,  5,  3,
+                                                     6, 7, 8, 6, 9, 10, 11, 9};
+  alignas(16) static constexpr uint8_t kFourth[16] = {0, 0, 0, 255, 0, 0, 0, 255,
+                                                      0, 0, 0, 255, 0, 0, 0, 255};
+  const auto order = hn::Load(d, kOrder);
+  const auto is_fourth = hn::MaskFromVec(hn::Load(d, kFourth));
+  for (; i + 4 <= count; i += 4) {
+    const auto threes = hn::TableLookupBytes(hn::LoadU(d, from + 3 * i), order);
+    hn::StoreU(hn::IfThenElse(is_fourth, hn::Set(d, fourth), threes), d, to + 4 * i);
+  }
+#endif
+  for (; i < count; ++i) {
+    std::memcpy(to + 4 * i, from + 3 * i, 3);
+    to[4 * i + 3] = fourth;
+  }
+}
+
 void quantize_pixels(const float* x, int64_t channels, const Grid& grid, int64_t pixel, uint8_t* to,
                      int64_t begin, int64_t end) {
   constexpr int64_t kPiece = 1024;
-  uint8_t bytes[kPiece + 1];
+  uint8_t bytes[kPiece + kBehindThrees];
   const Rounder rounder(grid);
   const float scale = grid.scale;
   const auto zero = static_cast<uint8_t>(grid.zero_point);
@@ -59,10 +85,7 @@ void quantize_pixels(const float* x, int64_t channels, const Grid& grid, int64_t
     for (int64_t i = 0; i < count * channels; ++i) bytes[i] = rounder.byte(from[i] / scale);
     uint8_t* pixels = to + p * pixel;
     if (channels == 3 && pixel == 4) {
-      for (int64_t i = 0; i < count; ++i) {
-        std::memcpy(pixels + 4 * i, bytes + 3 * i, 4);  // the fourth belongs to the next pixel
-        pixels[4 * i + 3] = zero;
-      }
+      threes_to_fours(bytes, count, zero, pixels);
       continue;
     }
     for (int64_t i = 0; i < count; ++i) {
@@ -116,6 +139,11 @@ void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid
   parallel_for(pixels, 4096, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(quantize_pixels)(x, channels, grid, pixel, to, begin, end);
   });
+}
+
+void quantize_alone(const float* x, int64_t pixels, int64_t channels, const Grid& grid,
+                    int64_t pixel, uint8_t* to) {
+  HWY_DYNAMIC_DISPATCH(quantize_pixels)(x, channels, grid, pixel, to, 0, pixels);
 }
 
 void global_average_pool(int64_t batch, int64_t pixels, int64_t channels, const Grid& input,

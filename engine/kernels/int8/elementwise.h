@@ -13,6 +13,10 @@ namespace edgeprune::int8 {
 void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid, int64_t pixel,
               uint8_t* to);
 
+/// The same, on the calling thread.
+void quantize_alone(const float* x, int64_t pixels, int64_t channels, const Grid& grid,
+                    int64_t pixel, uint8_t* to);
+
 /// The mean of each channel's pixels, [batch, pixels, C] to [batch, C], pixel_bytes(channels) a pixel.
 /// Throws std::invalid_argument if the sum of so many pixels could overflow.
 void global_average_pool(int64_t batch, int64_t pixels, int64_t channels, const Grid& input,

@@ -13,7 +13,8 @@ constexpr Grid kStemOutput{.scale = 1, .zero_point = 0, .lowest = 0, .highest = 
 
 class Int8Conv2d : public testing::OnEveryInt8Target {};
 
-std::vector<uint8_t> run_conv2d(const Int8Layer& layer) {
+/// From floats, whose values are the layer's bytes', or from those.
+std::vector<uint8_t> run_conv2d(const Int8Layer& layer, bool floats = false) {
   constexpr uint8_t kUntouched = 99;
   const Grid input{.scale = 1, .zero_point = layer.zero_point, .lowest = 0, .highest = 255};
   const int8::Conv2dWeights weights(
@@ -22,7 +23,20 @@ std::vector<uint8_t> run_conv2d(const Int8Layer& layer) {
   std::vector<uint8_t> scratch(
       static_cast<size_t>(conv2d_scratch_size(weights, layer.shape) * thread_count()));
   std::vector<uint8_t> bytes(static_cast<size_t>(layer.output_bytes()) + 64, kUntouched);
-  conv2d(weights, layer.shape, layer.input.data(), {}, kStemOutput, scratch.data(), bytes.data());
+  if (floats) {
+    std::vector<float> images;
+    const int64_t pixels = layer.shape.batch * layer.shape.in_height * layer.shape.in_width;
+    for (int64_t p = 0; p < pixels; ++p) {
+      for (int64_t c = 0; c < layer.shape.in_channels; ++c) {
+        const uint8_t byte = layer.input[static_cast<size_t>(p * layer.input_pixel + c)];
+        images.push_back(input.value(byte));
+      }
+    }
+    conv2d_images(weights, layer.shape, images.data(), input, kStemOutput, scratch.data(),
+                  bytes.data());
+  } else {
+    conv2d(weights, layer.shape, layer.input.data(), {}, kStemOutput, scratch.data(), bytes.data());
+  }
   for (auto i = bytes.end() - 64; i != bytes.end(); ++i) EXPECT_EQ(*i, kUntouched);
   bytes.resize(bytes.size() - 64);
   return bytes;
@@ -40,8 +54,10 @@ TEST_P(Int8Conv2d, EqualsThePlainLoops) {
       const Int8Layer layer(shape, 255, 117, pixel);
       const auto expected = layer.expected(kStemOutput);
       EXPECT_EQ(run_conv2d(layer), expected);
+      EXPECT_EQ(run_conv2d(layer, true), expected);
       const ThreadScope three(3);
       EXPECT_EQ(run_conv2d(layer), expected);
+      EXPECT_EQ(run_conv2d(layer, true), expected);
     }
   }
 }
