@@ -9,6 +9,8 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace edgeprune::int8 {
@@ -26,6 +28,10 @@ bool has_dot_products() {
   const std::string target = simd::current_target();
   if (target == "avx512") return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (c >> 11 & 1) != 0;
   if (target == "avx2") return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+#elif defined(__aarch64__) && defined(__linux__)
+  // The kernel's word for what its manual calls asimddp: sdot and udot.
+  constexpr unsigned long kDotProducts = 1ul << 20;
+  return simd::current_target() == "neon" && (::getauxval(AT_HWCAP) & kDotProducts) != 0;
 #endif
   return false;
 }

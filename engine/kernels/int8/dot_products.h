@@ -1,7 +1,7 @@
 #pragma once
 // Instructions that sum four products of bytes at once, a property beside the target of
-// engine/kernels/simd/target.h: of CPUs with AVX-512, and of those with AVX2, some have them (AVX-512
-// VNNI, AVX-VNNI).
+// engine/kernels/simd/target.h: of CPUs with AVX-512, of those with AVX2 and of those with NEON, some have them
+// (AVX-512 VNNI, AVX-VNNI, the dot product of Armv8.2).
 
 namespace edgeprune::int8 {
 

@@ -1,6 +1,6 @@
 // Vectors of 32-bit sums and what is done with them: products added four bytes at a time, and
-// requantised. With intrinsics, which Highway 1.0.3 has no wrappers for. Empty where there is no AVX2:
-// there kernels are plain loops.
+// requantised. With intrinsics, which Highway 1.0.3 has no wrappers for. Empty where there is neither AVX2
+// nor NEON: there kernels are plain loops.
 
 #if defined(EDGEPRUNE_INT8_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef EDGEPRUNE_INT8_LANES_INL_H_
@@ -15,11 +15,13 @@
 #include "engine/kernels/quantization.h"
 
 #undef EDGEPRUNE_INT8_VECTORS
-#if HWY_ARCH_X86 && HWY_MAX_BYTES >= 32
-#define EDGEPRUNE_INT8_VECTORS 1
+#undef EDGEPRUNE_INT8_NEON
+#define EDGEPRUNE_INT8_VECTORS (HWY_ARCH_X86 && HWY_MAX_BYTES >= 32)
+#define EDGEPRUNE_INT8_NEON (HWY_ARCH_ARM_A64 && HWY_MAX_BYTES >= 16)
+#if EDGEPRUNE_INT8_VECTORS
 #include <immintrin.h>
-#else
-#define EDGEPRUNE_INT8_VECTORS 0
+#elif EDGEPRUNE_INT8_NEON
+#include "engine/kernels/int8/lanes_neon-inl.h"
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -265,9 +267,14 @@ HWY_INLINE Ints load_as_words(const uint8_t* from) {
   return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 #endif
+#endif  // EDGEPRUNE_INT8_VECTORS
+
+#if EDGEPRUNE_INT8_VECTORS || EDGEPRUNE_INT8_NEON
 
 /// Of a vector of bytes, in pieces.
 inline constexpr int kPieces = kLanes / 4;
+
+#if EDGEPRUNE_INT8_VECTORS
 
 /// sums + what Product says of four bytes each; `Prepared` is what can be done once for many.
 template <Product kProduct>
@@ -312,6 +319,8 @@ struct Dot<Product::words> {
   }
 };
 
+#endif  // EDGEPRUNE_INT8_VECTORS
+
 /// What turns sums into bytes.
 struct Requantizer {
   explicit HWY_INLINE Requantizer(const Grid& output)
@@ -336,8 +345,10 @@ HWY_INLINE void store_bytes(const Requantizer& to_bytes, const Floats (&y)[kVect
                                       pack_words(to_nearest(y[2]), to_nearest(y[3])));
     store_pieces(bytes, to, kPieces);
   } else if constexpr (kVectors == 2) {
+#if HWY_MAX_BYTES >= 32
     const Ints words = pack_words(to_nearest(y[0]), to_nearest(y[1]));
     store_half(to_bytes.bytes(words, words), to);
+#endif
   } else {
 #if HWY_MAX_BYTES >= 64
     const Ints ints = to_nearest(y[0]), words = pack_words(ints, ints);
@@ -356,8 +367,10 @@ HWY_INLINE void load_bytes(const uint8_t* from, Ints (&x)[kVectors]) {
     x[0] = low_words(low, zero), x[1] = high_words(low, zero);
     x[2] = low_words(high, zero), x[3] = high_words(high, zero);
   } else if constexpr (kVectors == 2) {
+#if HWY_MAX_BYTES >= 32
     const Ints words = load_as_words(from);
     x[0] = low_words(words, zero), x[1] = high_words(words, zero);
+#endif
   } else {
 #if HWY_MAX_BYTES >= 64
     x[0] = load_as_ints(from);
@@ -365,7 +378,7 @@ HWY_INLINE void load_bytes(const uint8_t* from, Ints (&x)[kVectors]) {
   }
 }
 
-#endif  // EDGEPRUNE_INT8_VECTORS
+#endif  // EDGEPRUNE_INT8_VECTORS || EDGEPRUNE_INT8_NEON
 
 }  // namespace edgeprune::int8::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "engine/kernels/int8/lanes-inl.h"
+#include "engine/kernels/int8/pointwise_neon-inl.h"
 #include "engine/kernels/int8/pointwise_packing.h"
 #include "engine/kernels/int8/pointwise_words-inl.h"
 
@@ -21,7 +22,7 @@ struct BlockNumbers {
   HWY_INLINE BlockNumbers(const PackedPointwise& w, int64_t i)
       : block(w.blocks[static_cast<size_t>(i)]),
         values(w.values() + block.begin),
-        fours(w.fours.data() + i * w.quads()),
+        fours(w.fours.empty() ? nullptr : w.fours.data() + i * w.quads()),
         bias(w.constants.bias() + block.first),
         multipliers(w.constants.multipliers.get() + block.first) {}
   RowBlock block;
@@ -31,43 +32,67 @@ struct BlockNumbers {
   const float* multipliers;
 };
 
-#if EDGEPRUNE_INT8_VECTORS
+#if EDGEPRUNE_INT8_VECTORS || EDGEPRUNE_INT8_NEON
 
 /// So many pixels' sums, times vectors, fit the registers beside what makes them, and are enough to
 /// hide the latency of the products.
-template <int kVectors>
-inline constexpr int kMostPixels = HWY_MAX_BYTES >= 64 ? (kVectors == 4 ? 6 : 12) : 8 / kVectors;
+template <Product kProduct, int kVectors>
+inline constexpr int kMostPixels = EDGEPRUNE_INT8_NEON ? (kProduct == Product::instruction ? 4 : 2)
+                                   : HWY_MAX_BYTES >= 64 ? (kVectors == 4 ? 6 : 12)
+                                                         : 8 / kVectors;
 
 template <int kVectors>
-HWY_INLINE void finish(const PointwiseCall& call, const BlockNumbers& numbers,
-                       const Requantizer& to_bytes, int64_t pixel, Floats (&y)[kVectors]) {
-  if (call.to == nullptr) {
-    const PackedPointwise& w = call.weights;
-    float values[kLanes];
-    for (int v = 0; v < kVectors; ++v) {
-      store_floats(y[v], values);
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const int64_t row = numbers.block.first + block_channel(kVectors, v, lane);
-        if (row < w.rows) call.logits[pixel * w.rows + row] = values[lane];
-      }
+HWY_NOINLINE void write_logits(const PointwiseCall& call, const BlockNumbers& numbers,
+                               int64_t pixel, const Floats (&y)[kVectors]) {
+  const int64_t rows = call.weights.rows;
+  float values[kLanes];
+  for (int v = 0; v < kVectors; ++v) {
+    store_floats(y[v], values);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int64_t row = numbers.block.first + block_channel(kVectors, v, lane);
+      if (row < rows) call.logits[pixel * rows + row] = values[lane];
     }
-    return;
   }
+}
+
+/// Pixels' sums, from `pixel` on, to bytes or logits.
+template <int kPixels, int kVectors>
+HWY_INLINE void finish(const PointwiseCall& call, const BlockNumbers& numbers,
+                       const Requantizer& to_bytes, int64_t pixel,
+                       const Ints (&sums)[kVectors][kPixels]) {
   const int64_t bytes = pixel_bytes(call.weights.rows);
-  const int64_t offset = pixel * bytes + numbers.block.first;
-  if (call.residual.data != nullptr) {
-    Ints x[kVectors];
-    load_bytes<kVectors>(call.residual.data + offset, x);
-    const Ints zero_point = broadcast(call.residual.zero_point);
-    const Floats multiplier = broadcast_float(call.residual.multiplier);
+  int64_t offset = pixel * bytes + numbers.block.first;
+  const uint8_t* const residual = call.residual.data;
+  uint8_t* const to = call.to;
+#pragma GCC unroll 12
+  for (int p = 0; p < kPixels; ++p, offset += bytes) {
+    Floats y[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const Floats added = multiply(to_floats(subtract(x[v], zero_point)), multiplier);
-      y[v] = add_floats(y[v], added);
+      y[v] = multiply(to_floats(sums[v][p]), load_floats(numbers.multipliers + v * kLanes));
     }
+    if (HWY_UNLIKELY(to == nullptr)) {
+      Floats copy[kVectors];  // y stays in registers
+      for (int v = 0; v < kVectors; ++v) copy[v] = y[v];
+      write_logits<kVectors>(call, numbers, pixel + p, copy);
+      continue;
+    }
+    if (residual != nullptr) {
+      Ints x[kVectors];
+      load_bytes<kVectors>(residual + offset, x);
+      const Ints zero_point = broadcast(call.residual.zero_point);
+      const Floats multiplier = broadcast_float(call.residual.multiplier);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const Floats added = multiply(to_floats(subtract(x[v], zero_point)), multiplier);
+        y[v] = add_floats(y[v], added);
+      }
+    }
+    store_bytes<kVectors>(to_bytes, y, to + offset);
   }
-  store_bytes<kVectors>(to_bytes, y, call.to + offset);
 }
+
+#if EDGEPRUNE_INT8_VECTORS
 
 /// sums += the products of fours one behind another: dot products.
 /// kOnePiece: the input's channels lie in one piece. A loop of its own, because one around that of the fours
@@ -99,6 +124,8 @@ HWY_INLINE void add_fours(const PointwiseCall& call, const int8_t* w, const uint
   }
 }
 
+#endif
+
 template <Product kProduct, int kVectors, bool kOnePiece, int kPixels>
 HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
                      const Requantizer& to_bytes, int64_t pixel) {
@@ -110,25 +137,22 @@ HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
     for (int p = 0; p < kPixels; ++p) sums[v][p] = bias;
   }
   const uint8_t* in = call.input.data + pixel * call.input.pixel;
+#if EDGEPRUNE_INT8_NEON
+  add_neon<kProduct == Product::instruction, kOnePiece>(call, numbers.values, in, sums);
+#else
   if constexpr (kProduct == Product::instruction) {
     add_fours<kOnePiece>(call, numbers.values, in, sums);
   } else {
     add_words<kProduct == Product::signs, kOnePiece>(call, numbers.block.groups, numbers.fours,
                                                      numbers.values, in, sums);
   }
-#pragma GCC unroll 12
-  for (int p = 0; p < kPixels; ++p) {
-    Floats y[kVectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      y[v] = multiply(to_floats(sums[v][p]), load_floats(numbers.multipliers + v * kLanes));
-    }
-    finish<kVectors>(call, numbers, to_bytes, pixel + p, y);
-  }
+#endif
+  finish(call, numbers, to_bytes, pixel, sums);
 }
 
 /// Tiles of kPixels, of half as many what is left, and so on.
-template <Product kProduct, int kVectors, bool kOnePiece, int kPixels = kMostPixels<kVectors>>
+template <Product kProduct, int kVectors, bool kOnePiece,
+          int kPixels = kMostPixels<kProduct, kVectors>>
 HWY_INLINE void pixels(const PointwiseCall& call, const BlockNumbers& numbers,
                        const Requantizer& to_bytes, int64_t begin, int64_t end) {
   for (; begin + kPixels <= end; begin += kPixels) {
@@ -150,8 +174,10 @@ void items_of(const PointwiseCall& call, int64_t begin, int64_t end) {
     const int64_t last = std::min(first + piece, call.input.count);
     if (numbers.block.vectors == 4)
       pixels<kProduct, 4, kOnePiece>(call, numbers, to_bytes, first, last);
+#if HWY_MAX_BYTES >= 32
     if (numbers.block.vectors == 2)
       pixels<kProduct, 2, kOnePiece>(call, numbers, to_bytes, first, last);
+#endif
 #if HWY_MAX_BYTES >= 64
     if (numbers.block.vectors == 1)
       pixels<kProduct, 1, kOnePiece>(call, numbers, to_bytes, first, last);
@@ -166,20 +192,17 @@ void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 }
 
 PointwiseKernel pointwise_kernel(Product product) {
-  switch (product) {
-    case Product::instruction:
-      return &pointwise_items<Product::instruction>;
-    case Product::pairs:
-      return &pointwise_items<Product::pairs>;
-    case Product::signs:
-      return &pointwise_items<Product::signs>;
-    case Product::words:
-      break;
-  }
-  return nullptr;
+  if (product == Product::instruction) return &pointwise_items<Product::instruction>;
+#if EDGEPRUNE_INT8_VECTORS
+  if (product == Product::signs) return &pointwise_items<Product::signs>;
+#endif
+  return &pointwise_items<Product::pairs>;
 }
-RowLanes row_lanes(Product) {
-  return {kLanes, 4};
+RowLanes row_lanes() {
+  return {.lanes = kLanes,
+          .most_vectors = 4,
+          .pixels = HWY_MAX_BYTES >= 64 ? 12 : 4,
+          .way = EDGEPRUNE_INT8_NEON ? Way::neon : Way::x86};
 }
 
 #else
@@ -227,11 +250,11 @@ void pointwise_items(const PointwiseCall& call, int64_t begin, int64_t end) {
 PointwiseKernel pointwise_kernel(Product) {
   return &pointwise_items;
 }
-RowLanes row_lanes(Product) {
-  return {16, 1};
+RowLanes row_lanes() {
+  return {.lanes = 16, .most_vectors = 1, .pixels = 12, .way = Way::plain};
 }
 
-#endif  // EDGEPRUNE_INT8_VECTORS
+#endif  // EDGEPRUNE_INT8_VECTORS || EDGEPRUNE_INT8_NEON
 
 }  // namespace edgeprune::int8::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -53,16 +53,20 @@ PointwiseWeights::PointwiseWeights(const RowNumbers& numbers, int64_t rows, int6
                         largest_sum(numbers.weights + row * channels, channels, highest),
                         numbers.bias[row], numbers.multipliers[row]);
   }
+  const RowLanes lanes = HWY_DYNAMIC_DISPATCH(row_lanes)();
   Product product = product_for(largest_pair(numbers, rows, channels, highest));
-  if (product == Product::words) product = Product::signs;
-  const RowLanes lanes = HWY_DYNAMIC_DISPATCH(row_lanes)(product);
+  // On NEON pairs always fit: there inputs have signs.
+  if (product == Product::words) product = lanes.way == Way::x86 ? Product::signs : Product::pairs;
   auto packed = std::make_shared<PackedPointwise>(
       PackedPointwise{.rows = rows,
                       .channels = channels,
                       .lanes = lanes.lanes,
+                      .pixels = lanes.pixels,
                       .highest = highest,
-                      .product = lanes.most_vectors == 1 ? Product::instruction : product,
-                      .product_name = lanes.most_vectors == 1 ? "plain" : name_of(product),
+                      .product = product,
+                      .words = lanes.way == Way::x86 && product != Product::instruction,
+                      .less_128 = lanes.way == Way::neon || product == Product::signs,
+                      .product_name = lanes.way == Way::plain ? "plain" : name_of(product),
                       .kernel = HWY_DYNAMIC_DISPATCH(pointwise_kernel)(product),
                       .blocks = cut_rows(pixel_bytes(rows), lanes)});
   pack_rows(numbers, *packed);
@@ -85,9 +89,9 @@ void run(const PointwiseCall& call) {
   const int64_t items = call.items();
   if (items == 0) return;
   // What is done in less time than threads take to start stays on one.
-  constexpr int64_t kLeast = 1 << 18;
+  const int64_t least = call.weights.product == Product::instruction ? 1 << 18 : 1 << 16;
   const int64_t work = call.input.count * call.weights.rows * call.weights.channels / items;
-  parallel_for(items, std::max<int64_t>(1, kLeast / std::max<int64_t>(1, work)),
+  parallel_for(items, std::max<int64_t>(1, least / std::max<int64_t>(1, work)),
                [&](int64_t begin, int64_t end, int) { call.weights.kernel(call, begin, end); });
 }
 

@@ -30,7 +30,7 @@ class PointwiseWeights {
 
   int64_t rows() const;
   int64_t bytes() const;        ///< of what run() reads
-  const char* product() const;  ///< "vnni", "pairs", "signs" or "plain"
+  const char* product() const;  ///< "vnni", "sdot", "pairs", "signs" or "plain"
   const PackedPointwise& packed() const { return *packed_; }
 
  private:

@@ -76,16 +76,17 @@ WordSums grouped(const BlockOfRows& rows) {
     }
   }
   const bool signs = rows.packed.product == Product::signs;
-  return group_fours(sizes, fours, words,
-                     signs ? kMostOfSizes : most_of_sizes(rows.packed.highest));
+  return signs ? group_fours(sizes, fours, words, kMostOfSizes, kLargestOfSizes)
+               : group_fours(sizes, fours, words, most_of_sizes(rows.packed.highest));
 }
 
-/// What makes up for inputs less 128 and flipped bits: 128 w, and -w more where it is negative.
-int64_t bias_of_signs(const BlockOfRows& rows, int64_t at) {
+/// What makes up for inputs less 128: 128 w; and for flipped bits: -w where it is negative.
+int64_t bias_of_inputs(const BlockOfRows& rows, int64_t at) {
+  const bool flips = rows.packed.product == Product::signs;
   int64_t bias = 0;
   for (int64_t k = 0; k < rows.packed.channels; ++k) {
     const int64_t w = rows.weight(at, k);
-    bias += 128 * w - std::min<int64_t>(w, 0);
+    bias += 128 * w - (flips ? std::min<int64_t>(w, 0) : 0);
   }
   return bias;
 }
@@ -95,7 +96,7 @@ void pack_block(const BlockOfRows& rows, RowBlock& block, PackedPointwise& packe
   const auto append = [&](int64_t four) {
     for (int v = 0; v < block.vectors; ++v) append_four(rows, v, four, to);
   };
-  if (packed.product == Product::instruction) {
+  if (!packed.words) {
     for (int64_t four = 0; four < packed.quads(); ++four) append(four);
     return;
   }
@@ -110,10 +111,6 @@ void pack_block(const BlockOfRows& rows, RowBlock& block, PackedPointwise& packe
     }
   }
   packed.fours.insert(packed.fours.end(), sums.fours.begin(), sums.fours.end());
-  if (packed.product != Product::signs) return;
-  for (int64_t at = 0; at < rows.lanes(); ++at) {
-    bias[static_cast<size_t>(at)] += bias_of_signs(rows, at);
-  }
 }
 
 }  // namespace
@@ -126,6 +123,11 @@ void pack_rows(const RowNumbers& numbers, PackedPointwise& packed) {
     block.begin = static_cast<int64_t>(bytes.size());
     std::vector<int64_t> bias(static_cast<size_t>(rows.lanes()), 0);
     pack_block(rows, block, packed, bytes, bias);
+    if (packed.less_128) {
+      for (int64_t at = 0; at < rows.lanes(); ++at) {
+        bias[static_cast<size_t>(at)] += bias_of_inputs(rows, at);
+      }
+    }
     for (int64_t at = 0; at < rows.lanes(); ++at) {
       const int64_t row = rows.row(at);
       if (row >= packed.rows) continue;

@@ -21,9 +21,12 @@ struct RowBlock {
   WordSums::Counts groups = {};  ///< without dot products: how many of each size
 };
 
-/// Lanes of a vector, and of how many vectors blocks may be.
+/// Lanes of a vector, of how many vectors blocks may be, how many pixels fill register tiles, and whose
+/// vectors they are.
+enum class Way { x86, neon, plain };
 struct RowLanes {
-  int lanes, most_vectors;
+  int lanes, most_vectors, pixels;
+  Way way;
 };
 
 /// The row within a block whose sum lane `lane` of vector `vector` holds: what in-lane packing of
@@ -39,8 +42,11 @@ using PointwiseKernel = void (*)(const PointwiseCall& call, int64_t begin, int64
 struct PackedPointwise {
   int64_t rows, channels;
   int lanes;    ///< of the target that it was packed for
+  int pixels;   ///< that fill register tiles
   int highest;  ///< of the inputs
   Product product;
+  bool words;     ///< products are summed in words
+  bool less_128;  ///< inputs are taken so
   const char* product_name;
   PointwiseKernel kernel;
   std::vector<RowBlock> blocks = {};
@@ -73,10 +79,10 @@ struct PointwiseCall {
   /// pixels of their own, not rows: they would write to the same cache lines, and the next layer's threads
   /// find their rows of the map where they are.
   int64_t piece() const {
-    constexpr int64_t kTile = 24, kHalf = kTile / 2, kBytes = 16384;
+    constexpr int64_t kTile = 24, kBytes = 16384;
     const int64_t cached = std::max<int64_t>(1, kBytes / (kTile * weights.quads() * 4)) * kTile;
     const int64_t share = std::max<int64_t>(1, (input.count + threads - 1) / threads);
-    return std::min(cached, (share + kHalf - 1) / kHalf * kHalf);
+    return std::min(cached, (share + weights.pixels - 1) / weights.pixels * weights.pixels);
   }
   int64_t pieces() const { return (input.count + piece() - 1) / piece(); }
   int64_t items() const { return pieces() * static_cast<int64_t>(weights.blocks.size()); }

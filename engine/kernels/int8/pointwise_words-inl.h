@@ -195,7 +195,7 @@ HWY_INLINE void add_words(const PointwiseCall& call, const WordSums::Counts& gro
                           Ints (&sums)[kVectors][kPixels]) {
   GroupAdder<kSigns, kOnePiece, kPixels, kVectors> adder{
       Fours<kOnePiece>(call.input, call.weights.quads()), four, w, in, call.input.pixel, sums};
-  adder.template run<WordSums::kSizes[0]>(groups[0]);
+  if constexpr (!kSigns) adder.template run<WordSums::kSizes[0]>(groups[0]);
   adder.template run<WordSums::kSizes[1]>(groups[1]);
   adder.template run<WordSums::kSizes[2]>(groups[2]);
 }

@@ -11,14 +11,19 @@
 namespace edgeprune::int8 {
 
 enum class Product {
-  instruction,  ///< vpdpbusd: four products to 32 bits
+  instruction,  ///< vpdpbusd or sdot: four products to 32 bits
   pairs,  ///< pmaddubsw: two products to 16 bits, which saturate; then two such sums to 32 bits
   words,  ///< bytes are widened first: nothing saturates, a third slower
   signs,  ///< pairs of weights' sizes and of inputs whose signs are flipped (word_sums.h)
 };
 
 constexpr const char* name_of(Product product) {
-  constexpr const char* kNames[] = {"vnni", "pairs", "words", "signs"};
+#if defined(__aarch64__)
+  constexpr const char* kInstruction = "sdot";
+#else
+  constexpr const char* kInstruction = "vnni";
+#endif
+  constexpr const char* kNames[] = {kInstruction, "pairs", "words", "signs"};
   return kNames[static_cast<int>(product)];
 }
 

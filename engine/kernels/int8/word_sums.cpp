@@ -4,7 +4,8 @@
 
 namespace edgeprune::int8 {
 
-WordSums group_fours(const std::vector<uint16_t>& sizes, int64_t fours, int64_t words, int most) {
+WordSums group_fours(const std::vector<uint16_t>& sizes, int64_t fours, int64_t words, int most,
+                     int largest) {
   // The first four that is left begins a group; of those behind it, so many are tried.
   constexpr int kTries = 32;
   WordSums sums;
@@ -13,6 +14,7 @@ WordSums group_fours(const std::vector<uint16_t>& sizes, int64_t fours, int64_t 
   std::vector<uint16_t> sum(static_cast<size_t>(words)), next(sum.size());
   for (size_t s = 0; s < WordSums::kSizes.size(); ++s) {
     const auto size = static_cast<size_t>(WordSums::kSizes[s]);
+    if (WordSums::kSizes[s] > largest) continue;
     std::vector<int32_t> waiting;
     while (!left.empty()) {
       std::vector<size_t> group;
@@ -20,12 +22,12 @@ WordSums group_fours(const std::vector<uint16_t>& sizes, int64_t fours, int64_t 
       const size_t last = std::min<size_t>(left.size(), kTries);
       for (size_t i = 0; i < last && group.size() < size; ++i) {
         const uint16_t* own = sizes.data() + left[i] * words;
-        int largest = 0;
+        int reached = 0;
         for (size_t w = 0; w < sum.size(); ++w) {
           next[w] = static_cast<uint16_t>(sum[w] + own[w]);
-          largest = std::max<int>(largest, next[w]);
+          reached = std::max<int>(reached, next[w]);
         }
-        if (i > 0 && largest > most) continue;
+        if (i > 0 && reached > most) continue;
         sum.swap(next);
         group.push_back(i);
       }

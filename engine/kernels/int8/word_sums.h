@@ -30,8 +30,10 @@ struct WordSums {
   std::vector<int32_t> fours;  ///< in the order of groups
 };
 
-/// `sizes`: sum |w| of each word of each four, [fours][words]; the words of a group may come to `most`.
-WordSums group_fours(const std::vector<uint16_t>& sizes, int64_t fours, int64_t words, int most);
+/// `sizes`: sum |w| of each word of each four, [fours][words]; the words of a group may come to `most`, and
+/// it has `largest` fours or less.
+WordSums group_fours(const std::vector<uint16_t>& sizes, int64_t fours, int64_t words, int most,
+                     int largest = WordSums::kSizes[0]);
 
 /// The most that sum |w| of a word may be.
 constexpr int most_of_sizes(int highest) {
@@ -39,5 +41,7 @@ constexpr int most_of_sizes(int highest) {
 }
 /// The same of weights stored as sizes, times -128 to 127.
 constexpr int kMostOfSizes = INT16_MAX / 128;
+/// More fours of those hardly ever fit.
+inline constexpr int kLargestOfSizes = WordSums::kSizes[1];
 
 }  // namespace edgeprune::int8

@@ -15,7 +15,8 @@ class Int8Peak : public testing::OnEveryInt8Target {};
 TEST_P(Int8Peak, IsOfTheWayInForceAndNoneWhereKernelsArePlainLoops) {
   const std::string target = simd::current_target();
   const bool vectors = target == "avx2" || target == "avx512";
-  EXPECT_EQ(std::string(int8::fastest_product()), int8::uses_dot_products() ? "vnni" : "pairs");
+  const std::string dots = target == "neon" ? "sdot" : "vnni";
+  EXPECT_EQ(std::string(int8::fastest_product()), int8::uses_dot_products() ? dots : "pairs");
   const ThreadScope one(1);
   EXPECT_EQ(int8::peak_gops() > 0, vectors);
 }
