@@ -13,6 +13,7 @@
 #include "tools/commands/options.h"
 #include "tools/measurement/evaluate.h"
 #include "tools/measurement/logit_difference.h"
+#include "tools/measurement/saturations.h"
 #include "tools/plots/heat_map.h"
 
 namespace edgeprune::commands {
@@ -27,7 +28,7 @@ struct EvalArguments {
   std::vector<std::string> engines{"dense"};
   int64_t limit = 0, batch = 100;
   int threads = 1;
-  bool strict = false, per_class = false;
+  bool strict = false, per_class = false, saturations = false;
   std::string confusion, positive;
   double threshold = NAN;
 };
@@ -128,6 +129,13 @@ void run(const EvalArguments& o, bool engines_given) {
                                  {"loss", "loss"},
                                  {"ms/image", "ms_per_image"}};
   const bool several = engines.size() > 1;
+  if (o.saturations) {
+    require_usage(!several, "eval", "--saturations is about one engine, got {}", engines.size());
+    const auto layers = count_saturations(*checkpoint.model, checkpoint.info, data,
+                                          inference::parse_engine(engines.front()));
+    print(saturation_table(layers), o.format);
+    return;
+  }
   if (several) {
     const std::string first = engines.front();
     columns.push_back({"largest logit difference from " + first, "logit_difference"});
@@ -191,6 +199,11 @@ void add_eval(CLI::App& app) {
   command->add_flag("--per-class", o->per_class,
                     "print images, recall, precision and F1 of each class instead, by the first "
                     "engine");
+  auto* saturations = command->add_flag(
+      "--saturations", o->saturations,
+      "of a quantised model print instead, by layer, how near its sums come to the end of 32 bits, "
+      "how many outputs of the kernels differ from those of wide integers, and how many values "
+      "lie beyond the layer's grid and are cut: slow, see --limit");
   command
       ->add_option(
           "--confusion", o->confusion,
@@ -207,9 +220,11 @@ void add_eval(CLI::App& app) {
   add_strict(*command, o->strict);
   add_threads(*command, o->threads);
   add_format(*command, o->format);
+  saturations->excludes("--per-class", "--confusion", "--threshold");
   command->footer(
       "Examples:\n"
       "  edgeprune eval --model base.safetensors --data cifar10\n"
+      "  edgeprune eval --model int8.safetensors --data cifar10 --saturations --limit 1000\n"
       "  edgeprune eval --model pruned.safetensors --data cifar10 --engine dense,sparse --limit "
       "1000\n"
       "  edgeprune eval --model ok_defect.safetensors --data parts --per-class --positive defect "

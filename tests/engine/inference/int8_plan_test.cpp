@@ -7,9 +7,9 @@
 
 #include "engine/base/parallel.h"
 #include "engine/inference/int8_graph.h"
+#include "engine/inference/int8_reference.h"
 #include "engine/inference/kernel_choices.h"
 #include "tests/engine/inference/graphs.h"
-#include "tests/engine/inference/int8_outputs.h"
 #include "tests/engine/inference/observed_grids.h"
 #include "tests/support/int8.h"
 #include "tests/support/message_of.h"
@@ -77,7 +77,7 @@ TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
       std::vector<float> expected;
       for (int64_t n = 0; n < batch; ++n) {
         const float* image = images.data() + n * (images.count() / batch);
-        const auto logits = testing::int8_reference_logits(integers, image);
+        const auto logits = int8_by_plain_loops(integers, image).logits;
         expected.insert(expected.end(), logits.begin(), logits.end());
       }
       for (const int threads : {1, 2, 3}) {
