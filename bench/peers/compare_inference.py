@@ -32,7 +32,7 @@ NAMES = {"edgeprune": "edgeprune", "onnxruntime": "ONNX Runtime", "precise": "ON
 FROM_PYPI = {"openvino": ("openvino",), "ncnn": ("ncnn", "pnnx")}  # packages
 PEERS = ("onnxruntime", "precise", "xnnpack", "openvino", "ncnn")
 TAKE_ONNX = {"onnxruntime", "precise", *FROM_PYPI}
-NEED_FLOATS, NEED_INTEGERS = {"xnnpack", "ncnn"}, {"precise"}
+NEED_FLOATS, NEED_INTEGERS = {"ncnn"}, {"precise"}
 CONFIGURATIONS = ("1x1", "1x2", "64x1", "64x2")
 TOLERANCE = 1e-3  # some hundred times what float32 sums in another order differ by
 # Of integers: others round the narrow maps once more and hold the wide ones in 8 bits instead of 7, and on images of noise
@@ -151,10 +151,9 @@ class Comparison:
         found = {"edgeprune": result.output[0]["accuracy_percent"]}
         self.prepare(batch, threads, peers)
         for system in peers:
-            if system in TAKE_ONNX:
-                self.all = ["--all"]
-                getattr(self, system)(batch, threads)
-                found[system] = percent_right(read_floats(self.folder / "logits"), labels, self.classes)
+            self.all = ["--all"]
+            getattr(self, system)(batch, threads)
+            found[system] = percent_right(read_floats(self.folder / "logits"), labels, self.classes)
         self.all = []
         return found
 
@@ -223,11 +222,14 @@ def onnxruntime_library(options):
 
 
 def unknown_to_xnnpack(model):
-    """A node that bench/peers/xnnpack_inference.cpp has no operator for; None if there is none."""
-    graph, _, _ = checkpoint.read_header(model)
+    """A node that bench/peers/xnnpack_inference.cpp has no operator for, or not in the numbers at hand; None if there is none."""
+    graph, tensors, _ = checkpoint.read_header(model)
+    integers = bool(checkpoint.quantization(model))
     for node in graph["nodes"]:
         if node.get("activation") in ("hard_swish", "hard_sigmoid") or node.get("kind") in ("multiply", "max_pool"):
             return node["name"]
+        if integers and tensors.get(f"{node['name']}.weight", {}).get("dtype", "I8") != "I8":
+            return node["name"]  # which stays in floats
     return None
 
 

@@ -9,7 +9,7 @@ namespace {
 
 Tensor run(const Task& task) {
   const ThreadScope scope(task.threads);
-  const int64_t batch = task.images.shape()[0];
+  const int64_t batch = task.images.shape()[0];  // all at once
   const bool integers = task.graph.integers != nullptr;
   inference::Plan plan(task.graph, integers ? inference::Engine::int8 : inference::Engine::dense,
                        batch);

@@ -13,7 +13,9 @@ namespace edgeprune::bench {
 /// A network, what it runs on, and for how long.
 struct Task {
   inference::Graph graph;
-  Tensor images;  ///< [N,S,S,3], normalised
+  Tensor images;      ///< [N,S,S,3], normalised
+  int64_t batch = 1;  ///< so many of them at a time
+  bool all = false;   ///< all images of the file once, instead of measuring by the first `batch`
   int threads = 1;
   double seconds = 0;  ///< of measuring, for a program that measures
 };

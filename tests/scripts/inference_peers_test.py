@@ -38,8 +38,9 @@ else:
 """
 
 
-def write_checkpoint(path, graph=GRAPH, tensors={}, values=b""):
-    header = json.dumps({"__metadata__": {"graph": json.dumps(graph)}} | tensors).encode()
+def write_checkpoint(path, graph=GRAPH, tensors={}, values=b"", quantization={}):
+    metadata = {"graph": json.dumps(graph), "quantization": json.dumps(quantization)}
+    header = json.dumps({"__metadata__": metadata} | tensors).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + values)
 
 
@@ -200,6 +201,12 @@ class CompareInference(InFolder):
             write_checkpoint(other, {"nodes": [GRAPH["nodes"][0], node, GRAPH["nodes"][1]]})
             errors = self.failure(*self.words(model=other))
             self.assertIn(f"XNNPACK is left out: its program has no operator for gate of {other}\n", errors)
+
+    def test_xnnpack_is_left_out_where_a_layer_of_a_quantised_model_stays_in_floats(self):
+        other, grid = self.folder / "other.safetensors", {"images": {"lowest": 0, "highest": 255, "scale": 1, "zero_point": 0}}
+        for dtype, left_out in (("F32", "head"), ("I8", None)):
+            write_checkpoint(other, tensors={"head.weight": {"dtype": dtype}}, quantization=grid)
+            self.assertEqual(compare_inference.unknown_to_xnnpack(other), left_out)
 
     def test_missing_peer_is_told_and_the_other_one_compared(self):
         result = self.run_script(*self.words("--config", "1x1", "2x1", onnxruntime=self.library))
