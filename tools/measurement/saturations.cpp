@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 
 #include "data/loader.h"
@@ -18,10 +19,8 @@ namespace {
 constexpr int64_t kImagesAtOnce = 16;
 constexpr int64_t kOverhang = 64;  // bytes behind a map: kernels read whole vectors
 
-/// A map's bytes, and what kernels may read behind them.
-std::vector<uint8_t> with_overhang(const std::vector<uint8_t>& map) {
-  std::vector<uint8_t> bytes = map;
-  bytes.resize(map.size() + kOverhang);
+std::vector<uint8_t> with_overhang(std::vector<uint8_t> bytes) {
+  bytes.resize(bytes.size() + kOverhang);
   return bytes;
 }
 
@@ -43,36 +42,38 @@ class Steps {
 
   /// How many of the layer's outputs are not the plain loops'.
   int64_t wrong(size_t i, const float* image, const inference::PlainMaps& plain) const {
-    using inference::Format;
     const inference::QuantizedLayer& layer = graph_.layers[i];
-    const bool last = i + 1 == graph_.layers.size();
     inference::Step& step = *steps_[i];
+    const auto map = [&](const std::vector<uint8_t>& bytes, int reads) {
+      return inference::View{reinterpret_cast<const std::byte*>(bytes.data()),
+                             inference::Format::bytes, graph_.grid_of(reads)};
+    };
     std::vector<uint8_t> input, residual;
-    if (layer.input >= 0) input = with_overhang(plain.of(layer.input));
-    if (layer.residual >= 0) residual = with_overhang(plain.of(layer.residual));
-    std::vector<float> output(static_cast<size_t>(step.output_bytes()) / sizeof(float) + kOverhang);
-    std::vector<std::byte> scratch(static_cast<size_t>(step.scratch_bytes()) + kOverhang);
     inference::Operands maps{.input = inference::view_of(image),
                              .residual = {},
-                             .output = inference::view_of(output.data()),
-                             .scratch = scratch.data()};
-    if (layer.input >= 0) maps.input = bytes_of(input, layer.input);
-    if (layer.residual >= 0) maps.residual = bytes_of(residual, layer.residual);
-    if (!last) maps.output = {maps.output.data, Format::bytes, layer.output};
+                             .output = {nullptr, assignment_.kernels[i]->output, layer.output},
+                             .scratch = nullptr};
+    if (layer.input >= 0) {
+      input = with_overhang(plain.of(layer.input));
+      maps.input = map(input, layer.input);
+    }
+    if (layer.residual >= 0) {
+      residual = with_overhang(plain.of(layer.residual));
+      maps.residual = map(residual, layer.residual);
+    }
+    std::vector<std::byte> output(static_cast<size_t>(step.output_bytes()) + kOverhang),
+        scratch(static_cast<size_t>(step.scratch_bytes()) + kOverhang);
+    maps.output.data = output.data();
+    maps.scratch = scratch.data();
     step.run(maps);
-    if (last) return different(plain.logits, maps.output.floats());
-    return different(plain.of(static_cast<int>(i)), maps.output.integers());
+    if (i + 1 == graph_.layers.size()) return different(plain.logits, output);
+    return different(plain.of(static_cast<int>(i)), output);
   }
 
  private:
-  /// What the layer puts out.
-  inference::View bytes_of(const std::vector<uint8_t>& map, int layer) const {
-    return {reinterpret_cast<const std::byte*>(map.data()), inference::Format::bytes,
-            graph_.grid_of(layer)};
-  }
-
   template <typename T>
-  static int64_t different(const std::vector<T>& expected, const T* found) {
+  static int64_t different(const std::vector<T>& expected, const std::vector<std::byte>& output) {
+    const T* found = reinterpret_cast<const T*>(output.data());
     int64_t count = 0;
     for (size_t k = 0; k < expected.size(); ++k) count += !(found[k] == expected[k]);
     return count;

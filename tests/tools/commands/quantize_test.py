@@ -36,6 +36,18 @@ class Quantize(CommandTest):
         self.succeed("predict", "--model", model, image)
         self.succeed("predict", "--model", model, "--engine", "auto", image)
 
+    def test_saturations_are_counted_by_layer(self):
+        model, _ = self.quantize()
+        rows = self.json_of("eval", "--model", model, "--data", "synthetic:20", "--saturations")
+        self.assertEqual(len(rows), 55, "53 with weights, the pool, all of them")
+        self.assertEqual((rows[-1]["layer"], rows[-1]["beyond_32_bits"], rows[-1]["wrong_outputs"]), ("all layers", 0, 0))
+        self.assertEqual(rows[0]["outputs"], rows[0]["sums"])
+        self.assertEqual(rows[0]["outputs"] % 20, 0)
+        self.fail("eval", "--model", self.base, "--data", "synthetic:20", "--saturations",
+                  says="expected a quantised model, on int8 or int8-sparse")
+        self.fail("eval", "--model", model, "--data", "synthetic:20", "--saturations", "--per-class", code=2,
+                  says="--per-class")
+
     def test_break_even_of_integers(self):
         rows = self.json_of("breakeven", "--model", self.base, "--engine", "int8,int8-sparse", "--levels", "0,0.9",
                             "--batch", 1, "--threads", 1, "--seconds", 0.01, "--min-samples", 3, "--out", self.folder / "curves")
