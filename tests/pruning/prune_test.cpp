@@ -10,6 +10,7 @@
 #include "models/summary.h"
 #include "pruning/compact.h"
 #include "tests/support/masked_model.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/trained_model.h"
 
 namespace edgeprune {
@@ -42,23 +43,28 @@ TEST(Prune, CompoundingGivesTheOriginalStudysFigures) {
   const auto compounding = [](Method method, double target) {
     return percent_after(PruningSchedule::compounding, method, target);
   };
-  EXPECT_NEAR(compounding(Method::magnitude, 0.5), 83.6, 0.05);
-  EXPECT_NEAR(compounding(Method::magnitude, 0.7), 96.7, 0.05);
   // By the formula 26.53; with each layer's count rounded 26.56, the original study's 26.6.
   EXPECT_NEAR(compounding(Method::channel, 0.3), 26.56, 0.005);
+  // Other numbers by the same code. (EveryMethod prunes by magnitude, again and again.)
+  if (testing::kSanitized) return;
+  EXPECT_NEAR(compounding(Method::magnitude, 0.5), 83.6, 0.05);
+  EXPECT_NEAR(compounding(Method::magnitude, 0.7), 96.7, 0.05);
   EXPECT_NEAR(compounding(Method::channel, 0.5), 40.1, 0.05);
   EXPECT_NEAR(compounding(Method::channel, 0.7), 51.1, 0.05);
 }
 
 TEST(Prune, ExactStepsLandOnTheWeight) {
   for (const PruningSchedule schedule : {PruningSchedule::exact, PruningSchedule::cubic}) {
-    auto model = trained_model(1.0);
+    // A narrower network under the sanitizers: they see the same code on fewer weights.
+    auto model = trained_model(testing::kSanitized ? 0.25 : 1.0);
+    const int64_t weights = testing::kSanitized ? summarize(*model).prunable : 2202560;
     for (const PruningStep& step : pruning_steps(schedule, Method::magnitude, 0.7)) {
       model = prune(std::move(model), {.method = Method::magnitude, .step = step}).model;
       const ModelSummary summary = summarize(*model);
-      EXPECT_EQ(summary.prunable - summary.nonzero_prunable, std::llround(step.fraction * 2202560));
+      EXPECT_EQ(summary.prunable - summary.nonzero_prunable,
+                std::llround(step.fraction * double(weights)));
     }
-    EXPECT_EQ(summarize(*model).nonzero_prunable, 2202560 - 1541792);
+    EXPECT_EQ(summarize(*model).nonzero_prunable, weights - std::llround(0.7 * double(weights)));
   }
 }
 

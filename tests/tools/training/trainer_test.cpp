@@ -14,6 +14,7 @@
 #include "models/summary.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/small_run.h"
 #include "tools/measurement/evaluate.h"
 
@@ -28,6 +29,7 @@ using testing::SmallRun;
 using testing::TemporaryFolder;
 
 TEST(Trainer, LearnsWellAboveChance) {
+  if (testing::kSanitized) GTEST_SKIP() << "320 steps of which other tests take a few each";
   SmallRun run(1000);
   run.options.epochs = 10;
   // At 1e-2 the last digits of a sum decide whether so few steps end at 20 or at 56 %.
