@@ -19,36 +19,46 @@ namespace {
 
 HWY_EXPORT(depthwise_kernel);
 HWY_EXPORT(depthwise_plain_kernel);
-HWY_EXPORT(depthwise_blocks);
+HWY_EXPORT(depthwise_lanes);
 
-/// The four bytes of a channel that meet four rows of the map: a column of taps for output row
-/// `row`, zeros above or below.
-void pack_column(const int8_t* filter, int column, int row, int8_t* to) {
-  for (int i = 0; i < 4; ++i) {
-    const int tap = i - row;
-    to[i] = tap >= 0 && tap < 3 ? filter[3 * tap + column] : int8_t{0};
+/// The four bytes of a channel that meet four rows of the map, from `top` on below the first one that output row 0
+/// reads: a column of taps for an output row whose window begins at `row`, zeros above or below.
+void pack_column(const int8_t* filter, int64_t taps, int column, int64_t top, int64_t row,
+                 int8_t* to) {
+  for (int64_t i = 0; i < 4; ++i) {
+    const int64_t tap = top + i - row;
+    to[i] = tap >= 0 && tap < taps ? filter[taps * tap + column] : int8_t{0};
+  }
+}
+
+/// Calls with (column, top, row) of each four bytes, in the order of the kernel.
+template <typename Visit>
+void for_each_four(const Conv2dShape& s, const DepthwiseWindow& window, const Visit& visit) {
+  for (int column = 0; column < s.kernel; ++column) {
+    for (int64_t quad = 0; quad < window.quads; ++quad) {
+      for (int64_t row = 0; row < window.rows; ++row) visit(column, 4 * quad, row * s.stride);
+    }
   }
 }
 
 /// The most that one pmaddubsw's pair of products can be.
-int64_t largest_depthwise_pair(const RowNumbers& numbers, const Conv2dShape& s, int rows,
-                               int highest) {
+int64_t largest_depthwise_pair(const RowNumbers& numbers, const Conv2dShape& s,
+                               const DepthwiseWindow& window, int highest) {
   int64_t largest = 0;
   for (int64_t c = 0; c < s.in_channels; ++c) {
-    for (int column = 0; column < 3; ++column) {
-      for (int row = 0; row < rows; ++row) {
-        int8_t taps[4];
-        pack_column(numbers.weights + 9 * c, column, row, taps);
-        for (const int i : {0, 2}) largest = std::max(largest, largest_sum(taps + i, 2, highest));
-      }
-    }
+    const int8_t* const filter = numbers.weights + s.kernel * s.kernel * c;
+    for_each_four(s, window, [&](int column, int64_t top, int64_t row) {
+      int8_t taps[4];
+      pack_column(filter, s.kernel, column, top, row, taps);
+      for (const int i : {0, 2}) largest = std::max(largest, largest_sum(taps + i, 2, highest));
+    });
   }
   return largest;
 }
 
 void pack_blocks(const RowNumbers& numbers, PackedDepthwise& packed) {
   const int lanes = static_cast<int>(packed.blocks.channels / 4);
-  const int64_t channels = packed.shape.in_channels;
+  const int64_t channels = packed.shape.in_channels, taps = packed.shape.kernel;
   const int64_t padded = packed.block_count() * packed.blocks.channels;
   packed.storage =
       allocate_floats(static_cast<size_t>(packed.block_count() * packed.block_bytes() / 4));
@@ -63,14 +73,13 @@ void pack_blocks(const RowNumbers& numbers, PackedDepthwise& packed) {
     const auto channel_of = [&](int i) {
       return first + block_channel(4, i / lanes, i % lanes) % repeat;
     };
-    for (int column = 0; column < 3; ++column) {
-      for (int row = 0; row < packed.blocks.rows; ++row) {
-        for (int i = 0; i < 4 * lanes; ++i, to += 4) {
-          const int64_t c = channel_of(i);
-          if (c < channels) pack_column(numbers.weights + 9 * c, column, row, to);
-        }
+    for_each_four(packed.shape, packed.blocks.window, [&](int column, int64_t top, int64_t row) {
+      for (int i = 0; i < 4 * lanes; ++i, to += 4) {
+        const int64_t c = channel_of(i);
+        if (c < channels)
+          pack_column(numbers.weights + taps * taps * c, taps, column, top, row, to);
       }
-    }
+    });
     for (int i = 0; i < 4 * lanes; ++i) {
       const int64_t c = channel_of(i);
       if (c >= channels) continue;
@@ -109,17 +118,19 @@ DepthwiseWeights::DepthwiseWeights(const RowNumbers& numbers, const Conv2dShape&
   auto packed = std::make_shared<PackedDepthwise>();
   packed->shape = shape;
   packed->input = input;
-  packed->blocks = HWY_DYNAMIC_DISPATCH(depthwise_blocks)(shape.stride);
-  const bool vectors = packed->blocks.rows > 0 && shape.kernel == 3 && shape.padding == 1 &&
+  const int64_t lanes = HWY_DYNAMIC_DISPATCH(depthwise_lanes)();
+  const bool vectors = lanes > 0 && (shape.kernel == 3 || shape.kernel == 5) &&
+                       shape.padding == shape.kernel / 2 &&
                        (shape.stride == 1 || shape.stride == 2);
   if (vectors) {
+    packed->blocks = {4 * lanes, depthwise_window(shape.kernel, shape.stride)};
     const Product product =
-        product_for(largest_depthwise_pair(numbers, shape, packed->blocks.rows, input.highest));
+        product_for(largest_depthwise_pair(numbers, shape, packed->blocks.window, input.highest));
     packed->product_name = name_of(product);
-    packed->kernel = HWY_DYNAMIC_DISPATCH(depthwise_kernel)(product, shape.stride);
+    packed->kernel = HWY_DYNAMIC_DISPATCH(depthwise_kernel)(product, shape.kernel, shape.stride);
     pack_blocks(numbers, *packed);
   } else {
-    packed->blocks = {16, 0};
+    packed->blocks = {16, {0, 0}};
     packed->product_name = "plain";
     packed->kernel = HWY_DYNAMIC_DISPATCH(depthwise_plain_kernel)();
     pack_plain(numbers, *packed);

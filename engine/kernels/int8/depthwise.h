@@ -18,7 +18,7 @@ struct PackedDepthwise;
 class DepthwiseWeights {
  public:
   /// `input`: of the maps to come. Of the shape all but batch, height and width must stay. 3x3 with
-  /// padding 1 and stride 1 or 2 runs on vectors, anything else in plain loops. Throws
+  /// padding 1 and 5x5 with padding 2, stride 1 or 2, run on vectors, anything else in plain loops. Throws
   /// std::invalid_argument if sums could overflow, or unless the shape is depthwise.
   DepthwiseWeights(const RowNumbers& numbers, const Conv2dShape& shape, const Grid& input);
 

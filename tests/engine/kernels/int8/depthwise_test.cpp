@@ -48,8 +48,15 @@ std::vector<Conv2dShape> all_depthwise_shapes() {
     for (const int64_t channels : {16, 32, 48, 80, 96}) {
       for (const int64_t width : {1, 2, 3, 5, 8, 9}) {
         shapes.push_back(testing::depthwise_shape(3, width, channels, stride));
+        shapes.push_back(testing::depthwise_shape(6, width + 2, channels, stride));
+        shapes.back().kernel = 5, shapes.back().padding = 2;
       }
     }
+    // Wider than the columns that a window of 5x5 has at hand, and no vectors for it.
+    shapes.push_back(testing::depthwise_shape(9, 41, 72, stride));
+    shapes.back().kernel = 5, shapes.back().padding = 2;
+    shapes.push_back(testing::depthwise_shape(9, 9, 72, stride));
+    shapes.back().kernel = 5, shapes.back().padding = 1;
   }
   return shapes;
 }
@@ -64,22 +71,33 @@ TEST_P(Int8Depthwise, EqualsThePlainLoops) {
   }
 }
 
+/// With `sign` times the largest weights and inputs, and the multiplier that makes 90 of all taps' sum.
+std::vector<uint8_t> extremes(int64_t kernel, int64_t stride, int highest, int sign) {
+  Conv2dShape shape = testing::depthwise_shape(7, 7, 80, stride);
+  shape.kernel = kernel, shape.padding = kernel / 2;
+  Int8Layer layer = layer_of(shape, highest, 0);
+  std::fill(layer.input.begin(), layer.input.end(), static_cast<uint8_t>(highest));
+  std::fill(layer.weights.begin(), layer.weights.end(), static_cast<int8_t>(sign * 127));
+  std::fill(layer.bias.begin(), layer.bias.end(), 0);
+  std::fill(layer.multipliers.begin(), layer.multipliers.end(),
+            90.0f / static_cast<float>(127 * kernel * kernel * highest));
+  const auto bytes = run_depthwise(layer, highest, kToLinear);
+  EXPECT_EQ(bytes, layer.expected(kToLinear));
+  return bytes;
+}
+
 TEST_P(Int8Depthwise, NothingSaturatesAtTheExtremes) {
   for (const int highest : {kHighRelu, 255}) {
     for (const int sign : {-1, 1}) {
       for (const int64_t stride : {1, 2}) {
-        Int8Layer layer = layer_of(testing::depthwise_shape(5, 5, 80, stride), highest, 0);
-        std::fill(layer.input.begin(), layer.input.end(), static_cast<uint8_t>(highest));
-        std::fill(layer.weights.begin(), layer.weights.end(), static_cast<int8_t>(sign * 127));
-        std::fill(layer.bias.begin(), layer.bias.end(), 0);
-        std::fill(layer.multipliers.begin(), layer.multipliers.end(),
-                  90.0f / (127.0f * 9.0f * static_cast<float>(highest)));
-        const auto bytes = run_depthwise(layer, highest, kToLinear);
-        EXPECT_EQ(bytes, layer.expected(kToLinear));
-        // All nine taps are on the map in its middle, four in its corner.
-        const int64_t width = layer.shape.out_width();
-        EXPECT_EQ(bytes[static_cast<size_t>((width + 1) * 80)], 128 + sign * 90);
-        EXPECT_EQ(bytes[0], 128 + sign * 40);
+        // All taps are on the map in its middle; in its corner four of 9, or 9 of 25.
+        const size_t width = stride == 1 ? 7 : 4, middle = (width / 2) * (width + 1) * 80;
+        const auto threes = extremes(3, stride, highest, sign);
+        EXPECT_EQ(threes[middle], 128 + sign * 90);
+        EXPECT_EQ(threes[0], 128 + sign * 40);
+        const auto fives = extremes(5, stride, highest, sign);
+        EXPECT_EQ(fives[middle], 128 + sign * 90);
+        EXPECT_EQ(fives[0], 128 + sign * 32);  // 32.4
       }
     }
   }
