@@ -92,7 +92,8 @@ int64_t conv2d_scratch_size(const Conv2dWeights& weights, const Conv2dShape& sha
 }
 
 void conv2d(const Conv2dWeights& weights, const Conv2dShape& shape, const uint8_t* input,
-            const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to) {
+            const QuantizedResidual& residual, const Ending& output, uint8_t* scratch,
+            uint8_t* to) {
   const int64_t height = shape.out_height(), width = shape.out_width();
   const int64_t pixel = weights.input_pixel(), size = conv2d_scratch_size(weights, shape);
   const int64_t out_pixel = pixel_bytes(shape.out_channels);

@@ -23,12 +23,17 @@ void conv2d_sums(const QuantizedConv2d& conv, const uint8_t* input, int64_t inpu
 
 /// Pixels of residual and output pixel_bytes(O) apart; bytes behind the channels become zero_point.
 void conv2d_int8(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
-                 const QuantizedResidual& residual, const Grid& output, uint8_t* to);
+                 const QuantizedResidual& residual, const Ending& output, uint8_t* to);
 
 /// What bytes stand for, [pixels, channels].
 void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Grid& grid, float* to);
 
 /// The largest of each window's bytes, pixels pixel_bytes(C) apart; padding counts for nothing.
 void max_pool_int8(const Conv2dShape& shape, const uint8_t* from, uint8_t* to);
+
+/// Maps [images, pixels, C] times factors [images, C], pixels pixel_bytes(C) apart.
+void scale_channels_int8(int64_t images, int64_t pixels, int64_t channels, const Grid& map_grid,
+                         const uint8_t* map, const Grid& factor_grid, const uint8_t* factors,
+                         const Grid& output, uint8_t* to);
 
 }  // namespace edgeprune::reference

@@ -44,6 +44,15 @@ inline std::vector<float> int8_reference_logits(const inference::QuantizedGraph&
       maps.push_back(to);
       continue;
     }
+    if (layer.kind == inference::Layer::Kind::multiply) {
+      std::vector<uint8_t> to(from.size());
+      const auto factors = static_cast<size_t>(layer.residual + 1);
+      reference::scale_channels_int8(1, pixels, s.in_channels, input, from.data(),
+                                     graph.grid_of(layer.residual), maps[factors].data(),
+                                     layer.output, to.data());
+      maps.push_back(to);
+      continue;
+    }
     std::vector<int32_t> bias = layer.bias;
     std::vector<float> multipliers;
     const size_t row = layer.weights.size() / layer.scales.size();
@@ -69,7 +78,7 @@ inline std::vector<float> int8_reference_logits(const inference::QuantizedGraph&
                   other.scale / layer.output.scale, other.zero_point};
     }
     std::vector<uint8_t> to(static_cast<size_t>(pixels * out_pixel));
-    conv2d_int8(conv, from.data(), in_pixel, residual, layer.output, to.data());
+    conv2d_int8(conv, from.data(), in_pixel, residual, {layer.output, layer.activation}, to.data());
     maps.push_back(to);
   }
   return {};

@@ -13,7 +13,7 @@ constexpr Grid kStemOutput{.scale = 1, .zero_point = 0, .lowest = 0, .highest = 
 
 class Int8Conv2d : public testing::OnEveryInt8Target {};
 
-std::vector<uint8_t> run_conv2d(const Int8Layer& layer) {
+std::vector<uint8_t> run_conv2d(const Int8Layer& layer, const Ending& output = kStemOutput) {
   constexpr uint8_t kUntouched = 99;
   const Grid input{.scale = 1, .zero_point = layer.zero_point, .lowest = 0, .highest = 255};
   const int8::Conv2dWeights weights(
@@ -22,7 +22,7 @@ std::vector<uint8_t> run_conv2d(const Int8Layer& layer) {
   std::vector<uint8_t> scratch(
       static_cast<size_t>(conv2d_scratch_size(weights, layer.shape) * thread_count()));
   std::vector<uint8_t> bytes(static_cast<size_t>(layer.output_bytes()) + 64, kUntouched);
-  conv2d(weights, layer.shape, layer.input.data(), {}, kStemOutput, scratch.data(), bytes.data());
+  conv2d(weights, layer.shape, layer.input.data(), {}, output, scratch.data(), bytes.data());
   for (auto i = bytes.end() - 64; i != bytes.end(); ++i) EXPECT_EQ(*i, kUntouched);
   bytes.resize(bytes.size() - 64);
   return bytes;
@@ -40,6 +40,9 @@ TEST_P(Int8Conv2d, EqualsThePlainLoops) {
       const Int8Layer layer(shape, 255, 117, pixel);
       const auto expected = layer.expected(kStemOutput);
       EXPECT_EQ(run_conv2d(layer), expected);
+      for (const Ending& gated : testing::gated_endings()) {
+        EXPECT_EQ(run_conv2d(layer, gated), layer.expected(gated));
+      }
       const ThreadScope three(3);
       EXPECT_EQ(run_conv2d(layer), expected);
     }
