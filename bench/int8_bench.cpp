@@ -1,6 +1,7 @@
 // Convolutions in integers beside the same ones in float32 on panels, on one thread: MobileNetV2's at
-// 64x64 and 224x224, a map at a time. GMAC/s counts multiply-adds; limit% is their share of what the
-// CPU's dot products could do on registers, of float32 what its multiply-adds could.
+// 64x64 and 224x224, a map at a time, the depthwise ones by 5x5 windows, too. GMAC/s counts
+// multiply-adds; limit% is their share of what the CPU's dot products could do on registers, of float32
+// what its multiply-adds could.
 
 #include <random>
 
@@ -182,6 +183,9 @@ void register_benchmarks() {
         }
       }
       add(name + "int8", [=] { return pointwise ? int8_pointwise(entry) : int8_depthwise(entry); });
+      if (pointwise) continue;
+      s.kernel = 5, s.padding = 2;
+      add(name + "5x5/int8", [=] { return int8_depthwise(entry); });
     }
   }
 }

@@ -70,6 +70,19 @@ void require_no_batch_norm(const nn::Network& network) {
           network.norms().empty() ? "" : network.norms().front()->name);
 }
 
+bool is_positive(Activation activation) {
+  switch (activation) {
+    case Activation::relu:
+    case Activation::relu6:
+    case Activation::hard_sigmoid:
+      return true;
+    case Activation::none:
+    case Activation::hard_swish:
+      return false;
+  }
+  return false;
+}
+
 std::vector<QuantizedOutput> outputs_of(const Folded& network, const FloatLayers& floats) {
   const auto& [graph, layers] = network;
   const size_t count = graph.layers.size();
@@ -91,16 +104,21 @@ std::vector<QuantizedOutput> outputs_of(const Folded& network, const FloatLayers
     const bool hands_on = integers[i] && graph.layers[i].kind == inference::Layer::Kind::max_pool;
     if (hands_on && multiplied[i + 1]) multiplied[at(graph.input_of(i))] = true;
   }
+  std::vector<bool> positive(count + 1);
+  for (size_t i = 0; i < count; ++i) {
+    const inference::Layer& layer = graph.layers[i];
+    const bool product = layer.kind == inference::Layer::Kind::multiply;
+    positive[i + 1] = product ? positive[at(graph.input_of(i))] && positive[at(layer.residual)]
+                              : is_positive(layer.activation);
+  }
   std::map<int, size_t> last;  // by layer, the node that it ends in
   for (size_t i = 0; i < layers.size(); ++i) last[layers[i]] = i;
   std::vector<QuantizedOutput> outputs;
   for (size_t i = 0; i < layers.size(); ++i) {
-    if (last[layers[i]] != i || !bytes[at(layers[i])]) continue;
-    const bool images = layers[i] < 0;
-    const Activation ends =
-        images ? Activation::none : graph.layers[static_cast<size_t>(layers[i])].activation;
-    const bool positive = ends == Activation::relu || ends == Activation::relu6;
-    outputs.push_back({i, positive && multiplied[at(layers[i])]});
+    const size_t layer = at(layers[i]);
+    if (last[layers[i]] == i && bytes[layer]) {
+      outputs.push_back({i, positive[layer] && multiplied[layer]});
+    }
   }
   return outputs;
 }

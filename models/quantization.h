@@ -22,7 +22,7 @@ struct Quantization {
 
 /// Layers with weights that stay in floats, and why.
 using FloatLayers = std::map<std::string, std::string>;
-/// Of a network without batch norm: those that integer kernels do not know, as "ends in hard_swish".
+/// Of a network without batch norm: those that integer kernels do not know, as "is depthwise and adds a residual".
 FloatLayers unknown_to_integers(const nn::Network& network);
 /// Those without scales.
 FloatLayers float_layers(const nn::Network& network, const Quantization& quantization);
@@ -30,7 +30,8 @@ FloatLayers float_layers(const nn::Network& network, const Quantization& quantiz
 /// A node whose output a layer hands on to the next, as bytes.
 struct QuantizedOutput {
   size_t node;
-  /// It ends in ReLU or ReLU6, and a convolution reads it: 0 to 127, about 0. Else 0 to 255 with a zero point.
+  /// It is never negative (ReLU, ReLU6, hard_sigmoid, products of such), and a convolution reads it: 0 to 127, about 0.
+  /// Else 0 to 255 with a zero point.
   bool rectified;
 };
 /// Of the images and of layers, what integers read or put out, in the order in which they run: all but the last one's

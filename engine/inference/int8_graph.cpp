@@ -39,9 +39,8 @@ std::string unknown_to_integers(const Graph& graph, size_t i) {
   const bool last = i + 1 == graph.layers.size();
   if (layer.kind != Layer::Kind::convolution) {
     if (last) return "is the last one and no linear layer";
-    const bool pool =
-        layer.kind == Layer::Kind::global_average_pool || layer.kind == Layer::Kind::max_pool;
-    return pool ? "" : "is neither a convolution nor a pool";
+    const bool sum = layer.kind == Layer::Kind::activation;
+    return sum ? "is neither a convolution, a pool nor a product" : "";
   }
   if (s.groups != 1) {
     if (s.groups != s.in_channels || s.groups != s.out_channels) {
@@ -54,14 +53,7 @@ std::string unknown_to_integers(const Graph& graph, size_t i) {
     return "is the last one and no linear layer";
   }
   if (graph.input_of(i) < 0 && layer.residual >= 0) return "reads the images and adds a residual";
-  switch (layer.activation) {
-    case Activation::none:
-    case Activation::relu:
-    case Activation::relu6:
-      return "";
-    default:
-      return fmt::format("ends in {}", name_of(kActivations, layer.activation));
-  }
+  return "";
 }
 
 std::vector<bool> layers_in_integers(const Graph& graph, const std::vector<bool>& scales) {
@@ -106,7 +98,8 @@ QuantizedGraph quantize(const Graph& graph, const Grids& grids) {
                       .shape = layer.shape,
                       .input = graph.input_of(i),
                       .residual = layer.residual,
-                      .output = grids.outputs[i]};
+                      .output = grids.outputs[i],
+                      .activation = layer.activation};
     require(!integers[i] || layer.kind != Layer::Kind::max_pool || to.output == input, "quantize",
             "layer '{}' is a max pool, and has another grid than what it reads", layer.name);
     if (scales[i]) {

@@ -28,12 +28,13 @@ struct QuantizedLayer {
   Layer::Kind kind;
   std::string name;
   Conv2dShape shape;
-  int input;                         ///< the layer that it reads, -1: the images
-  int residual = -1;                 ///< the layer whose output is added, -1: none
-  Grid output;                       ///< of bytes that it puts out, or that its floats become
-  std::vector<int8_t> weights = {};  ///< [O,I/groups,k,k]
-  std::vector<float> scales = {};    ///< [O]
-  std::vector<int32_t> bias = {};    ///< [O]
+  int input;          ///< the layer that it reads, -1: the images
+  int residual = -1;  ///< the layer whose output is added (multiply: the factors'), -1: none
+  Grid output;        ///< of bytes that it puts out, or that its floats become
+  Activation activation = Activation::none;  ///< that integers end in
+  std::vector<int8_t> weights = {};          ///< [O,I/groups,k,k]
+  std::vector<float> scales = {};            ///< [O]
+  std::vector<int32_t> bias = {};            ///< [O]
 };
 
 struct QuantizedGraph {
@@ -49,7 +50,7 @@ struct QuantizedGraph {
 /// row of next to no weights). 1 if all are zero.
 float row_scale(std::span<const float> row, float bias, float input_scale);
 
-/// Why no integer kernel can run the layer, as "ends in hard_swish"; empty: one can.
+/// Why no integer kernel can run the layer, as "adds a residual"; empty: one can.
 std::string unknown_to_integers(const Graph& graph, size_t layer);
 
 /// By layer, whether it runs in integers: of layers with weights those that have `scales`, of the others those

@@ -88,7 +88,7 @@ std::vector<uint8_t> convolve(const QuantizedGraph& graph, size_t i, const Plain
   std::vector<uint8_t> to(
       static_cast<size_t>(s.out_height() * s.out_width() * pixel_bytes(s.out_channels)));
   conv2d_int8(numbers.conv(), maps.of(layer.input).data(), numbers.input_pixel(), residual,
-              layer.output, to.data(), &extremes);
+              {layer.output, layer.activation}, to.data(), &extremes);
   return to;
 }
 
@@ -110,6 +110,13 @@ PlainMaps int8_by_plain_loops(const QuantizedGraph& graph, const float* image) {
           static_cast<size_t>(layer.shape.out_height() * layer.shape.out_width() *
                               pixel_bytes(layer.shape.out_channels)));
       reference::max_pool_int8(layer.shape, from.data(), to.data());
+      all.maps.push_back(std::move(to));
+    } else if (layer.kind == Layer::Kind::multiply) {
+      const Conv2dShape& s = layer.shape;
+      std::vector<uint8_t> to(from.size());
+      reference::scale_channels_int8(
+          1, s.in_height * s.in_width, s.in_channels, graph.grid_of(layer.input), from.data(),
+          graph.grid_of(layer.residual), all.of(layer.residual).data(), layer.output, to.data());
       all.maps.push_back(std::move(to));
     } else {
       all.maps.push_back(pool(layer, graph.grid_of(layer.input), from, extremes));

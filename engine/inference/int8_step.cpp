@@ -22,7 +22,7 @@ class Int8Step : public Step {
   Int8Step(const QuantizedGraph& graph, size_t i, int64_t images, bool sparse)
       : shape_(graph.layers[i].shape),
         input_(graph.grid_of(graph.layers[i].input)),
-        output_(graph.layers[i].output),
+        output_(graph.layers[i].output, graph.layers[i].activation),
         input_pixel_(graph.layers[i].input < 0 ? image_pixel_bytes(shape_.in_channels)
                                                : pixel_bytes(shape_.in_channels)),
         first_(graph.layers[i].input < 0),
@@ -31,8 +31,9 @@ class Int8Step : public Step {
     const QuantizedLayer& layer = graph.layers[i];
     if (layer.residual >= 0) {
       const Grid& other = graph.grid_of(layer.residual);
-      residual_ = {nullptr, other.scale / output_.scale, other.zero_point};
+      residual_ = {nullptr, other.scale / output_.grid.scale, other.zero_point};
     }
+    if (layer.kind == Layer::Kind::multiply) weights_ = Multiply{graph.grid_of(layer.residual)};
     if (layer.kind == Layer::Kind::max_pool) weights_ = MaxPool();
     if (layer.kind != Layer::Kind::convolution) return;
     weight_bytes_ = std::ssize(layer.weights);
@@ -43,7 +44,7 @@ class Int8Step : public Step {
       int32_t sum = 0;
       for (size_t k = 0; k < row; ++k) sum += layer.weights[o * row + k];
       bias[o] -= input_.zero_point * sum;
-      multipliers[o] = input_.scale * layer.scales[o] / (last_ ? 1.0f : output_.scale);
+      multipliers[o] = input_.scale * layer.scales[o] / (last_ ? 1.0f : output_.grid.scale);
     }
     const int8::RowNumbers numbers{layer.weights.data(), bias.data(), multipliers.data()};
     try {
@@ -96,16 +97,17 @@ class Int8Step : public Step {
       conv2d(*patches, shape_, from, added, output_, space, bytes);
     } else if (std::holds_alternative<MaxPool>(weights_)) {
       int8::max_pool(shape_, from, bytes);
+    } else if (const auto* by = std::get_if<Multiply>(&weights_)) {
+      int8::scale_channels(shape_.batch, shape_.in_height * shape_.in_width, shape_.in_channels,
+                           input_, from, by->factors, added.data, output_.grid, bytes);
     } else {
       int8::global_average_pool(shape_.batch, shape_.in_height * shape_.in_width,
-                                shape_.in_channels, input_, from, output_, bytes);
+                                shape_.in_channels, input_, from, output_.grid, bytes);
     }
   }
 
   std::string kernel() const override {
-    if (std::holds_alternative<Pool>(weights_) || std::holds_alternative<MaxPool>(weights_)) {
-      return "int8";
-    }
+    if (weight_bytes_ == 0) return "int8";
     if (const auto* nonzeros = std::get_if<int8::SparsePointwiseWeights>(&weights_)) {
       return std::string("int8 sparse ") + nonzeros->product();
     }
@@ -146,6 +148,9 @@ class Int8Step : public Step {
  private:
   struct Pool {};
   struct MaxPool {};
+  struct Multiply {
+    Grid factors;
+  };
 
   int64_t pixels() const { return shape_.batch * shape_.in_height * shape_.in_width; }
   int64_t image_bytes() const {  // so that what follows is aligned
@@ -153,11 +158,12 @@ class Int8Step : public Step {
   }
 
   Conv2dShape shape_;
-  Grid input_, output_;
+  Grid input_;
+  Ending output_;
   QuantizedResidual residual_;
   int64_t input_pixel_, weight_bytes_ = 0;
   bool first_, last_;
-  std::variant<Pool, MaxPool, int8::PointwiseWeights, int8::SparsePointwiseWeights,
+  std::variant<Pool, MaxPool, Multiply, int8::PointwiseWeights, int8::SparsePointwiseWeights,
                int8::DepthwiseWeights, int8::Conv2dWeights>
       weights_;
 };

@@ -17,6 +17,9 @@
 //   q = clamp(round(float(sum) * multiplier_o) + zero_point, lowest, highest),
 // multiplier_o = scale_x scale_o / scale_y, round to nearest, ties to even. A conversion, a product
 // and a rounding, each defined by IEEE 754 and none fused with another: the same bits everywhere.
+// ReLU and ReLU6 are the output's range. What bends (hard_swish, hard_sigmoid) is computed between the
+// product and the rounding, in floats (Ending): the sum is rounded once, not to a grid of its own before a
+// table of bytes, and costs a sum, two products and two comparisons a vector.
 //
 // Why kHighRelu is 127 and not 255: AVX2 multiplies bytes in pairs whose sums it saturates at 16 bits
 // (pmaddubsw). 2 * 127 * 127 = 32,258 fits; with 255 it would not, and would be wrong or a quarter slower.
@@ -27,6 +30,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "engine/kernels/activation.h"
 #include "engine/kernels/grid.h"
 
 namespace edgeprune {
@@ -47,6 +51,37 @@ inline uint8_t round_to_byte(float value, const Grid& output) {
   const long rounded = std::lrintf(value);  // to nearest, ties to even
   return static_cast<uint8_t>(
       std::clamp<long>(rounded + output.zero_point, output.lowest, output.highest));
+}
+
+/// What a sum, times its multiplier, becomes: activated, then a byte of the grid. From a grid alone: not activated,
+/// or by an activation that is nothing but the grid's range.
+struct Ending {
+  Ending() = default;
+  Ending(const Grid& output, Activation activation = Activation::none) : grid(output) {
+    const ActivationForm form = form_of(activation);
+    if (form.kind != ActivationForm::Kind::gate) return;
+    gate = true, times_value = form.times_input;
+    // Values are in units of the grid's scale, and so is what they become.
+    const float unit = times_value ? form.scale : form.scale / grid.scale;
+    slope = grid.scale * unit, offset = form.shift * unit;
+    low = form.low * unit, high = form.high * unit;
+  }
+  /// Operation by operation, none fused: compiled into the caller, which says so (-ffp-contract=off).
+  [[gnu::always_inline]] float activated(float value) const {
+    if (!gate) return value;
+    const float product = value * slope;
+    const float moved = product + offset;
+    const float inside = std::min(std::max(moved, low), high);
+    return times_value ? value * inside : inside;
+  }
+
+  Grid grid;
+  bool gate = false, times_value = false;
+  float slope = 0.0f, offset = 0.0f, low = 0.0f, high = 0.0f;  ///< of gates
+};
+
+[[gnu::always_inline]] inline uint8_t round_to_byte(float value, const Ending& output) {
+  return round_to_byte(output.activated(value), output.grid);
 }
 
 /// Activations lie channels-last, [N,H,W,C], with as many bytes a pixel: whole pieces of 16, of which

@@ -9,6 +9,7 @@
 #include "models/fold.h"
 #include "tests/models/checkpoint_file.h"
 #include "tests/support/message_of.h"
+#include "tests/support/small_graphs.h"
 #include "tests/support/trained_model.h"
 
 namespace edgeprune {
@@ -95,15 +96,15 @@ std::pair<Tensor, std::map<std::string, bool>> run(nn::Network& network, nn::For
   return {logits.value(), came};
 }
 
-TEST(FakeQuantization, ComputesWhatTheRoundedNetworkDoesAndGradientsPass) {
-  const auto network = without_batch_norm(*testing::trained_model(0.25));
+void expect_fakes_compute_what_rounded_ones_do(const nn::Network& model, size_t layers) {
+  const auto network = without_batch_norm(model);
   Quantization grids;
   for (const QuantizedOutput& output : quantized_outputs(*network)) {
     grids.outputs[network->graph().nodes[output.node].name] = grid_for(output, -6.0f, 6.0f);
   }
   const auto rounded = copy_of(*network);
   round_weights(*rounded, grids, {});
-  EXPECT_EQ(grids.weight_scales.size(), 53u);
+  EXPECT_EQ(grids.weight_scales.size(), layers);
   FakeQuantization faking(*network, grids);
   RoundedOutputs rounding(*rounded, grids);
   const auto [logits, came] = run(*network, faking);
@@ -116,6 +117,15 @@ TEST(FakeQuantization, ComputesWhatTheRoundedNetworkDoesAndGradientsPass) {
   const Variable weight = network->head().weight;
   EXPECT_TRUE(
       testing::identical(floats.weight(network->head().node, weight).value(), weight.value()));
+}
+
+TEST(FakeQuantization, ComputesWhatTheRoundedNetworkDoesAndGradientsPass) {
+  expect_fakes_compute_what_rounded_ones_do(*testing::trained_model(0.25), 53);
+}
+
+TEST(FakeQuantization, KnowsGatesAndExcitations) {
+  expect_fakes_compute_what_rounded_ones_do(
+      *testing::trained_model(testing::squeeze_and_excite_graph(Activation::hard_sigmoid)), 6);
 }
 
 TEST_F(CheckpointFile, QuantizedItIsSmallerAndComesBackBitForBit) {

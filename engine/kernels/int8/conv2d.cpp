@@ -57,8 +57,8 @@ struct Band {
 /// `rows_of(image, top, count, to)`: where such rows of a map, padded, lie; it may write them to `to`.
 template <typename RowsOf>
 void convolve(const Conv2dWeights& weights, const Conv2dShape& s, int64_t row_bytes,
-              const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to,
-              const RowsOf& rows_of) {
+              const QuantizedResidual& residual, const Ending& output, uint8_t* scratch,
+              uint8_t* to, const RowsOf& rows_of) {
   const int64_t height = s.out_height(), width = s.out_width();
   const int64_t pixel = weights.input_pixel(), size = conv2d_scratch_size(weights, s);
   const int64_t out_row = width * pixel_bytes(s.out_channels);
@@ -82,7 +82,7 @@ void convolve(const Conv2dWeights& weights, const Conv2dShape& s, int64_t row_by
 /// Pads rows; `fill(image, row, to)` writes one of the map's.
 template <typename Fill>
 void convolve_padded(const Conv2dWeights& weights, const Conv2dShape& s,
-                     const QuantizedResidual& residual, const Grid& output, uint8_t* scratch,
+                     const QuantizedResidual& residual, const Ending& output, uint8_t* scratch,
                      uint8_t* to, const Fill& fill) {
   const Band band(weights, s);
   const int64_t border = s.padding * weights.input_pixel();
@@ -120,7 +120,8 @@ int64_t conv2d_scratch_size(const Conv2dWeights& weights, const Conv2dShape& sha
 }
 
 void conv2d(const Conv2dWeights& weights, const Conv2dShape& shape, const uint8_t* input,
-            const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to) {
+            const QuantizedResidual& residual, const Ending& output, uint8_t* scratch,
+            uint8_t* to) {
   const int64_t row = shape.in_width * weights.input_pixel();
   const auto at = [&](int64_t image, int64_t h) {
     return input + (image * shape.in_height + h) * row;
@@ -136,7 +137,7 @@ void conv2d(const Conv2dWeights& weights, const Conv2dShape& shape, const uint8_
 }
 
 void conv2d_images(const Conv2dWeights& weights, const Conv2dShape& shape, const float* images,
-                   const Grid& input, const Grid& output, uint8_t* scratch, uint8_t* to) {
+                   const Grid& input, const Ending& output, uint8_t* scratch, uint8_t* to) {
   const int64_t row = shape.in_width * shape.in_channels;
   convolve_padded(weights, shape, {}, output, scratch, to,
                   [&](int64_t image, int64_t h, uint8_t* filled) {

@@ -34,9 +34,9 @@ int64_t conv2d_scratch_size(const Conv2dWeights& weights, const Conv2dShape& sha
 /// Output and residual pixel_bytes(O) bytes a pixel; scratch: conv2d_scratch_size() for each thread. The
 /// same bits for any number of threads, on any target.
 void conv2d(const Conv2dWeights& weights, const Conv2dShape& shape, const uint8_t* input,
-            const QuantizedResidual& residual, const Grid& output, uint8_t* scratch, uint8_t* to);
+            const QuantizedResidual& residual, const Ending& output, uint8_t* scratch, uint8_t* to);
 /// The same of images in floats, [N,H,W,I], which become bytes on the grid `input` row by row.
 void conv2d_images(const Conv2dWeights& weights, const Conv2dShape& shape, const float* images,
-                   const Grid& input, const Grid& output, uint8_t* scratch, uint8_t* to);
+                   const Grid& input, const Ending& output, uint8_t* scratch, uint8_t* to);
 
 }  // namespace edgeprune::int8

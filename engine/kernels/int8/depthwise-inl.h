@@ -65,7 +65,7 @@ HWY_INLINE void outputs(const Column<D, W::kQuads>* columns, const int8_t* weigh
 #pragma GCC unroll 8
       for (int o = 0; o < kOutputs * kRows; ++o) {
         const int x = o / kRows, r = o % kRows;
-        ints[x][r][i] = to_nearest(multiply(to_floats(sums[x][r]), multiplier));
+        ints[x][r][i] = to_bytes.rounded(multiply(to_floats(sums[x][r]), multiplier));
       }
     }
 #pragma GCC unroll 8

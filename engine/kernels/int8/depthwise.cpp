@@ -149,7 +149,7 @@ int64_t DepthwiseWeights::bytes() const {
 }
 
 void depthwise(const DepthwiseWeights& weights, const Conv2dShape& shape, const uint8_t* input,
-               const Grid& output, uint8_t* to) {
+               const Ending& output, uint8_t* to) {
   const DepthwiseCall call{weights.packed(), shape, input, output, to};
   const int64_t items = call.items();
   if (items == 0) return;

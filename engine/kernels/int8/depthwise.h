@@ -33,6 +33,6 @@ class DepthwiseWeights {
 /// Input and output pixel_bytes(C) bytes a pixel. The same bits for any number of threads, on any
 /// target.
 void depthwise(const DepthwiseWeights& weights, const Conv2dShape& shape, const uint8_t* input,
-               const Grid& output, uint8_t* to);
+               const Ending& output, uint8_t* to);
 
 }  // namespace edgeprune::int8

@@ -63,7 +63,7 @@ struct DepthwiseCall {
   const PackedDepthwise& weights;
   Conv2dShape shape;
   const uint8_t* input;
-  Grid output;
+  Ending output;
   uint8_t* to;
 
   int64_t row_groups() const {

@@ -118,15 +118,15 @@ struct WideHalf {
     }
   }
 
-  HWY_INLINE Ints words(int r, const HalfColumn<D>& left, const HalfColumn<D>& middle,
-                        const HalfColumn<D>& right) const {
+  HWY_INLINE Ints words(const Requantizer& to_bytes, int r, const HalfColumn<D>& left,
+                        const HalfColumn<D>& middle, const HalfColumn<D>& right) const {
     Ints ints[2];
 #pragma GCC unroll 2
     for (int v = 0; v < 2; ++v) {
       Ints sums = D::add(start[r][v], left.vectors[v], w[0][r][v]);
       sums = D::add(sums, middle.vectors[v], w[1][r][v]);
       sums = D::add(sums, right.vectors[v], w[2][r][v]);
-      ints[v] = to_nearest(multiply(to_floats(sums), multiplier[v]));
+      ints[v] = to_bytes.rounded(multiply(to_floats(sums), multiplier[v]));
     }
     return pack_words(ints[0], ints[1]);
   }
@@ -139,7 +139,8 @@ struct WideHalf {
 /// Calls take(i, r, words) for `count` columns of outputs from `first` on, the second row first.
 template <typename D, int kStride, int kRows, bool kHigh, int kUsed, typename Take>
 HWY_INLINE void half_of_outputs(const WideRows<kUsed>& map, const WideHalf<D, kRows, kHigh>& half,
-                                int64_t first, int64_t count, const Take& take) {
+                                const Requantizer& to_bytes, int64_t first, int64_t count,
+                                const Take& take) {
   HalfColumn<D> left = half_column<D, kRows, kHigh, false>(map, first * kStride - 1), middle, right;
   if constexpr (kStride == 1) middle = half_column<D, kRows, kHigh, false>(map, first);
   // All outputs but the last few read columns that are whole.
@@ -154,7 +155,7 @@ HWY_INLINE void half_of_outputs(const WideRows<kUsed>& map, const WideHalf<D, kR
       right = half_column<D, kRows, kHigh, false>(map, x + 1);
     }
 #pragma GCC unroll 2
-    for (int r = kRows - 1; r >= 0; --r) take(i, r, half.words(r, left, middle, right));
+    for (int r = kRows - 1; r >= 0; --r) take(i, r, half.words(to_bytes, r, left, middle, right));
     left = kStride == 1 ? middle : right;
     if constexpr (kStride == 1) middle = right;
   }
@@ -212,10 +213,10 @@ HWY_INLINE void run_wide(const DepthwiseCall& call, const WideOutputs<kStride>& 
     Ints low[kOutputs][kRows];
     half_of_outputs<D, kStride>(
         map, WideHalf<D, kRows, false>(weights, bias, multipliers, outputs.outside, zero_point),
-        begin, count, [&](int64_t i, int r, Ints words) HWY_ATTR { low[i][r] = words; });
+        to_bytes, begin, count, [&](int64_t i, int r, Ints words) HWY_ATTR { low[i][r] = words; });
     half_of_outputs<D, kStride>(
         map, WideHalf<D, kRows, true>(weights, bias, multipliers, outputs.outside, zero_point),
-        begin, count, [&](int64_t i, int r, Ints words) HWY_ATTR {
+        to_bytes, begin, count, [&](int64_t i, int r, Ints words) HWY_ATTR {
           const Ints bytes = to_bytes.bytes(low[i][r], words);
           uint8_t* const row = to + r * next_row;
           if constexpr (kStreams == 1) {

@@ -124,6 +124,31 @@ void add_bytes(const AddCall& call, int64_t begin, int64_t end) {
   }
 }
 
+/// Pixels [begin, end) of all images; the factors of some channels at a time become floats.
+void scale_pixels(const ScaleCall& call, int64_t begin, int64_t end) {
+  constexpr int64_t kChannels = 64;
+  const Rounder rounder(call.output);
+  for (int64_t p = begin; p < end;) {
+    const int64_t image = p / call.pixels, last = std::min(end, (image + 1) * call.pixels);
+    for (int64_t first = 0; first < call.pixel; first += kChannels) {
+      const int64_t count = std::min(kChannels, call.pixel - first);
+      const uint8_t* factors = call.factors + image * call.pixel + first;
+      float multipliers[kChannels];
+      for (int64_t c = 0; c < count; ++c) {
+        multipliers[c] = static_cast<float>(factors[c] - call.factor_zero) * call.multiplier;
+      }
+      for (int64_t i = p; i < last; ++i) {
+        const uint8_t* HWY_RESTRICT from = call.map + i * call.pixel + first;
+        uint8_t* HWY_RESTRICT to = call.to + i * call.pixel + first;
+        for (int64_t c = 0; c < count; ++c) {
+          to[c] = rounder.byte(static_cast<float>(from[c] - call.map_zero) * multipliers[c]);
+        }
+      }
+    }
+    p = last;
+  }
+}
+
 }  // namespace edgeprune::int8::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -133,6 +158,7 @@ namespace edgeprune::int8 {
 HWY_EXPORT(quantize_pixels);
 HWY_EXPORT(pool_pieces);
 HWY_EXPORT(add_bytes);
+HWY_EXPORT(scale_pixels);
 
 void quantize(const float* x, int64_t pixels, int64_t channels, const Grid& grid, int64_t pixel,
               uint8_t* to) {
@@ -176,6 +202,24 @@ void add(int64_t count, const Grid& a_grid, const uint8_t* a, const Grid& b_grid
   parallel_for(count, 1 << 16, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(add_bytes)(call, begin, end);
   });
+}
+
+void scale_channels(int64_t images, int64_t pixels, int64_t channels, const Grid& map_grid,
+                    const uint8_t* map, const Grid& factor_grid, const uint8_t* factors,
+                    const Grid& output, uint8_t* to) {
+  const ScaleCall call{.pixels = pixels,
+                       .pixel = pixel_bytes(channels),
+                       .multiplier = map_grid.scale * factor_grid.scale / output.scale,
+                       .map_zero = map_grid.zero_point,
+                       .factor_zero = factor_grid.zero_point,
+                       .map = map,
+                       .factors = factors,
+                       .output = output,
+                       .to = to};
+  parallel_for(images * pixels, std::max<int64_t>(1, (1 << 16) / call.pixel),
+               [&](int64_t begin, int64_t end, int) {
+                 HWY_DYNAMIC_DISPATCH(scale_pixels)(call, begin, end);
+               });
 }
 
 }  // namespace edgeprune::int8

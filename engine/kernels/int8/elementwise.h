@@ -26,4 +26,11 @@ void global_average_pool(int64_t batch, int64_t pixels, int64_t channels, const 
 void add(int64_t count, const Grid& a_grid, const uint8_t* a, const Grid& b_grid, const uint8_t* b,
          const Grid& output, uint8_t* to);
 
+/// Each channel times its image's factor for it: maps [images, pixels, C] by factors [images, C],
+/// pixel_bytes(channels) a pixel. A factor is a float, factor_scale (f - zero_point) map_scale / output_scale,
+/// a product q - zero_point times it.
+void scale_channels(int64_t images, int64_t pixels, int64_t channels, const Grid& map_grid,
+                    const uint8_t* map, const Grid& factor_grid, const uint8_t* factors,
+                    const Grid& output, uint8_t* to);
+
 }  // namespace edgeprune::int8

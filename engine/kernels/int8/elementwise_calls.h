@@ -24,4 +24,13 @@ struct AddCall {
   uint8_t* to;
 };
 
+struct ScaleCall {
+  int64_t pixels, pixel;
+  float multiplier;
+  int32_t map_zero, factor_zero;
+  const uint8_t *map, *factors;
+  Grid output;
+  uint8_t* to;
+};
+
 }  // namespace edgeprune::int8

@@ -94,6 +94,12 @@ HWY_INLINE Floats multiply(Floats a, Floats b) {
 HWY_INLINE Floats add_floats(Floats a, Floats b) {
   return _mm512_add_ps(a, b);
 }
+HWY_INLINE Floats min_floats(Floats a, Floats b) {
+  return _mm512_min_ps(a, b);
+}
+HWY_INLINE Floats max_floats(Floats a, Floats b) {
+  return _mm512_max_ps(a, b);
+}
 HWY_INLINE Ints pack_words(Ints a, Ints b) {
   return _mm512_packs_epi32(a, b);
 }
@@ -217,6 +223,12 @@ HWY_INLINE Floats multiply(Floats a, Floats b) {
 HWY_INLINE Floats add_floats(Floats a, Floats b) {
   return _mm256_add_ps(a, b);
 }
+HWY_INLINE Floats min_floats(Floats a, Floats b) {
+  return _mm256_min_ps(a, b);
+}
+HWY_INLINE Floats max_floats(Floats a, Floats b) {
+  return _mm256_max_ps(a, b);
+}
 HWY_INLINE Ints pack_words(Ints a, Ints b) {
   return _mm256_packs_epi32(a, b);
 }
@@ -323,10 +335,25 @@ struct Dot<Product::words> {
 
 /// What turns sums into bytes.
 struct Requantizer {
-  explicit HWY_INLINE Requantizer(const Grid& output)
-      : zero_point(broadcast_word(output.zero_point)),
-        lowest(broadcast_byte(output.lowest)),
-        highest(broadcast_byte(output.highest)) {}
+  explicit HWY_INLINE Requantizer(const Ending& output)
+      : zero_point(broadcast_word(output.grid.zero_point)),
+        lowest(broadcast_byte(output.grid.lowest)),
+        highest(broadcast_byte(output.grid.highest)),
+        gate(output.gate),
+        times_value(output.times_value),
+        slope(broadcast_float(output.slope)),
+        offset(broadcast_float(output.offset)),
+        low(broadcast_float(output.low)),
+        high(broadcast_float(output.high)) {}
+
+  /// Ending::activated().
+  HWY_INLINE Floats activated(Floats y) const {
+    if (!gate) return y;
+    const Floats moved = add_floats(multiply(y, slope), offset);
+    const Floats inside = min_floats(max_floats(moved, low), high);
+    return times_value ? multiply(y, inside) : inside;
+  }
+  HWY_INLINE Ints rounded(Floats y) const { return to_nearest(activated(y)); }
 
   /// Words in; four vectors of them would be two of bytes.
   HWY_INLINE Ints bytes(Ints a, Ints b) const {
@@ -335,23 +362,25 @@ struct Requantizer {
   }
 
   Ints zero_point, lowest, highest;
+  bool gate, times_value;
+  Floats slope, offset, low, high;
 };
 
 /// Values before they are rounded, kVectors of them, to kVectors * kLanes bytes.
 template <int kVectors>
 HWY_INLINE void store_bytes(const Requantizer& to_bytes, const Floats (&y)[kVectors], uint8_t* to) {
   if constexpr (kVectors == 4) {
-    const Ints bytes = to_bytes.bytes(pack_words(to_nearest(y[0]), to_nearest(y[1])),
-                                      pack_words(to_nearest(y[2]), to_nearest(y[3])));
+    const Ints bytes = to_bytes.bytes(pack_words(to_bytes.rounded(y[0]), to_bytes.rounded(y[1])),
+                                      pack_words(to_bytes.rounded(y[2]), to_bytes.rounded(y[3])));
     store_pieces(bytes, to, kPieces);
   } else if constexpr (kVectors == 2) {
 #if HWY_MAX_BYTES >= 32
-    const Ints words = pack_words(to_nearest(y[0]), to_nearest(y[1]));
+    const Ints words = pack_words(to_bytes.rounded(y[0]), to_bytes.rounded(y[1]));
     store_half(to_bytes.bytes(words, words), to);
 #endif
   } else {
 #if HWY_MAX_BYTES >= 64
-    const Ints ints = to_nearest(y[0]), words = pack_words(ints, ints);
+    const Ints ints = to_bytes.rounded(y[0]), words = pack_words(ints, ints);
     store_quarter(to_bytes.bytes(words, words), to);
 #endif
   }

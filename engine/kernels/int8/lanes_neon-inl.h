@@ -67,6 +67,12 @@ HWY_INLINE Floats multiply(Floats a, Floats b) {
 HWY_INLINE Floats add_floats(Floats a, Floats b) {
   return vaddq_f32(a, b);
 }
+HWY_INLINE Floats min_floats(Floats a, Floats b) {
+  return vminq_f32(a, b);
+}
+HWY_INLINE Floats max_floats(Floats a, Floats b) {
+  return vmaxq_f32(a, b);
+}
 HWY_INLINE Ints pack_words(Ints a, Ints b) {
   return vreinterpretq_s32_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)));
 }

@@ -98,12 +98,12 @@ void run(const PointwiseCall& call) {
 }  // namespace
 
 void pointwise(const PointwiseWeights& weights, const Pixels& input,
-               const QuantizedResidual& residual, const Grid& output, uint8_t* to) {
+               const QuantizedResidual& residual, const Ending& output, uint8_t* to) {
   run({weights.packed(), input, residual, output, to, nullptr, thread_count()});
 }
 
 void pointwise_alone(const PointwiseWeights& weights, const Pixels& input,
-                     const QuantizedResidual& residual, const Grid& output, uint8_t* to) {
+                     const QuantizedResidual& residual, const Ending& output, uint8_t* to) {
   const PointwiseCall call{weights.packed(), input, residual, output, to, nullptr};
   call.weights.kernel(call, 0, call.items());
 }

@@ -48,10 +48,10 @@ struct Pixels {
 /// to = requantised(weights * input + bias, + residual): pixel_bytes(rows) bytes a pixel, residual
 /// likewise (may not be `to`). The same bits for any number of threads, on any target.
 void pointwise(const PointwiseWeights& weights, const Pixels& input,
-               const QuantizedResidual& residual, const Grid& output, uint8_t* to);
+               const QuantizedResidual& residual, const Ending& output, uint8_t* to);
 /// The same, on the calling thread.
 void pointwise_alone(const PointwiseWeights& weights, const Pixels& input,
-                     const QuantizedResidual& residual, const Grid& output, uint8_t* to);
+                     const QuantizedResidual& residual, const Ending& output, uint8_t* to);
 /// to [pixels, rows] = multiplier * (weights * input + bias): a network's last layer.
 void pointwise_logits(const PointwiseWeights& weights, const Pixels& input, float* to);
 

@@ -70,7 +70,7 @@ struct PointwiseCall {
   const PackedPointwise& weights;
   Pixels input;
   QuantizedResidual residual;
-  Grid output;
+  Ending output;
   uint8_t* to;    ///< null: logits
   float* logits;  ///< [pixels, rows]
   int threads = 1;

@@ -185,7 +185,7 @@ int64_t sparse_pointwise_scratch_size(const SparsePointwiseWeights& weights) {
 }
 
 void sparse_pointwise(const SparsePointwiseWeights& weights, const Pixels& input,
-                      const QuantizedResidual& residual, const Grid& output, uint8_t* scratch,
+                      const QuantizedResidual& residual, const Ending& output, uint8_t* scratch,
                       uint8_t* to) {
   const SparseCall call{weights.packed(), input, residual, output, to};
   const int64_t size = sparse_pointwise_scratch_size(weights);

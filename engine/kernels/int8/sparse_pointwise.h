@@ -39,7 +39,7 @@ int64_t sparse_pointwise_scratch_size(const SparsePointwiseWeights& weights);
 /// As pointwise(), of pixels whose channels, rounded up to 16, are read; scratch:
 /// sparse_pointwise_scratch_size() for each thread.
 void sparse_pointwise(const SparsePointwiseWeights& weights, const Pixels& input,
-                      const QuantizedResidual& residual, const Grid& output, uint8_t* scratch,
+                      const QuantizedResidual& residual, const Ending& output, uint8_t* scratch,
                       uint8_t* to);
 
 }  // namespace edgeprune::int8

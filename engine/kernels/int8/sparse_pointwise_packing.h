@@ -50,7 +50,7 @@ struct SparseCall {
   const PackedSparse& weights;
   Pixels input;
   QuantizedResidual residual;
-  Grid output;
+  Ending output;
   uint8_t* to;
 
   int64_t tiles() const { return (input.count + weights.tile - 1) / weights.tile; }

@@ -33,13 +33,16 @@ Extremes& Extremes::operator+=(const Extremes& other) {
   return *this;
 }
 
-uint8_t cut_to_byte(float value, const Grid& output, Extremes* extremes) {
+uint8_t cut_to_byte(float value, const Ending& output, Extremes* extremes) {
+  const float activated = output.activated(value);
+  const Grid& grid = output.grid;
   if (extremes != nullptr) {
-    const long q = std::lrintf(value) + output.zero_point;
+    const long q = std::lrintf(activated) + grid.zero_point;
     ++extremes->outputs;
-    extremes->below += q<output.lowest, extremes->above += q> output.highest;
+    if (q < grid.lowest) ++extremes->below;
+    if (q > grid.highest) ++extremes->above;
   }
-  return round_to_byte(value, output);
+  return round_to_byte(activated, grid);
 }
 
 void conv2d_sums(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
@@ -75,7 +78,7 @@ void conv2d_sums(const QuantizedConv2d& conv, const uint8_t* input, int64_t inpu
 }
 
 void conv2d_int8(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
-                 const QuantizedResidual& residual, const Grid& output, uint8_t* to,
+                 const QuantizedResidual& residual, const Ending& output, uint8_t* to,
                  Extremes* extremes) {
   const Conv2dShape& s = conv.shape;
   std::vector<int32_t> sums(static_cast<size_t>(s.output_count()));
@@ -118,6 +121,18 @@ void max_pool_int8(const Conv2dShape& s, const uint8_t* from, uint8_t* to) {
       if (h < 0 || h >= s.in_height || w < 0 || w >= s.in_width) continue;
       to[i] = std::max(to[i], from[((n * s.in_height + h) * s.in_width + w) * pixel + c]);
     }
+  }
+}
+
+void scale_channels_int8(int64_t images, int64_t pixels, int64_t channels, const Grid& map_grid,
+                         const uint8_t* map, const Grid& factor_grid, const uint8_t* factors,
+                         const Grid& output, uint8_t* to) {
+  const int64_t pixel = pixel_bytes(channels);
+  const float scales = map_grid.scale * factor_grid.scale / output.scale;
+  for (int64_t i = 0; i < images * pixels * pixel; ++i) {
+    const int factor = factors[i / pixel / pixels * pixel + i % pixel] - factor_grid.zero_point;
+    const float multiplier = static_cast<float>(factor) * scales;
+    to[i] = round_to_byte(static_cast<float>(map[i] - map_grid.zero_point) * multiplier, output);
   }
 }
 

@@ -29,7 +29,7 @@ struct Extremes {
 };
 
 /// round_to_byte(); counts the output if `extremes` is not null.
-uint8_t cut_to_byte(float value, const Grid& output, Extremes* extremes);
+uint8_t cut_to_byte(float value, const Ending& output, Extremes* extremes);
 
 /// sums[N,H',W',O] of products and bias, pixels of the input `input_pixel` bytes apart.
 void conv2d_sums(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
@@ -37,7 +37,7 @@ void conv2d_sums(const QuantizedConv2d& conv, const uint8_t* input, int64_t inpu
 
 /// Pixels of residual and output pixel_bytes(O) apart; bytes behind the channels become zero_point.
 void conv2d_int8(const QuantizedConv2d& conv, const uint8_t* input, int64_t input_pixel,
-                 const QuantizedResidual& residual, const Grid& output, uint8_t* to,
+                 const QuantizedResidual& residual, const Ending& output, uint8_t* to,
                  Extremes* extremes = nullptr);
 
 /// What bytes stand for, [pixels, channels].
@@ -45,5 +45,10 @@ void dequantize(const uint8_t* from, int64_t pixels, int64_t channels, const Gri
 
 /// The largest of each window's bytes, pixels pixel_bytes(C) apart; padding counts for nothing.
 void max_pool_int8(const Conv2dShape& shape, const uint8_t* from, uint8_t* to);
+
+/// Maps [images, pixels, C] times factors [images, C], pixels pixel_bytes(C) apart.
+void scale_channels_int8(int64_t images, int64_t pixels, int64_t channels, const Grid& map_grid,
+                         const uint8_t* map, const Grid& factor_grid, const uint8_t* factors,
+                         const Grid& output, uint8_t* to);
 
 }  // namespace edgeprune::reference

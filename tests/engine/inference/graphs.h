@@ -42,8 +42,27 @@ class GraphBuilder {
   GraphBuilder& pointwise(int64_t out, Activation activation, int residual = -1) {
     return conv(out, 1, 1, 1, activation, residual);
   }
-  GraphBuilder& depthwise(int64_t stride) {
-    return conv(channels_, 3, stride, channels_, Activation::relu6);
+  GraphBuilder& depthwise(int64_t stride, int64_t kernel = 3,
+                          Activation activation = Activation::relu6) {
+    return conv(channels_, kernel, stride, channels_, activation);
+  }
+  /// Squeeze-and-excite: a factor for each channel, of the means of all.
+  GraphBuilder& excite(int64_t squeezed) {
+    const int64_t size = size_, channels = channels_;
+    const int map = static_cast<int>(graph_.layers.size()) - 1;
+    pool().pointwise(squeezed, Activation::relu).pointwise(channels, Activation::hard_sigmoid);
+    graph_.layers.push_back({.kind = Layer::Kind::multiply,
+                             .name = "multiply" + std::to_string(graph_.layers.size()),
+                             .shape = {.in_height = size,
+                                       .in_width = size,
+                                       .in_channels = channels,
+                                       .out_channels = channels},
+                             .weight = {},
+                             .bias = {},
+                             .residual = map + 3,
+                             .input = map});
+    size_ = size;
+    return *this;
   }
   GraphBuilder& pool() {
     graph_.layers.push_back({.kind = Layer::Kind::global_average_pool,
@@ -105,6 +124,26 @@ inline Graph network_of_two_stages() {
       .pointwise(5, Activation::none)       // 15
       .pool()
       .pointwise(6, Activation::none)
+      .build();
+}
+
+/// As MobileNetV3: 5x5 depthwise layers, hard_swish, squeeze-and-excite behind it and behind ReLU.
+inline Graph gated_network() {
+  return GraphBuilder(25, 3)
+      .conv(16, 3, 2, 1, Activation::hard_swish)  // 0: 13x13
+      .depthwise(2, 3, Activation::relu)          // 1: 7x7
+      .excite(8)                                  // 2 to 5
+      .pointwise(24, Activation::none)            // 6
+      .pointwise(40, Activation::hard_swish)      // 7
+      .depthwise(1, 5, Activation::hard_swish)    // 8
+      .excite(12)                                 // 9 to 12
+      .pointwise(24, Activation::none, 6)         // 13: adds 6
+      .pointwise(72, Activation::hard_swish)      // 14
+      .depthwise(2, 5, Activation::hard_swish)    // 15: 4x4
+      .pointwise(33, Activation::hard_swish)      // 16
+      .pool()                                     // 17
+      .pointwise(20, Activation::hard_swish)      // 18
+      .pointwise(5, Activation::none)             // 19
       .build();
 }
 

@@ -18,6 +18,7 @@
 namespace edgeprune::inference {
 namespace {
 
+using testing::gated_network;
 using ::testing::HasSubstr;
 using testing::message_of;
 using testing::network_of_two_stages;
@@ -69,7 +70,8 @@ Graph sparse_network() {
 class Int8PlanOnTargets : public testing::OnEveryInt8Target {};
 
 TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
-  for (const Graph& graph : {small_network(), network_of_two_stages(), sparse_network()}) {
+  for (const Graph& graph :
+       {small_network(), network_of_two_stages(), sparse_network(), gated_network()}) {
     const Graph bytes = in_integers(graph);
     const QuantizedGraph& integers = *bytes.integers;
     for (const int64_t batch : {1, 2, 7, 33}) {
@@ -95,7 +97,7 @@ TEST_P(Int8PlanOnTargets, HasThePlainLoopsBitsForAnyBatchAndThreads) {
 EDGEPRUNE_INSTANTIATE_ON_EVERY_INT8_TARGET(Int8PlanOnTargets);
 
 TEST(Int8Plan, IsNearTheFloats) {
-  for (const Graph& graph : {small_network(), network_of_two_stages()}) {
+  for (const Graph& graph : {small_network(), network_of_two_stages(), gated_network()}) {
     const Tensor images = int8_images(graph, 16, 9);
     const int64_t classes = graph.layers.back().shape.out_channels;
     Tensor floats({16, classes}), integers({16, classes});
@@ -166,6 +168,13 @@ TEST(Int8Plan, ChangesOfFormatStandOncePerMap) {
     if (step.first < 0) changes.push_back(step.layer + ": " + step.kernel);
   }
   EXPECT_THAT(changes, ::testing::ElementsAre("layer3: from int8", "layer4: to int8"));
+}
+
+TEST(Int8Plan, GatesAndExcitationsAreIntegersToo) {
+  const Plan plan(in_integers(gated_network()), Engine::int8, 1);
+  for (const StepInfo& step : plan.steps()) {
+    EXPECT_TRUE(step.kernel.starts_with("int8")) << step.layer << ": " << step.kernel;
+  }
 }
 
 TEST(Int8Plan, SkipsZerosWhereThereAreEnough) {
@@ -294,13 +303,10 @@ TEST(Quantize, RefusesInOneLine) {
   Grids bare = grids;
   bare.weight_scales[4].pop_back();
   EXPECT_THAT(refusal(graph, bare), HasSubstr("[quantize] layer 'layer4' has "));
-  Graph gated = graph;
-  gated.layers[4].activation = Activation::hard_swish;
-  EXPECT_EQ(refusal(gated, grids), "[quantize] layer 'layer4' ends in hard_swish");
   Graph pooled = graph;
-  pooled.layers[2].kind = Layer::Kind::multiply;
+  pooled.layers[2].kind = Layer::Kind::activation;
   EXPECT_EQ(refusal(pooled, grids),
-            "[quantize] layer 'layer2' is neither a convolution nor a pool");
+            "[quantize] layer 'layer2' is neither a convolution, a pool nor a product");
   pooled.layers[2].kind = Layer::Kind::max_pool;
   Grids other = grids;
   other.weight_scales[2].clear();

@@ -36,13 +36,15 @@ inline inference::Grids observed_grids(const inference::Graph& graph, const Tens
                      layer.residual < 0 ? nullptr : output_of(layer.residual), output.data(),
                      scratch.data());
     const Grid input = grid_of(graph.input_of(i));
-    const bool pool = layer.kind == Layer::Kind::global_average_pool;
-    const bool positive = pool ? input.zero_point == 0 : layer.activation != Activation::none;
+    const bool convolves = layer.kind == Layer::Kind::convolution;
+    const bool signed_values =
+        layer.activation == Activation::none || layer.activation == Activation::hard_swish;
+    const bool positive = convolves ? !signed_values : input.zero_point == 0;
     Grid grid = positive ? Grid{1.0f, 0, 0, kHighRelu} : about_zero;
     grid.scale = largest(output) / 127;
     grids.outputs.push_back(grid);
     std::vector<float> scales;
-    const auto rows = pool ? 0 : static_cast<size_t>(layer.shape.out_channels);
+    const auto rows = !convolves ? 0 : static_cast<size_t>(layer.shape.out_channels);
     for (size_t o = 0; o < rows; ++o) {
       const size_t size = layer.weight.values().size() / rows;
       scales.push_back(inference::row_scale(layer.weight.values().subspan(o * size, size),

@@ -151,9 +151,62 @@ Graph inverted_residual() {
   return graph;
 }
 
+/// MobileNetV3's: depthwise layers of 5x5, squeeze-and-excite behind hard_swish and behind ReLU, which `rectified`
+/// says.
+Graph gated(bool rectified) {
+  using kind::Convolution;
+  const Activation bend = rectified ? Activation::relu : Activation::hard_swish;
+  Graph graph;
+  const auto unit = testing::append_unit;
+  const size_t images = graph.append("images", kind::Input{3, 16, 16}, {});
+  const size_t stem = unit(graph, "stem", Convolution{20, 3, 2, 1}, images, Activation::hard_swish);
+  const size_t wide = unit(graph, "wide", Convolution{36}, stem, bend);
+  const size_t deep = unit(graph, "deep", kind::Depthwise{5, 1, 2}, wide, bend);
+  const size_t mean = graph.append("mean", kind::GlobalAveragePool{}, {deep});
+  const size_t fc1 = graph.append("fc1", Convolution{12, 1, 1, 0, true}, {mean});
+  const size_t act = graph.append("act", kind::Activate{Activation::relu}, {fc1});
+  const size_t fc2 = graph.append("fc2", Convolution{36, 1, 1, 0, true}, {act});
+  const size_t gate = graph.append("gate", kind::Activate{Activation::hard_sigmoid}, {fc2});
+  const size_t excited = graph.append("excited", kind::Multiply{}, {deep, gate});
+  const size_t out = unit(graph, "out", Convolution{20}, excited, Activation::none);
+  const size_t sum = graph.append("sum", kind::Add{}, {stem, out});
+  const size_t pool = graph.append("pool", kind::GlobalAveragePool{}, {sum});
+  const size_t hidden = graph.append("hidden", kind::Linear{30}, {pool});
+  const size_t bent = graph.append("bent", kind::Activate{Activation::hard_swish}, {hidden});
+  graph.append("head", kind::Linear{10}, {bent});
+  return graph;
+}
+
+TEST(Quantize, GatesAndExcitationsAreIntegersToo) {
+  const auto model = testing::trained_model(gated(false));
+  const QuantizedNetwork quantized =
+      quantize(*model, std::vector<Tensor>{random_tensor({8, 16, 16, 3}, 1)}, {});
+  EXPECT_TRUE(quantized.floats.empty());
+  const inference::Graph graph = in_integers(*quantized.network, quantized.quantization);
+  for (const inference::QuantizedLayer& layer : graph.integers->layers) {
+    EXPECT_TRUE(layer.integers) << layer.name;
+  }
+}
+
+TEST(Quantize, ProductsOfWhatIsNeverNegativeAreBehindReluToo) {
+  for (const bool rectified : {false, true}) {
+    const auto network = without_batch_norm(*testing::trained_model(gated(rectified)));
+    std::vector<std::string> narrow;
+    for (const auto& [node, seven_bits] : quantized_outputs(*network)) {
+      if (seven_bits) narrow.push_back(network->graph().nodes[node].name);
+    }
+    // What ReLU hands to a convolution. Of `deep`, the pool and the product are the readers.
+    const std::vector<std::string> gates{"act"}, relus{"wide.act", "act", "excited"};
+    EXPECT_EQ(narrow, rectified ? relus : gates);
+  }
+}
+
 TEST(Quantize, IntegersComputeWhatRoundedFloatsDo) {
-  for (const bool equalize : {false, true}) {
-    const auto model = testing::trained_model(inverted_residual());
+  for (const auto& [graph, equalize] : {std::pair{inverted_residual(), false},
+                                        {inverted_residual(), true},
+                                        {gated(false), false},
+                                        {gated(true), true}}) {
+    const auto model = testing::trained_model(graph);
     const std::vector<Tensor> batches = {random_tensor({8, 16, 16, 3}, 1)};
     const QuantizedNetwork quantized =
         quantize(*model, batches, {Observer::minmax, equalize, true});

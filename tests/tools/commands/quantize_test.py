@@ -113,12 +113,18 @@ class Quantize(CommandTest):
         self.fail("quantize", "--model", self.base, "--data", "synthetic:64", "--out", self.folder / "no.safetensors",
                   "--keep", "features.19", code=2, says="expected names of layers with weights")
 
-    def test_what_integer_kernels_do_not_know_stays_float_and_is_named(self):
-        model = self.folder / "v3.safetensors"
-        self.succeed("train", "--network", "mobilenet_v3_small", "--width", 0.25, "--input-size", 32, "--data",
-                     "synthetic:16", "--weights", "random", "--epochs", 0, "--out", model)
-        mixed, _ = self.quantize(model=model)
-        self.succeed("eval", "--model", mixed, "--data", "synthetic:20")
+    def test_other_networks_are_integers_too(self):
+        for network, layers in (("mobilenet_v3_small", 54), ("efficientnet_lite0", 50)):
+            model = self.folder / f"{network}.safetensors"
+            self.succeed("train", "--network", network, "--width", 0.25, "--input-size", 32, "--data",
+                         "synthetic:16", "--weights", "random", "--epochs", 0, "--out", model)
+            integers, rows = self.quantize(model=model)
+            self.assertEqual(len(rows), layers)
+            self.assertEqual(json.loads(read_safetensors(integers)[1]["history"])[-1]["in_floats"], [])
+            self.succeed("eval", "--model", integers, "--data", "synthetic:20")
+            self.succeed("train", "--model", model, "--qat", "--data", "synthetic:20", "--batch", 10, "--epochs", 1,
+                         "--calibrate", 20, "--out", self.folder / "qat.safetensors")
+            self.succeed("eval", "--model", self.folder / "qat.safetensors", "--data", "synthetic:20")
 
 class QuantizedTraining(CommandTest):
     def arguments(self, name, *more, model=None):

@@ -14,7 +14,8 @@ constexpr Grid kStemOutput{.scale = 1, .zero_point = 0, .lowest = 0, .highest = 
 class Int8Conv2d : public testing::OnEveryInt8Target {};
 
 /// From floats, whose values are the layer's bytes', or from those.
-std::vector<uint8_t> run_conv2d(const Int8Layer& layer, bool floats = false) {
+std::vector<uint8_t> run_conv2d(const Int8Layer& layer, const Ending& output = kStemOutput,
+                                bool floats = false) {
   constexpr uint8_t kUntouched = 99;
   const Grid input{.scale = 1, .zero_point = layer.zero_point, .lowest = 0, .highest = 255};
   const int8::Conv2dWeights weights(
@@ -32,10 +33,9 @@ std::vector<uint8_t> run_conv2d(const Int8Layer& layer, bool floats = false) {
         images.push_back(input.value(byte));
       }
     }
-    conv2d_images(weights, layer.shape, images.data(), input, kStemOutput, scratch.data(),
-                  bytes.data());
+    conv2d_images(weights, layer.shape, images.data(), input, output, scratch.data(), bytes.data());
   } else {
-    conv2d(weights, layer.shape, layer.input.data(), {}, kStemOutput, scratch.data(), bytes.data());
+    conv2d(weights, layer.shape, layer.input.data(), {}, output, scratch.data(), bytes.data());
   }
   for (auto i = bytes.end() - 64; i != bytes.end(); ++i) EXPECT_EQ(*i, kUntouched);
   bytes.resize(bytes.size() - 64);
@@ -54,10 +54,14 @@ TEST_P(Int8Conv2d, EqualsThePlainLoops) {
       const Int8Layer layer(shape, 255, 117, pixel);
       const auto expected = layer.expected(kStemOutput);
       EXPECT_EQ(run_conv2d(layer), expected);
-      EXPECT_EQ(run_conv2d(layer, true), expected);
+      EXPECT_EQ(run_conv2d(layer, kStemOutput, true), expected);
+      for (const Ending& gated : testing::gated_endings()) {
+        EXPECT_EQ(run_conv2d(layer, gated), layer.expected(gated));
+        EXPECT_EQ(run_conv2d(layer, gated, true), layer.expected(gated));
+      }
       const ThreadScope three(3);
       EXPECT_EQ(run_conv2d(layer), expected);
-      EXPECT_EQ(run_conv2d(layer, true), expected);
+      EXPECT_EQ(run_conv2d(layer, kStemOutput, true), expected);
     }
   }
 }

@@ -16,7 +16,7 @@ constexpr Grid kToLinear{.scale = 1, .zero_point = 128, .lowest = 0, .highest = 
 
 class Int8Depthwise : public testing::OnEveryInt8Target {};
 
-std::vector<uint8_t> run_depthwise(const Int8Layer& layer, int highest, const Grid& output) {
+std::vector<uint8_t> run_depthwise(const Int8Layer& layer, int highest, const Ending& output) {
   constexpr uint8_t kUntouched = 99;
   const Grid input{.scale = 1, .zero_point = layer.zero_point, .lowest = 0, .highest = highest};
   std::vector<uint8_t> bytes(static_cast<size_t>(layer.output_bytes()) + 64, kUntouched);
@@ -68,6 +68,9 @@ TEST_P(Int8Depthwise, EqualsThePlainLoops) {
     EXPECT_EQ(run_depthwise(after_relu, kHighRelu, kToRelu), after_relu.expected(kToRelu));
     const Int8Layer after_nothing = layer_of(shape, 255, 128);
     EXPECT_EQ(run_depthwise(after_nothing, 255, kToLinear), after_nothing.expected(kToLinear));
+    for (const Ending& gated : testing::gated_endings()) {
+      EXPECT_EQ(run_depthwise(after_nothing, 255, gated), after_nothing.expected(gated));
+    }
   }
 }
 

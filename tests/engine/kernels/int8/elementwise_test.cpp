@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/base/parallel.h"
 #include "tests/support/int8.h"
 
 namespace edgeprune {
@@ -80,6 +81,44 @@ TEST_P(Int8Elementwise, AddsTwoScales) {
   std::vector<uint8_t> to(6);
   int8::add(6, a, left.data(), b, right.data(), sum, to.data());
   EXPECT_EQ(to, expected);
+}
+
+TEST_P(Int8Elementwise, ScalesChannels) {
+  const Grid map{.scale = 0.5f, .zero_point = 10, .lowest = 0, .highest = 255};
+  const Grid factor{.scale = 0.25f, .zero_point = 0, .lowest = 0, .highest = 127};
+  const Grid product{.scale = 0.5f, .zero_point = 4, .lowest = 0, .highest = 200};
+  std::vector<uint8_t> maps(32, 10), factors(16, 0), expected(32, 4), to(32, 77);
+  // 2 x 0.25, a step; 3 x 0.25, one and a half, to even; -5 x 1; 122.5 x 0.5; 122.5 x 31.75, beyond.
+  maps = {14, 16, 0, 255, 255, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10,
+          10, 22, 0, 10,  0,   10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10};
+  factors = {1, 1, 4, 2, 127, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9};
+  expected = {5, 6, 0, 126, 200, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4,
+              4, 7, 0, 4,   0,   4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
+  int8::scale_channels(1, 2, 5, map, maps.data(), factor, factors.data(), product, to.data());
+  EXPECT_EQ(to, expected);
+}
+
+TEST_P(Int8Elementwise, ScalesAnyNumberOfChannelsAsThePlainLoopsDo) {
+  const Grid map{.scale = 0.031f, .zero_point = 31, .lowest = 0, .highest = 255};
+  const Grid factor{.scale = 0.0037f, .zero_point = 2, .lowest = 0, .highest = 255};
+  const Grid product{.scale = 0.027f, .zero_point = 13, .lowest = 1, .highest = 250};
+  for (const int64_t channels : {1, 16, 72, 130}) {
+    for (const int64_t pixels : {1, 9, 700}) {
+      const int64_t images = 3, pixel = pixel_bytes(channels);
+      const auto maps = random_integers<uint8_t>(images * pixels * pixel, 0, 255, 5);
+      const auto factors = random_integers<uint8_t>(images * pixel, 0, 255, 6);
+      std::vector<uint8_t> expected(maps.size()), to(maps.size() + 64, 99);
+      reference::scale_channels_int8(images, pixels, channels, map, maps.data(), factor,
+                                     factors.data(), product, expected.data());
+      expected.insert(expected.end(), 64, 99);
+      for (const int threads : {1, 3}) {
+        const ThreadScope scope(threads);
+        int8::scale_channels(images, pixels, channels, map, maps.data(), factor, factors.data(),
+                             product, to.data());
+        ASSERT_EQ(to, expected) << channels << " channels, " << pixels << " pixels";
+      }
+    }
+  }
 }
 
 EDGEPRUNE_INSTANTIATE_ON_EVERY_INT8_TARGET(Int8Elementwise);

@@ -30,7 +30,7 @@ int8::Pixels pixels_of(const Int8Layer& layer) {
           layer.input_pixel};
 }
 
-std::vector<uint8_t> run(const Int8Layer& layer, int highest, const Grid& output,
+std::vector<uint8_t> run(const Int8Layer& layer, int highest, const Ending& output,
                          const QuantizedResidual& residual = {}) {
   constexpr uint8_t kUntouched = 99;
   std::vector<uint8_t> bytes(static_cast<size_t>(layer.output_bytes()) + 64, kUntouched);
@@ -60,6 +60,9 @@ TEST_P(Int8Pointwise, EqualsThePlainLoops) {
       const Int8Layer layer(shape, highest, 0, pixel_bytes(shape.in_channels));
       EXPECT_EQ(run(layer, highest, kRelu), layer.expected(kRelu));
       EXPECT_EQ(run(layer, highest, kLinear), layer.expected(kLinear));
+      for (const Ending& gated : testing::gated_endings()) {
+        EXPECT_EQ(run(layer, highest, gated), layer.expected(gated));
+      }
     }
   }
 }
@@ -75,6 +78,9 @@ TEST_P(Int8Pointwise, AddsResiduals) {
     }
     const QuantizedResidual residual{other.data(), 0.73f, 128};
     EXPECT_EQ(run(layer, 127, kLinear, residual), layer.expected(kLinear, residual));
+    for (const Ending& gated : testing::gated_endings()) {
+      EXPECT_EQ(run(layer, 127, gated, residual), layer.expected(gated, residual));
+    }
   }
 }
 
@@ -172,6 +178,23 @@ TEST_P(Int8Pointwise, RoundsHalvesToEven) {
   const std::vector<uint8_t> expected{124, 124, 125, 126, 126, 126, 127, 128,
                                       128, 128, 129, 130, 130, 130, 131, 132};
   EXPECT_EQ(run(layer, 255, kLinear), expected);
+}
+
+TEST_P(Int8Pointwise, ActivatesBeforeItRounds) {
+  Int8Layer layer(testing::pointwise_shape(1, 1, 16), 255, 0, 16);
+  layer.input.assign(16, 1);
+  layer.weights.assign(16, 0);
+  for (int i = 0; i < 16; ++i) layer.bias[static_cast<size_t>(i)] = i - 8;
+  layer.multipliers.assign(16, 5.0f);  // in steps of a tenth: from -4 to 3.5, by halves
+  const Grid tenths{.scale = 0.1f, .zero_point = 10, .lowest = 0, .highest = 255};
+  // x relu6(x + 3) / 6: 0, 0, 0, -0.208, -0.333, -0.375, -0.333, -0.208, 0, 0.292, 0.667, 1.125, 1.667, ...
+  const std::vector<uint8_t> swish{10, 10, 10, 8, 7, 6, 7, 8, 10, 13, 17, 21, 27, 33, 40, 45};
+  EXPECT_EQ(run(layer, 255, {tenths, Activation::hard_swish}), swish);
+  const Grid bytes{.scale = 1.0f / 240, .zero_point = 0, .lowest = 0, .highest = 255};
+  layer.multipliers.assign(16, 120.0f);  // the same values
+  const std::vector<uint8_t> sigmoid{0,   0,   0,   20,  40,  60,  80,  100,
+                                     120, 140, 160, 180, 200, 220, 240, 240};
+  EXPECT_EQ(run(layer, 255, {bytes, Activation::hard_sigmoid}), sigmoid);
 }
 
 TEST_P(Int8Pointwise, Logits) {

@@ -24,7 +24,7 @@ int8::SparsePointwiseWeights pack_nonzeros(const Int8Layer& layer, int highest) 
           highest};
 }
 
-std::vector<uint8_t> run_sparse(const Int8Layer& layer, int highest, const Grid& output,
+std::vector<uint8_t> run_sparse(const Int8Layer& layer, int highest, const Ending& output,
                                 const QuantizedResidual& residual = {}) {
   constexpr uint8_t kUntouched = 99;
   std::vector<uint8_t> bytes(static_cast<size_t>(layer.output_bytes()) + 64, kUntouched);
@@ -83,6 +83,9 @@ TEST_P(Int8SparsePointwise, EqualsThePlainLoopsWhateverIsZero) {
       keep_blocks(layer, of_thousand, rows);
       ASSERT_EQ(run_sparse(layer, highest, kReluOutput), layer.expected(kReluOutput));
       ASSERT_EQ(run_sparse(layer, highest, kLinearOutput), layer.expected(kLinearOutput));
+      for (const Ending& gated : testing::gated_endings()) {
+        ASSERT_EQ(run_sparse(layer, highest, gated), layer.expected(gated));
+      }
     }
   }
 }
