@@ -142,7 +142,7 @@ void pointwise_backward(const PointwiseShape& s, const NormalizedGradient& grad_
   // A piece's gradient of the weights is written and added up once: that should stay little beside
   // the arithmetic of its rows.
   constexpr int64_t kRowsWorthAShare = 256;
-  const Pieces pieces = row_pieces(s.rows, kRowsWorthAShare);
+  const Pieces pieces = summed_row_pieces(s.rows, kRowsWorthAShare);
   const GradientSums* sums = gradients.sums;
   auto part_sums = parts_of<PartSums>(sums != nullptr ? pieces.count() : 0, s.in_channels);
   const Shares shares(pieces.count(), s.in_channels * s.out_channels, gradients.grad_weights);

@@ -25,6 +25,17 @@ inline Pieces row_pieces(int64_t rows, int64_t least) {
   return {rows, std::clamp(share, kTileRows, std::max(least, kTileRows))};
 }
 
+/// The same for sums that each piece writes and adds up once. Few rows make too few pieces for the
+/// last ones to fill up what the first ones leave (784 rows: 256 + 256 beside 256 + 16): then every
+/// thread has one.
+inline Pieces summed_row_pieces(int64_t rows, int64_t least) {
+  constexpr int64_t kTileRows = 8, kFew = 4;
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows, threads = thread_count();
+  const int64_t share = (tiles + threads - 1) / threads * kTileRows;
+  const bool few = threads > 1 && share < kFew * least;
+  return few ? Pieces(rows, share) : row_pieces(rows, least);
+}
+
 /// Fetches what is read next into the second-level cache, a few lines at a time while arithmetic
 /// runs, so that memory works meanwhile: the processor by itself looks ahead only along what is
 /// being read.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/parallel.h"
+#include "engine/kernels/simd/row_blocks.h"
 #include "tests/support/through_batch_norm.h"
 
 namespace edgeprune {
@@ -209,6 +210,22 @@ TEST(RoughMean, IsNotSpoiltByAnOutlierInTheFirstRow) {
   Tensor x({1000, 1}, 100.0f);
   x.data()[0] = 0;
   EXPECT_NEAR(simd::rough_mean(x.data(), 1000, 1)[0], 100.0f, 1e-4f);
+}
+
+// As many as there are threads: smaller pieces of 256 rows would leave one of two threads 512 of 784.
+TEST(SummedRowPieces, FewRowsAreSharedEqually) {
+  const auto ends = [](int threads, int64_t rows) {
+    const ThreadScope scope(threads);
+    const Pieces pieces = simd::summed_row_pieces(rows, 256);
+    std::vector<int64_t> result;
+    for (int i = 0; i < pieces.count(); ++i) result.push_back(pieces.end(i));
+    return result;
+  };
+  EXPECT_EQ(ends(2, 784), (std::vector<int64_t>{392, 784}));
+  EXPECT_EQ(ends(3, 1000), (std::vector<int64_t>{336, 672, 1000}));
+  EXPECT_EQ(ends(2, 5), (std::vector<int64_t>{5}));
+  EXPECT_GT(ends(2, 4096).size(), 2u);
+  EXPECT_EQ(ends(1, 784).back(), 784);
 }
 
 }  // namespace
