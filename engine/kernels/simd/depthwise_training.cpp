@@ -12,6 +12,7 @@
 #define HWY_TARGET_INCLUDE "engine/kernels/simd/depthwise_training.cpp"
 #include <hwy/foreach_target.h>
 
+#include "engine/kernels/simd/depthwise_gradients-inl.h"
 #include "engine/kernels/simd/depthwise_tiles-inl.h"
 #include "engine/kernels/simd/reader-inl.h"
 #include "engine/kernels/simd/sums-inl.h"
@@ -120,6 +121,11 @@ void input_gradient_row(const Conv2dShape& s, const RowRing<kSize, NormalizedGra
   }
 }
 
+/// Output rows at a time: some 32 pixels, for which the taps' sums stay in registers.
+inline int64_t band_rows(const Conv2dShape& s) {
+  return std::clamp<int64_t>(32 / s.out_width(), 1, s.out_height());
+}
+
 /// `turned` is taps turned by 180 degrees. `grad_taps` is added to.
 template <int kSize, int kStride>
 void backward_images(const Conv2dShape& s, const NormalizedGradient& grad_output,
@@ -127,8 +133,7 @@ void backward_images(const Conv2dShape& s, const NormalizedGradient& grad_output
                      const float* mean, float* grad_input, PartSums* sums, float* grad_taps,
                      int64_t begin, int64_t end) {
   const int64_t channels = s.in_channels, out_height = s.out_height();
-  // Output rows at a time: some 32 pixels, for which the taps' sums stay in registers.
-  const int64_t band = std::clamp<int64_t>(32 / s.out_width(), 1, out_height);
+  const int64_t band = band_rows(s);
   RowRing<kSize, NormalizedGradient> grads(grad_output, out_height, s.out_width(), channels,
                                            band + kSize - 1);
   const BlockOutput out(grad_input, s.batch * s.in_height * s.in_width, channels,
@@ -168,6 +173,44 @@ void backward_images(const Conv2dShape& s, const NormalizedGradient& grad_output
   hwy::FlushStream();
 }
 
+/// The same bits as those of backward_images(), if everything is wanted.
+template <int kStride>
+void both_gradients_of_images(const Conv2dShape& s, const NormalizedGradient& grad_output,
+                              const Normalized& input, const float* taps, const float* turned,
+                              const float* mean, float* grad_input, PartSums& sums,
+                              float* grad_taps, int64_t begin, int64_t end) {
+  const int64_t channels = s.in_channels, out_height = s.out_height(), out_width = s.out_width();
+  const int64_t band = band_rows(s);
+  RowRing<3, NormalizedGradient> grads(grad_output, out_height, out_width, channels, band + 2);
+  const BlockOutput out(grad_input, s.batch * s.in_height * s.in_width, channels,
+                        kStride * band * s.in_width);
+  std::vector<const float*> rows(static_cast<size_t>(band + 2));
+  const float* const behind = grad_output.a != nullptr ? grad_output.output.data : grad_output.data;
+  for (int64_t image = begin; image < end; ++image) {
+    grads.start(image);
+    for (int64_t o = 0; o < out_height; o += band) {
+      const int64_t count = std::min(band, out_height - o);
+      grads.read_to(o + count);
+      for (int64_t i = 0; i < count + 2; ++i) rows[static_cast<size_t>(i)] = grads.row(o + i - 1);
+      const int64_t first = kStride * o, last = std::min(kStride * (o + count), s.in_height);
+      const int64_t pixel = (image * s.in_height + first) * s.in_width;
+      const int64_t unread = (image * out_height + o + count + 1) * out_width * channels;
+      const GradientBand it{.rows = last - first,
+                            .width = s.in_width,
+                            .out_width = out_width,
+                            .channels = channels,
+                            .grads = rows.data(),
+                            .grad_input = out.block(pixel),
+                            .grad_taps = grad_taps,
+                            .next_grad = grad_output.data + unread,
+                            .next_behind = behind + unread};
+      add_gradients<kStride>(it, kStride == 1 ? turned : taps, from_row(input, pixel, channels),
+                             mean, out.destination(pixel), sums);
+    }
+  }
+  hwy::FlushStream();
+}
+
 void training_forward_range(const Conv2dShape& s, const Normalized& input, const float* taps,
                             float* output, PartMoments* moments, int64_t begin, int64_t end) {
   with_window(s, [&](auto size, auto stride) HWY_ATTR {
@@ -180,6 +223,12 @@ void training_backward_range(const Conv2dShape& s, const NormalizedGradient& gra
                              const float* mean, float* grad_input, PartSums* sums, float* grad_taps,
                              int64_t begin, int64_t end) {
   with_window(s, [&](auto size, auto stride) HWY_ATTR {
+    if constexpr (size == 3 && kFitsTwoWindows) {
+      if (grad_input != nullptr && sums != nullptr && grad_taps != nullptr) {
+        return both_gradients_of_images<stride>(s, grad_output, input, taps, turned, mean,
+                                                grad_input, *sums, grad_taps, begin, end);
+      }
+    }
     backward_images<size, stride>(s, grad_output, input, taps, turned, mean, grad_input, sums,
                                   grad_taps, begin, end);
   });

@@ -28,11 +28,15 @@ void PartSums::clear() {
 void PartSums::flush() {
   begin();
   if (*rows_in_block_ == 0) return;  // its thread has flushed already
+  take_over();
+  *rows_in_block_ = 0;
+}
+
+void PartSums::take_over() {
   const size_t channels = first.size();
   for (size_t c = 0; c < channels; ++c) first[c] += block[c];
   for (size_t c = 0; c < channels; ++c) second[c] += block[channels + c];
   std::fill(block.begin(), block.end(), 0.0f);
-  *rows_in_block_ = 0;
 }
 
 void combine(std::vector<PartMoments> parts, const Moments& moments) {

@@ -27,9 +27,15 @@ class PartSums {
   }
   /// Takes the block's rows over once there are enough of them.
   void added(int64_t rows) {
+    if (counted(rows)) take_over();
+  }
+  /// Whether these rows fill the block, which is empty then.
+  bool counted(int64_t rows) {
     constexpr int64_t kBlockRows = 64;
     *rows_in_block_ += rows;
-    if (*rows_in_block_ >= kBlockRows) flush();
+    if (*rows_in_block_ < kBlockRows) return false;
+    *rows_in_block_ = 0;
+    return true;
   }
   void flush();
 
@@ -38,6 +44,7 @@ class PartSums {
 
  private:
   void clear();
+  void take_over();
 
   std::shared_ptr<float[]> memory_;
   int64_t* rows_in_block_;  ///< in memory_, too

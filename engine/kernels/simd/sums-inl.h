@@ -44,6 +44,7 @@ inline void stream(const float* from, int64_t count, float* to) {
 /// buffers for as many half-written lines (16x16x144 forward, AVX2, batch 128: 13 ms, 7 ms so).
 template <bool kStream>
 struct Destination {
+  static constexpr bool kStreamed = kStream;
   static constexpr bool kWholeLines = hn::MaxLanes(F32()) * sizeof(float) >= 64;
   float* to;
   HWY_INLINE void put(Vec v, int64_t at) const {
@@ -77,6 +78,38 @@ HWY_INLINE void sum_range(const float* rows, int64_t count, int64_t channels, co
   add(std::integral_constant<int, 2>());
   add(std::integral_constant<int, 1>());
 }
+
+/// The sums of some rows for those who go through them channel by channel: the same bits, as the
+/// block is taken over behind the same rows as sum_range() does.
+class SumsByColumn {
+ public:
+  SumsByColumn(PartSums& sums, int64_t count) : sums_(sums) {
+    sums.begin();
+    int64_t row = 0;
+    for (const int64_t side_by_side : {8, 2, 1}) {
+      for (; row + side_by_side <= count; row += side_by_side) {
+        if (sums.counted(side_by_side)) taken_over_.push_back(row + side_by_side);
+      }
+    }
+    taken_over_.push_back(-1);
+  }
+  /// So many rows after which to call take_over(), and -1.
+  const int64_t* taken_over() const { return taken_over_.data(); }
+  float* first(int64_t c) const { return sums_.block.data() + c; }
+  float* second(int64_t c) const { return first(static_cast<int64_t>(sums_.first.size()) + c); }
+  /// The next lanes from channel c on, as far as there are so many.
+  void take_over(int64_t c, size_t lanes) const {
+    const auto at = static_cast<size_t>(c), end = std::min(at + lanes, sums_.first.size());
+    for (size_t i = at; i < end; ++i) {
+      sums_.first[i] += *first(static_cast<int64_t>(i));
+      sums_.second[i] += *second(static_cast<int64_t>(i));
+    }
+  }
+
+ private:
+  PartSums& sums_;
+  std::vector<int64_t> taken_over_;
+};
 
 /// Adds `count` finished rows to a part's moments, if there is one. An origin near the mean avoids
 /// cancellation in the variance.

@@ -165,6 +165,27 @@ TEST_P(SimdDepthwise, EachGradientComesAlone) {
   }
 }
 
+// Where registers allow, one walk computes all that is wanted (depthwise_gradients-inl.h).
+TEST_P(SimdDepthwise, GradientsAreTheSameBitsAloneAndTogether) {
+  std::vector<Conv2dShape> shapes = odd_depthwise_shapes();
+  for (const Conv2dShape& shape : mobilenet_v2_depthwise_shapes(3)) shapes.push_back(shape);
+  for (const int64_t stride : {1, 2}) {
+    shapes.push_back(testing::depthwise_shape(61, 60, 32, stride));  // past the caches
+    shapes.back().batch = 19;
+  }
+  for (const Conv2dShape& shape : shapes) {
+    const TrainingLayer layer(shape, Read::clipped, Read::clipped);
+    SCOPED_TRACE(layer.description);
+    const auto together = run_backward(kDepthwise, layer);
+    const auto input = run_backward(kDepthwise, layer, {true, true, false});
+    const auto taps = run_backward(kDepthwise, layer, {false, false, true});
+    EXPECT_TRUE(testing::identical(together.grad_input, input.grad_input));
+    EXPECT_TRUE(testing::identical(together.sum_grad, input.sum_grad));
+    EXPECT_TRUE(testing::identical(together.sum_grad_input, input.sum_grad_input));
+    EXPECT_TRUE(testing::identical(together.grad_weights, taps.grad_weights));
+  }
+}
+
 TEST_P(SimdDepthwise, RepeatsBitForBitAndHardlyDependsOnTheThreadCount) {
   for (const Conv2dShape& shape : mobilenet_v2_depthwise_shapes(3)) {
     testing::expect_repeats_with_any_thread_count(kDepthwise, shape);
