@@ -12,8 +12,8 @@
 #define HWY_TARGET_INCLUDE "engine/kernels/simd/depthwise_training.cpp"
 #include <hwy/foreach_target.h>
 
-#include "engine/kernels/simd/depthwise_gradients-inl.h"
 #include "engine/kernels/simd/depthwise_tiles-inl.h"
+#include "engine/kernels/simd/depthwise_walk-inl.h"
 #include "engine/kernels/simd/reader-inl.h"
 #include "engine/kernels/simd/sums-inl.h"
 
@@ -87,6 +87,47 @@ void forward_images(const Conv2dShape& s, const Normalized& input, const float* 
       forward_row<kStride>(rows.around(kStride * o), taps, nullptr, Identity<F32>(),
                            out.block(first));
       add_moments(out.block(first), out_width, s.in_channels, out.destination(first), moments);
+    }
+  }
+  hwy::FlushStream();
+}
+
+/// The same bits as those of forward_images(), if moments are wanted.
+template <int kStride>
+void forward_images_and_moments(const Conv2dShape& s, const Normalized& input, const float* taps,
+                                float* output, PartMoments& moments, int64_t begin, int64_t end) {
+  const int64_t channels = s.in_channels, out_height = s.out_height(), out_width = s.out_width();
+  // Some 16 pixels at a time: those around them should stay in the first-level cache.
+  const int64_t band = std::clamp<int64_t>(16 / out_width, 1, out_height);
+  const int64_t most = kStride * (band - 1) + 3;
+  RowRing<3, Normalized> rows(input, s.in_height, s.in_width, channels, most);
+  const BlockOutput out(output, s.batch * out_height * out_width, channels, band * out_width);
+  SumsByColumn sums(moments.sums);
+  std::vector<const float*> inputs(static_cast<size_t>(most));
+  for (int64_t image = begin; image < end; ++image) {
+    rows.start(image);
+    for (int64_t o = 0; o < out_height; o += band) {
+      const int64_t count = std::min(band, out_height - o), last = kStride * (o + count - 1) + 1;
+      rows.read_to(last);
+      for (int64_t i = 0, row = kStride * o - 1; row <= last; ++i, ++row) {
+        inputs[static_cast<size_t>(i)] = rows.row(row);
+      }
+      const int64_t first = (image * out_height + o) * out_width;
+      const int64_t unread = image * s.in_height + std::min(last + 1, s.in_height);
+      if (moments.rows == 0) {  // as in add_moments()
+        forward_row<kStride>(rows.around(kStride * o), taps, nullptr, Identity<F32>(),
+                             out.block(first));
+        moments.origin = rough_mean(out.block(first), out_width, channels);
+      }
+      moments.rows += count * out_width;
+      const OutputBand it{.rows = count,
+                          .width = out_width,
+                          .in_width = s.in_width,
+                          .channels = channels,
+                          .inputs = inputs.data(),
+                          .block = out.block(first),
+                          .next = input.data + unread * s.in_width * channels};
+      put_outputs<kStride>(it, taps, moments.origin.data(), out.destination(first), sums);
     }
   }
   hwy::FlushStream();
@@ -177,13 +218,14 @@ void backward_images(const Conv2dShape& s, const NormalizedGradient& grad_output
 template <int kStride>
 void both_gradients_of_images(const Conv2dShape& s, const NormalizedGradient& grad_output,
                               const Normalized& input, const float* taps, const float* turned,
-                              const float* mean, float* grad_input, PartSums& sums,
+                              const float* mean, float* grad_input, PartSums& part_sums,
                               float* grad_taps, int64_t begin, int64_t end) {
   const int64_t channels = s.in_channels, out_height = s.out_height(), out_width = s.out_width();
   const int64_t band = band_rows(s);
   RowRing<3, NormalizedGradient> grads(grad_output, out_height, out_width, channels, band + 2);
   const BlockOutput out(grad_input, s.batch * s.in_height * s.in_width, channels,
                         kStride * band * s.in_width);
+  SumsByColumn sums(part_sums);
   std::vector<const float*> rows(static_cast<size_t>(band + 2));
   const float* const behind = grad_output.a != nullptr ? grad_output.output.data : grad_output.data;
   for (int64_t image = begin; image < end; ++image) {
@@ -214,6 +256,11 @@ void both_gradients_of_images(const Conv2dShape& s, const NormalizedGradient& gr
 void training_forward_range(const Conv2dShape& s, const Normalized& input, const float* taps,
                             float* output, PartMoments* moments, int64_t begin, int64_t end) {
   with_window(s, [&](auto size, auto stride) HWY_ATTR {
+    if constexpr (size == 3 && kWalkFits) {
+      if (moments != nullptr) {
+        return forward_images_and_moments<stride>(s, input, taps, output, *moments, begin, end);
+      }
+    }
     forward_images<size, stride>(s, input, taps, output, moments, begin, end);
   });
 }
@@ -223,7 +270,7 @@ void training_backward_range(const Conv2dShape& s, const NormalizedGradient& gra
                              const float* mean, float* grad_input, PartSums* sums, float* grad_taps,
                              int64_t begin, int64_t end) {
   with_window(s, [&](auto size, auto stride) HWY_ATTR {
-    if constexpr (size == 3 && kFitsTwoWindows) {
+    if constexpr (size == 3 && kWalkFits) {
       if (grad_input != nullptr && sums != nullptr && grad_taps != nullptr) {
         return both_gradients_of_images<stride>(s, grad_output, input, taps, turned, mean,
                                                 grad_input, *sums, grad_taps, begin, end);

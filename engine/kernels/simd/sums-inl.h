@@ -83,12 +83,19 @@ HWY_INLINE void sum_range(const float* rows, int64_t count, int64_t channels, co
 /// block is taken over behind the same rows as sum_range() does.
 class SumsByColumn {
  public:
-  SumsByColumn(PartSums& sums, int64_t count) : sums_(sums) {
-    sums.begin();
-    int64_t row = 0;
+  explicit SumsByColumn(PartSums& sums) : sums_(sums) {}
+  /// Before the first of some rows; then count() as sum_range() would be called.
+  void start() {
+    sums_.begin();
+    counted_ = 0;
+    taken_over_.assign(1, -1);
+  }
+  void count(int64_t rows) {
+    taken_over_.pop_back();
     for (const int64_t side_by_side : {8, 2, 1}) {
-      for (; row + side_by_side <= count; row += side_by_side) {
-        if (sums.counted(side_by_side)) taken_over_.push_back(row + side_by_side);
+      for (; rows >= side_by_side; rows -= side_by_side) {
+        counted_ += side_by_side;
+        if (sums_.counted(side_by_side)) taken_over_.push_back(counted_);
       }
     }
     taken_over_.push_back(-1);
@@ -108,6 +115,7 @@ class SumsByColumn {
 
  private:
   PartSums& sums_;
+  int64_t counted_ = 0;
   std::vector<int64_t> taken_over_;
 };
 

@@ -165,8 +165,8 @@ TEST_P(SimdDepthwise, EachGradientComesAlone) {
   }
 }
 
-// Where registers allow, one walk computes all that is wanted (depthwise_gradients-inl.h).
-TEST_P(SimdDepthwise, GradientsAreTheSameBitsAloneAndTogether) {
+// Where registers allow, one walk computes all that is wanted (depthwise_walk-inl.h).
+TEST_P(SimdDepthwise, ResultsAreTheSameBitsAloneAndTogether) {
   std::vector<Conv2dShape> shapes = odd_depthwise_shapes();
   for (const Conv2dShape& shape : mobilenet_v2_depthwise_shapes(3)) shapes.push_back(shape);
   for (const int64_t stride : {1, 2}) {
@@ -176,6 +176,8 @@ TEST_P(SimdDepthwise, GradientsAreTheSameBitsAloneAndTogether) {
   for (const Conv2dShape& shape : shapes) {
     const TrainingLayer layer(shape, Read::clipped, Read::clipped);
     SCOPED_TRACE(layer.description);
+    EXPECT_TRUE(testing::identical(run_forward(kDepthwise, layer).output,
+                                   run_forward(kDepthwise, layer, false).output));
     const auto together = run_backward(kDepthwise, layer);
     const auto input = run_backward(kDepthwise, layer, {true, true, false});
     const auto taps = run_backward(kDepthwise, layer, {false, false, true});

@@ -1,11 +1,11 @@
-// Both gradients of a depthwise 3x3 convolution in one walk over the input's pixels, at each of
-// which the window of the output's gradient serves both, and the batch norm's sums are taken while
-// the result is in a register. Included once per instruction set by Highway's foreach_target.h.
-#if defined(EDGEPRUNE_DEPTHWISE_GRADIENTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef EDGEPRUNE_DEPTHWISE_GRADIENTS_INL_H_
-#undef EDGEPRUNE_DEPTHWISE_GRADIENTS_INL_H_
+// Depthwise 3x3 convolutions in training, in one walk over a band's pixels: forward with the output's
+// moments; backward with both gradients, which share each window of the output's gradient, and the
+// sums of the batch norm in front. Included once per instruction set by Highway's foreach_target.h.
+#if defined(EDGEPRUNE_DEPTHWISE_WALK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDGEPRUNE_DEPTHWISE_WALK_INL_H_
+#undef EDGEPRUNE_DEPTHWISE_WALK_INL_H_
 #else
-#define EDGEPRUNE_DEPTHWISE_GRADIENTS_INL_H_
+#define EDGEPRUNE_DEPTHWISE_WALK_INL_H_
 #endif
 
 #include "engine/kernels/simd/depthwise-inl.h"
@@ -14,9 +14,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::simd::HWY_NAMESPACE {
 
-/// Whether the taps, their sums and a window fit the registers. Where they do not (16 of them), one
-/// gradient after the other takes a fifth less time.
-constexpr bool kFitsTwoWindows = HWY_CAP_GE512;
+/// Whether taps, their sums and a window fit the registers. Where they do not (16 of them), one thing
+/// after the other takes less time (both gradients: a fifth).
+constexpr bool kWalkFits = HWY_CAP_GE512;
 
 // What takes part in a walk is passed on by functions that are always inlined, and never captured
 // by a lambda, which compilers may leave a function of its own: all sums would live in memory.
@@ -37,6 +37,49 @@ struct GradientBand {
   }
 };
 
+/// Two sums of one vector of channels, pixel by pixel.
+template <typename Access>
+class ColumnSums {
+ public:
+  ColumnSums(const Access& access, const SumsByColumn& all, int64_t c)
+      : one(access.load(all.first(c))),
+        two(access.load(all.second(c))),
+        access_(access),
+        all_(all),
+        taken_over_(all.taken_over()),
+        c_(c) {}
+  Vec one, two;
+
+  HWY_INLINE void added() {
+    if (++added_ != *taken_over_) return;
+    end();
+    all_.take_over(c_, hn::Lanes(F32()));
+    one = two = hn::Zero(F32());
+    ++taken_over_;
+  }
+  HWY_INLINE void end() const {
+    access_.store(one, all_.first(c_));
+    access_.store(two, all_.second(c_));
+  }
+
+ private:
+  Access access_;
+  const SumsByColumn& all_;
+  const int64_t* taken_over_;
+  int64_t c_, added_ = 0;
+};
+
+/// Streams a result, or writes it to `block`, at the same place of both.
+template <typename Access, typename To>
+HWY_INLINE void put_result(const Access& access, const To& destination, Vec v, float* block,
+                           int64_t at) {
+  if constexpr (To::kStreamed && To::kWholeLines) {
+    destination.put(v, at);
+  } else {
+    access.store(v, block + at);
+  }
+}
+
 /// One vector of channels of a band's pixels: value() is what the layer read; put(), which is called
 /// with the same pixel's gradient afterwards, writes that and adds it to the sums.
 template <typename Access, typename Activate, typename To>
@@ -44,22 +87,19 @@ class GradientColumn {
  public:
   GradientColumn(const Access& access, const GradientBand& band, const Normalized& x,
                  const Activate& activate, const float* mean, const To& destination,
-                 SumsByColumn& sums, int64_t c)
+                 const SumsByColumn& sums, int64_t c)
       : access_(access),
         activate_(activate),
         destination_(destination),
         x_(x.data + c),
-        grad_(band.grad_input + c),
+        block_(band.grad_input),
         channels_(band.channels),
         ahead_(band.pixels() * band.channels),
         c_(c),
-        sums_(sums),
-        taken_over_(sums.taken_over()),
+        sums_(access, sums, c),
         scale_(access.load(x.scale + c)),
         shift_(access.load(x.shift + c)),
-        mean_(access.load(mean + c)),
-        one_(access.load(sums.first(c))),
-        two_(access.load(sums.second(c))) {}
+        mean_(access.load(mean + c)) {}
 
   HWY_INLINE Vec value(int64_t pixel) {
     const float* at = x_ + pixel * channels_;
@@ -69,35 +109,23 @@ class GradientColumn {
     return activate_(z_);
   }
   HWY_INLINE void put(int64_t pixel, Vec grad) {
-    if constexpr (To::kStreamed && To::kWholeLines) {
-      destination_.put(grad, pixel * channels_ + c_);
-    } else {
-      access_.store(grad, grad_ + pixel * channels_);
-    }
+    put_result(access_, destination_, grad, block_, pixel * channels_ + c_);
     const Vec g = activate_.gradient(grad, z_);
-    one_ = hn::Add(one_, g);
-    two_ = hn::MulAdd(g, hn::Sub(value_, mean_), two_);
-    if (++added_ != *taken_over_) return;
-    end();
-    sums_.take_over(c_, hn::Lanes(F32()));
-    one_ = two_ = hn::Zero(F32());
-    ++taken_over_;
+    sums_.one = hn::Add(sums_.one, g);
+    sums_.two = hn::MulAdd(g, hn::Sub(value_, mean_), sums_.two);
+    sums_.added();
   }
-  HWY_INLINE void end() {
-    access_.store(one_, sums_.first(c_));
-    access_.store(two_, sums_.second(c_));
-  }
+  HWY_INLINE void end() const { sums_.end(); }
 
  private:
   Access access_;
   Activate activate_;
   To destination_;
   const float* x_;
-  float* grad_;
-  int64_t channels_, ahead_, c_, added_ = 0;
-  SumsByColumn& sums_;
-  const int64_t* taken_over_;
-  Vec scale_, shift_, mean_, one_, two_, value_ = hn::Zero(F32()), z_ = hn::Zero(F32());
+  float* block_;
+  int64_t channels_, ahead_, c_;
+  ColumnSums<Access> sums_;
+  Vec scale_, shift_, mean_, value_ = hn::Zero(F32()), z_ = hn::Zero(F32());
 };
 
 /// Adds x's contributions to the taps' gradient; the outputs that read x have those gradients.
@@ -184,12 +212,13 @@ HWY_INLINE void walk_row(const Access& access, const GradientBand& band, int64_t
 /// turned by 180 degrees with stride 1.
 template <int kStride>
 void add_gradients(const GradientBand& band, const float* taps, const Normalized& x,
-                   const float* mean, float* to, PartSums& sums) {
-  SumsByColumn by_column(sums, band.pixels());
+                   const float* mean, float* to, SumsByColumn& sums) {
+  sums.start();
+  sums.count(band.pixels());
   with_destination(to, [&](auto destination) HWY_ATTR {
     with_activation(form_of(x.activation), [&](auto activate) HWY_ATTR {
       for_each_vector(band.channels, [&](auto access, int64_t c) HWY_ATTR {
-        GradientColumn input(access, band, x, activate, mean, destination, by_column, c);
+        GradientColumn input(access, band, x, activate, mean, destination, sums, c);
         if constexpr (kStride == 1) {
           walk(access, band, c, taps, input);
         } else {
@@ -203,6 +232,71 @@ void add_gradients(const GradientBand& band, const float* taps, const Normalized
     });
     if constexpr (!decltype(destination)::kWholeLines) {
       destination.put_rows(band.grad_input, band.pixels() * band.channels, 0);
+    }
+  });
+}
+
+/// Some rows of one image's output.
+struct OutputBand {
+  int64_t rows, width, in_width, channels;
+  const float* const* inputs;  ///< rows of the input, from the one above the band on
+  float* block;                ///< from the band's first pixel on
+  const float* next;           ///< the input that the next band will ask for
+};
+
+/// One vector of channels of a band, as the convolution puts it out; its moments' sums on the way.
+template <int kStride, typename Access, typename To>
+HWY_INLINE void walk_outputs(const Access& access, const OutputBand& band, int64_t c, const Taps& w,
+                             Vec origin, const To& destination, ColumnSums<Access>& sums) {
+  const Vec zero = hn::Zero(F32());
+  const int64_t channels = band.channels;
+  for (int64_t i = 0; i < band.rows; ++i) {
+    const float* const* in = band.inputs + kStride * i;
+    const Rows<3> rows{{in[0], in[1], in[2]}, band.in_width, channels};
+    Column left = zero_column(), middle = rows.load(access, 0, c);
+    for (int64_t o = 0; o < band.width; ++o) {
+      const int64_t next = kStride * o + 1;
+      const Column right = next < band.in_width ? rows.load(access, next, c) : zero_column();
+      for (int row = 0; row < kStride; ++row) {
+        for (int column = 0; column < kStride; ++column) {
+          const int64_t pixel = (kStride * i + row) * band.in_width + kStride * o + column;
+          __builtin_prefetch(band.next + pixel * channels + c, 0, 2);
+        }
+      }
+      const Vec one = add_products(left, w.left, zero);
+      const Vec two = add_products(middle, w.middle, add_products(right, w.right, zero));
+      const Vec value = hn::Add(one, two);
+      put_result(access, destination, value, band.block, (i * band.width + o) * channels + c);
+      const Vec x = hn::Sub(value, origin);
+      sums.one = hn::Add(sums.one, x);
+      sums.two = hn::MulAdd(x, x, sums.two);
+      sums.added();
+      if constexpr (kStride == 1) {
+        left = middle;
+        middle = right;
+      } else {
+        left = right;
+        if (next + 1 < band.in_width) middle = rows.load(access, next + 1, c);
+      }
+    }
+  }
+}
+
+/// A band's output, to `to` or (null) to its block, and its moments' sums from `origin`.
+template <int kStride>
+void put_outputs(const OutputBand& band, const float* taps, const float* origin, float* to,
+                 SumsByColumn& sums) {
+  sums.start();
+  for (int64_t i = 0; i < band.rows; ++i) sums.count(band.width);
+  with_destination(to, [&](auto destination) HWY_ATTR {
+    for_each_vector(band.channels, [&](auto access, int64_t c) HWY_ATTR {
+      ColumnSums column(access, sums, c);
+      walk_outputs<kStride>(access, band, c, load_taps(access, taps, band.channels, c),
+                            access.load(origin + c), destination, column);
+      column.end();
+    });
+    if constexpr (!decltype(destination)::kWholeLines) {
+      destination.put_rows(band.block, band.rows * band.width * band.channels, 0);
     }
   });
 }
