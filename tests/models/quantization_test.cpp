@@ -85,8 +85,9 @@ struct Quantized {
 /// The logits, and by parameter whether a gradient came.
 std::pair<Tensor, std::map<std::string, bool>> run(nn::Network& network, nn::ForwardHooks& hooks) {
   Rng unused(0);
-  const Variable logits =
-      network.forward(Variable(testing::random_tensor({4, 32, 32, 3}, 1)), unused, &hooks);
+  const auto& [channels, height, width] = network.shapes().front();
+  const Tensor images = testing::random_tensor({4, height, width, channels}, 1);
+  const Variable logits = network.forward(Variable(images), unused, &hooks);
   Variable(logits).backward(Tensor(logits.shape(), 1.0f));
   std::map<std::string, bool> came;
   for (const auto& [name, parameter] : network.parameters()) {
