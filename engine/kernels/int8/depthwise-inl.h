@@ -7,6 +7,7 @@
 #define EDGEPRUNE_INT8_DEPTHWISE_INL_H_
 #endif
 
+#include "engine/kernels/int8/depthwise_neon-inl.h"
 #include "engine/kernels/int8/depthwise_wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -217,6 +218,15 @@ int64_t depthwise_lanes() {
 
 #endif  // EDGEPRUNE_INT8_VECTORS
 
+#if EDGEPRUNE_INT8_NEON
+
+AnyDepthwise any_depthwise(int highest) {
+  return highest <= INT8_MAX ? AnyDepthwise{"pairs", &depthwise_neon_items<Product::pairs>}
+                             : AnyDepthwise{"words", &depthwise_neon_items<Product::words>};
+}
+
+#else
+
 /// Any kernel size, stride and padding: sixteen channels side by side.
 void depthwise_plain_items(const DepthwiseCall& call, int64_t begin, int64_t end) {
   constexpr int kChannels = 16;
@@ -248,9 +258,11 @@ void depthwise_plain_items(const DepthwiseCall& call, int64_t begin, int64_t end
   }
 }
 
-DepthwiseKernel depthwise_plain_kernel() {
-  return &depthwise_plain_items;
+AnyDepthwise any_depthwise(int) {
+  return {"plain", &depthwise_plain_items};
 }
+
+#endif  // EDGEPRUNE_INT8_NEON
 
 }  // namespace edgeprune::int8::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

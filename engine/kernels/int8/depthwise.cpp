@@ -18,7 +18,7 @@ namespace edgeprune::int8 {
 namespace {
 
 HWY_EXPORT(depthwise_kernel);
-HWY_EXPORT(depthwise_plain_kernel);
+HWY_EXPORT(any_depthwise);
 HWY_EXPORT(depthwise_lanes);
 
 /// The four bytes of a channel that meet four rows of the map, from `top` on below the first one that output row 0
@@ -131,8 +131,9 @@ DepthwiseWeights::DepthwiseWeights(const RowNumbers& numbers, const Conv2dShape&
     pack_blocks(numbers, *packed);
   } else {
     packed->blocks = {16, {0, 0}};
-    packed->product_name = "plain";
-    packed->kernel = HWY_DYNAMIC_DISPATCH(depthwise_plain_kernel)();
+    const AnyDepthwise any = HWY_DYNAMIC_DISPATCH(any_depthwise)(input.highest);
+    packed->product_name = any.product_name;
+    packed->kernel = any.kernel;
     pack_plain(numbers, *packed);
   }
   packed->padding.assign(static_cast<size_t>(packed->blocks.channels),

@@ -21,6 +21,12 @@ struct DepthwiseCall;
 /// Works on items [begin, end) of images x rows made at once x blocks of channels.
 using DepthwiseKernel = void (*)(const DepthwiseCall& call, int64_t begin, int64_t end);
 
+/// What convolves with any kernel size, stride and padding, and the way it multiplies.
+struct AnyDepthwise {
+  const char* product_name;
+  DepthwiseKernel kernel;
+};
+
 /// Of a window's columns: the fours of the map's rows that are read, and the rows of outputs made of them at once.
 struct DepthwiseWindow {
   int quads, rows;

@@ -37,9 +37,12 @@ struct BlockNumbers {
 /// So many pixels' sums, times vectors, fit the registers beside what makes them, and are enough to
 /// hide the latency of the products.
 template <Product kProduct, int kVectors>
-inline constexpr int kMostPixels = EDGEPRUNE_INT8_NEON ? (kProduct == Product::instruction ? 4 : 2)
-                                   : HWY_MAX_BYTES >= 64 ? (kVectors == 4 ? 6 : 12)
-                                                         : 8 / kVectors;
+constexpr int most_pixels() {
+  if (EDGEPRUNE_INT8_NEON) return kProduct == Product::instruction ? 4 : 2;
+  if (HWY_MAX_BYTES < 64) return 8 / kVectors;
+  if (kProduct != Product::instruction) return 4;
+  return kVectors == 4 ? 6 : 12;
+}
 
 template <int kVectors>
 HWY_NOINLINE void write_logits(const PointwiseCall& call, const BlockNumbers& numbers,
@@ -152,7 +155,7 @@ HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
 
 /// Tiles of kPixels, of half as many what is left, and so on.
 template <Product kProduct, int kVectors, bool kOnePiece,
-          int kPixels = kMostPixels<kProduct, kVectors>>
+          int kPixels = most_pixels<kProduct, kVectors>()>
 HWY_INLINE void pixels(const PointwiseCall& call, const BlockNumbers& numbers,
                        const Requantizer& to_bytes, int64_t begin, int64_t end) {
   for (; begin + kPixels <= end; begin += kPixels) {

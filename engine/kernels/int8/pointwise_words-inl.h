@@ -173,7 +173,7 @@ struct GroupAdder {
 
   template <int kSize>
   HWY_INLINE void run(int32_t count) {
-    if constexpr (kSize <= 2 && HWY_MAX_BYTES < 64) {
+    if constexpr (kSize <= 2) {
       with_sums_in_registers<kSize>(count);
     } else {
       with_words_in_registers<kSize>(count);

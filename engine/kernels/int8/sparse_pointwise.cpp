@@ -173,7 +173,7 @@ bool SparsePointwiseWeights::pays(int64_t pixels) const {
   // In multiply-adds of the dense kernel: of a row alone, of four rows together, and of turning a
   // channel over and requantising a row. VNNI leaves dense kernels little to do for a weight.
   const bool dots = p.product == Product::instruction;
-  const double alone = dots ? 2.4 : 1.4, shared = dots ? 1.0 : 1.25, edge = dots ? 12.0 : 5.0;
+  const double alone = dots ? 2.4 : 1.8, shared = dots ? 1.0 : 1.6, edge = dots ? 12.0 : 6.5;
   const double own = alone * double(p.multiplied - p.shared) + shared * double(p.shared) +
                      edge * double(p.rows + p.channels);
   const int64_t tiles = (pixels + p.tile - 1) / p.tile;
