@@ -8,6 +8,7 @@
 #endif
 
 #include <cstring>
+#include <utility>
 
 #include "engine/kernels/int8/lanes-inl.h"
 #include "engine/kernels/int8/pointwise_neon-inl.h"
@@ -154,16 +155,52 @@ HWY_INLINE void tile(const PointwiseCall& call, const BlockNumbers& numbers,
 }
 
 /// Tiles of kPixels, of half as many what is left, and so on.
-template <Product kProduct, int kVectors, bool kOnePiece,
-          int kPixels = most_pixels<kProduct, kVectors>()>
-HWY_INLINE void pixels(const PointwiseCall& call, const BlockNumbers& numbers,
+template <Product kProduct, int kVectors, bool kOnePiece, int kPixels>
+HWY_INLINE void halves(const PointwiseCall& call, const BlockNumbers& numbers,
                        const Requantizer& to_bytes, int64_t begin, int64_t end) {
   for (; begin + kPixels <= end; begin += kPixels) {
     tile<kProduct, kVectors, kOnePiece, kPixels>(call, numbers, to_bytes, begin);
   }
   if constexpr (kPixels > 1) {
-    pixels<kProduct, kVectors, kOnePiece, kPixels / 2>(call, numbers, to_bytes, begin, end);
+    halves<kProduct, kVectors, kOnePiece, kPixels / 2>(call, numbers, to_bytes, begin, end);
   }
+}
+
+#if HWY_MAX_BYTES >= 64
+/// A function of its own: twelve sizes in one take a compiler minutes.
+template <int kVectors, bool kOnePiece, int kPixels>
+HWY_NOINLINE void one_tile(const PointwiseCall& call, const BlockNumbers& numbers,
+                           const Requantizer& to_bytes, int64_t pixel) {
+  tile<Product::instruction, kVectors, kOnePiece, kPixels>(call, numbers, to_bytes, pixel);
+}
+
+/// As few tiles as there can be, of nearly the same size: small ones are bound by latency.
+template <int kVectors, bool kOnePiece, int... kLess>
+HWY_INLINE void even_tiles(std::integer_sequence<int, kLess...>, const PointwiseCall& call,
+                           const BlockNumbers& numbers, const Requantizer& to_bytes, int64_t begin,
+                           int64_t end) {
+  using Tile = void (*)(const PointwiseCall&, const BlockNumbers&, const Requantizer&, int64_t);
+  static constexpr Tile kTiles[] = {&one_tile<kVectors, kOnePiece, kLess + 1>...};
+  constexpr int64_t kMost = sizeof...(kLess);
+  for (int64_t tiles = (end - begin + kMost - 1) / kMost; tiles > 0; --tiles) {
+    const int64_t count = (end - begin + tiles - 1) / tiles;
+    kTiles[count - 1](call, numbers, to_bytes, begin);
+    begin += count;
+  }
+}
+#endif
+
+template <Product kProduct, int kVectors, bool kOnePiece>
+HWY_INLINE void pixels(const PointwiseCall& call, const BlockNumbers& numbers,
+                       const Requantizer& to_bytes, int64_t begin, int64_t end) {
+  constexpr int kMost = most_pixels<kProduct, kVectors>();
+#if HWY_MAX_BYTES >= 64
+  if constexpr (kProduct == Product::instruction) {
+    return even_tiles<kVectors, kOnePiece>(std::make_integer_sequence<int, kMost>(), call, numbers,
+                                           to_bytes, begin, end);
+  }
+#endif
+  halves<kProduct, kVectors, kOnePiece, kMost>(call, numbers, to_bytes, begin, end);
 }
 
 template <Product kProduct, bool kOnePiece>
