@@ -3,52 +3,20 @@
 #include <bit>
 #include <unordered_map>
 
+#include "models/pth/pickle_opcodes.h"
+
 namespace edgeprune::pickle {
 namespace {
-
-// Names as in Python's pickletools.
-enum class Opcode : uint8_t {
-  mark = '(',
-  stop = '.',
-  none = 'N',
-  newtrue = 0x88,
-  newfalse = 0x89,
-  binint = 'J',
-  binint1 = 'K',
-  binint2 = 'M',
-  long1 = 0x8a,
-  binfloat = 'G',
-  short_binstring = 'U',  // Python 2's str
-  binstring = 'T',
-  binunicode = 'X',
-  empty_tuple = ')',
-  tuple1 = 0x85,
-  tuple2 = 0x86,
-  tuple3 = 0x87,
-  tuple = 't',
-  empty_list = ']',
-  append = 'a',
-  appends = 'e',
-  empty_dict = '}',
-  setitem = 's',
-  setitems = 'u',
-  binput = 'q',
-  long_binput = 'r',
-  binget = 'h',
-  long_binget = 'j',
-  global = 'c',
-  reduce = 'R',
-  newobj = 0x81,
-  build = 'b',
-  binpersid = 'Q',
-  proto = 0x80,
-};
 
 /// Of one pickle. Every opcode makes a value or an entry of some list at most, up to a hundred bytes
 /// in memory and as little as one in the file. A tensor of a state dict takes about 45.
 constexpr size_t kMaxOpcodes = size_t{1} << 21;
 
-constexpr char kOrderedDict[] = "collections.OrderedDict";
+/// Of a module and a class or function. Protocol 4 puts both together anew each time it names them.
+constexpr size_t kLongestGlobal = 1000;
+
+constexpr char kOrderedDict[] = "collections.OrderedDict",
+               kDefaultDict[] = "collections.defaultdict";
 
 class Unpickler {
  public:
@@ -70,8 +38,17 @@ class Unpickler {
     switch (opcode) {
       case Opcode::proto:
         return check_protocol(read<uint8_t>());
+      case Opcode::frame:  // says only how much a reader of a pipe may ask for at once
+        return check(read<uint64_t>() <= bytes_.size() - bytes_.position(),
+                     "a frame that is longer than the file");
       case Opcode::mark:
         return marks_.push_back(stack_.size());
+      case Opcode::pop:
+        pop();
+        return;
+      case Opcode::pop_mark:
+        pop_to_mark();
+        return;
       case Opcode::none:
         return push(None{});
       case Opcode::newtrue:
@@ -86,6 +63,8 @@ class Unpickler {
         return push(int64_t{read<uint16_t>()});
       case Opcode::long1:
         return push_long(read<uint8_t>());
+      case Opcode::long4:
+        return push_long(read<uint32_t>());
       case Opcode::binfloat:
         return push(read_double());
       case Opcode::short_binstring:
@@ -93,6 +72,17 @@ class Unpickler {
       case Opcode::binstring:
       case Opcode::binunicode:
         return push(std::string(bytes_.text(read<uint32_t>())));
+      case Opcode::short_binunicode:
+        return push(std::string(bytes_.text(read<uint8_t>())));
+      case Opcode::binunicode8:
+        return push(std::string(bytes_.text(read<uint64_t>())));
+      case Opcode::short_binbytes:
+        return push_bytes(read<uint8_t>());
+      case Opcode::binbytes:
+        return push_bytes(read<uint32_t>());
+      case Opcode::binbytes8:
+      case Opcode::bytearray8:
+        return push_bytes(read<uint64_t>());
       case Opcode::empty_tuple:
         return push(Tuple{});
       case Opcode::tuple1:
@@ -115,6 +105,17 @@ class Unpickler {
         return set_items(pop_last(2));
       case Opcode::setitems:
         return set_items(pop_to_mark());
+      case Opcode::empty_set:
+        return push(Opaque{});
+      case Opcode::additems:
+        pop_to_mark();
+        top<Opaque>("set");
+        return;
+      case Opcode::frozenset:
+        pop_to_mark();
+        return push(Opaque{});
+      case Opcode::memoize:
+        return put(static_cast<uint32_t>(memo_.size()));
       case Opcode::binput:
         return put(read<uint8_t>());
       case Opcode::long_binput:
@@ -125,9 +126,14 @@ class Unpickler {
         return get(read<uint32_t>());
       case Opcode::global:
         return push_global();
+      case Opcode::stack_global:
+        return push_stack_global();
       case Opcode::reduce:
         return reduce();
       case Opcode::newobj:
+        return new_object();
+      case Opcode::newobj_ex:
+        pop();  // arguments by name
         return new_object();
       case Opcode::build:
         return build();
@@ -136,7 +142,7 @@ class Unpickler {
       case Opcode::stop:
         break;
     }
-    check(false, "opcode {:#04x} is not one that torch.save writes", static_cast<uint8_t>(opcode));
+    check(false, "opcode {:#04x} is not one of protocols 2 to 5", static_cast<uint8_t>(opcode));
   }
 
   template <typename... Args>
@@ -152,7 +158,7 @@ class Unpickler {
   }
 
   void check_protocol(int protocol) const {
-    check(protocol == 2, "protocol {}, expected 2, which torch.save writes", protocol);
+    check(protocol >= 2 && protocol <= 5, "protocol {}, expected 2 to 5", protocol);
   }
 
   void push_long(size_t length) {
@@ -229,9 +235,26 @@ class Unpickler {
   }
 
   void push_global() {
-    const std::string_view module = bytes_.line();
-    const std::string_view name = bytes_.line();
+    const std::string_view module = bytes_.line();  // first, whatever order arguments are taken in
+    push_global(module, bytes_.line());
+  }
+
+  void push_global(std::string_view module, std::string_view name) {
+    check(module.size() + name.size() <= kLongestGlobal, "a global's name of {} bytes",
+          module.size() + name.size());
     push(Global{fmt::format("{}.{}", module, name)});
+  }
+
+  void push_stack_global() {
+    const std::vector<Ref> names = pop_last(2);
+    const auto *module = as<std::string>(names[0]), *name = as<std::string>(names[1]);
+    check(module != nullptr && name != nullptr, "a global's names are no strings");
+    push_global(*module, *name);
+  }
+
+  void push_bytes(uint64_t length) {
+    bytes_.take(length);
+    push(Opaque{});
   }
 
   /// Takes a function or type and its arguments; what a computed one would give is Opaque.
@@ -251,6 +274,7 @@ class Unpickler {
     if (call != nullptr && call->function->name == kOrderedDict) {
       return push_ordered_dict(*call->arguments);
     }
+    if (call != nullptr && call->function->name == kDefaultDict) return push(Dict{});
     push(std::move(called.is));
   }
 
@@ -282,7 +306,15 @@ class Unpickler {
   }
 
   void push_persistent_id() {
-    push(PersistentId{pop()});
+    const Ref id = pop();
+    // The older container names the class of a module so, with its source, which is not for us.
+    const Tuple* fields = as<Tuple>(id);
+    const auto is_module = [](const std::string* what) { return what && *what == "module"; };
+    if (fields != nullptr && fields->items.size() > 1 && as<Global>(fields->items[1]) &&
+        is_module(as<std::string>(fields->items[0]))) {
+      return stack_.push_back(const_cast<Value*>(fields->items[1]));  // of pickle_.values
+    }
+    push(PersistentId{id});
     pickle_.persistent_ids.push_back(as<PersistentId>(stack_.back()));
   }
 

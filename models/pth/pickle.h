@@ -1,6 +1,6 @@
 #pragma once
-// As much of Python's pickle format, protocol 2 (https://peps.python.org/pep-0307), as torch.save
-// writes. Nothing is imported, called or built: a pickled call is only recorded, and for its reader
+// As much of Python's pickle format, protocols 2 to 5 (https://peps.python.org/pep-0307, pep-3154,
+// pep-0574), as torch.save writes. Nothing is imported, called or built: a pickled call is only recorded, and for its reader
 // to interpret, or not.
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct Tuple {
 struct List {
   std::vector<Ref> items;
 };
-/// A dict or collections.OrderedDict, whose attributes (torch's `_metadata`) are dropped. Keys may
+/// A dict, collections.OrderedDict or defaultdict, whose attributes (torch's `_metadata`) are dropped. Keys may
 /// repeat.
 struct Dict {
   std::vector<std::pair<Ref, Ref>> items;
@@ -40,7 +40,8 @@ struct Call {
   const Tuple* arguments;
   Ref state = nullptr;  ///< what the object would be given as its attributes
 };
-/// What no reader could interpret: an integer of more than 8 bytes, what a computed function gives.
+/// What no reader of ours interprets: an integer of more than 8 bytes, bytes, sets, what a computed
+/// function gives.
 struct Opaque {};
 /// An object kept outside the pickle: torch's storages.
 struct PersistentId {
@@ -67,7 +68,7 @@ struct Pickle {
 
 /// Reads one pickle and leaves the cursor after it. Takes time and memory in proportion to the
 /// pickle's length, up to some 200 MB. Throws FileError if the pickle is truncated or malformed, or has
-/// more than two million opcodes or one that torch.save does not write.
+/// more than two million opcodes or one of another protocol.
 Pickle unpickle(ByteCursor& bytes);
 
 }  // namespace edgeprune::pickle

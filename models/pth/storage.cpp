@@ -17,12 +17,16 @@ constexpr std::array kStorageTypes = {
     StorageType{"torch.DoubleStorage", 8, DType::f64},
     StorageType{"torch.HalfStorage", 2, DType::f16},
     StorageType{"torch.BFloat16Storage", 2, DType::bf16},
-    StorageType{"torch.IntStorage", 4, {}},
-    StorageType{"torch.ShortStorage", 2, {}},
-    StorageType{"torch.CharStorage", 1, {}},
-    StorageType{"torch.BoolStorage", 1, {}},
+    StorageType{"torch.IntStorage", 4, DType::i32},
+    StorageType{"torch.ShortStorage", 2, DType::i16},
+    StorageType{"torch.CharStorage", 1, DType::i8},
+    StorageType{"torch.BoolStorage", 1, DType::boolean},
+    StorageType{"torch.storage.UntypedStorage", 1, {}},
     StorageType{"torch.ComplexFloatStorage", 8, {}},
     StorageType{"torch.ComplexDoubleStorage", 16, {}},
+    StorageType{"torch.QInt8Storage", 1, {}},
+    StorageType{"torch.QUInt8Storage", 1, {}},
+    StorageType{"torch.QInt32Storage", 4, {}},
 };
 
 /// torch's are numbers of a few digits. A longer one, shared by many storages, would be copied and
@@ -43,9 +47,6 @@ StorageRef parse_storage(const pickle::PersistentId& id, const std::string& path
   const auto* what = fields == nullptr || fields->items.empty()
                          ? nullptr
                          : pickle::as<std::string>(fields->items[0]);
-  require_file(what == nullptr || *what != "module", path,
-               "holds a whole module in the older container, with its source: persistent id is "
-               "not a storage; save model.state_dict(), not the model");
   require_file(fields != nullptr && fields->items.size() >= 5, path,
                "bad pickle: persistent id is not a storage");
   const auto* type = pickle::as<pickle::Global>(fields->items[1]);

@@ -6,7 +6,6 @@
 
 #include "engine/base/printable.h"
 #include "models/pth/container.h"
-#include "models/pth/storage.h"
 
 namespace edgeprune {
 namespace {
@@ -65,7 +64,7 @@ class ZipArchive {
 
  private:
   std::span<const std::byte> file_;
-  const std::string& path_;
+  std::string path_;
   std::unique_ptr<zip_t, void (*)(zip_t*)> archive_{nullptr, zip_discard};
 };
 
@@ -84,24 +83,21 @@ bool is_zip_container(std::span<const std::byte> file) {
 }
 
 PthContents read_zip_container(std::span<const std::byte> file, const std::string& path) {
-  const ZipArchive archive(file, path);
-  const std::string folder = archive.folder();
-  check_byte_order(archive, folder + "byteorder", path);
-  const std::vector<std::byte> pickled = archive.read(folder + "data.pkl");
+  const auto archive = std::make_shared<ZipArchive>(file, path);
+  const std::string folder = archive->folder();
+  check_byte_order(*archive, folder + "byteorder", path);
+  const std::vector<std::byte> pickled = archive->read(folder + "data.pkl");
   ByteCursor bytes(pickled, fmt::format("{}: data.pkl", path));
-  PthContents contents{pickle::unpickle(bytes), {}};
-
-  uint64_t total = 0;  // entries may share bytes in a malicious archive, so that many large ones
-                       // fit a small file
-  for (const auto& [key, storage] : storages_of(contents.object, path)) {
-    std::vector<std::byte> data = archive.read(fmt::format("{}data/{}", folder, key));
+  // Entries may share bytes in a malicious archive, so that many large ones fit a small file.
+  const auto read = [archive, folder, path, left = file.size()](const StorageRef& storage) mutable {
+    std::vector<std::byte> data = archive->read(fmt::format("{}data/{}", folder, storage.key));
     require_file(data.size() == storage.bytes(), path, "storage '{}' has {} bytes, expected {}",
-                 printable(key), data.size(), storage.bytes());
-    total += data.size();
-    require_file(total <= file.size(), path, "storages are larger than the file");
-    contents.storages.emplace(key, std::move(data));
-  }
-  return contents;
+                 printable(storage.key), data.size(), storage.bytes());
+    require_file(data.size() <= left, path, "storages are larger than the file");
+    left -= data.size();
+    return data;
+  };
+  return {pickle::unpickle(bytes), read};
 }
 
 }  // namespace edgeprune

@@ -61,6 +61,32 @@ TEST(Array, BfloatsAndDoublesBecomeFloats) {
   EXPECT_EQ(integer.to_f32().dtype, DType::i64);
 }
 
+TEST(Array, BytesOfFloatBecomeFloats) {
+  // The largest of each, the smallest, one, and what is no number.
+  EXPECT_EQ(floats(array_of<uint8_t>(DType::f8_e4m3, {0x7e, 0x01, 0x08, 0x38, 0xc1, 0x80})),
+            (std::vector<float>{448, 0x1p-9f, 0x1p-6f, 1, -2.25f, 0}));
+  EXPECT_TRUE(std::isnan(floats(array_of<uint8_t>(DType::f8_e4m3, {0xff}))[0]));
+  EXPECT_EQ(floats(array_of<uint8_t>(DType::f8_e5m2, {0x7b, 0x01, 0x3c, 0xc1})),
+            (std::vector<float>{57344, 0x1p-16f, 1, -2.5f}));
+}
+
+TEST(Array, WholeNumbersOfAnyTypeBecomeLong) {
+  const auto first = [](const Array& array) {
+    const Array wide = array.to_i64();
+    EXPECT_EQ(wide.dtype, DType::i64);
+    return wide.to_int64("x");
+  };
+  EXPECT_EQ(first(array_of<int8_t>(DType::i8, {-3})), -3);
+  EXPECT_EQ(first(array_of<uint8_t>(DType::u8, {0xfd})), 253);
+  EXPECT_EQ(first(array_of<uint8_t>(DType::boolean, {1})), 1);
+  EXPECT_EQ(first(array_of<int16_t>(DType::i16, {-300})), -300);
+  EXPECT_EQ(first(array_of<uint16_t>(DType::u16, {65535})), 65535);
+  EXPECT_EQ(first(array_of<int32_t>(DType::i32, {-70'000})), -70'000);
+  EXPECT_EQ(first(array_of<uint32_t>(DType::u32, {4'000'000'000})), 4'000'000'000);
+  EXPECT_EQ(first(array_of<uint64_t>(DType::u64, {5'000'000'000})), 5'000'000'000);
+  EXPECT_EQ(array_of<float>(DType::f32, {1}).to_i64().dtype, DType::f32);
+}
+
 TEST(Array, TensorSurvivesTheRoundTrip) {
   for (const Shape& shape : {Shape{2, 3}, Shape{}, Shape{0, 3}}) {
     const Tensor tensor(shape, 1.5f);

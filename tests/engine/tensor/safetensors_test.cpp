@@ -146,8 +146,9 @@ TEST(Safetensors, ForeignHeaderIsRejected) {
 }
 
 TEST(Safetensors, BadDtypeIsRejected) {
-  expect_rejected(R"({"x":{"dtype":"I16","shape":[4],"data_offsets":[0,8]}})",
-                  R"(tensor 'x' has dtype "I16", expected F32, I64, U8, I8, F16, BF16 or F64)");
+  expect_rejected(R"({"x":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})",
+                  R"(tensor 'x' has dtype "C64", expected F32, I64, U8, I8, F16, BF16, F64, I16, )"
+                  R"(I32, U16, U32, U64, BOOL, F8_E4M3 or F8_E5M2)");
   expect_rejected(R"({"x":{"dtype":7,"shape":[4],"data_offsets":[0,8]}})", "dtype 7");
   expect_rejected(R"({"x":{"shape":[4],"data_offsets":[0,8]}})", "dtype null");
 }

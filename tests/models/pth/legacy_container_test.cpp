@@ -14,6 +14,7 @@ const std::string kObject = dict({{"w", tensor(storage("FloatStorage", "k", 2), 
 const StoredBytes kFloats = {"k", 2, raw(std::vector<float>{1, 2})};
 const StoredBytes kInteger = {"m", 1, raw(int64_t{7})};
 
+/// Its bytes lie in `file`.
 PthContents read(const std::string& file) {
   return read_legacy_container(std::as_bytes(std::span(file)), "f.pth");
 }
@@ -31,16 +32,21 @@ TEST(LegacyContainer, IsKnownByItsMagicNumber) {
   std::string file = legacy_file(kObject, {kFloats, kInteger});
   EXPECT_TRUE(is_legacy_container(std::as_bytes(std::span(file))));
   EXPECT_FALSE(is_legacy_container(std::as_bytes(std::span(file)).first(14)));
+  const std::string framed = "\x80\x04\x95" + raw(uint64_t{13}) + file.substr(2);
+  EXPECT_TRUE(is_legacy_container(std::as_bytes(std::span(framed))));
+  EXPECT_NO_THROW(read(framed));
   file[6] ^= 1;
   EXPECT_FALSE(is_legacy_container(std::as_bytes(std::span(file))));
 }
 
 TEST(LegacyContainer, StoragesFollowInTheOrderOfTheList) {
   for (const auto& order : {std::vector{kFloats, kInteger}, std::vector{kInteger, kFloats}}) {
-    const PthContents contents = read(legacy_file(kObject, order));
-    ASSERT_EQ(contents.storages.size(), 2u);
+    const std::string file = legacy_file(kObject, order);
+    const PthContents contents = read(file);
+    const auto storages = storages_of(contents.object, "f.pth");
+    ASSERT_EQ(storages.size(), 2u);
     for (const StoredBytes& stored : order) {
-      const auto& bytes = contents.storages.at(stored.key);
+      const auto bytes = contents.read(storages.at(stored.key));
       EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
                 stored.bytes);
     }

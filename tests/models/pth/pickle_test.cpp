@@ -156,8 +156,9 @@ TEST(Pickle, ForeignOpcodesAreRejectedByName) {
   expect_rejected("(ios\nsystem\n", "opcode 0x69");  // INST
   expect_rejected("I1\n", "opcode 0x49");            // protocol 0
   expect_rejected("\x82\x01", "opcode 0x82");        // EXT1
-  expect_rejected("\x93", "opcode 0x93");            // STACK_GLOBAL
-  expect_rejected("\x80\x04N", "protocol 4, expected 2");
+  expect_rejected("\x97", "opcode 0x97");            // NEXT_BUFFER
+  expect_rejected("\x80\x06N", "protocol 6, expected 2 to 5");
+  expect_rejected("\x80\x01N", "protocol 1, expected 2 to 5");
 }
 
 TEST(Pickle, MisusedOpcodesAreRejected) {
@@ -176,8 +177,43 @@ TEST(Pickle, MisusedOpcodesAreRejected) {
   expect_rejected(global("collections", "OrderedDict") + "N\x85R", "something else than pairs");
   expect_rejected(global("collections", "OrderedDict") + list({"N"}) + "\x85R",
                   "something else than pairs");
+  expect_rejected("NN\x93", "names are no strings");
+  expect_rejected("N(N\x90", "set expected, found something else");
+  expect_rejected("\x95" + raw(uint64_t{1000}) + "N", "a frame that is longer than the file");
   expect_rejected("N)\x81", "object of something other than a global");
   expect_rejected(global("a", "b") + "N\x81", "object of something other than a global");
+}
+
+TEST(Pickle, ReadsWhatProtocols3To5Add) {
+  EXPECT_EQ(load_as<std::string>("\x8c\x02hi"), "hi");
+  EXPECT_EQ(load_as<std::string>("\x8d" + raw(uint64_t{2}) + "hi"), "hi");
+  EXPECT_EQ(load_as<int64_t>("\x8b" + raw(uint32_t{2}) + "\x01\x02"), 0x201);
+  for (const std::string& bytes :
+       {"C\x02hi"s, "B" + raw(uint32_t{2}) + "hi", "\x8e" + raw(uint64_t{2}) + "hi",
+        "\x96" + raw(uint64_t{2}) + "hi", "\x8f(NN\x90"s, "(NN\x91"s}) {
+    load_as<Opaque>(bytes);
+  }
+  EXPECT_EQ(load_as<Global>(text("torch") + text("Size") + "\x93").name, "torch.Size");
+  EXPECT_EQ(load_as<Call>(text("a") + text("B") + "\x93)}\x92").function->name, "a.B");
+  const Pickle pickle = load("\x80\x05\x95" + raw(uint64_t{9}) + text("x") + "\x94h\x00\x86."s);
+  const Tuple* pair = as<Tuple>(pickle.root);
+  ASSERT_TRUE(pair != nullptr && pair->items.size() == 2);
+  EXPECT_EQ(pair->items[0], pair->items[1]);  // the second from the memo
+  EXPECT_EQ(load_as<int64_t>("K\x01K\x02"
+                             "0(NN1"),
+            1);
+}
+
+TEST(Pickle, AGlobalThatIsNamedOverAndOverCannotBeLong) {
+  const std::string name = text(std::string(2000, 'a')) + "q\x01h\x01";
+  expect_rejected(name + "\x93", "a global's name of 4000 bytes");
+  expect_rejected(global(std::string(2000, 'a'), "b"), "a global's name of 2001 bytes");
+}
+
+TEST(Pickle, DefaultDictIsADict) {
+  const std::string code = global("collections", "defaultdict") +
+                           tuple({global("builtins", "list")}) + "R" + set_items({{"a", "N"}});
+  EXPECT_EQ(load_as<Dict>(code).items.size(), 1u);
 }
 
 TEST(Pickle, OrderedDictsOfOneListCannotGrowQuadratically) {

@@ -18,10 +18,15 @@ std::vector<ZipEntry> entries() {
   return zip_entries(kZippedObject, kStorages);
 }
 
-PthContents read(const std::vector<ZipEntry>& zip) {
+/// The bytes of all storages, by key.
+std::map<std::string, std::vector<std::byte>> read(const std::vector<ZipEntry>& zip) {
   const std::string file = zip_file(zip);
-  const auto bytes = std::as_bytes(std::span(file));
-  return read_zip_container(bytes, "f.pth");
+  const PthContents contents = read_zip_container(std::as_bytes(std::span(file)), "f.pth");
+  std::map<std::string, std::vector<std::byte>> bytes;
+  for (const auto& [key, storage] : storages_of(contents.object, "f.pth")) {
+    bytes[key] = contents.read(storage);
+  }
+  return bytes;
 }
 
 void expect_zip_rejected(const std::vector<ZipEntry>& zip, const std::string& reason) {
@@ -41,10 +46,28 @@ TEST(ZipContainer, IsKnownByItsFirstBytes) {
 }
 
 TEST(ZipContainer, HoldsTheObjectAndItsStorages) {
-  const PthContents contents = read(entries());
+  const std::string file = zip_file(entries());
+  const PthContents contents = read_zip_container(std::as_bytes(std::span(file)), "f.pth");
   EXPECT_NE(pickle::as<pickle::Dict>(contents.object.root), nullptr);
-  ASSERT_EQ(contents.storages.size(), 1u);
-  EXPECT_EQ(contents.storages.at("k").size(), 8u);
+  ASSERT_EQ(read(entries()).size(), 1u);
+  EXPECT_EQ(read(entries()).at("k").size(), 8u);
+}
+
+TEST(ZipContainer, WhatIsNotAskedForIsNotRead) {
+  auto zip = entries();
+  zip[kStorage].crc_error = 1;
+  const std::string file = zip_file(zip);
+  EXPECT_NO_THROW(read_zip_container(std::as_bytes(std::span(file)), "f.pth"));
+}
+
+TEST(ZipContainer, StoragesAreNeverMoreThanTheFile) {
+  const std::string file = zip_file(entries());
+  const PthContents contents = read_zip_container(std::as_bytes(std::span(file)), "f.pth");
+  const StorageRef storage = storages_of(contents.object, "f.pth").at("k");
+  const auto read_often = [&] {
+    for (size_t i = 0; i <= file.size() / storage.bytes(); ++i) contents.read(storage);
+  };
+  EXPECT_THROW(read_often(), FileError);
 }
 
 TEST(ZipContainer, LittleEndianOrderIsAcceptedAndBigRejected) {
