@@ -102,16 +102,24 @@ int64_t count_zeros(const nn::Network& model) {
   return zeros;
 }
 
-/// The history of what others wrote, and what was assumed.
-void describe_foreign(const std::string& path, bool masked, const Wanted& wanted,
-                      Checkpoint& checkpoint) {
-  const Graph& graph = checkpoint.model->graph();
+/// The history of what others wrote, and what was assumed. `graph` is the network before the library's
+/// variant was made of it, which put so many zeros in as padding.
+void describe_foreign(const std::string& path, const WeightsFile& file, const Wanted& wanted,
+                      const Graph& graph, int64_t padding_zeros, Checkpoint& checkpoint) {
+  const bool centred = checkpoint.info.mean[0] == 0.5f;
   checkpoint.notes.push_back(fmt::format(
       "{0}: no checkpoint of edgeprune's, read as edgeprune import would: {1} of width {2:g}, "
-      "{3}x{3} images{4}{5}, normalised as ImageNet",
+      "{3}x{3} images{4}{5}, {6}",
       path, graph.network, graph.width, graph.input_size(),
       wanted.input_size == 0 ? " (else give --input-size)" : "",
-      wanted.classes == 0 ? fmt::format(", {} classes without names", graph.classes()) : ""));
+      wanted.classes == 0 ? fmt::format(", {} classes without names", graph.classes()) : "",
+      centred ? "scaled to [-1, 1]; trained in TensorFlow: padding SAME, epsilon 1e-3"
+              : "normalised as ImageNet"));
+  if (file.library == Library::timm && !centred) {
+    checkpoint.notes.push_back(fmt::format(
+        "{}: taken for one of timm's own; one of its tf_ networks needs --trained-in tensorflow",
+        path));
+  }
   if (nlohmann::json(graph) != nlohmann::json(build_network(spec_of(graph)))) {
     checkpoint.notes.push_back(fmt::format(
         "{}: its channels are those of no width multiplier: taken as of width {:g} with "
@@ -119,9 +127,9 @@ void describe_foreign(const std::string& path, bool masked, const Wanted& wanted
         path, graph.width));
   }
   nlohmann::json step = {{"step", "import"}, {"sha256", checkpoint.sha256}};
-  const int64_t zeros = count_zeros(*checkpoint.model);
+  const int64_t zeros = count_zeros(*checkpoint.model) - padding_zeros;
   const int64_t prunable = summarize(*checkpoint.model).prunable;
-  const bool pruned = masked || double(zeros) >= kFewZeros * double(prunable);
+  const bool pruned = file.masked || double(zeros) >= kFewZeros * double(prunable);
   if (pruned) step["pruned"] = true;
   if (zeros > 0) {
     checkpoint.notes.push_back(
@@ -230,11 +238,11 @@ std::vector<std::string> placeholder_names(int64_t classes) {
 }
 
 Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
-  return make_checkpoint(read_checkpoint(path), wanted);
+  return make_checkpoint(read_checkpoint(path, wanted.key), wanted);
 }
 
-StoredCheckpoint read_checkpoint(const std::string& path) {
-  WeightsFile file = read_weights(path);
+StoredCheckpoint read_checkpoint(const std::string& path, const std::string& key) {
+  WeightsFile file = read_weights(path, key);
   return {path, sha256_of_file(path), std::move(file)};
 }
 
@@ -258,9 +266,17 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
     if (quantized) checkpoint.info.quantization = restore_quantized(file.archive);
     const int64_t size = wanted.input_size != 0 ? wanted.input_size : kDefaultInputSize;
     const Graph found = own ? parse_metadata(file.archive, path, checkpoint.info)
-                            : from_shapes(file.archive, size, wanted.network);
+                            : from_shapes(file.archive, size,
+                                          wanted.network.empty() ? file.network : wanted.network);
     if (!own) checkpoint.info.classes = placeholder_names(found.classes());
-    const Graph graph = fit_graph(found, wanted);
+    const Graph fitted = fit_graph(found, wanted);
+    Graph graph = fitted;
+    int64_t padding_zeros = 0;
+    if (!own) {
+      const Variant variant = variant_of(file.library, graph.network, wanted.trained_in);
+      padding_zeros = apply_variant(variant, graph, arrays);
+      if (variant.centred) checkpoint.info.mean = checkpoint.info.std = {0.5f, 0.5f, 0.5f};
+    }
     try {
       if (own || wanted.width != 0) require_plausible(graph, file.archive);
       if (wanted.classes > 0) fit_head(arrays, graph, path, wanted, checkpoint);
@@ -271,12 +287,12 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
     } catch (const std::invalid_argument& error) {
       throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, graph)));
     }
+    if (!own) describe_foreign(path, file, wanted, fitted, padding_zeros, checkpoint);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));
   } catch (const std::invalid_argument& error) {
     throw FileError(fmt::format("{}: {}", path, error.what()));
   }
-  if (!own) describe_foreign(path, file.masked, wanted, checkpoint);
   return checkpoint;
 }
 

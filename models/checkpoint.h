@@ -13,6 +13,7 @@
 
 #include "engine/base/json.h"
 #include "engine/nn/network.h"
+#include "models/library_variant.h"
 #include "models/quantization.h"
 #include "models/resize.h"
 #include "models/weights_file.h"
@@ -80,11 +81,13 @@ struct Wanted {
   int64_t classes = 0;
   uint64_t seed = 0;
   bool quantized = false;  ///< a quantised model will do, too; else its file is refused
+  std::string key = "";    ///< the entry of a PyTorch checkpoint that holds the weights
+  TrainedIn trained_in = TrainedIn::guessed;  ///< if the file is not ours
 };
 
 /// Reads checkpoints of ours, both kinds, bit for bit (but for subnormal values: read_weights()),
-/// and what others wrote: any safetensors or PyTorch checkpoint of a network of models/networks.h with
-/// torchvision's names. Those get the graph from their shapes (recognise()), 64x64 images unless
+/// and what others wrote: any safetensors or PyTorch checkpoint of a network of models/networks.h under
+/// torchvision's, timm's or transformers' names. Those get the graph from their shapes (recognise()), 64x64 images unless
 /// another size is wanted, ImageNet's normalisation, placeholder names, and a history that begins with
 /// their import; zeros, if there are more than chance would leave, are to stay. Throws FileError
 /// (missing, truncated, damaged; tensors that do not fit the graph: the first three, and a guess).
@@ -96,7 +99,7 @@ struct StoredCheckpoint {
   std::string path, sha256;
   WeightsFile file;
 };
-StoredCheckpoint read_checkpoint(const std::string& path);
+StoredCheckpoint read_checkpoint(const std::string& path, const std::string& key = "");
 Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted);
 
 }  // namespace edgeprune

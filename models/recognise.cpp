@@ -38,6 +38,24 @@ Counts counts_of(Graph graph) {
   return counts;
 }
 
+/// Output channels of the convolutions at the ends of blocks, behind which no activation stands: where
+/// shortcuts are added, if they fit.
+Counts ends_of(const Graph& graph) {
+  const auto readers = readers_of(graph);
+  const auto activated = [&](size_t node) {
+    return std::ranges::any_of(readers[node], [&](size_t reader) {
+      return std::holds_alternative<kind::Activate>(graph.nodes[reader].kind);
+    });
+  };
+  Counts counts;
+  for (size_t i = 0; i + 1 < graph.nodes.size(); ++i) {
+    const auto* convolution = std::get_if<kind::Convolution>(&graph.nodes[i].kind);
+    if (convolution == nullptr || convolution->bias || readers[i].size() != 1) continue;
+    if (!activated(i) && !activated(readers[i][0])) counts.push_back(convolution->out_channels);
+  }
+  return counts;
+}
+
 /// The graph with the output channels that the tensors have, as far as they are there.
 Graph with_counts_of(Graph graph, const Arrays& arrays) {
   for (Node& node : graph.nodes) {
@@ -49,7 +67,7 @@ Graph with_counts_of(Graph graph, const Arrays& arrays) {
 
 struct Width {
   double width;
-  Counts counts;
+  Counts counts, ends;
 };
 
 /// The channels of a network at every width that is at all round, the roundest first. Widths that
@@ -64,7 +82,8 @@ const std::vector<Width>& widths_of(const std::string& network) {
   for (const int parts : {1, 4, 10, 20, 100}) {
     for (int i = 1; i <= kWidest * parts; ++i) {
       const double width = double(i) / parts;
-      widths.push_back({width, counts_of(build_network({.name = network, .width = width}))});
+      const Graph graph = build_network({.name = network, .width = width});
+      widths.push_back({width, counts_of(graph), ends_of(graph)});
     }
   }
   return widths;
@@ -74,7 +93,7 @@ const std::vector<Width>& widths_of(const std::string& network) {
 template <typename Test>
 std::optional<double> find_width(const std::string& network, const Test& test) {
   for (const Width& candidate : widths_of(network)) {
-    if (test(candidate.counts)) return candidate.width;
+    if (test(candidate)) return candidate.width;
   }
   return {};
 }
@@ -127,16 +146,22 @@ Graph recognise(const Arrays& arrays, int64_t input_size, const std::string& net
   const int64_t classes = outputs(arrays, paper.head()).value_or(paper.classes());
   if (classes < 2 || classes >= 1 << 20) return paper;
   spec.classes = classes;
-  const Counts found = counts_of(with_counts_of(paper, arrays));
-  const auto exact = find_width(spec.name, [&](const Counts& counts) { return counts == found; });
+  const Graph shaped = with_counts_of(paper, arrays);
+  const Counts found = counts_of(shaped), ends = ends_of(shaped);
+  const auto exact = find_width(spec.name, [&](const Width& w) { return w.counts == found; });
   if (exact) {  // with its sums: at small widths more blocks have one
     spec.width = *exact;
     return build_network(spec);
   }
-  const auto whole = find_width(spec.name, [&](const Counts& counts) {
-    return std::equal(found.begin(), found.end(), counts.begin(), counts.end(),
-                      [](int64_t part, int64_t all) { return part <= all; });
-  });
+  // Inside of blocks and at the head libraries differ, or channels were removed: the sums are a width's.
+  auto whole =
+      find_width(spec.name, [&](const Width& w) { return !ends.empty() && w.ends == ends; });
+  if (!whole) {
+    whole = find_width(spec.name, [&](const Width& w) {
+      return std::equal(found.begin(), found.end(), w.counts.begin(), w.counts.end(),
+                        [](int64_t part, int64_t all) { return part <= all; });
+    });
+  }
   if (!whole) return paper;
   spec.width = *whole;
   return with_counts_of(build_network(spec), arrays);

@@ -1,5 +1,6 @@
 #include "models/weights_file.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -14,8 +15,9 @@ namespace {
 
 using Arrays = std::map<std::string, Array>;
 
-Archive read_any(const std::string& path) {
-  if (path.ends_with(".pth") || path.ends_with(".pt") || is_pth(path)) return read_pth(path);
+Archive read_any(const std::string& path, const std::string& key) {
+  if (path.ends_with(".pth") || path.ends_with(".pt") || is_pth(path)) return read_pth(path, key);
+  require_file(key.empty(), path, "--key is for PyTorch checkpoints; safetensors have no entries");
   Archive archive = read_safetensors(path);
   const auto format = archive.metadata.find("format");
   if (format == archive.metadata.end() || !format->second.starts_with("edgeprune/")) return archive;
@@ -24,6 +26,20 @@ Archive read_any(const std::string& path) {
   } catch (const std::invalid_argument& error) {
     throw FileError(fmt::format("{}: {}", path, error.what()));
   }
+}
+
+/// What tools put in front of a module's name wherever it stands.
+constexpr std::string_view kWrappers[] = {"_orig_mod.", "_fsdp_wrapped_module.",
+                                          "_checkpoint_wrapped_module."};
+/// What libraries put in front of all names but the head's.
+constexpr std::string_view kBackbones[] = {"backbone.", "mobilenet_v1.", "mobilenet_v2.",
+                                           "resnet."};
+/// Counters of averaging (torch.optim.swa_utils) and of a profiler: no part of any network.
+constexpr std::string_view kCounters[] = {"n_averaged", "total_ops", "total_params"};
+
+bool is_counter(std::string_view name) {
+  const std::string_view last = name.substr(name.rfind('.') + 1);  // of npos + 1: all
+  return std::ranges::count(kCounters, last) > 0;
 }
 
 /// "module." of "module.features.0.0.weight" if every name begins so. Not "features." of weights
@@ -39,17 +55,67 @@ std::string shared_prefix(const Arrays& arrays) {
   return prefix;
 }
 
-void strip_prefixes(Archive& archive) {
+std::string without_wrappers(std::string name) {
+  for (const std::string_view wrapper : kWrappers) {
+    for (size_t at = name.find(wrapper); at != name.npos; at = name.find(wrapper, at)) {
+      if (at > 0 && name[at - 1] != '.') {
+        at += wrapper.size();
+      } else {
+        name.erase(at, wrapper.size());
+      }
+    }
+  }
+  return name;
+}
+
+/// Gives every array the name that `change` makes of its own.
+template <typename Change>
+void rename_all(Arrays& arrays, const std::string& path, const Change& change) {
+  Arrays changed;
+  while (!arrays.empty()) {
+    auto entry = arrays.extract(arrays.begin());
+    const std::string before = entry.key();
+    entry.key() = change(before);
+    require_file(changed.insert(std::move(entry)).inserted, path,
+                 "'{}' is there with a prefix and without one", printable(before));
+  }
+  arrays = std::move(changed);
+}
+
+void strip_prefixes(Arrays& arrays, const std::string& path) {
+  std::erase_if(arrays, [](const auto& entry) { return is_counter(entry.first); });
+  rename_all(arrays, path, without_wrappers);
   constexpr int kMost = 4;  // DataParallel of a compiled network in a trainer
   for (int i = 0; i < kMost; ++i) {
-    const std::string prefix = shared_prefix(archive.arrays);
-    if (prefix.empty()) return;
-    Arrays stripped;
-    for (auto& [name, array] : archive.arrays) {
-      stripped.emplace(name.substr(prefix.size()), std::move(array));
+    std::string prefix = shared_prefix(arrays);
+    for (const std::string_view backbone : kBackbones) {
+      const auto found = arrays.lower_bound(std::string(backbone));
+      if (found != arrays.end() && found->first.starts_with(backbone)) prefix = backbone;
     }
-    archive.arrays = std::move(stripped);
+    if (prefix.empty()) return;
+    rename_all(arrays, path, [&](const std::string& name) {
+      return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    });
   }
+}
+
+/// Other types as floats, and counters of batches as long integers; PyTorch before 0.4.1 kept none.
+void convert_types(Archive& archive, bool own) {
+  constexpr std::string_view kCounter = "num_batches_tracked", kVariance = "running_var";
+  std::string converted;
+  std::vector<std::string> missing;
+  for (auto& [name, array] : archive.arrays) {
+    const DType stored = array.dtype;
+    array = array.to_f32();
+    if (array.dtype != stored) converted = to_string(stored);
+    if (name.ends_with(kCounter)) array = array.to_i64();
+    if (own || !name.ends_with(kVariance)) continue;
+    const std::string counter =
+        name.substr(0, name.size() - kVariance.size()) + std::string(kCounter);
+    if (!archive.arrays.contains(counter)) missing.push_back(counter);
+  }
+  for (const std::string& counter : missing) archive.arrays[counter] = Array::from(int64_t{0});
+  if (!converted.empty()) archive.notes.push_back("converted from " + converted + " to float32");
 }
 
 /// X = X_orig * X_mask, as torch.nn.utils.prune keeps a pruned weight. True if there was one.
@@ -109,17 +175,20 @@ int64_t check_values(const std::string& name, Array& array, const std::string& p
 
 }  // namespace
 
-WeightsFile read_weights(const std::string& path) {
-  WeightsFile file{read_any(path)};
+WeightsFile read_weights(const std::string& path, const std::string& key) {
+  WeightsFile file{read_any(path, key)};
   Archive& archive = file.archive;
-  strip_prefixes(archive);
-  std::string converted;
-  for (auto& [name, array] : archive.arrays) {
-    const DType stored = array.dtype;
-    array = array.to_f32();
-    if (array.dtype != stored) converted = to_string(stored);
+  const auto format = archive.metadata.find("format");
+  const bool own = format != archive.metadata.end() && format->second.starts_with("edgeprune/");
+  if (!own) strip_prefixes(archive.arrays, path);
+  convert_types(archive, own);
+  if (const auto theirs = own ? std::nullopt : find_library(archive.arrays)) {
+    archive.arrays = renamed(std::move(archive.arrays), *theirs);
+    file.library = theirs->library;
+    file.network = theirs->network;
+    archive.notes.push_back(fmt::format("a {} under the names of {}", theirs->network,
+                                        name_of(kLibraries, theirs->library)));
   }
-  if (!converted.empty()) archive.notes.push_back("converted from " + converted + " to float32");
   file.masked = apply_masks(archive.arrays, path);
   int64_t subnormal = 0;
   for (auto& [name, array] : archive.arrays) {

@@ -7,6 +7,7 @@
 #include "engine/nn/network.h"
 #include "models/channel_groups.h"
 #include "models/mobilenet_v2.h"
+#include "models/networks.h"
 
 namespace edgeprune {
 namespace {
@@ -37,6 +38,18 @@ TEST(Recognise, FindsWhatIsLeftWhereChannelsWereRemoved) {
   }
   graph = with_channels(graph, channels);
   EXPECT_EQ(json(recognise(arrays_of(graph), 64)), json(graph));
+}
+
+/// timm scales neither the head's channels nor some others: the sums still are those of the width.
+TEST(Recognise, FindsTheSumsOfAWidthWhereTheHeadIsOfAnother) {
+  Graph graph = build_network({.name = "mobilenet_v3_small", .width = 0.5});
+  auto* hidden = std::get_if<kind::Linear>(&graph.nodes[*graph.find("classifier.0")].kind);
+  ASSERT_NE(hidden, nullptr);
+  hidden->out_features = 1024;
+  const Graph found = recognise(arrays_of(graph), 64);
+  EXPECT_EQ(json(found), json(graph));
+  EXPECT_NE(json(graph)["nodes"].size(),
+            json(build_network({.name = "mobilenet_v3_small"}))["nodes"].size());
 }
 
 TEST(Recognise, WhatIsMissingIsThePapers) {

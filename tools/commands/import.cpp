@@ -14,6 +14,7 @@ struct ImportArguments {
   std::string in, out;
   Wanted wanted;
   std::vector<std::string> class_names;
+  ForeignFlags foreign;
 };
 
 void run(const ImportArguments& o) {
@@ -21,7 +22,9 @@ void run(const ImportArguments& o) {
   require_usage(o.wanted.classes == 0 || names < 2 || names == o.wanted.classes, "import",
                 "--classes {} and {} --class-names contradict each other", o.wanted.classes, names);
   const auto claim = claim_output(o.out);
-  Checkpoint loaded = load_checkpoint(o.in, o.wanted);
+  Wanted wanted = o.wanted;
+  o.foreign.set(wanted);
+  Checkpoint loaded = load_checkpoint(o.in, wanted);
   for (const std::string& note : loaded.notes) say(note);
   if (!o.class_names.empty()) set_class_names(loaded.info, o.class_names);
   save_checkpoint(o.out, *loaded.model, loaded.info);
@@ -34,9 +37,11 @@ void add_import(CLI::App& app) {
   auto* command = app.add_subcommand("import", "Turn a PyTorch checkpoint into one of edgeprune's");
   auto o = std::make_shared<ImportArguments>();
   command
-      ->add_option("in", o->in,
-                   "what torch.save wrote, or .safetensors of any tool: one of the networks that "
-                   "--network lists, with torchvision's names")
+      ->add_option(
+          "in", o->in,
+          "what torch.save or torch.jit.save wrote, or .safetensors of any tool: one of the "
+          "networks that --network lists, with the names of torchvision, timm or Hugging "
+          "Face's transformers")
       ->required();
   command->add_option("out", o->out, "checkpoint to write (.safetensors)")->required();
   command
@@ -47,13 +52,17 @@ void add_import(CLI::App& app) {
   add_input_size(*command, o->wanted.input_size);
   add_network(*command, o->wanted.network);
   add_width(*command, o->wanted.width);
+  o->foreign.add(*command);
   command->add_option("--seed", o->wanted.seed, "of a new head's weights")
       ->check(seed())
       ->capture_default_str();
   command->footer(
       "Examples:\n"
       "  edgeprune import mobilenet_v2-b0353104.pth imagenet.safetensors\n"
-      "  edgeprune import mine.pth mine.safetensors --class-names ok,scratched --input-size 224");
+      "  edgeprune import mine.pth mine.safetensors --class-names ok,scratched --input-size 224\n"
+      "  edgeprune import run/last.ckpt student.safetensors --key student\n"
+      "  edgeprune import tf_efficientnet_lite0.safetensors lite0.safetensors --trained-in "
+      "tensorflow --input-size 224");
   command->callback([o] { run(*o); });
 }
 

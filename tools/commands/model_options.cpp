@@ -26,13 +26,32 @@ std::vector<std::string> lines_of(const std::string& path) {
 
 }  // namespace
 
+void ForeignFlags::add(CLI::App& command) {
+  command.add_option("--key", key,
+                     "of a PyTorch checkpoint's entries, the one with the weights, as student or "
+                     "trainer.net (default: the averaged weights, else those of the last step)");
+  command
+      .add_option("--trained-in", trained_in,
+                  "where weights that others made come from: " + explained(kTrainedIn))
+      ->check(choices(kTrainedIn))
+      ->capture_default_str();
+}
+
+void ForeignFlags::set(Wanted& wanted) const {
+  wanted.key = key;
+  wanted.trained_in = value_of("trained-in", kTrainedIn, trained_in);
+}
+
 void LoadingFlags::add(CLI::App& command) {
   add_input_size(command, input_size);
   add_class_names(command, class_names);
+  foreign.add(command);
 }
 
 Checkpoint LoadingFlags::load(const std::string& path, bool quantized) const {
-  Checkpoint checkpoint = load_checkpoint(path, {.input_size = input_size, .quantized = quantized});
+  Wanted wanted{.input_size = input_size, .quantized = quantized};
+  foreign.set(wanted);
+  Checkpoint checkpoint = load_checkpoint(path, wanted);
   for (const std::string& note : checkpoint.notes) say(note);
   if (!class_names.empty()) set_class_names(checkpoint.info, class_names);
   return checkpoint;

@@ -9,10 +9,18 @@
 
 namespace edgeprune::commands {
 
-/// --input-size and --class-names, for the model that a command loads.
+/// --key and --trained-in: what a file of others does not say.
+struct ForeignFlags {
+  std::string key, trained_in = name_of(kTrainedIn, TrainedIn::guessed);
+  void add(CLI::App& command);
+  void set(Wanted& wanted) const;
+};
+
+/// These, --input-size and --class-names, for the model that a command loads.
 struct LoadingFlags {
   int64_t input_size = 0;
   std::vector<std::string> class_names;
+  ForeignFlags foreign;
   void add(CLI::App& command);
   /// load_checkpoint(), its notes said on stderr. Throws also std::invalid_argument if the names are
   /// not as many as the model's classes.

@@ -51,8 +51,9 @@ struct TrainingStart {
 TrainingStart open_start(const TrainArguments& o) {
   const uint64_t seed = o.training.options.seed;
   Checkpoint model;
-  const Wanted wanted{
+  Wanted wanted{
       .network = o.network, .width = o.width, .input_size = o.loading.input_size, .seed = seed};
+  o.loading.foreign.set(wanted);
   std::optional<StartingPoint> weights;
   Sight sight;
   if (!o.model.empty()) {
