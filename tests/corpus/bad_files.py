@@ -80,7 +80,7 @@ def bomb():
 
 def laughs(levels=60):
     """Lists of two that are one and the same: 2^60 values when written out."""
-    return b"]q\x00" + b"".join(b"](h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(levels))
+    return b"]q\x00" + b"".join(b"0](h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(levels))
 
 
 def shared_calls():
@@ -102,7 +102,7 @@ def kinds(trace):
         def __reduce__(self):
             return (os.system, (f"touch {trace}",))
     yield "a call in place of a weight", zipped(state(w=harm)), "made by os.system, which is not run"
-    yield "a call in place of a weight, legacy", legacy(state(w=harm)), "made by os.system, which is not run"
+    yield "a call in place of a weight, legacy", legacy(state(a=good, w=harm)), "made by os.system, which is not run"
     yield "a call as a tensor's size", zipped(state(w=call("torch._utils._rebuild_tensor_v2", many([storage(6), integer(0), harm, harm, b"N", b"N"])))), \
         "tensor 'w' has no sizes or strides"
     yield "a call as the whole", zipped(harm), "does not hold a dict of tensors but a os.system"

@@ -170,7 +170,7 @@ def add_others(corpus):
     resnet = torchvision.models.resnet18(num_classes=CLASSES)
     corpus.refuses("a pooling padded as TensorFlow's", saver(resnet.state_dict), "node 'maxpool': padding SAME", ["--trained-in", "tensorflow"])
     corpus.refuses("a list of tensors", saver(lambda: [torch.zeros(2)]), "does not hold a dict of tensors")
-    corpus.refuses("an optimiser alone", saver(lambda: torch.optim.Adam([torch.nn.Parameter(torch.ones(1))]).state_dict()), "entry 'state' is not a tensor")
+    corpus.refuses("an optimiser alone", saver(lambda: torch.optim.Adam([torch.nn.Parameter(torch.ones(1))]).state_dict()), "is not a tensor")
     corpus.refuses("a single tensor", saver(lambda: torch.zeros(2)), "does not hold a dict of tensors but a torch._utils._rebuild_tensor_v2")
     corpus.refuses("no tensors at all", saver(dict), "the file has no tensors")
 

@@ -57,12 +57,67 @@ void write_pth() {
   const std::string object = ordered_dict(
       {{"w", parameter(tensor(floats, 1, {2, 2}, {1, 2}))}, {"v", tensor(floats, 0, {6}, {1})}});
   const std::vector<StoredBytes> storages = {{"0", 6, std::string(24, '\1')}};
+  const auto made = [](const std::string& type, const Pairs& attributes) {
+    return type + ")\x81" + dict(attributes) + "b";
+  };
+  const std::string weight = tensor(floats, 0, {6}, {1});
+  const std::string child = made(global("__torch__.nn", "Linear"), {{"weight", weight}});
+  const std::string kept_class =
+      tuple({text("module"), global("a", "Net"), text(""), text("")}) + "Q";
+  const std::string protocol5 = "}\x94(\x8c\x01w\x94" + weight + "\x94\x8c\x01s\x8f\x94(K\x01\x90" +
+                                "\x8c\x01"
+                                "d" +
+                                text("torch") + text("Size") + "\x93)}\x92" + "u";
+  const std::string typed = global("torch._utils", "_rebuild_tensor_v3") +
+                            tuple({storage("FloatStorage", "0", 6), integer(0), integers({2}),
+                                   integers({1}), "\x89", "N", global("torch", "float8_e5m2")}) +
+                            "R";
+  const std::string with_type =
+      global("torch._tensor", "_rebuild_from_type_v2") +
+      tuple({global("torch._utils", "_rebuild_tensor_v2"), global("torch", "Tensor"),
+             tuple({floats, integer(0), integers({6}), integers({1}), "\x89", "N"}), dict({})}) +
+      "R";
   for (const auto& [name, root_object] :
-       Pairs{{"flat", object}, {"nested", dict({{"epoch", integer(3)}, {"state_dict", object}})}}) {
+       Pairs{{"flat", object},
+             {"nested", dict({{"epoch", integer(3)}, {"state_dict", object}})},
+             {"averaged", dict({{"model_ema", object}, {"model", object}})},
+             {"by_key", dict({{"a", dict({{"b", object}})}})},
+             {"scripted", made(global("__torch__", "Net"), {{"0", child}, {"w", weight}})},
+             {"module", made(kept_class, {{"_parameters", dict({{"w", weight}})},
+                                          {"_modules", dict({{"0", child}})}})},
+             {"protocol5", protocol5},
+             {"typed", dict({{"w", typed}, {"v", with_type}})}}) {
     write_seed("pth_legacy", name, legacy_file(root_object, storages));
     write_seed("pth_zip", name, zip_file(zip_entries(root_object, storages)));
     write_seed("pth_zip", name + "_pickle", pickled(root_object));
   }
+}
+
+/// Every name of a network and one value each: it is the names that count.
+void write_weights() {
+  Archive named;
+  const auto add = [&](const std::string& name, DType dtype) {
+    named.arrays[name] = {dtype, Shape{1}, std::vector<std::byte>(size_of(dtype))};
+  };
+  add("module._orig_mod.conv_stem.weight", DType::f16);
+  add("module._orig_mod.bn1.running_var", DType::bf16);
+  add("module._orig_mod.bn1.num_batches_tracked", DType::i32);
+  for (int block = 0; block < 14; ++block) {
+    constexpr int kOf[] = {1, 2, 2, 6, 2};  // MobileNetV1's stages
+    int stage = 0, index = block;
+    while (stage < 4 && index >= kOf[stage]) index -= kOf[stage++];
+    const std::string prefix = fmt::format("module._orig_mod.blocks.{}.{}.", stage, index);
+    for (const char* part : {"conv_dw", "bn1", "conv_pw", "bn2"}) {
+      add(prefix + part + ".weight", DType::f64);
+    }
+  }
+  write_safetensors(seed_path("weights", "timm"), named);
+  Archive masked;
+  masked.arrays["backbone.a.weight_orig"] = Array::from(Tensor({2}, 1.0f));
+  masked.arrays["backbone.a.weight_mask"] = Array::from(Tensor({2}, 0.0f));
+  masked.arrays["head.bias"] = {DType::f8_e4m3, Shape{1}, std::vector<std::byte>(1)};
+  masked.arrays["n_averaged"] = Array::from(int64_t{3});
+  write_safetensors(seed_path("weights", "masked"), masked);
 }
 
 void write_models() {
@@ -186,6 +241,7 @@ int main(int argc, char** argv) {
   edgeprune::fs::remove_all(edgeprune::root);
   edgeprune::write_tensors();
   edgeprune::write_pth();
+  edgeprune::write_weights();
   edgeprune::write_models();
   edgeprune::write_archives();
   edgeprune::write_images();

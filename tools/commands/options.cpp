@@ -104,7 +104,8 @@ void add_former_name(CLI::App& command, const std::string& name, int64_t& count)
 CLI::Option* add_weights(CLI::App& command, std::string& weights) {
   return command.add_option(
       "--weights", weights,
-      "weights to start from: a PyTorch checkpoint, or .safetensors; or 'random' "
+      "weights to start from: a PyTorch checkpoint or module, or .safetensors, under the names of "
+      "torchvision, timm or transformers; or 'random' "
       "(default: $EDGEPRUNE_WEIGHTS)");
 }
 
