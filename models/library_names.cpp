@@ -155,13 +155,9 @@ Names transformers_resnet_names(const std::string& network) {
 std::vector<NamedNetwork> all_named() {
   std::vector<NamedNetwork> all;
   for (const std::string& network : network_names()) {
-    if (network.starts_with("resnet")) {  // timm's names are torchvision's
-      all.push_back({Library::hugging_face, network, transformers_resnet_names(network)});
-      continue;
-    }
-    all.push_back({Library::timm, network, timm_names(network)});
-    if (network == "mobilenet_v1" || network == "mobilenet_v2") {
-      all.push_back({Library::hugging_face, network, transformers_mobilenet_names(network)});
+    for (const Library library : values_in(kLibraries)) {
+      Names names = names_in(library, network);
+      if (!names.empty()) all.push_back({library, network, std::move(names)});
     }
   }
   return all;
@@ -181,6 +177,22 @@ bool is_linear(const std::string& network, const std::string& module) {
 }
 
 }  // namespace
+
+Names names_in(Library library, const std::string& network) {
+  const bool resnet = network.starts_with("resnet");
+  switch (library) {
+    case Library::torchvision:
+      return {};
+    case Library::timm:
+      return resnet ? Names{} : timm_names(network);
+    case Library::hugging_face:
+      if (resnet) return transformers_resnet_names(network);
+      return network == "mobilenet_v1" || network == "mobilenet_v2"
+                 ? transformers_mobilenet_names(network)
+                 : Names{};
+  }
+  return {};
+}
 
 std::optional<NamedNetwork> find_library(const Arrays& arrays) {
   // Torchvision's stem, or a ResNet's, and every library's are different.

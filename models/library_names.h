@@ -26,6 +26,10 @@ struct NamedNetwork {
       {};  ///< theirs to ours: "conv_stem" to "features.0.0"
 };
 
+/// A library's names of a network's modules with weights, theirs to ours; none where it has not the network,
+/// or calls it as torchvision does.
+std::map<std::string, std::string> names_in(Library library, const std::string& network);
+
 /// The network and library whose names most of these are; none if they are torchvision's or nobody's.
 std::optional<NamedNetwork> find_library(const std::map<std::string, Array>& arrays);
 

@@ -87,6 +87,53 @@ TEST_F(WeightsFileTest, PrefixesThatAllNamesShareAreOff) {
   EXPECT_THAT(names({"weight"}), ElementsAre("weight"));
 }
 
+TEST_F(WeightsFileTest, PrefixesOfTrainersAndBackbonesAreOff) {
+  const auto names = [&](const std::vector<std::string>& stored) {
+    std::map<std::string, Array> arrays;
+    for (const std::string& name : stored) arrays[name] = array_of({1});
+    std::vector<std::string> read_names;
+    for (const auto& [name, array] : read(arrays).archive.arrays) read_names.push_back(name);
+    return read_names;
+  };
+  EXPECT_THAT(names({"backbone.features.0", "classifier.1"}),
+              ElementsAre("classifier.1", "features.0"));
+  EXPECT_THAT(names({"module._orig_mod.features.0", "module._orig_mod.head"}),
+              ElementsAre("features.0", "head"));
+  EXPECT_THAT(names({"model.backbone.features.0", "model.head"}),
+              ElementsAre("features.0", "head"));
+  EXPECT_THAT(names({"features._orig_mod.0", "head"}), ElementsAre("features.0", "head"));
+  EXPECT_THAT(names({"features.my_orig_mod.0", "head"}),
+              ElementsAre("features.my_orig_mod.0", "head"));
+  EXPECT_THAT(names({"n_averaged", "module.features.0", "module.total_ops"}),
+              ElementsAre("features.0"));
+  EXPECT_THAT(refusal({{"backbone.a", array_of({1})}, {"a", array_of({1})}}),
+              HasSubstr("is there with a prefix and without one"));
+}
+
+TEST_F(WeightsFileTest, CountersAreLongWhateverTheyWereAndMayBeMissing) {
+  const Array three{DType::i32, Shape{}, {std::byte{3}, std::byte{0}, std::byte{0}, std::byte{0}}};
+  const WeightsFile file = read({{"a.num_batches_tracked", three},
+                                 {"a.running_var", array_of({1})},
+                                 {"b.running_var", array_of({1})}});
+  EXPECT_EQ(file.archive.at("a.num_batches_tracked").to_int64("a"), 3);
+  EXPECT_EQ(file.archive.at("b.num_batches_tracked").to_int64("b"), 0);
+}
+
+TEST_F(WeightsFileTest, NamesOfOtherLibrariesBecomeOurs) {
+  std::map<std::string, Array> arrays;
+  for (const auto& [theirs, ours] : names_in(Library::hugging_face, "mobilenet_v2")) {
+    arrays[(theirs == "classifier" ? "" : "mobilenet_v2.") + theirs + ".weight"] = array_of({1});
+  }
+  const WeightsFile file = read(arrays);
+  EXPECT_EQ(file.library, Library::hugging_face);
+  EXPECT_EQ(file.network, "mobilenet_v2");
+  EXPECT_TRUE(file.archive.arrays.contains("features.18.0.weight"));
+  EXPECT_THAT(file.archive.notes,
+              ElementsAre("a mobilenet_v2 under the names of Hugging Face transformers"));
+  EXPECT_THAT(message_of<FileError>([&] { read_weights(path_, "model"); }),
+              HasSubstr("--key is for PyTorch checkpoints"));
+}
+
 TEST_F(WeightsFileTest, MasksArePutOnTheirWeights) {
   const WeightsFile file = read({{"a.weight_orig", array_of({1, -2, 3})},
                                  {"a.weight_mask", array_of({1, 0, 0})},
