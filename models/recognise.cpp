@@ -70,30 +70,30 @@ struct Width {
   Counts counts, ends;
 };
 
-/// The channels of a network at every width that is at all round, the roundest first. Widths that
-/// differ by less than a channel's multiple of 8 are the same network.
-const std::vector<Width>& widths_of(const std::string& network) {
-  static std::mutex mutex;
-  static std::map<std::string, std::vector<Width>> known;  // building them takes milliseconds
-  const std::scoped_lock lock(mutex);
-  std::vector<Width>& widths = known[network];
-  constexpr double kWidest = 4;
-  if (!widths.empty()) return widths;
-  for (const int parts : {1, 4, 10, 20, 100}) {
-    for (int i = 1; i <= kWidest * parts; ++i) {
-      const double width = double(i) / parts;
-      const Graph graph = build_network({.name = network, .width = width});
-      widths.push_back({width, counts_of(graph), ends_of(graph)});
-    }
+/// The i-th width that is at all round, the roundest first; none behind the last.
+std::optional<double> round_width(size_t i) {
+  constexpr size_t kWidest = 4;
+  for (const size_t parts : {1, 4, 10, 20, 100}) {
+    if (i < kWidest * parts) return double(i + 1) / double(parts);
+    i -= kWidest * parts;
   }
-  return widths;
+  return {};
 }
 
-/// The roundest width at which the network's channels pass.
+/// The roundest width at which the network's channels pass. Widths that differ by less than a channel's
+/// multiple of 8 are the same network.
 template <typename Test>
 std::optional<double> find_width(const std::string& network, const Test& test) {
-  for (const Width& candidate : widths_of(network)) {
-    if (test(candidate)) return candidate.width;
+  static std::mutex mutex;
+  static std::map<std::string, std::vector<Width>> known;  // building all takes milliseconds
+  const std::scoped_lock lock(mutex);
+  std::vector<Width>& widths = known[network];
+  for (size_t i = 0; const auto width = round_width(i); ++i) {
+    if (i == widths.size()) {
+      const Graph graph = build_network({.name = network, .width = *width});
+      widths.push_back({*width, counts_of(graph), ends_of(graph)});
+    }
+    if (test(widths[i])) return width;
   }
   return {};
 }

@@ -106,7 +106,7 @@ void convert_types(Archive& archive, bool own) {
   std::vector<std::string> missing;
   for (auto& [name, array] : archive.arrays) {
     const DType stored = array.dtype;
-    array = array.to_f32();
+    if (stored != DType::f32) array = array.to_f32();
     if (array.dtype != stored) converted = to_string(stored);
     if (name.ends_with(kCounter)) array = array.to_i64();
     if (own || !name.ends_with(kVariance)) continue;
