@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
+#include "models/onnx/import.h"
 #include "models/pth/pth_reader.h"
 #include "models/sparse_storage.h"
 
@@ -16,6 +17,7 @@ using Arrays = std::map<std::string, Array>;
 
 Archive read_any(const std::string& path) {
   if (path.ends_with(".pth") || path.ends_with(".pt") || is_pth(path)) return read_pth(path);
+  if (path.ends_with(".onnx")) return onnx::import_onnx(path);
   Archive archive = read_safetensors(path);
   const auto format = archive.metadata.find("format");
   if (format == archive.metadata.end() || !format->second.starts_with("edgeprune/")) return archive;
@@ -112,7 +114,8 @@ int64_t check_values(const std::string& name, Array& array, const std::string& p
 WeightsFile read_weights(const std::string& path) {
   WeightsFile file{read_any(path)};
   Archive& archive = file.archive;
-  strip_prefixes(archive);
+  if (!archive.metadata.contains("graph"))
+    strip_prefixes(archive);  // those that are, are the graph's
   std::string converted;
   for (auto& [name, array] : archive.arrays) {
     const DType stored = array.dtype;

@@ -31,12 +31,14 @@ void run(const ImportArguments& o) {
 }  // namespace
 
 void add_import(CLI::App& app) {
-  auto* command = app.add_subcommand("import", "Turn a PyTorch checkpoint into one of edgeprune's");
+  auto* command = app.add_subcommand(
+      "import", "Turn a PyTorch checkpoint, or an ONNX file, into a checkpoint of edgeprune's");
   auto o = std::make_shared<ImportArguments>();
   command
       ->add_option("in", o->in,
                    "what torch.save wrote, or .safetensors of any tool: one of the networks that "
-                   "--network lists, with torchvision's names")
+                   "--network lists, with torchvision's names; or .onnx of any convolutional "
+                   "network in floats")
       ->required();
   command->add_option("out", o->out, "checkpoint to write (.safetensors)")->required();
   command
@@ -53,6 +55,7 @@ void add_import(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  edgeprune import mobilenet_v2-b0353104.pth imagenet.safetensors\n"
+      "  edgeprune import exported.onnx mine.safetensors\n"
       "  edgeprune import mine.pth mine.safetensors --class-names ok,scratched --input-size 224");
   command->callback([o] { run(*o); });
 }
