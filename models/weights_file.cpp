@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
+#include "models/onnx/import.h"
 #include "models/pth/pth_reader.h"
 #include "models/sparse_storage.h"
 
@@ -17,7 +18,8 @@ using Arrays = std::map<std::string, Array>;
 
 Archive read_any(const std::string& path, const std::string& key) {
   if (path.ends_with(".pth") || path.ends_with(".pt") || is_pth(path)) return read_pth(path, key);
-  require_file(key.empty(), path, "--key is for PyTorch checkpoints; safetensors have no entries");
+  require_file(key.empty(), path, "--key is for PyTorch checkpoints; others have no entries");
+  if (path.ends_with(".onnx")) return onnx::import_onnx(path);
   Archive archive = read_safetensors(path);
   const auto format = archive.metadata.find("format");
   if (format == archive.metadata.end() || !format->second.starts_with("edgeprune/")) return archive;

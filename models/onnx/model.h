@@ -12,7 +12,7 @@
 namespace edgeprune::onnx {
 
 /// TensorProto.DataType's numbers.
-enum class DataType : int32_t { float32 = 1, uint8 = 2, int8 = 3, int32 = 6 };
+enum class DataType : int32_t { float32 = 1, uint8 = 2, int8 = 3, int32 = 6, int64 = 7 };
 
 template <typename T>
 constexpr DataType data_type();
@@ -32,6 +32,10 @@ template <>
 constexpr DataType data_type<int32_t>() {
   return DataType::int32;
 }
+template <>
+constexpr DataType data_type<int64_t>() {
+  return DataType::int64;
+}
 
 /// A constant (an initializer). No dims: one number, of rank 0.
 struct Tensor {
@@ -50,7 +54,7 @@ Tensor make_tensor(std::string name, std::vector<int64_t> dims, std::span<const 
 
 struct Attribute {
   std::string name;
-  std::variant<int64_t, float, std::vector<int64_t>> value;
+  std::variant<int64_t, float, std::vector<int64_t>, std::string, Tensor> value;
 };
 
 struct Node {
@@ -69,11 +73,11 @@ struct ValueInfo {
 
 struct Model {
   int opset = 0;  ///< version of the operators
-  std::string producer_version, name;
+  std::string producer_version = {}, name = {};
   std::vector<Node> nodes = {};  ///< each behind those that it reads
   std::vector<Tensor> initializers = {};
-  ValueInfo input, output;
-  std::map<std::string, std::string> metadata;
+  ValueInfo input = {}, output = {};
+  std::map<std::string, std::string> metadata = {};
 };
 
 }  // namespace edgeprune::onnx

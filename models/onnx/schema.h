@@ -17,8 +17,16 @@ enum class OperatorSet : uint32_t { domain = 1, version = 2 };
 enum class StringEntry : uint32_t { key = 1, value = 2 };
 enum class Graph : uint32_t { node = 1, name = 2, initializer = 5, input = 11, output = 12 };
 enum class Node : uint32_t { input = 1, output = 2, name = 3, op_type = 4, attribute = 5 };
-enum class Attribute : uint32_t { name = 1, f = 2, i = 3, ints = 8, type = 20 };
-enum class Tensor : uint32_t { dims = 1, data_type = 2, name = 8, raw_data = 9 };
+enum class Attribute : uint32_t { name = 1, f = 2, i = 3, s = 4, t = 5, ints = 8, type = 20 };
+enum class Tensor : uint32_t {
+  dims = 1,
+  data_type = 2,
+  float_data = 4,
+  int64_data = 7,
+  name = 8,
+  raw_data = 9,
+  external_data = 13
+};
 enum class ValueInfo : uint32_t { name = 1, type = 2 };
 enum class Type : uint32_t { tensor_type = 1 };
 enum class TensorType : uint32_t { elem_type = 1, shape = 2 };

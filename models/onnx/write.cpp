@@ -14,11 +14,18 @@ template <typename Field>
 using Builder = protozero::pbf_builder<Field>;
 
 // AttributeProto.AttributeType's numbers.
-constexpr int32_t kFloat = 1, kInt = 2, kInts = 7;
+constexpr int32_t kFloat = 1, kInt = 2, kString = 3, kTensor = 4, kInts = 7;
 
 /// The version of the file format that came with an operator set: readers that know the one know the other.
 int64_t ir_version(int opset) {
   return opset < 15 ? 7 : 8;
+}
+
+void write(Builder<field::Tensor> to, const Tensor& tensor) {
+  for (const int64_t dim : tensor.dims) to.add_int64(field::Tensor::dims, dim);
+  to.add_int32(field::Tensor::data_type, static_cast<int32_t>(tensor.type));
+  to.add_string(field::Tensor::name, tensor.name);
+  to.add_bytes(field::Tensor::raw_data, tensor.bytes);
 }
 
 void write(Builder<field::Attribute> to, const Attribute& attribute) {
@@ -37,6 +44,14 @@ void write(Builder<field::Attribute> to, const Attribute& attribute) {
                    for (const int64_t value : values) to.add_int64(field::Attribute::ints, value);
                    type(kInts);
                  },
+                 [&](const std::string& value) {
+                   to.add_bytes(field::Attribute::s, value);
+                   type(kString);
+                 },
+                 [&](const Tensor& value) {
+                   write(Builder<field::Tensor>(to, field::Attribute::t), value);
+                   type(kTensor);
+                 },
              },
              attribute.value);
 }
@@ -49,13 +64,6 @@ void write(Builder<field::Node> to, const Node& node) {
   for (const Attribute& attribute : node.attributes) {
     write(Builder<field::Attribute>(to, field::Node::attribute), attribute);
   }
-}
-
-void write(Builder<field::Tensor> to, const Tensor& tensor) {
-  for (const int64_t dim : tensor.dims) to.add_int64(field::Tensor::dims, dim);
-  to.add_int32(field::Tensor::data_type, static_cast<int32_t>(tensor.type));
-  to.add_string(field::Tensor::name, tensor.name);
-  to.add_bytes(field::Tensor::raw_data, tensor.bytes);
 }
 
 void write(Builder<field::ValueInfo> to, const ValueInfo& value) {

@@ -7,6 +7,8 @@
 #include "data/cifar.h"
 #include "engine/tensor/safetensors.h"
 #include "models/fold.h"
+#include "models/onnx/write.h"
+#include "models/onnx_export.h"
 #include "models/sparse_storage.h"
 #include "models/summary.h"
 #include "tests/data/library_images.h"
@@ -126,6 +128,7 @@ void write_models() {
   info.classes = {"cat", "dog"};
   info.history = {{{"step", "train"}, {"epochs", 3}}, {{"step", "prune"}, {"method", "magnitude"}}};
   save_checkpoint(seed_path("checkpoint", "dense"), model, info);
+  onnx::write_onnx(seed_path("onnx", "small"), onnx::to_onnx(model, info, {.opset = 13}));
   const nn::Network zeros(fuzz::small_graph(), 0);
   for (PrunableWeight& weight : prunable_weights(zeros)) weight.variable.value().fill(0);
   save_checkpoint(seed_path("checkpoint", "sparse"), zeros, info, Storage::sparse);

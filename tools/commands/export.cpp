@@ -1,8 +1,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "models/onnx/export.h"
 #include "models/onnx/write.h"
+#include "models/onnx_export.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/model_options.h"
 #include "tools/commands/options.h"

@@ -34,14 +34,15 @@ void run(const ImportArguments& o) {
 }  // namespace
 
 void add_import(CLI::App& app) {
-  auto* command = app.add_subcommand("import", "Turn a PyTorch checkpoint into one of edgeprune's");
+  auto* command = app.add_subcommand(
+      "import", "Turn a PyTorch checkpoint, or an ONNX file, into a checkpoint of edgeprune's");
   auto o = std::make_shared<ImportArguments>();
   command
       ->add_option(
           "in", o->in,
           "what torch.save or torch.jit.save wrote, or .safetensors of any tool: one of the "
           "networks that --network lists, with the names of torchvision, timm or Hugging "
-          "Face's transformers")
+          "Face's transformers; or .onnx of any convolutional network in floats")
       ->required();
   command->add_option("out", o->out, "checkpoint to write (.safetensors)")->required();
   command
@@ -59,6 +60,7 @@ void add_import(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  edgeprune import mobilenet_v2-b0353104.pth imagenet.safetensors\n"
+      "  edgeprune import exported.onnx mine.safetensors\n"
       "  edgeprune import mine.pth mine.safetensors --class-names ok,scratched --input-size 224\n"
       "  edgeprune import run/last.ckpt student.safetensors --key student\n"
       "  edgeprune import tf_efficientnet_lite0.safetensors lite0.safetensors --trained-in "

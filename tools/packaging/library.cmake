@@ -33,7 +33,7 @@ add_library(edgeprune_edgeprune INTERFACE)
 target_link_libraries(edgeprune_edgeprune INTERFACE edgeprune_pruning edgeprune_data)
 add_library(edgeprune::edgeprune ALIAS edgeprune_edgeprune)
 
-set(libraries edgeprune base tensor graph kernel_shapes reference onednn simd panels int8 sparse autograd ops nn optim inference pth
+set(libraries edgeprune base tensor graph kernel_shapes reference onednn simd panels int8 sparse autograd ops nn optim inference onnx pth
               models pruning data)
 set(targets "")
 foreach(library ${libraries})

@@ -30,6 +30,8 @@ struct DecodedNode {
   std::vector<std::string> inputs, outputs;
   std::map<std::string, std::vector<int64_t>> ints;  ///< attributes of type INT and INTS
   std::map<std::string, float> floats;
+  std::map<std::string, std::string> strings;
+  std::map<std::string, DecodedTensor> tensors;
 };
 
 struct DecodedValue {
@@ -65,11 +67,31 @@ void for_each_field(protozero::pbf_reader message, const auto& visit) {
   while (message.next()) visit(message.tag(), message);
 }
 
-inline void decode_attribute(protozero::pbf_reader message, DecodedNode& node) {
+/// And its name.
+inline std::pair<std::string, DecodedTensor> decode_tensor(protozero::pbf_reader message) {
   std::string name;
+  DecodedTensor tensor;
+  for_each_field(message, [&](auto tag, auto& field) {
+    if (tag == 1)
+      tensor.dims.push_back(field.get_int64());
+    else if (tag == 2)
+      tensor.type = field.get_int32();
+    else if (tag == 8)
+      name = field.get_string();
+    else if (tag == 9)
+      tensor.bytes = field.get_bytes();
+    else
+      ADD_FAILURE() << "tensor with field " << tag;
+  });
+  return {name, tensor};
+}
+
+inline void decode_attribute(protozero::pbf_reader message, DecodedNode& node) {
+  std::string name, text;
   int64_t type = 0;
   std::vector<int64_t> ints;
   float number = 0;
+  DecodedTensor tensor;
   for_each_field(message, [&](auto tag, auto& field) {
     if (tag == 1)
       name = field.get_string();
@@ -77,16 +99,29 @@ inline void decode_attribute(protozero::pbf_reader message, DecodedNode& node) {
       number = field.get_float();
     else if (tag == 3 || tag == 8)
       ints.push_back(field.get_int64());
+    else if (tag == 4)
+      text = field.get_bytes();
+    else if (tag == 5)
+      tensor = decode_tensor(field.get_message()).second;
     else if (tag == 20)
       type = field.get_enum();
     else
       ADD_FAILURE() << "attribute with field " << tag;
   });
-  if (type == 1)
-    node.floats[name] = number;
-  else
-    node.ints[name] = ints;
-  EXPECT_TRUE(type == 1 ? ints.empty() : type == 7 || (type == 2 && ints.size() == 1)) << name;
+  switch (type) {  // AttributeProto.AttributeType
+    case 1:
+      node.floats[name] = number;
+      break;
+    case 3:
+      node.strings[name] = text;
+      break;
+    case 4:
+      node.tensors[name] = tensor;
+      break;
+    default:
+      EXPECT_TRUE(type == 7 || (type == 2 && ints.size() == 1)) << name;
+      node.ints[name] = ints;
+  }
 }
 
 inline DecodedNode decode_node(protozero::pbf_reader message) {
@@ -134,24 +169,6 @@ inline DecodedValue decode_value(protozero::pbf_reader message) {
   return value;
 }
 
-inline void decode_constant(protozero::pbf_reader message, DecodedModel& model) {
-  std::string name;
-  DecodedTensor tensor;
-  for_each_field(message, [&](auto tag, auto& field) {
-    if (tag == 1)
-      tensor.dims.push_back(field.get_int64());
-    else if (tag == 2)
-      tensor.type = field.get_int32();
-    else if (tag == 8)
-      name = field.get_string();
-    else if (tag == 9)
-      tensor.bytes = field.get_bytes();
-    else
-      ADD_FAILURE() << "tensor with field " << tag;
-  });
-  EXPECT_TRUE(model.constants.emplace(name, tensor).second) << name << " is there twice";
-}
-
 inline DecodedModel decode(const std::string& bytes) {
   DecodedModel model;
   const auto graph = [&](auto tag, auto& field) {
@@ -160,7 +177,8 @@ inline DecodedModel decode(const std::string& bytes) {
     else if (tag == 2)
       model.graph = field.get_string();
     else if (tag == 5)
-      decode_constant(field.get_message(), model);
+      EXPECT_TRUE(model.constants.insert(decode_tensor(field.get_message())).second)
+          << "one name twice";
     else if (tag == 11)
       model.inputs.push_back(decode_value(field.get_message()));
     else if (tag == 12)

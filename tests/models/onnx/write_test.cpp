@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "tests/models/onnx/decoded.h"
+#include "tests/models/onnx/sample_model.h"
 #include "tests/support/message_of.h"
 #include "tests/support/paths.h"
 
@@ -14,26 +15,10 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::message_of;
-
-onnx::Model sample() {
-  onnx::Model model{.opset = 13,
-                    .producer_version = "1.2",
-                    .name = "net",
-                    .input = {"images", onnx::DataType::uint8, {onnx::kAnyBatch, 4}},
-                    .output = {"logits", onnx::DataType::float32, {1, 2}},
-                    .metadata = {{"a", "1"}, {"b", "\"é\""}}};
-  model.nodes = {{"Conv", "n", {"images", "w"}, {"logits"}, {}}};
-  model.nodes[0].attributes = {
-      {"pads", std::vector<int64_t>{0, -1}}, {"group", int64_t{3}}, {"alpha", 0.5f}};
-  const std::vector<int8_t> weights{-127, 0, 127};
-  const float scale = 0.25f;
-  model.initializers.push_back(onnx::make_tensor<int8_t>("w", {3, 1}, weights));
-  model.initializers.push_back(onnx::make_tensor<float>("s", {}, {&scale, 1}));
-  return model;
-}
+using testing::sample_onnx;
 
 TEST(OnnxFile, HoldsWhatTheModelDoesByTheNumbersOfTheSchema) {
-  const auto found = testing::decode(onnx::serialize(sample()));
+  const auto found = testing::decode(onnx::serialize(sample_onnx()));
   EXPECT_EQ(found.ir_version, 7);
   EXPECT_EQ(found.opset, 13);
   EXPECT_EQ(found.domain, "");
@@ -50,6 +35,8 @@ TEST(OnnxFile, HoldsWhatTheModelDoesByTheNumbersOfTheSchema) {
   EXPECT_THAT(node.ints.at("pads"), ElementsAre(0, -1));
   EXPECT_THAT(node.ints.at("group"), ElementsAre(3));
   EXPECT_EQ(node.floats.at("alpha"), 0.5f);
+  EXPECT_EQ(node.strings.at("auto_pad"), "NOTSET");
+  EXPECT_THAT(node.tensors.at("value").values<int64_t>(), ElementsAre(1, -1));
   ASSERT_EQ(found.inputs.size(), 1u);
   EXPECT_EQ(found.inputs[0].name, "images");
   EXPECT_EQ(found.inputs[0].type, 2);  // UINT8
@@ -66,7 +53,7 @@ TEST(OnnxFile, HoldsWhatTheModelDoesByTheNumbersOfTheSchema) {
 }
 
 TEST(OnnxFile, NewerOperatorsTellOfANewerFormat) {
-  onnx::Model model = sample();
+  onnx::Model model = sample_onnx();
   for (const auto& [opset, ir] : {std::pair(14, 7), {15, 8}, {17, 8}}) {
     model.opset = opset;
     EXPECT_EQ(testing::decode(onnx::serialize(model)).ir_version, ir) << opset;
@@ -74,7 +61,7 @@ TEST(OnnxFile, NewerOperatorsTellOfANewerFormat) {
 }
 
 TEST(OnnxFile, MoreBytesThanItMayHoldAreRefused) {
-  const onnx::Model model = sample();
+  const onnx::Model model = sample_onnx();
   const size_t bytes = onnx::serialize(model).size();
   EXPECT_EQ(onnx::serialize(model, bytes).size(), bytes);
   const auto refusal = [&](size_t most) {
@@ -90,12 +77,12 @@ TEST(OnnxFile, MoreBytesThanItMayHoldAreRefused) {
 TEST(OnnxFile, IsWrittenWholeOrNotAtAll) {
   const testing::TemporaryFolder folder;
   const std::string path = folder.file("model.onnx");
-  onnx::write_onnx(path, sample());
+  onnx::write_onnx(path, sample_onnx());
   const std::vector<char> content = read_file(path);
-  EXPECT_EQ(std::string(content.begin(), content.end()), onnx::serialize(sample()));
-  EXPECT_THAT(
-      message_of<FileError>([&] { onnx::write_onnx(folder.file("none/model.onnx"), sample()); }),
-      ::testing::HasSubstr("none/model.onnx"));
+  EXPECT_EQ(std::string(content.begin(), content.end()), onnx::serialize(sample_onnx()));
+  EXPECT_THAT(message_of<FileError>(
+                  [&] { onnx::write_onnx(folder.file("none/model.onnx"), sample_onnx()); }),
+              ::testing::HasSubstr("none/model.onnx"));
 }
 
 }  // namespace

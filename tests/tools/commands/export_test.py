@@ -70,6 +70,51 @@ def with_full_grids(source, target):
     return target
 
 
+class Import(CommandTest):
+    """What export wrote is read again."""
+
+    def logits(self, model, *flags):
+        image = self.folder / "image.bmp"
+        write_bmp(image, 64, 64, lambda x, y: (4 * x, 4 * y, (x * y) % 256))
+        (row,) = self.json_of("predict", "--model", model, *flags, "--logits", image)
+        return [entry["logit"] for entry in row["logits"]]
+
+    def export(self, model, *flags):
+        out = self.folder / f"{model.stem}.onnx"
+        self.succeed("export", "--model", model, out, *flags)
+        return out
+
+    def test_it_computes_the_same_and_goes_on_as_a_checkpoint(self):
+        pruned = self.folder / "pruned.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.8, "--out", pruned)
+        out, back, tuned = self.export(pruned), self.folder / "back.safetensors", self.folder / "tuned.safetensors"
+        self.succeed("import", out, back)
+        expected = self.logits(pruned)
+        for model in (out, back):
+            self.assertLessEqual(max(abs(a - b) for a, b in zip(self.logits(model), expected, strict=True)), 1e-5 * max(map(abs, expected)))
+        history = self.json_of("info", "--model", back)["history"]
+        self.assertEqual([step["step"] for step in history[-2:]], ["export", "import"])
+        before = self.json_of("info", "--model", back)["layers"][-2]["sparsity_percent"]
+        self.assertAlmostEqual(before, 80, delta=0.1)
+        self.succeed("train", "--model", back, "--data", "synthetic:32", "--epochs", 1, "--batch", 16, "--threads", 1, "--out", tuned)
+        self.assertEqual(self.json_of("info", "--model", tuned)["layers"][-2]["sparsity_percent"], before)
+        compact = self.folder / "compact.safetensors"
+        self.succeed("prune", "--model", back, "--method", "channel", "--mode", "compact", "--sparsity", 0.5, "--out", compact)
+        self.succeed("quantize", "--model", back, "--data", "synthetic:32", "--calibrate", 16, "--test", 0, "--out", self.folder / "q.safetensors")
+        rows = self.json_of("latency", "--model", out, "--engine", "dense,sparse", "--batch", 1, "--threads", 1, "--seconds", 0, "--min-samples", 2)
+        self.assertEqual(len(rows), 2)
+
+    def test_what_is_no_network_in_floats_is_refused_by_node(self):
+        pixels, back, quantized = self.export(self.base, "--preprocess"), self.folder / "back.safetensors", self.folder / "q.safetensors"
+        self.fail("import", pixels, back, says="the input 'images' is not float32 [N,C,H,W]")
+        self.succeed("quantize", "--model", self.base, "--data", "synthetic:32", "--calibrate", 16, "--test", 0, "--out", quantized)
+        self.fail("import", self.export(quantized), back, says="QuantizeLinear 'images/QuantizeLinear'")
+        data = self.export(self.base).read_bytes()
+        for size in (0, 1, 100, len(data) // 2):
+            (self.folder / "cut.onnx").write_bytes(data[:size])
+            self.fail("import", self.folder / "cut.onnx", back, says="cut.onnx: [onnx]")
+
+
 @unittest.skipUnless(HAS_RUNTIME, f"{PYTHON} has not all of {PACKAGES} (EDGEPRUNE_PYTHON names another one)")
 class OnOnnxRuntime(CommandTest):
     def train(self, network, size=32):

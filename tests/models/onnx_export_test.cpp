@@ -1,9 +1,11 @@
-#include "models/onnx/export.h"
+#include "models/onnx_export.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "models/fold.h"
+#include "models/onnx/import.h"
+#include "models/onnx/read.h"
 #include "models/onnx/write.h"
 #include "tests/models/checkpoint_file.h"
 #include "tests/models/onnx/decoded.h"
@@ -109,6 +111,24 @@ TEST(OnnxExport, OlderOperatorsMakeUpForHardSwish) {
   EXPECT_EQ(sigmoid.floats.at("alpha"), 1.0f / 6.0f);
   EXPECT_EQ(sigmoid.floats.at("beta"), 0.5f);
   EXPECT_EQ(newer.node("excite/Mul").inputs.size(), 2u);
+}
+
+TEST(OnnxExport, WhatIsImportedAgainHasTheSameWeights) {
+  for (const Graph& graph :
+       {testing::small(), testing::squeeze_and_excite_graph(Activation::hard_sigmoid)}) {
+    nn::Network network(graph, 1);
+    network.train(false);
+    const auto folded = without_batch_norm(network);
+    const Archive archive = onnx::to_archive(onnx::parse(
+        onnx::serialize(onnx::to_onnx(network, testing::sample_info(), {.opset = 13}))));
+    nn::Network again(parse_json(archive.metadata.at("graph"), "graph").get<Graph>());
+    again.load_state_dict(archive.arrays);
+    const auto expected = folded->state_dict(), found = again.state_dict();
+    ASSERT_EQ(found.size(), expected.size());
+    for (const auto& [name, array] : expected) EXPECT_EQ(found.at(name).bytes, array.bytes) << name;
+    EXPECT_EQ(archive.metadata.at("classes"), metadata_of(testing::sample_info()).at("classes"));
+    EXPECT_TRUE(archive.notes.empty());
+  }
 }
 
 TEST(OnnxExport, OtherOpsetsAreRefused) {

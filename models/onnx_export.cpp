@@ -1,4 +1,4 @@
-#include "models/onnx/export.h"
+#include "models/onnx_export.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "engine/tensor/archive.h"
+#include "models/onnx/model.h"
+
+namespace edgeprune::onnx {
+
+/// A network of floats as a checkpoint of ours holds one: its graph in the metadata, with what else those say (normalisation,
+/// classes ...), weights called after its nodes. Nodes are known by what they do and read, not by their names; those that nobody reads are
+/// left out. Throws std::invalid_argument, naming the node by its operator and output, on what a Graph (engine/graph) cannot say.
+Archive to_archive(const Model& model);
+
+/// to_archive() of a file. Throws FileError.
+Archive import_onnx(const std::string& path);
+
+}  // namespace edgeprune::onnx

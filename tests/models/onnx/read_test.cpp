@@ -1,0 +1,130 @@
+#include "models/onnx/read.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <protozero/pbf_writer.hpp>
+
+#include "engine/base/check.h"
+#include "engine/base/file.h"
+#include "models/onnx/write.h"
+#include "tests/models/onnx/sample_model.h"
+#include "tests/support/message_of.h"
+#include "tests/support/paths.h"
+
+namespace edgeprune {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::message_of;
+
+std::string refusal_of(const std::string& bytes) {
+  return message_of<std::invalid_argument>([&] { onnx::parse(bytes); });
+}
+
+TEST(OnnxReader, WhatIsWrittenIsReadAsTheSame) {
+  const std::string bytes = onnx::serialize(testing::sample_onnx());
+  const onnx::Model model = onnx::parse(bytes);
+  EXPECT_EQ(onnx::serialize(model), bytes);
+  EXPECT_EQ(model.input.dims, (std::vector<int64_t>{onnx::kAnyBatch, 4}));
+  EXPECT_EQ(model.initializers.at(0).bytes, std::string("\x81\0\x7f", 3));
+  EXPECT_EQ(std::get<float>(model.nodes.at(0).attributes.at(2).value), 0.5f);
+}
+
+TEST(OnnxReader, ACutFileIsRefusedOrLacksWhatStoodBehind) {
+  const std::string bytes = onnx::serialize(testing::sample_onnx());
+  size_t refused = 0;
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    refused += refusal_of(bytes.substr(0, length)) != testing::kNothingThrown;
+  }
+  EXPECT_GE(refused, bytes.find("\"é\"") -
+                         60);  // all that is cut within the graph; metadata stand behind it
+}
+
+TEST(OnnxReader, DamagedBytesAreRefusedOrReadAsOthers) {
+  const std::string bytes = onnx::serialize(testing::sample_onnx());
+  size_t refused = 0;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    for (const int flip : {1, 2, 4, 8, 0x80, 0xff}) {
+      std::string damaged = bytes;
+      damaged[i] = static_cast<char>(damaged[i] ^ flip);
+      const std::string message = refusal_of(damaged);
+      refused += message != testing::kNothingThrown;
+      EXPECT_EQ(message.find('\n'), std::string::npos);
+    }
+  }
+  EXPECT_GT(refused, bytes.size());
+}
+
+TEST(OnnxReader, WhatIsNoOnnxFileIsSaid) {
+  EXPECT_EQ(refusal_of(""), "[onnx] no ONNX file: there is no graph in it");
+  EXPECT_THAT(refusal_of("PK\x03\x04 what else"), HasSubstr("[onnx] damaged, or no ONNX file"));
+  EXPECT_THAT(refusal_of("\x38\x01"),
+              HasSubstr("field 7 is of the wrong type"));  // the graph a number
+  const testing::TemporaryFolder folder;
+  write_file_atomically(folder.file("a.onnx"), "");
+  EXPECT_THAT(message_of<FileError>([&] { onnx::read_onnx(folder.file("a.onnx")); }),
+              HasSubstr("a.onnx: [onnx] no ONNX file"));
+  EXPECT_THAT(message_of<FileError>([&] { onnx::read_onnx(folder.file("b.onnx")); }),
+              HasSubstr("b.onnx"));
+}
+
+TEST(OnnxReader, ConstantsThatAreNotWholeAreRefused) {
+  onnx::Model model = testing::sample_onnx();
+  model.initializers[0].dims = {4, 1};
+  EXPECT_EQ(refusal_of(onnx::serialize(model)), "[onnx] constant 'w' has 3 bytes, expected 4");
+  model.initializers[0].dims = {int64_t{1} << 40, int64_t{1} << 40};
+  EXPECT_EQ(refusal_of(onnx::serialize(model)),
+            "[onnx] constant 'w' has a dimension of 1099511627776");
+  model.initializers[0].dims = {-1};
+  EXPECT_EQ(refusal_of(onnx::serialize(model)), "[onnx] constant 'w' has a dimension of -1");
+  model.initializers[0] = testing::sample_onnx().initializers[0];
+  model.initializers[0].type = static_cast<onnx::DataType>(10);
+  EXPECT_EQ(refusal_of(onnx::serialize(model)), "[onnx] constants of type 10 are not known");
+}
+
+/// The bytes of a model whose one constant `write` writes.
+std::string with_constant(const std::function<void(protozero::pbf_writer&)>& write) {
+  std::string constant, graph, bytes;
+  protozero::pbf_writer tensor(constant);
+  tensor.add_string(8, "c");
+  write(tensor);
+  protozero::pbf_writer to(graph);
+  to.add_message(5, constant);
+  to.add_message(11, std::string("\x0a\x01x"));
+  to.add_message(12, std::string("\x0a\x01y"));
+  protozero::pbf_writer(bytes).add_message(7, graph);
+  return bytes;
+}
+
+TEST(OnnxReader, NumbersMayStandInFieldsOfTheirType) {
+  const std::vector<int64_t> dims{2}, whole{3, -4};
+  const std::vector<float> real{0.5f, 2.0f};
+  const onnx::Model floats = onnx::parse(with_constant([&](auto& tensor) {
+    tensor.add_packed_int64(1, dims.begin(), dims.end());
+    tensor.add_int32(2, 1);
+    tensor.add_packed_float(4, real.begin(), real.end());
+  }));
+  EXPECT_EQ(floats.initializers.at(0).bytes, onnx::make_tensor<float>("", {2}, real).bytes);
+  const onnx::Model numbers = onnx::parse(with_constant([&](auto& tensor) {
+    tensor.add_int64(1, 2);
+    tensor.add_int32(2, 7);
+    tensor.add_packed_int64(7, whole.begin(), whole.end());
+  }));
+  EXPECT_EQ(numbers.initializers.at(0).bytes, onnx::make_tensor<int64_t>("", {2}, whole).bytes);
+}
+
+TEST(OnnxReader, WeightsInOtherFilesAreRefused) {
+  EXPECT_EQ(refusal_of(with_constant([](auto& tensor) { tensor.add_message(13, std::string()); })),
+            "[onnx] constant 'c' is kept in another file: expected all in one");
+}
+
+TEST(OnnxReader, OneInputAndOneOutputAreExpected) {
+  onnx::Model model = testing::sample_onnx();
+  model.input.name = "w";  // a constant's: old exporters list those as inputs
+  EXPECT_EQ(refusal_of(onnx::serialize(model)), "[onnx] 0 inputs, expected one");
+}
+
+}  // namespace
+}  // namespace edgeprune
