@@ -1,8 +1,6 @@
 #include "tools/measurement/saturations.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <memory>
 
 #include "data/loader.h"

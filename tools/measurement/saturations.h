@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/inference/engine.h"
 #include "engine/kernels/reference/int8.h"
 #include "models/checkpoint.h"
 #include "tools/cli/table.h"
