@@ -32,7 +32,7 @@ struct Window {
 
 /// kOutputs columns of kRows outputs, one under another; null: not wanted; of several streams, the first
 /// `wanted`.
-template <typename D, typename W, int kStreams>
+template <typename D, typename W, int kStreams, bool kMayGate>
 HWY_INLINE void outputs(const Column<D, W::kQuads>* columns, const int8_t* weights,
                         const int32_t* bias, const float* multipliers, const Requantizer& to_bytes,
                         uint8_t* const (&to)[W::kOutputs][W::kRows], int64_t (&wanted)[W::kOutputs],
@@ -66,7 +66,8 @@ HWY_INLINE void outputs(const Column<D, W::kQuads>* columns, const int8_t* weigh
 #pragma GCC unroll 8
       for (int o = 0; o < kOutputs * kRows; ++o) {
         const int x = o / kRows, r = o % kRows;
-        ints[x][r][i] = to_bytes.rounded(multiply(to_floats(sums[x][r]), multiplier));
+        ints[x][r][i] =
+            to_bytes.template rounded<kMayGate>(multiply(to_floats(sums[x][r]), multiplier));
       }
     }
 #pragma GCC unroll 8
@@ -89,7 +90,7 @@ HWY_INLINE void outputs(const Column<D, W::kQuads>* columns, const int8_t* weigh
 }
 
 /// Rows of outputs, as many as are made at once.
-template <Product kProduct, typename W, int kStreams>
+template <Product kProduct, typename W, bool kMayGate, int kStreams>
 HWY_INLINE void run_rows(const DepthwiseCall& call, const DepthwiseItem& item,
                          const Lanes<kStreams>& lanes) {
   using D = Dot<kProduct>;
@@ -131,8 +132,8 @@ HWY_INLINE void run_rows(const DepthwiseCall& call, const DepthwiseItem& item,
     // Hides from the compiler that these stay the same: it would keep each of the addresses that are
     // some bytes behind them, of which there are more than registers.
     asm("" : "+r"(weights), "+r"(bias), "+r"(multipliers));
-    outputs<D, W, kStreams>(from, weights, bias, multipliers, to_bytes, to, wanted, lanes.pieces,
-                            lanes.span * pixel);
+    outputs<D, W, kStreams, kMayGate>(from, weights, bias, multipliers, to_bytes, to, wanted,
+                                      lanes.pieces, lanes.span * pixel);
   };
   // Of the columns from -kPadding on.
   OneColumn columns[W::kColumns];
@@ -160,25 +161,33 @@ HWY_INLINE void run_rows(const DepthwiseCall& call, const DepthwiseItem& item,
   }
 }
 
-template <Product kProduct, typename W>
-void depthwise_items(const DepthwiseCall& call, int64_t begin, int64_t end) {
+template <Product kProduct, typename W, bool kMayGate>
+void items_of(const DepthwiseCall& call, int64_t begin, int64_t end) {
   const int64_t bytes = pixel_bytes(call.shape.in_channels), width = call.shape.out_width();
   for (int64_t i = begin; i < end; ++i) {
     const DepthwiseItem item(call, i);
     const int64_t left = bytes - item.block * call.weights.blocks.channels;
     const int pieces = static_cast<int>(std::min<int64_t>(left / 16, kPieces));
     if (pieces == kPieces) {
-      run_rows<kProduct, W, 1>(call, item, {kPieces, width});
+      run_rows<kProduct, W, kMayGate, 1>(call, item, {kPieces, width});
     } else if (2 * pieces == kPieces) {
-      run_rows<kProduct, W, 2>(call, item, {kPieces / 2, (width + 1) / 2});
+      run_rows<kProduct, W, kMayGate, 2>(call, item, {kPieces / 2, (width + 1) / 2});
 #if HWY_MAX_BYTES >= 64
     } else if (4 * pieces == kPieces) {
-      run_rows<kProduct, W, 4>(call, item, {kPieces / 4, (width + 3) / 4});
+      run_rows<kProduct, W, kMayGate, 4>(call, item, {kPieces / 4, (width + 3) / 4});
     } else {
-      run_rows<kProduct, W, 1>(call, item, {pieces, width});
+      run_rows<kProduct, W, kMayGate, 1>(call, item, {pieces, width});
 #endif
     }
   }
+}
+
+/// 3x3 layers, which are quick, twice: asking each output for its gate takes a tenth of their time.
+template <Product kProduct, typename W>
+void depthwise_items(const DepthwiseCall& call, int64_t begin, int64_t end) {
+  constexpr bool kQuick = W::kTaps == 3;
+  if (kQuick && !call.output.gate) return items_of<kProduct, W, !kQuick>(call, begin, end);
+  items_of<kProduct, W, true>(call, begin, end);
 }
 
 template <typename W>

@@ -8,7 +8,7 @@
 #endif
 
 #include "engine/kernels/int8/depthwise_packing.h"
-#include "engine/kernels/int8/lanes-inl.h"
+#include "engine/kernels/int8/requantize-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::int8::HWY_NAMESPACE {

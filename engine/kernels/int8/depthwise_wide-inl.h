@@ -90,7 +90,7 @@ HWY_INLINE HalfColumn<D> half_column(const WideRows<kUsed>& map, int64_t x) {
 
 /// What makes words of half of a block's channels, for one row of outputs or two. Bytes of `outside` are those
 /// of rows outside of the map: instead of them their padding is in the sums from the start.
-template <typename D, int kRows, bool kHigh>
+template <typename D, int kRows, bool kHigh, bool kMayGate>
 struct WideHalf {
   HWY_INLINE WideHalf(const int8_t* weights, const int32_t* bias, const float* multipliers,
                       int32_t outside, Ints zero_point) {
@@ -126,7 +126,7 @@ struct WideHalf {
       Ints sums = D::add(start[r][v], left.vectors[v], w[0][r][v]);
       sums = D::add(sums, middle.vectors[v], w[1][r][v]);
       sums = D::add(sums, right.vectors[v], w[2][r][v]);
-      ints[v] = to_bytes.rounded(multiply(to_floats(sums), multiplier[v]));
+      ints[v] = to_bytes.template rounded<kMayGate>(multiply(to_floats(sums), multiplier[v]));
     }
     return pack_words(ints[0], ints[1]);
   }
@@ -137,8 +137,9 @@ struct WideHalf {
 };
 
 /// Calls take(i, r, words) for `count` columns of outputs from `first` on, the second row first.
-template <typename D, int kStride, int kRows, bool kHigh, int kUsed, typename Take>
-HWY_INLINE void half_of_outputs(const WideRows<kUsed>& map, const WideHalf<D, kRows, kHigh>& half,
+template <typename D, int kStride, int kRows, bool kHigh, bool kMayGate, int kUsed, typename Take>
+HWY_INLINE void half_of_outputs(const WideRows<kUsed>& map,
+                                const WideHalf<D, kRows, kHigh, kMayGate>& half,
                                 const Requantizer& to_bytes, int64_t first, int64_t count,
                                 const Take& take) {
   HalfColumn<D> left = half_column<D, kRows, kHigh, false>(map, first * kStride - 1), middle, right;
@@ -186,7 +187,7 @@ struct WideOutputs {
 };
 
 /// Those of a block of channels.
-template <Product kProduct, int kStride, int kUsed>
+template <Product kProduct, int kStride, bool kMayGate, int kUsed>
 HWY_INLINE void run_wide(const DepthwiseCall& call, const WideOutputs<kStride>& outputs,
                          int64_t block) {
   using D = Dot<kProduct>;
@@ -211,11 +212,14 @@ HWY_INLINE void run_wide(const DepthwiseCall& call, const WideOutputs<kStride>& 
   for (int64_t begin = 0; begin < span; begin += kOutputs) {
     const int64_t count = std::min(kOutputs, span - begin);
     Ints low[kOutputs][kRows];
+    half_of_outputs<D, kStride>(map,
+                                WideHalf<D, kRows, false, kMayGate>(weights, bias, multipliers,
+                                                                    outputs.outside, zero_point),
+                                to_bytes, begin, count,
+                                [&](int64_t i, int r, Ints words) HWY_ATTR { low[i][r] = words; });
     half_of_outputs<D, kStride>(
-        map, WideHalf<D, kRows, false>(weights, bias, multipliers, outputs.outside, zero_point),
-        to_bytes, begin, count, [&](int64_t i, int r, Ints words) HWY_ATTR { low[i][r] = words; });
-    half_of_outputs<D, kStride>(
-        map, WideHalf<D, kRows, true>(weights, bias, multipliers, outputs.outside, zero_point),
+        map,
+        WideHalf<D, kRows, true, kMayGate>(weights, bias, multipliers, outputs.outside, zero_point),
         to_bytes, begin, count, [&](int64_t i, int r, Ints words) HWY_ATTR {
           const Ints bytes = to_bytes.bytes(low[i][r], words);
           uint8_t* const row = to + r * next_row;
@@ -228,8 +232,8 @@ HWY_INLINE void run_wide(const DepthwiseCall& call, const WideOutputs<kStride>& 
   }
 }
 
-template <Product kProduct, int kStride>
-void wide_items(const DepthwiseCall& call, int64_t begin, int64_t end) {
+template <Product kProduct, int kStride, bool kMayGate>
+void wide_items_of(const DepthwiseCall& call, int64_t begin, int64_t end) {
   const int64_t blocks = call.weights.block_count(), last = blocks - 1;
   const int64_t left = pixel_bytes(call.shape.in_channels) - last * call.weights.blocks.channels;
   while (begin < end) {
@@ -239,16 +243,22 @@ void wide_items(const DepthwiseCall& call, int64_t begin, int64_t end) {
     begin += until - item.block;
     for (int64_t block = item.block; block < until; ++block) {
       if (block < last || left == 64) {
-        run_wide<kProduct, kStride, 4>(call, outputs, block);
+        run_wide<kProduct, kStride, kMayGate, 4>(call, outputs, block);
       } else if (left == 48) {
-        run_wide<kProduct, kStride, 3>(call, outputs, block);
+        run_wide<kProduct, kStride, kMayGate, 3>(call, outputs, block);
       } else if (left == 32) {
-        run_wide<kProduct, kStride, 2>(call, outputs, block);
+        run_wide<kProduct, kStride, kMayGate, 2>(call, outputs, block);
       } else {
-        run_wide<kProduct, kStride, 1>(call, outputs, block);
+        run_wide<kProduct, kStride, kMayGate, 1>(call, outputs, block);
       }
     }
   }
+}
+
+template <Product kProduct, int kStride>
+void wide_items(const DepthwiseCall& call, int64_t begin, int64_t end) {
+  if (call.output.gate) return wide_items_of<kProduct, kStride, true>(call, begin, end);
+  wide_items_of<kProduct, kStride, false>(call, begin, end);
 }
 
 template <int kStride>

@@ -10,10 +10,10 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/kernels/int8/lanes-inl.h"
 #include "engine/kernels/int8/pointwise_neon-inl.h"
 #include "engine/kernels/int8/pointwise_packing.h"
 #include "engine/kernels/int8/pointwise_words-inl.h"
+#include "engine/kernels/int8/requantize-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgeprune::int8::HWY_NAMESPACE {

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/kernels/int8/lanes-inl.h"
+#include "engine/kernels/int8/requantize-inl.h"
 #include "engine/kernels/int8/sparse_pointwise_packing.h"
 
 HWY_BEFORE_NAMESPACE();
