@@ -77,7 +77,7 @@ WordSums grouped(const BlockOfRows& rows) {
   }
   const bool signs = rows.packed.product == Product::signs;
   return signs ? group_fours(sizes, fours, words, kMostOfSizes, kLargestOfSizes)
-               : group_fours(sizes, fours, words, most_of_sizes(rows.packed.highest));
+               : group_fours(sizes, fours, words, most_of_sizes(std::max(1, rows.packed.highest)));
 }
 
 /// What makes up for inputs less 128: 128 w; and for flipped bits: -w where it is negative.

@@ -169,6 +169,17 @@ TEST_P(Int8Pointwise, SumsOf16BitsThatJustFitAndJustDoNot) {
   }
 }
 
+TEST_P(Int8Pointwise, InputsThatAreAllZeroAreNoDivisor) {
+  const int8_t weights[] = {127, -127, 1, 0};
+  const int32_t bias = 3;
+  const float multiplier = 1;
+  const int8::PointwiseWeights packed({weights, &bias, &multiplier}, 1, 4, 0);
+  const uint8_t zeros[16] = {};
+  float logit = 0;
+  pointwise_logits(packed, {zeros, 1, 16}, &logit);
+  EXPECT_EQ(logit, 3.0f);
+}
+
 TEST_P(Int8Pointwise, RoundsHalvesToEven) {
   Int8Layer layer(testing::pointwise_shape(1, 1, 16), 255, 0, 16);
   layer.input.assign(16, 1);
