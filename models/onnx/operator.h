@@ -80,7 +80,7 @@ class Operator {
     expect(tensor->type == data_type<T>(), "its input '{}' is of type {}, expected {}",
            printable(input(i)), static_cast<int>(tensor->type), static_cast<int>(data_type<T>()));
     std::vector<T> result(tensor->bytes.size() / sizeof(T));
-    std::memcpy(result.data(), tensor->bytes.data(), tensor->bytes.size());
+    if (!result.empty()) std::memcpy(result.data(), tensor->bytes.data(), tensor->bytes.size());
     return result;
   }
   std::vector<float> floats(size_t i, size_t count) const {

@@ -197,6 +197,9 @@ TEST_F(OnnxImport, WhatAGraphCannotSayIsNamed) {
   EXPECT_THAT(refused("Conv", {"x", whole("i", {1})}, {}), HasSubstr("is of type 7, expected 1"));
   EXPECT_THAT(refused("Clip", {"x", small}, {{"max", 6.0f}}),
               HasSubstr("from 1 to 6, expected 0 to 6"));
+  const std::vector<float> none;
+  EXPECT_THAT(refused("Clip", {"x", to.constant<float>("none", {0}, none)}, {}),
+              HasSubstr("its input 'none' has 0 values, expected 1"));
   EXPECT_THAT(refused("HardSigmoid", {"x"}, {}), HasSubstr("alpha 0.2 and beta 0.5"));
   EXPECT_THAT(refused("Add", {"x", small}, {}), HasSubstr("it adds a constant"));
   EXPECT_THAT(refused("Reshape", {"x", whole("s", {1, 3, 64})}, {}),
