@@ -99,8 +99,9 @@ class Conversion {
         if (layer.residual >= 0) value = sum(i, value);
         break;
     }
-    // Of integers the range of the bytes ends where the activation does.
-    if (!in_integers(i)) value = to_.activate(layer.activation, layer.name, value);
+    // Of integers the range of the bytes ends where ReLU and ReLU6 do; what bends has to be said.
+    const bool bends = form_of(layer.activation).kind == ActivationForm::Kind::gate;
+    if (!in_integers(i) || bends) value = to_.activate(layer.activation, layer.name, value);
     put_out(static_cast<int>(i), layer.name, std::move(value), flat);
   }
 

@@ -155,11 +155,12 @@ TEST(OnnxExport, AConvolutionOfALinearLayersOutputIsRefused) {
 /// Two convolutions on 2x2 images of which the second adds the first's output; a pool; a linear layer.
 class QuantizedExport : public ::testing::Test {
  protected:
-  QuantizedExport() {
+  QuantizedExport() { make(Activation::relu6); }
+  void make(Activation activation) {
     Graph graph{"two", 1.0, {}};
     const size_t images = graph.append("images", kind::Input{3, 2, 2}, {});
     size_t last = graph.append("a", kind::Convolution{2, 1, 1, 0, true}, {images});
-    const size_t a = graph.append("a.act", kind::Activate{Activation::relu6}, {last});
+    const size_t a = graph.append("a.act", kind::Activate{activation}, {last});
     last = graph.append("b", kind::Convolution{2, 1, 1, 0, true}, {a});
     last = graph.append("sum", kind::Add{}, {a, last});
     last = graph.append("pool", kind::GlobalAveragePool{}, {last});
@@ -219,6 +220,14 @@ TEST_F(QuantizedExport, OfFloatsTheActivationsStay) {
   EXPECT_THAT(model.node("a/QuantizeLinear").inputs, Contains("a/Clip"));
   EXPECT_THAT(model.node("a/Conv").inputs, ElementsAre("images", "a.weight", "a.bias"));
   EXPECT_EQ(model.constants.at("a.weight").type, 1);
+}
+
+TEST_F(QuantizedExport, WhatBendsIsSaidBehindIntegersToo) {
+  make(Activation::hard_swish);
+  const DecodedModel model = exported(*network, info);
+  EXPECT_THAT(model.node("a/HardSwish").inputs, ElementsAre("a/Conv"));
+  EXPECT_THAT(model.node("a/QuantizeLinear").inputs, Contains("a/HardSwish"));
+  EXPECT_THAT(model.node("a/Conv").inputs, Contains("a.weight/DequantizeLinear"));
 }
 
 TEST_F(QuantizedExport, GridsHaveAllStepsOfTheSameRange) {

@@ -239,6 +239,8 @@ class OnOnnxRuntime(CommandTest):
         self.assertLess(difference, 0.3)
         found, difference = self.compare(self.quantize(self.train("mobilenet_v3_small")), 32)
         self.assertGreater(found["fused"]["QLinearConv"], 10)
+        self.assertEqual(found["operators"]["HardSwish"], 19)
+        self.assertEqual(found["operators"]["HardSigmoid"], 9)
         self.assertLess(difference, 0.3)
 
 
