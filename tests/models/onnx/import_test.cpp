@@ -122,7 +122,7 @@ TEST_F(OnnxImport, AMatrixProductAndASumAreALinearLayer) {
   value = to.add("Add", "bias", {floats("fc.bias", {2}), value});
   const Archive archive = ended(value);
   EXPECT_THAT(kinds_of(archive), ElementsAre("input", "global_average_pool", "linear"));
-  const std::string& name = graph_of(archive).nodes[2].name;
+  const std::string name = graph_of(archive).nodes[2].name;
   EXPECT_THAT(archive.at(name + ".weight").to_tensor("w").values(), ElementsAre(1, 3, 5, 2, 4, 6));
   EXPECT_THAT(archive.at(name + ".bias").to_tensor("b").values(), ElementsAre(1, 2));
 }
