@@ -104,6 +104,16 @@ class Import(CommandTest):
         rows = self.json_of("latency", "--model", out, "--engine", "dense,sparse", "--batch", 1, "--threads", 1, "--seconds", 0, "--min-samples", 2)
         self.assertEqual(len(rows), 2)
 
+    def test_the_content_says_what_a_file_is_whatever_its_name(self):
+        expected = self.json_of("info", "--model", self.base)["layers"]
+        exported = self.json_of("info", "--model", self.export(self.base))["layers"]
+        for suffix in (".onnx", ".pth", ".pt", ".safetensors", ""):
+            ours, theirs = self.folder / f"ours{suffix}", self.folder / f"theirs{suffix}"
+            self.succeed("import", self.base, ours)
+            self.assertEqual(self.json_of("info", "--model", ours)["layers"], expected)
+            theirs.write_bytes(self.export(self.base).read_bytes())
+            self.assertEqual(self.json_of("info", "--model", theirs)["layers"], exported)
+
     def test_the_source_is_not_written_over(self):
         link = self.folder / "link"
         for source in (self.export(self.base), self.folder / "x.pth"):
