@@ -8,6 +8,7 @@
 #include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
 #include "models/onnx/import.h"
+#include "models/onnx/read.h"
 #include "models/pth/pth_reader.h"
 #include "models/sparse_storage.h"
 
@@ -16,10 +17,22 @@ namespace {
 
 using Arrays = std::map<std::string, Array>;
 
+enum class Container { safetensors, pth, onnx };
+
+/// By its content. Only what begins as none of them (cut off, damaged, missing) is what its name says.
+Container container_of(const std::string& path) {
+  if (is_safetensors(path)) return Container::safetensors;
+  if (is_pth(path)) return Container::pth;
+  if (onnx::is_onnx(path) || path.ends_with(".onnx")) return Container::onnx;
+  const bool named_pth = path.ends_with(".pth") || path.ends_with(".pt");
+  return named_pth ? Container::pth : Container::safetensors;
+}
+
 Archive read_any(const std::string& path, const std::string& key) {
-  if (path.ends_with(".pth") || path.ends_with(".pt") || is_pth(path)) return read_pth(path, key);
+  const Container container = container_of(path);
+  if (container == Container::pth) return read_pth(path, key);
   require_file(key.empty(), path, "--key is for PyTorch checkpoints; others have no entries");
-  if (path.ends_with(".onnx")) return onnx::import_onnx(path);
+  if (container == Container::onnx) return onnx::import_onnx(path);
   Archive archive = read_safetensors(path);
   const auto format = archive.metadata.find("format");
   if (format == archive.metadata.end() || !format->second.starts_with("edgeprune/")) return archive;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "engine/base/check.h"
 #include "engine/base/digest.h"
@@ -137,6 +138,16 @@ std::vector<char> read_file(const std::string& path) {
     done += static_cast<size_t>(got);
   }
   return content;
+}
+
+std::string start_of_file(const std::string& path, size_t bytes) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return "";  // a pipe would be waited for
+  std::ifstream file(path, std::ios::binary);
+  std::string start(bytes, '\0');
+  file.read(start.data(), static_cast<std::streamsize>(bytes));
+  start.resize(static_cast<size_t>(file.gcount()));
+  return start;
 }
 
 void write_file_atomically(const std::string& path,

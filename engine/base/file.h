@@ -13,6 +13,9 @@ namespace edgeprune {
 /// The whole file. Throws FileError if it is missing or unreadable.
 std::vector<char> read_file(const std::string& path);
 
+/// So many of its first bytes, or as many as it has; none if it is no regular file or cannot be read.
+std::string start_of_file(const std::string& path, size_t bytes);
+
 /// Writes a file so that `path` holds either its old content or all of the new one, even across a
 /// power cut: the content goes to a temporary file beside it, which is fsynced and renamed. `write`
 /// may call its argument any number of times. Throws FileError (full disk, missing folder, no

@@ -142,6 +142,13 @@ std::string make_header(const Archive& archive) {
 
 }  // namespace
 
+bool is_safetensors(const std::string& path) {
+  // Header lengths are far below 2^32, so that the upper half of the first eight bytes is zero.
+  const std::string start = start_of_file(path, kLengthBytes + 1);
+  return start.size() > kLengthBytes && start.substr(4, 4) == std::string(4, '\0') &&
+         start.back() == '{';
+}
+
 Archive read_safetensors(const std::string& path) {
   const std::vector<char> content = read_file(path);
   const std::span<const char> bytes(content);

@@ -14,6 +14,9 @@ namespace edgeprune {
 /// has not.
 Archive read_safetensors(const std::string& path);
 
+/// Whether the file begins as one does. False if it cannot be read.
+bool is_safetensors(const std::string& path);
+
 /// Written atomically (engine/base/file.h). Names are sorted and the header padded, so that equal
 /// archives make equal files; wider types' bytes come first, so that every tensor is aligned
 /// whatever the counts, as PyTorch's reader needs. Throws FileError, or std::invalid_argument if an

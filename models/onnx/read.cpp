@@ -264,4 +264,12 @@ Model read_onnx(const std::string& path) {
   }
 }
 
+bool is_onnx(const std::string& path) {
+  // Field 1, the version of the format, which has one byte; then another of the model's fields.
+  const std::string start = start_of_file(path, 3);
+  if (start.size() < 3 || start[0] != 0x08 || start[1] < 1) return false;
+  return std::string_view("\x12\x1a\x22\x28\x32\x3a\x42\x72").find(start[2]) !=
+         std::string_view::npos;
+}
+
 }  // namespace edgeprune::onnx

@@ -14,4 +14,7 @@ Model parse(std::string_view bytes);
 /// Throws FileError.
 Model read_onnx(const std::string& path);
 
+/// Whether the file begins as those of all exporters do. False if it cannot be read.
+bool is_onnx(const std::string& path);
+
 }  // namespace edgeprune::onnx

@@ -1,8 +1,5 @@
 #include "models/pth/pth_reader.h"
 
-#include <array>
-#include <filesystem>
-#include <fstream>
 #include <span>
 
 #include "engine/base/check.h"
@@ -14,12 +11,8 @@
 namespace edgeprune {
 
 bool is_pth(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return false;  // a pipe would be waited for
-  std::ifstream file(path, std::ios::binary);
-  std::array<char, 32> start{};
-  file.read(start.data(), start.size());
-  const auto bytes = std::as_bytes(std::span(start)).first(static_cast<size_t>(file.gcount()));
+  const std::string start = start_of_file(path, 32);
+  const auto bytes = std::as_bytes(std::span(start));
   return is_zip_container(bytes) || is_legacy_container(bytes);
 }
 

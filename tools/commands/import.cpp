@@ -21,6 +21,7 @@ void run(const ImportArguments& o) {
   const int64_t names = std::ssize(o.class_names);  // of one: may be a file of them
   require_usage(o.wanted.classes == 0 || names < 2 || names == o.wanted.classes, "import",
                 "--classes {} and {} --class-names contradict each other", o.wanted.classes, names);
+  require_other_file(o.in, o.out, "import");
   const auto claim = claim_output(o.out);
   Wanted wanted = o.wanted;
   o.foreign.set(wanted);

@@ -234,7 +234,7 @@ std::unique_ptr<FileLock> claim_output(const std::string& path) {
 void require_other_file(const std::string& model, const std::string& out, const char* command) {
   std::error_code missing;
   require_usage(!std::filesystem::equivalent(model, out, missing), command,
-                "{} is the model itself: its weights in floats would be lost", out);
+                "{} is the model itself, which would be lost", out);
 }
 
 void print_conditions(const Machine& machine, int threads, const std::string& format) {

@@ -148,8 +148,8 @@ std::shared_ptr<nn::Network> load_teacher(const std::string& path, const ModelIn
 /// either, as it would be replaced.
 std::unique_ptr<FileLock> claim_output(const std::string& path);
 
-/// It is wrong usage if a command would write its quantised model over the one in floats, which
-/// nothing brings back.
+/// It is wrong usage if a command would write what it makes of a model over that model, which nothing
+/// brings back.
 void require_other_file(const std::string& model, const std::string& out, const char* command);
 
 /// Before tables in Markdown a line on stdout about the machine and the cores of so many threads.

@@ -104,6 +104,28 @@ class Import(CommandTest):
         rows = self.json_of("latency", "--model", out, "--engine", "dense,sparse", "--batch", 1, "--threads", 1, "--seconds", 0, "--min-samples", 2)
         self.assertEqual(len(rows), 2)
 
+    def test_the_content_says_what_a_file_is_whatever_its_name(self):
+        expected = self.json_of("info", "--model", self.base)["layers"]
+        exported = self.json_of("info", "--model", self.export(self.base))["layers"]
+        for suffix in (".onnx", ".pth", ".pt", ".safetensors", ""):
+            ours, theirs = self.folder / f"ours{suffix}", self.folder / f"theirs{suffix}"
+            self.succeed("import", self.base, ours)
+            self.assertEqual(self.json_of("info", "--model", ours)["layers"], expected)
+            theirs.write_bytes(self.export(self.base).read_bytes())
+            self.assertEqual(self.json_of("info", "--model", theirs)["layers"], exported)
+
+    def test_the_source_is_not_written_over(self):
+        link = self.folder / "link"
+        for source in (self.export(self.base), self.folder / "x.pth"):
+            if not source.exists():
+                source.write_bytes(self.base.read_bytes())
+            link.unlink(missing_ok=True)
+            link.symlink_to(source)
+            before = source.read_bytes()
+            for model, out in ((source, source), (link, source), (source, link), (source, self.folder / "." / source.name)):
+                self.fail("import", model, out, says="is the model itself, which would be lost", code=2)
+            self.assertEqual(source.read_bytes(), before)
+
     def test_what_is_no_network_in_floats_is_refused_by_node(self):
         pixels, back, quantized = self.export(self.base, "--preprocess"), self.folder / "back.safetensors", self.folder / "q.safetensors"
         self.fail("import", pixels, back, says="the input 'images' is not float32 [N,C,H,W]")
