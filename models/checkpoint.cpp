@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char *kFormat = "edgeprune/1", *kQuantizedFormat = "edgeprune/2";
 
-constexpr const char* kFamily = "edgeprune/";
+constexpr const char *kFamily = "edgeprune/", *kSame = "same";
 constexpr int64_t kDefaultInputSize = 64;
 constexpr double kFewZeros = 0.01;  ///< of the prunable weights: what nobody pruned may have
 
@@ -58,6 +58,12 @@ Graph parse_metadata(const Archive& archive, const std::string& path, ModelInfo&
   info.resize = archive.metadata.contains("resize")
                     ? parse_resize(parsed("resize").get<std::string>())
                     : Resize::plain;
+  if (archive.metadata.contains("padding")) {
+    const auto padding = parsed("padding").get<std::string>();
+    require(padding == kSame, "metadata", "expected padding '{}', got '{}'", kSame,
+            printable(padding));
+    info.same_padding = true;
+  }
   parsed("classes").get_to(info.classes);
   info.history = parsed("history").get<std::vector<nlohmann::json::object_t>>();
   info.pruned_by(), info.is_pruned();  // throw on steps that are none
@@ -200,12 +206,14 @@ inference::Graph inference_graph(const nn::Network& model, const ModelInfo& info
 }
 
 std::map<std::string, std::string> metadata_of(const ModelInfo& info) {
-  return {
+  std::map<std::string, std::string> metadata = {
       {"normalisation", nlohmann::json{{"mean", info.mean}, {"std", info.std}}.dump()},
       {"resize", nlohmann::json(to_string(info.resize)).dump()},
       {"classes", nlohmann::json(info.classes).dump()},
       {"history", info.history.dump()},
   };
+  if (info.same_padding) metadata["padding"] = nlohmann::json(kSame).dump();
+  return metadata;
 }
 
 std::string ModelInfo::pruned_by() const {
@@ -273,12 +281,16 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
                             : from_shapes(file.archive, size,
                                           wanted.network.empty() ? file.network : wanted.network);
     if (!own) checkpoint.info.classes = placeholder_names(found.classes());
+    if (checkpoint.info.same_padding && wanted.input_size != 0) {
+      require_same_padding(found, wanted.input_size);
+    }
     const Graph fitted = fit_graph(found, wanted);
     Graph graph = fitted;
     int64_t padding_zeros = 0;
     if (!own) {
       const Variant variant = variant_of(file.library, graph.network, wanted.trained_in);
       padding_zeros = apply_variant(variant, graph, arrays);
+      checkpoint.info.same_padding = variant.same_padding;
       if (variant.centred) checkpoint.info.mean = checkpoint.info.std = {0.5f, 0.5f, 0.5f};
     }
     try {

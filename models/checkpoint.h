@@ -3,7 +3,8 @@
 // what the model is and how it came to be in the metadata:
 //   format = "edgeprune/1" ("edgeprune/2": quantised, models/quantization.h), graph, normalisation, resize, classes, history (JSON each; files of before
 //   version 0.2 have no resize and mean Resize::plain, which is what they were trained with, and
-//   instead of the graph an architecture, MobileNetV2's table of blocks).
+//   instead of the graph an architecture, MobileNetV2's table of blocks), and padding = "same" if that is
+//   TensorFlow's.
 
 #include <array>
 #include <map>
@@ -27,6 +28,8 @@ struct ModelInfo {
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
   Resize resize = Resize::squash;
+  /// The graph has TensorFlow's padding SAME, which belongs to its input size: require_same_padding().
+  bool same_padding = false;
   std::vector<std::string> classes;  ///< names, by label
   /// One object a step: what was done, with what, to which parent.
   nlohmann::json history = nlohmann::json::array();
@@ -41,7 +44,7 @@ struct ModelInfo {
   bool has_placeholder_names() const;
 };
 
-/// JSON by key, as files hold it: normalisation, resize, classes, history.
+/// JSON by key, as files hold it: normalisation, resize, classes, history, padding.
 std::map<std::string, std::string> metadata_of(const ModelInfo& info);
 
 /// "class 0", "class 1" ...

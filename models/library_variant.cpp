@@ -12,6 +12,7 @@ constexpr float kTensorFlowEps = 1e-3f, kPyTorchEps = 1e-5f;
 /// Pixels that SAME puts around a map of `size`: so many that the outputs are size / stride, rounded up.
 struct Padding {
   int64_t before = 0, after = 0;
+  bool operator==(const Padding&) const = default;
 };
 Padding same_padding(int64_t size, int64_t kernel, int64_t stride) {
   const int64_t outputs = (size + stride - 1) / stride;
@@ -40,6 +41,7 @@ struct Window {
 Window window_of(Kind& kind) {
   if (auto* c = std::get_if<kind::Convolution>(&kind)) return {&c->kernel, &c->padding, c->stride};
   if (auto* d = std::get_if<kind::Depthwise>(&kind)) return {&d->kernel, &d->padding, d->stride};
+  if (auto* p = std::get_if<kind::MaxPool>(&kind)) return {&p->kernel, &p->padding, p->stride};
   return {};
 }
 
@@ -47,16 +49,16 @@ int64_t pad_as_tensorflow(Graph& graph, std::map<std::string, Array>& arrays) {
   int64_t zeros = 0;
   const std::vector<MapShape> shapes = infer_shapes(graph);
   for (Node& node : graph.nodes) {
-    const MapShape& map = node.inputs.empty() ? MapShape{} : shapes[node.inputs[0]];
-    if (const auto* pool = std::get_if<kind::MaxPool>(&node.kind)) {
-      const Padding padding = same_padding(map.height, pool->kernel, pool->stride);
-      require(padding.before == padding.after && padding.before == pool->padding, "tensorflow",
-              "node '{}': padding SAME of a pooling over {}x{} has no expression here", node.name,
-              map.height, map.width);
-    }
     const Window window = window_of(node.kind);
     if (window.kernel == nullptr) continue;
+    const MapShape& map = shapes[node.inputs[0]];
     const Padding padding = same_padding(map.height, *window.kernel, window.stride);
+    if (std::holds_alternative<kind::MaxPool>(node.kind)) {
+      require(padding.before == padding.after && padding.before == *window.padding, "tensorflow",
+              "node '{}': padding SAME of a pooling over {}x{} has no expression here", node.name,
+              map.height, map.width);
+      continue;
+    }
     *window.padding = padding.after;
     if (padding.before == padding.after) continue;
     const std::string name = node.name + ".weight";
@@ -101,6 +103,24 @@ int64_t apply_variant(const Variant& variant, Graph& graph, std::map<std::string
     }
   }
   return variant.same_padding ? pad_as_tensorflow(graph, arrays) : 0;
+}
+
+void require_same_padding(const Graph& graph, int64_t pixels) {
+  Graph resized = graph;
+  resized.set_input_size(pixels);
+  const std::vector<MapShape> own = infer_shapes(graph), wanted = infer_shapes(resized);
+  for (Node& node : resized.nodes) {
+    const Window window = window_of(node.kind);
+    if (window.kernel == nullptr) continue;
+    // Kernels are odd; one that is not got a row and a column as padding.
+    const int64_t kernel = *window.kernel % 2 == 0 ? *window.kernel - 1 : *window.kernel;
+    const int64_t here = own[node.inputs[0]].height, there = wanted[node.inputs[0]].height;
+    require(same_padding(here, kernel, window.stride) == same_padding(there, kernel, window.stride),
+            "input-size",
+            "TensorFlow's padding is built in for {0}x{0} images and is another for {1}x{1} (node "
+            "'{2}' reads {3}x{3}, not {4}x{4}): import the original weights at that size",
+            graph.input_size(), pixels, node.name, there, here);
+  }
 }
 
 }  // namespace edgeprune

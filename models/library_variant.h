@@ -40,4 +40,12 @@ Variant variant_of(Library library, const std::string& network, TrainedIn traine
 /// the node where nothing expresses it (pooling).
 int64_t apply_variant(const Variant& variant, Graph& graph, std::map<std::string, Array>& arrays);
 
+/// Of a graph that has padding SAME for images of its own input size. Throws std::invalid_argument, naming
+/// both sizes and the first node, if SAME would pad images of `pixels` a side otherwise.
+void require_same_padding(const Graph& graph, int64_t pixels);
+
+/// Of a graph that has padding SAME for images of its own input size. Throws std::invalid_argument, naming
+/// both sizes and the first node, if SAME would pad images of `pixels` a side otherwise.
+void require_same_padding(const Graph& graph, int64_t pixels);
+
 }  // namespace edgeprune

@@ -288,7 +288,7 @@ class Import {
     auto classes = nlohmann::json::array();
     for (int64_t i = 0; i < graph_.classes(); ++i) classes.push_back(fmt::format("class {}", i));
     result["classes"] = classes.dump();
-    for (const char* key : {"normalisation", "resize", "classes", "history"}) {
+    for (const char* key : {"normalisation", "resize", "classes", "history", "padding"}) {
       const auto found = model_.metadata.find(key);
       if (found != model_.metadata.end()) result[key] = found->second;
     }

@@ -44,6 +44,30 @@ TEST_F(CheckpointFile, ComesBackBitForBit) {
   EXPECT_EQ(loaded.sha256, sha256_of_file(path_));
 }
 
+TEST_F(CheckpointFile, PaddingOfTensorFlowIsRefusedAtSizesThatItIsNotFor) {
+  write_safetensors(path_, {nn::Network(mobilenet_v2(0.25, 64), 1).state_dict(), {}});
+  const auto direct = [&](int64_t pixels) {
+    return load_checkpoint(path_, {.input_size = pixels, .trained_in = TrainedIn::tensorflow});
+  };
+  const Checkpoint at_64 = direct(64);
+  const std::string imported = folder_.file("imported.safetensors");
+  save_checkpoint(imported, *at_64.model, at_64.info);
+  for (const int64_t pixels : {0, 64, 96, 128, 224}) {
+    const Checkpoint loaded = load_checkpoint(imported, {.input_size = pixels});
+    const Checkpoint expected = direct(pixels);
+    EXPECT_EQ(nlohmann::json(loaded.model->graph()), nlohmann::json(expected.model->graph()));
+    EXPECT_EQ(loaded.model->state_dict().at("features.0.0.weight").bytes,
+              expected.model->state_dict().at("features.0.0.weight").bytes);
+    EXPECT_TRUE(loaded.info.same_padding) << "what is written next says so, too";
+  }
+  for (const int64_t pixels : {33, 48, 72, 80, 100}) {
+    const auto size = std::to_string(pixels);
+    expect_parts(
+        refusal<FileError>([&] { load_checkpoint(imported, {.input_size = pixels}); }),
+        {imported, "built in for 64x64 images", "another for " + size + "x" + size, "(node '"});
+  }
+}
+
 /// Half of the prunable weights are zero.
 struct HalfZero : nn::Network {
   HalfZero() : nn::Network(small(), 1) {

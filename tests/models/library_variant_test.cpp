@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/base/json.h"
 #include "models/networks.h"
 #include "tests/support/message_of.h"
 #include "tests/support/tensors.h"
@@ -10,6 +11,7 @@
 namespace edgeprune {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 /// One channel of a map of side `size`, filtered by a plain loop, with so many zeros in front of it and
@@ -70,6 +72,38 @@ TEST(LibraryVariant, PoolingThatNothingExpressesIsRefusedByName) {
   EXPECT_THAT(testing::message_of<std::invalid_argument>(
                   [&] { apply_variant({.same_padding = true}, graph, none); }),
               HasSubstr("node 'maxpool': padding SAME of a pooling over 32x32"));
+}
+
+TEST(LibraryVariant, PaddingBelongsToTheInputSize) {
+  for (const char* name : {"mobilenet_v2", "efficientnet_lite0"}) {
+    const auto padded_for = [&](int64_t pixels) {
+      Graph graph = build_network({.name = name, .width = 0.25, .input_size = pixels});
+      std::map<std::string, Array> none;
+      apply_variant({.same_padding = true}, graph, none);
+      return graph;
+    };
+    for (const int64_t own : {64, 48, 33}) {
+      const Graph graph = padded_for(own);
+      std::vector<int64_t> taken;
+      for (int64_t pixels = 32; pixels <= 256; ++pixels) {
+        Graph resized = graph;
+        resized.set_input_size(pixels);
+        if (nlohmann::json(resized) == nlohmann::json(padded_for(pixels))) {
+          EXPECT_NO_THROW(require_same_padding(graph, pixels)) << name << own << " " << pixels;
+          taken.push_back(pixels);
+        } else {
+          EXPECT_THROW(require_same_padding(graph, pixels), std::invalid_argument)
+              << name << own << " " << pixels;
+        }
+      }
+      // Halved five times: what counts is which of the halves, rounded up, are odd.
+      EXPECT_EQ(taken.size(), own == 64 ? 8u : 7u) << own;
+      EXPECT_THAT(taken, Contains(own));
+    }
+    EXPECT_THAT(testing::message_of<std::invalid_argument>(
+                    [&] { require_same_padding(padded_for(64), 48); }),
+                HasSubstr("built in for 64x64 images and is another for 48x48"));
+  }
 }
 
 TEST(LibraryVariant, FollowsTheLibraryUnlessItIsSaid) {
