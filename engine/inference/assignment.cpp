@@ -186,14 +186,17 @@ bool can_run(Engine engine, const Graph& graph) {
   return takes_bytes == (graph.integers != nullptr);
 }
 
+void require_can_run(Engine engine, const Graph& graph) {
+  if (can_run(engine, graph)) return;
+  require(graph.integers != nullptr, "Plan",
+          "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
+  require(false, "Plan",
+          "the network is quantised: the engines int8, int8-sparse and auto run it, {} does not",
+          to_string(engine));
+}
+
 Assignment assignment_of(const Graph& graph, Engine engine, int64_t batch, bool everywhere) {
-  if (!can_run(engine, graph)) {
-    require(graph.integers != nullptr, "Plan",
-            "the network is in floats: the engine int8 runs quantised ones (edgeprune quantize)");
-    require(false, "Plan",
-            "the network is quantised: the engines int8, int8-sparse and auto run it, {} does not",
-            to_string(engine));
-  }
+  require_can_run(engine, graph);
   const Policy policy(graph, engine, batch, everywhere);
   Assignment assignment{policy.grouping(), {}};
   for (const Section& section : sections(graph, assignment.grouping, batch)) {

@@ -39,6 +39,8 @@ size_t layers_taken_out_of_integers(const Graph& graph, const Assignment& assign
 
 /// Quantised graphs run on int8, int8_sparse and `automatic`, graphs in floats on all but these two.
 bool can_run(Engine engine, const Graph& graph);
+/// Throws std::invalid_argument that names those that can, for whoever runs several.
+void require_can_run(Engine engine, const Graph& graph);
 
 /// What an engine other than `automatic` runs a graph on. Throws std::invalid_argument naming a layer
 /// that it has no kernel for. `everywhere`: int8_sparse skips zeros wherever it can, as sparse does, not

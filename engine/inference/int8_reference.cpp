@@ -114,9 +114,10 @@ PlainMaps int8_by_plain_loops(const QuantizedGraph& graph, const float* image) {
     } else if (layer.kind == Layer::Kind::multiply) {
       const Conv2dShape& s = layer.shape;
       std::vector<uint8_t> to(from.size());
-      reference::scale_channels_int8(
-          1, s.in_height * s.in_width, s.in_channels, graph.grid_of(layer.input), from.data(),
-          graph.grid_of(layer.residual), all.of(layer.residual).data(), layer.output, to.data());
+      reference::scale_channels_int8(1, s.in_height * s.in_width, s.in_channels,
+                                     graph.grid_of(layer.input), from.data(),
+                                     graph.grid_of(layer.residual), all.of(layer.residual).data(),
+                                     layer.output, to.data(), &extremes);
       all.maps.push_back(std::move(to));
     } else {
       all.maps.push_back(pool(layer, graph.grid_of(layer.input), from, extremes));

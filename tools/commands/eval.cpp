@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel.h"
+#include "engine/inference/assignment.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/data_options.h"
@@ -112,12 +113,23 @@ void run(const EvalArguments& o, bool engines_given) {
   require_usage(!o.data.location.empty(), "eval", "--data is missing");
   require_usage(std::isnan(o.threshold) == o.positive.empty(), "eval",
                 "--threshold and --positive go together");
+  if (o.saturations && engines_given) {
+    require_usage(o.engines.size() == 1 && in_integers(inference::parse_engine(o.engines.front())),
+                  "eval", "--saturations is about one engine, int8 or int8-sparse, got {}",
+                  fmt::join(o.engines, ","));
+  }
   const auto claim = o.confusion.empty() ? nullptr : claim_output(o.confusion);
   const Checkpoint checkpoint = o.loading.load(o.model, true);
+  const std::vector<std::string> engines = engines_for(checkpoint, engines_given, o.engines);
+  if (!o.saturations) {  // all of them before the first runs for minutes and its row is lost
+    const inference::Graph graph = inference_graph(*checkpoint.model, checkpoint.info);
+    for (const std::string& engine : engines) {
+      require_can_run(inference::parse_engine(engine), graph);
+    }
+  }
   const Dataset data =
       o.data.open("eval", value_of("split", kSplits, o.split), sight_of(checkpoint), o.limit);
   const std::optional<Threshold> threshold = threshold_of(o, data.classes);
-  const std::vector<std::string> engines = engines_for(checkpoint, engines_given, o.engines);
   std::vector<Column> columns = {{"model", "model", Align::left},
                                  {"engine", "engine", Align::left},
                                  {"split", "split", Align::left},
@@ -128,14 +140,13 @@ void run(const EvalArguments& o, bool engines_given) {
                                  {"of class", "worst_class", Align::left},
                                  {"loss", "loss"},
                                  {"ms/image", "ms_per_image"}};
-  const bool several = engines.size() > 1;
   if (o.saturations) {
-    require_usage(!several, "eval", "--saturations is about one engine, got {}", engines.size());
     const auto layers = count_saturations(*checkpoint.model, checkpoint.info, data,
                                           inference::parse_engine(engines.front()));
     print(saturation_table(layers), o.format);
     return;
   }
+  const bool several = engines.size() > 1;
   if (several) {
     const std::string first = engines.front();
     columns.push_back({"largest logit difference from " + first, "logit_difference"});

@@ -91,6 +91,19 @@ void add(const Steps& steps, const inference::QuantizedGraph& graph, const float
   }
 }
 
+LayerSaturations begin(const inference::QuantizedLayer& layer, const std::string& kernel) {
+  const ActivationForm form = form_of(layer.activation);
+  LayerSaturations result{.layer = layer.name, .kernel = kernel, .extremes = {}};
+  // Gates are computed, and what they end at never reaches the grid; these two are the grid's ends.
+  if (form.kind == ActivationForm::Kind::relu || form.kind == ActivationForm::Kind::relu6) {
+    const Grid& grid = layer.output;
+    const float steps = static_cast<float>(grid.highest - grid.zero_point);
+    result.cuts_below = true;
+    result.cuts_above = form.high / grid.scale < steps + 0.5f;
+  }
+  return result;
+}
+
 Cell percent_cut(int64_t part, int64_t all) {
   return all == 0 ? Cell() : Cell(Number{100.0 * double(part) / double(all), 4});
 }
@@ -105,10 +118,7 @@ std::vector<LayerSaturations> count_saturations(const nn::Network& model, const 
   const Steps steps(graph, engine);
   std::vector<LayerSaturations> layers;
   for (size_t i = 0; i < graph.layers.size(); ++i) {
-    layers.push_back({.layer = graph.layers[i].name,
-                      .kernel = steps.kernel(i),
-                      .extremes = {},
-                      .rectified = graph.layers[i].activation != Activation::none});
+    layers.push_back(begin(graph.integers->layers[i], steps.kernel(i)));
   }
   Loader loader(dataset, {.batch = kImagesAtOnce,
                           .input_size = static_cast<int>(model.graph().input_size()),
@@ -152,21 +162,23 @@ Table saturation_table(const std::vector<LayerSaturations>& layers) {
                {"outputs", "outputs"},
                {"cut below %", "cut_below_percent"},
                {"cut above %", "cut_above_percent"}});
-  LayerSaturations all{.layer = "all layers", .kernel = "", .extremes = {}};
-  const auto row = [&](const LayerSaturations& layer, bool rectified) {
+  LayerSaturations all{.layer = "all layers", .kernel = "", .extremes = {}, .cuts_below = true};
+  const auto row = [&](const LayerSaturations& layer) {
     const reference::Extremes& e = layer.extremes;
     const double furthest = std::max(double(e.most) / INT32_MAX, double(e.least) / INT32_MIN);
     table.add_row({layer.layer, layer.kernel, e.sums,
                    e.sums == 0 ? Cell() : Cell(Number{100 * furthest, 4}), e.beyond, layer.wrong,
-                   e.outputs, rectified ? Cell() : percent_cut(e.below, e.outputs),
-                   percent_cut(e.above, e.outputs)});
+                   e.outputs, layer.cuts_below ? Cell() : percent_cut(e.below, e.outputs),
+                   layer.cuts_above ? Cell() : percent_cut(e.above, e.outputs)});
   };
   for (const LayerSaturations& layer : layers) {
-    row(layer, layer.rectified);
-    all.extremes += layer.extremes;
+    row(layer);
+    reference::Extremes extremes = layer.extremes;
+    if (layer.cuts_above) extremes.above = 0;
+    all.extremes += extremes;
     all.wrong += layer.wrong;
   }
-  row(all, true);
+  row(all);
   return table;
 }
 

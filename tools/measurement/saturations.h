@@ -19,7 +19,8 @@ struct LayerSaturations {
   /// Outputs of the engine's kernel for this layer, on the target in use, that are not those of the plain loops: a sum
   /// that saturated, of 16 bits or of 32, would be.
   int64_t wrong = 0;
-  bool rectified = false;  ///< what is cut at the lower end is what its ReLU cuts
+  /// What its grid cuts at an end, its ReLU or ReLU6 cuts there anyway.
+  bool cuts_below = false, cuts_above = false;
 };
 
 /// By layer, over all images; each layer's kernel reads what the plain loops put out before it. Takes some hundred

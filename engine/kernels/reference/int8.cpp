@@ -126,13 +126,14 @@ void max_pool_int8(const Conv2dShape& s, const uint8_t* from, uint8_t* to) {
 
 void scale_channels_int8(int64_t images, int64_t pixels, int64_t channels, const Grid& map_grid,
                          const uint8_t* map, const Grid& factor_grid, const uint8_t* factors,
-                         const Grid& output, uint8_t* to) {
+                         const Grid& output, uint8_t* to, Extremes* extremes) {
   const int64_t pixel = pixel_bytes(channels);
   const float scales = map_grid.scale * factor_grid.scale / output.scale;
   for (int64_t i = 0; i < images * pixels * pixel; ++i) {
     const int factor = factors[i / pixel / pixels * pixel + i % pixel] - factor_grid.zero_point;
     const float multiplier = static_cast<float>(factor) * scales;
-    to[i] = round_to_byte(static_cast<float>(map[i] - map_grid.zero_point) * multiplier, output);
+    to[i] = cut_to_byte(static_cast<float>(map[i] - map_grid.zero_point) * multiplier, output,
+                        i % pixel < channels ? extremes : nullptr);
   }
 }
 

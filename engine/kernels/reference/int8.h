@@ -49,6 +49,6 @@ void max_pool_int8(const Conv2dShape& shape, const uint8_t* from, uint8_t* to);
 /// Maps [images, pixels, C] times factors [images, C], pixels pixel_bytes(C) apart.
 void scale_channels_int8(int64_t images, int64_t pixels, int64_t channels, const Grid& map_grid,
                          const uint8_t* map, const Grid& factor_grid, const uint8_t* factors,
-                         const Grid& output, uint8_t* to);
+                         const Grid& output, uint8_t* to, Extremes* extremes = nullptr);
 
 }  // namespace edgeprune::reference

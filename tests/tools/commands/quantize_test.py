@@ -47,6 +47,15 @@ class Quantize(CommandTest):
                   says="expected a quantised model, on int8 or int8-sparse")
         self.fail("eval", "--model", model, "--data", "synthetic:20", "--saturations", "--per-class", code=2,
                   says="--per-class")
+        for engines in ("dense", "auto", "int8,int8-sparse"):
+            self.fail("eval", "--model", self.folder / "none", "--data", "synthetic:20", "--saturations", "--engine", engines, code=2,
+                      says=f"--saturations is about one engine, int8 or int8-sparse, got {engines}")
+
+    def test_engines_that_cannot_run_a_model_are_refused_before_the_first_runs(self):
+        model, _ = self.quantize()
+        for engines in ("dense", "int8,auto,dense"):
+            self.fail("eval", "--model", model, "--data", self.folder / "never-looked-at", "--engine", engines,
+                      says="int8, int8-sparse and auto run it, dense does not")
 
     def test_break_even_of_integers(self):
         rows = self.json_of("breakeven", "--model", self.base, "--engine", "int8,int8-sparse", "--levels", "0,0.9",

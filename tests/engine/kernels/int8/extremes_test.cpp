@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "engine/kernels/reference/int8.h"
 
 namespace edgeprune::reference {
@@ -44,6 +46,22 @@ TEST(Extremes, OutputsBeyondTheGridAreCut) {
   EXPECT_EQ(e.outputs, 6);
   EXPECT_EQ(e.below, 1);
   EXPECT_EQ(e.above, 2);
+}
+
+TEST(Extremes, ProductsBeyondTheGridAreCutAndWhatFillsPixelsUpIsNotCounted) {
+  const Grid ones{.scale = 1, .zero_point = 0, .lowest = 0, .highest = 127};
+  const Grid output{.scale = 1, .zero_point = 10, .lowest = 0, .highest = 127};
+  // Two pixels of three channels.
+  std::vector<uint8_t> factors(16, 99), to(2 * 16);
+  const std::vector<uint8_t> map = {1, 2, 60, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+                                    0, 0, 58, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99};
+  factors[0] = factors[1] = factors[2] = 2;
+  Extremes e;
+  scale_channels_int8(1, 2, 3, ones, map.data(), ones, factors.data(), output, to.data(), &e);
+  EXPECT_EQ(std::vector(to.begin(), to.begin() + 3), (std::vector<uint8_t>{12, 14, 127}));
+  EXPECT_EQ(e.outputs, 6);
+  EXPECT_EQ(e.above, 1) << "120 + 10, but not 116 + 10";
+  EXPECT_EQ(e.below, 0);
 }
 
 }  // namespace
