@@ -22,8 +22,11 @@ namespace {
 constexpr const char *kFormat = "edgeprune/1", *kQuantizedFormat = "edgeprune/2";
 
 constexpr const char *kFamily = "edgeprune/", *kSame = "same";
-constexpr int64_t kDefaultInputSize = 64;
 constexpr double kFewZeros = 0.01;  ///< of the prunable weights: what nobody pruned may have
+
+int64_t input_size_of(const Wanted& wanted) {
+  return wanted.input_size != 0 ? wanted.input_size : onnx::kOpenSize;
+}
 
 const std::string& metadata_at(const Archive& archive, const std::string& path, const char* key) {
   const auto found = archive.metadata.find(key);
@@ -250,11 +253,11 @@ std::vector<std::string> placeholder_names(int64_t classes) {
 }
 
 Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
-  return make_checkpoint(read_checkpoint(path, wanted.key), wanted);
+  return make_checkpoint(read_checkpoint(path, wanted), wanted);
 }
 
-StoredCheckpoint read_checkpoint(const std::string& path, const std::string& key) {
-  WeightsFile file = read_weights(path, key);
+StoredCheckpoint read_checkpoint(const std::string& path, const Wanted& wanted) {
+  WeightsFile file = read_weights(path, wanted.key, input_size_of(wanted));
   return {path, sha256_of_file(path), std::move(file)};
 }
 
@@ -269,6 +272,8 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
                own ? printable(format->second) : "");
   require_file(!quantized || wanted.quantized, path,
                "it is quantised: expected the model in floats that it was made from");
+  require_file(!file.onnx || wanted.trained_in == TrainedIn::guessed, path,
+               "--trained-in is for weights alone; an ONNX file says how it computes");
   Checkpoint checkpoint;
   for (const std::string& note : file.archive.notes) {
     checkpoint.notes.push_back(fmt::format("{}: {}", path, note));
@@ -276,9 +281,8 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
   checkpoint.sha256 = sha256;
   try {
     if (quantized) checkpoint.info.quantization = restore_quantized(file.archive);
-    const int64_t size = wanted.input_size != 0 ? wanted.input_size : kDefaultInputSize;
     const Graph found = own ? parse_metadata(file.archive, path, checkpoint.info)
-                            : from_shapes(file.archive, size,
+                            : from_shapes(file.archive, input_size_of(wanted),
                                           wanted.network.empty() ? file.network : wanted.network);
     if (!own) checkpoint.info.classes = placeholder_names(found.classes());
     if (checkpoint.info.same_padding && wanted.input_size != 0) {
@@ -303,6 +307,7 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
     } catch (const std::invalid_argument& error) {
       throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, graph)));
     }
+    if (file.onnx) checkpoint.info.history.back()["sha256"] = sha256;
     if (!own) describe_foreign(path, file, wanted, fitted, padding_zeros, checkpoint);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));

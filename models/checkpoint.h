@@ -106,7 +106,7 @@ struct StoredCheckpoint {
   std::string path, sha256;
   WeightsFile file;
 };
-StoredCheckpoint read_checkpoint(const std::string& path, const std::string& key = "");
+StoredCheckpoint read_checkpoint(const std::string& path, const Wanted& wanted = {});
 Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted);
 
 }  // namespace edgeprune

@@ -7,7 +7,6 @@
 #include "engine/base/check.h"
 #include "engine/base/printable.h"
 #include "engine/tensor/safetensors.h"
-#include "models/onnx/import.h"
 #include "models/onnx/read.h"
 #include "models/pth/pth_reader.h"
 #include "models/sparse_storage.h"
@@ -28,11 +27,11 @@ Container container_of(const std::string& path) {
   return named_pth ? Container::pth : Container::safetensors;
 }
 
-Archive read_any(const std::string& path, const std::string& key) {
-  const Container container = container_of(path);
+Archive read_any(Container container, const std::string& path, const std::string& key,
+                 int64_t open_size) {
   if (container == Container::pth) return read_pth(path, key);
   require_file(key.empty(), path, "--key is for PyTorch checkpoints; others have no entries");
-  if (container == Container::onnx) return onnx::import_onnx(path);
+  if (container == Container::onnx) return onnx::import_onnx(path, open_size);
   Archive archive = read_safetensors(path);
   const auto format = archive.metadata.find("format");
   if (format == archive.metadata.end() || !format->second.starts_with("edgeprune/")) return archive;
@@ -190,8 +189,10 @@ int64_t check_values(const std::string& name, Array& array, const std::string& p
 
 }  // namespace
 
-WeightsFile read_weights(const std::string& path, const std::string& key) {
-  WeightsFile file{read_any(path, key)};
+WeightsFile read_weights(const std::string& path, const std::string& key, int64_t open_size) {
+  const Container container = container_of(path);
+  WeightsFile file{read_any(container, path, key, open_size)};
+  file.onnx = container == Container::onnx;
   Archive& archive = file.archive;
   const auto format = archive.metadata.find("format");
   const bool own = format != archive.metadata.end() && format->second.starts_with("edgeprune/");

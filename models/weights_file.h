@@ -7,6 +7,7 @@
 #include "engine/nn/module.h"
 #include "engine/tensor/archive.h"
 #include "models/library_names.h"
+#include "models/onnx/import.h"
 
 namespace edgeprune {
 
@@ -18,6 +19,7 @@ struct WeightsFile {
   /// The notes say what a reader would not expect.
   Archive archive;
   bool masked = false;  ///< there were such masks
+  bool onnx = false;    ///< an ONNX file, made a checkpoint of ours
   /// Whose names it had, and of which network, if that is known from the names.
   Library library = Library::torchvision;
   std::string network = {};
@@ -26,9 +28,10 @@ struct WeightsFile {
 /// What is read of a checkpoint, which may hold more than one network: `key` as find_state_dict() has it.
 /// Every value is checked: throws FileError, naming the tensor and the first bad index, on NaN,
 /// infinity and negative variances, which evaluation need not show (zero weights, oneDNN's ReLU6),
-/// and whatever the readers throw. Subnormal values become zero (they weigh nothing, take many
+/// and whatever the readers throw. Images of an ONNX file that leaves their size open are of `open_size`. Subnormal values become zero (they weigh nothing, take many
 /// times as long to compute with, and would count as nonzero), and their number is a note.
-WeightsFile read_weights(const std::string& path, const std::string& key = "");
+WeightsFile read_weights(const std::string& path, const std::string& key = "",
+                         int64_t open_size = onnx::kOpenSize);
 
 /// Whether a value is not zero and smaller than 1.2e-38.
 inline bool is_subnormal(float value) {

@@ -21,16 +21,20 @@ bool near(float a, float b) {
 
 class Import {
  public:
-  explicit Import(const Model& model) : model_(model) {
+  Import(const Model& model, int64_t open_size) : model_(model) {
     for (const Tensor& tensor : model.initializers) constants_[tensor.name] = &tensor;
     const auto& dims = model.input.dims;
+    require(model.input.type != DataType::uint8, "onnx",
+            "the input '{}' is uint8: a network that normalises pixels itself, as export "
+            "--preprocess writes; expected the one exported without",
+            printable(model.input.name));
     require(dims.size() == 4 && model.input.type == DataType::float32, "onnx",
             "the input '{}' is not float32 [N,C,H,W]", printable(model.input.name));
     const auto size = [&](size_t i, int64_t otherwise) {
       return dims[i] > 0 ? dims[i] : otherwise;
     };
-    values_[model.input.name] =
-        graph_.append("images", kind::Input{size(1, 3), size(2, 64), size(3, 64)}, {});
+    values_[model.input.name] = graph_.append(
+        "images", kind::Input{size(1, 3), size(2, open_size), size(3, open_size)}, {});
   }
 
   Archive run() {
@@ -85,6 +89,8 @@ class Import {
     if (op == "ReduceMean") return mean(o);
     if (op == "MaxPool") return max_pool(o);
     if (op == "Gemm" || op == "MatMul") return linear(o);
+    o.expect(op != "QuantizeLinear" && op != "DequantizeLinear",
+             "a network in integers; expected the one in floats that it was made from");
     o.expect(false, "an operator that edgeprune's graphs do not have");
   }
 
@@ -144,6 +150,8 @@ class Import {
     const auto [kernel, stride, padding] = windows(o, dims[2]);
     o.expect(kernel == dims[2], "a kernel of {} with a weight of {}", kernel, dims[2]);
     const int64_t groups = o.number("group", 1);
+    o.expect(groups == 1 || dims[1] != 1 || groups < 1 || dims[0] == groups,
+             "depthwise with {} filters for {} channels, expected one a channel", dims[0], groups);
     o.expect(groups == 1 || (dims[1] == 1 && dims[0] == groups),
              "{} groups, expected 1 or one a channel", groups);
     const bool bias = o.inputs() > 2 && !o.input(2).empty();
@@ -179,10 +187,11 @@ class Import {
     activation(o, Activation::hard_sigmoid);
   }
   void clip(const Operator& o) {
-    const auto bound = [&](size_t i, const char* name) {  // inputs since opset 11
-      return o.inputs() > i ? o.floats(i, 1).front() : o.real(name, NAN);
+    const auto bound = [&](size_t i, const char* name, float otherwise) {  // inputs since opset 11
+      const bool given = o.inputs() > i && !o.input(i).empty();
+      return given ? o.floats(i, 1).front() : o.real(name, otherwise);
     };
-    const float low = bound(1, "min"), high = bound(2, "max");
+    const float low = bound(1, "min", -INFINITY), high = bound(2, "max", INFINITY);
     o.expect(low == 0 && high == 6, "from {} to {}, expected 0 to 6", low, high);
     activation(o, Activation::relu6);
   }
@@ -326,14 +335,14 @@ class Import {
 
 }  // namespace
 
-Archive to_archive(const Model& model) {
-  return Import(model).run();
+Archive to_archive(const Model& model, int64_t open_size) {
+  return Import(model, open_size).run();
 }
 
-Archive import_onnx(const std::string& path) {
+Archive import_onnx(const std::string& path, int64_t open_size) {
   const Model model = read_onnx(path);
   try {
-    return to_archive(model);
+    return to_archive(model, open_size);
   } catch (const std::invalid_argument& error) {
     throw FileError(fmt::format("{}: {}", path, error.what()));
   } catch (const FileError& error) {  // of the metadata's JSON

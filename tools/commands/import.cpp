@@ -43,7 +43,8 @@ void add_import(CLI::App& app) {
           "in", o->in,
           "what torch.save or torch.jit.save wrote, or .safetensors of any tool: one of the "
           "networks that --network lists, with the names of torchvision, timm or Hugging "
-          "Face's transformers; or .onnx of any convolutional network in floats")
+          "Face's transformers; or .onnx of a network in floats of the operators "
+          "that models/README.md lists")
       ->required();
   command->add_option("out", o->out, "checkpoint to write (.safetensors)")->required();
   command

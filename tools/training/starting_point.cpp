@@ -12,7 +12,7 @@ StartingPoint::StartingPoint(const std::string& weights, const Wanted& wanted) :
     if (wanted.input_size != 0) input_size_ = wanted.input_size;
     return;
   }
-  stored_ = read_checkpoint(weights, wanted.key);
+  stored_ = read_checkpoint(weights, wanted);
   wanted_.classes = 2;  // any, as long as they are not known: the file may have no head
   const Checkpoint file = make_checkpoint(*stored_, wanted_);
   input_size_ = file.model->graph().input_size();

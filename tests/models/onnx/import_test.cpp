@@ -178,7 +178,10 @@ TEST_F(OnnxImport, WhatAGraphCannotSayIsNamed) {
   const std::string weight = floats("w", {3, 3, 3, 3}), small = floats("low", {1});
   EXPECT_EQ(refused("Sigmoid", {"x"}, {}),
             "[onnx] Sigmoid 'n/Sigmoid': an operator that edgeprune's graphs do not have");
-  EXPECT_THAT(refused("QuantizeLinear", {"x"}, {}), HasSubstr("QuantizeLinear 'n/QuantizeLinear'"));
+  EXPECT_THAT(
+      refused("QuantizeLinear", {"x"}, {}),
+      HasSubstr(
+          "QuantizeLinear 'n/QuantizeLinear': a network in integers; expected the one in floats"));
   EXPECT_THAT(refused("Conv", {"x", weight}, {{"pads", uneven}}),
               HasSubstr("its pads are [0,0,1,1], expected them to be the same"));
   EXPECT_THAT(refused("Conv", {"x", weight}, {{"strides", wide}}),
@@ -200,6 +203,12 @@ TEST_F(OnnxImport, WhatAGraphCannotSayIsNamed) {
   const std::vector<float> none;
   EXPECT_THAT(refused("Clip", {"x", to.constant<float>("none", {0}, none)}, {}),
               HasSubstr("its input 'none' has 0 values, expected 1"));
+  EXPECT_THAT(refused("Clip", {"x", to.constant<float>("zero", {}, std::vector<float>{0})}, {}),
+              HasSubstr("from 0 to inf, expected 0 to 6"));
+  EXPECT_THAT(refused("Clip", {"x", "", to.constant<float>("six", {}, std::vector<float>{6})}, {}),
+              HasSubstr("from -inf to 6, expected 0 to 6"));
+  EXPECT_THAT(refused("Conv", {"x", floats("twice", {6, 1, 3, 3})}, {{"group", int64_t{3}}}),
+              HasSubstr("depthwise with 6 filters for 3 channels, expected one a channel"));
   EXPECT_THAT(refused("HardSigmoid", {"x"}, {}), HasSubstr("alpha 0.2 and beta 0.5"));
   EXPECT_THAT(refused("Add", {"x", small}, {}), HasSubstr("it adds a constant"));
   EXPECT_THAT(refused("Reshape", {"x", whole("s", {1, 3, 64})}, {}),
@@ -209,6 +218,16 @@ TEST_F(OnnxImport, WhatAGraphCannotSayIsNamed) {
   EXPECT_THAT(refused("BatchNormalization", {"x", floats("g", {3}), small, small, small}, {}),
               HasSubstr("has 1 values, expected 3"));
   EXPECT_THAT(refused("Relu", {"x"}, {}), HasSubstr("the last node is to be linear"));
+}
+
+TEST_F(OnnxImport, ASizeThatIsOpenIsTheOneWanted) {
+  model.input.dims = {onnx::kAnyBatch, 3, onnx::kAnyBatch, onnx::kAnyBatch};
+  const std::string map =  // of 1x1 if the images are of 8x8
+      to.add("MaxPool", "max", {"x"}, {{"kernel_shape", std::vector<int64_t>(2, 8)}});
+  model.output.name =
+      to.add("Gemm", "fc", {map, floats("w", {2, 3}), floats("b", {2})}, {{"transB", int64_t{1}}});
+  EXPECT_EQ(graph_of(onnx::to_archive(model, 8)).input_size(), 8);
+  EXPECT_THAT(refusal([&] { onnx::to_archive(model); }), HasSubstr("57x57"));
 }
 
 TEST_F(OnnxImport, ShapesThatDoNotFitAreTheGraphsComplaint) {

@@ -1,6 +1,7 @@
 """export: what it refuses, and what ONNX Runtime makes of its files, where $EDGEPRUNE_PYTHON is a Python that has it."""
 
 import array
+import hashlib
 import json
 import math
 import os
@@ -93,6 +94,7 @@ class Import(CommandTest):
         for model in (out, back):
             self.assertLessEqual(max(abs(a - b) for a, b in zip(self.logits(model), expected, strict=True)), 1e-5 * max(map(abs, expected)))
         history = self.json_of("info", "--model", back)["history"]
+        self.assertEqual(history[-1]["sha256"], hashlib.sha256(out.read_bytes()).hexdigest())
         self.assertEqual([step["step"] for step in history[-2:]], ["export", "import"])
         before = self.json_of("info", "--model", back)["layers"][-2]["sparsity_percent"]
         self.assertAlmostEqual(before, 80, delta=0.1)
@@ -128,10 +130,14 @@ class Import(CommandTest):
 
     def test_what_is_no_network_in_floats_is_refused_by_node(self):
         pixels, back, quantized = self.export(self.base, "--preprocess"), self.folder / "back.safetensors", self.folder / "q.safetensors"
-        self.fail("import", pixels, back, says="the input 'images' is not float32 [N,C,H,W]")
+        self.fail("import", pixels, back, says="as export --preprocess writes; expected the one exported without")
         self.succeed("quantize", "--model", self.base, "--data", "synthetic:32", "--calibrate", 16, "--test", 0, "--out", quantized)
-        self.fail("import", self.export(quantized), back, says="QuantizeLinear 'images/QuantizeLinear'")
-        data = self.export(self.base).read_bytes()
+        self.fail("import", self.export(quantized), back, says="QuantizeLinear 'images/QuantizeLinear': a network in integers")
+        plain = self.export(self.base)
+        for command in (("import", plain, back), ("info", "--model", plain)):
+            self.fail(*command, "--trained-in", "tensorflow", says="--trained-in is for weights alone; an ONNX file says how it computes")
+            self.fail(*command, "--key", "x", says="--key is for PyTorch checkpoints")
+        data = plain.read_bytes()
         for size in (0, 1, 100, len(data) // 2):
             (self.folder / "cut.onnx").write_bytes(data[:size])
             self.fail("import", self.folder / "cut.onnx", back, says="cut.onnx: [onnx]")
