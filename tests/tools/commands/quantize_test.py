@@ -179,7 +179,7 @@ class QuantizedTraining(CommandTest):
         before = self.base.read_bytes()
         for command in (("train", "--qat"), ("quantize",)):
             self.fail(*command, "--model", self.base, "--data", "synthetic:40", "--out", self.base,
-                      says="is the model itself: its weights in floats would be lost", code=2)
+                      says="is the model itself, which would be lost", code=2)
         self.assertEqual(self.base.read_bytes(), before)
         code, _, errors = self.run_command(*self.arguments("out", "--lr", 1e10))
         self.assertEqual(code, 1)
