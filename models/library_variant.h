@@ -44,8 +44,4 @@ int64_t apply_variant(const Variant& variant, Graph& graph, std::map<std::string
 /// both sizes and the first node, if SAME would pad images of `pixels` a side otherwise.
 void require_same_padding(const Graph& graph, int64_t pixels);
 
-/// Of a graph that has padding SAME for images of its own input size. Throws std::invalid_argument, naming
-/// both sizes and the first node, if SAME would pad images of `pixels` a side otherwise.
-void require_same_padding(const Graph& graph, int64_t pixels);
-
 }  // namespace edgeprune

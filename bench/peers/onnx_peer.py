@@ -12,7 +12,7 @@ import options as command_line
 
 def parser(description):
     result = argparse.ArgumentParser(description=description.splitlines()[0])
-    result.add_argument("--onnx", required=True, help="a model for this batch, of onnx_model.py")
+    result.add_argument("--onnx", required=True, help="a model for this batch, of edgeprune export --batch")
     result.add_argument("--images", required=True, help="float32 values [N,S,S,3], normalised")
     result.add_argument("--side", type=command_line.positive, required=True, help="S")
     result.add_argument("--classes", type=command_line.positive, required=True)
