@@ -16,7 +16,7 @@ EOF
 }
 
 # Debian's CMake files ask for more than their packages bring along: libzip's for its command line tools
-# (zipcmp zipmerge ziptool), oneDNN's for OpenCL (ocl-icd-opencl-dev).
+# (zipcmp zipmerge ziptool), oneDNN's for OpenCL (ocl-icd-opencl-dev), Aravis' for libusb.
 packages=(
   g++ cmake ninja-build
   libdnnl-dev ocl-icd-opencl-dev libhwy-dev libeigen3-dev libssl-dev
@@ -24,7 +24,14 @@ packages=(
   libstb-dev libcli11-dev nlohmann-json3-dev libfmt-dev libprotozero-dev
   gnuplot-nox curl ca-certificates
 )
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck)
+# Of the inspection station, which is not cross-compiled.
+station_packages=(
+  pkg-config libaravis-dev libusb-1.0-0-dev libmodbus-dev libsqlite3-dev libcurl4-openssl-dev libmosquitto-dev libmicrohttpd-dev
+)
+test_packages=(
+  libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck
+)
+station_test_packages=(aravis-tools mbpoll python3-pymodbus mosquitto sqlite3 openssl prometheus) # its peers
 
 # for_arm64 PACKAGE...: the libraries by their foreign names, save those that are headers for every architecture.
 for_arm64() {
@@ -77,8 +84,8 @@ install_packages() {
 
 foreign=no
 case "${1-}" in
-  "") ;;
-  --test) packages+=("${test_packages[@]}") ;;
+  "") packages+=("${station_packages[@]}") ;;
+  --test) packages+=("${station_packages[@]}" "${test_packages[@]}" "${station_test_packages[@]}") ;;
   --arm64)
     foreign=yes
     mapfile -t packages < <(for_arm64 "${packages[@]}" "${test_packages[@]}")
