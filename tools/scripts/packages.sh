@@ -28,9 +28,7 @@ packages=(
 station_packages=(
   pkg-config libaravis-dev libusb-1.0-0-dev libmodbus-dev libsqlite3-dev libcurl4-openssl-dev libmosquitto-dev libmicrohttpd-dev
 )
-test_packages=(
-  libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck
-)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck)
 station_test_packages=(aravis-tools mbpoll python3-pymodbus mosquitto sqlite3 openssl prometheus) # its peers
 
 # for_arm64 PACKAGE...: the libraries by their foreign names, save those that are headers for every architecture.
