@@ -13,7 +13,7 @@
 #include "engine/base/json.h"
 #include "engine/nn/network.h"
 #include "models/networks.h"
-#include "tools/study/strict_json.h"
+#include "engine/base/strict_json.h"
 
 namespace edgeprune {
 

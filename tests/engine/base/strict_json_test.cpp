@@ -1,4 +1,4 @@
-#include "tools/study/strict_json.h"
+#include "engine/base/strict_json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
