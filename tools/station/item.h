@@ -54,8 +54,10 @@ struct Decision {
 
 /// When an item reached each part of its way; absent: it did not.
 struct Stamps {
-  Instant trigger;  ///< the station saw it
-  std::optional<Instant> captured, preprocessed, inferred, decided;
+  Instant trigger;                  ///< the station saw it
+  std::optional<Instant> captured;  ///< the whole image was here
+  std::optional<Instant> queued;    ///< it was taken from the queue
+  std::optional<Instant> preprocessed, inferred, decided;
   std::optional<Instant> answered;  ///< the PLC has the verdict: its write was confirmed
 };
 

@@ -1,0 +1,60 @@
+#pragma once
+// What station.json says: which model, camera and PLC, and how long an item may take.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/inference/engine.h"
+#include "tools/station/camera/gige_camera.h"
+
+namespace edgeprune::station {
+
+/// A network and how it is run.
+struct ModelConfig {
+  std::string model;   ///< a checkpoint
+  std::string policy;  ///< what `edgeprune calibrate` wrote
+  inference::Engine engine = inference::Engine::automatic;
+  int threads = 1;
+};
+
+struct CameraConfig {
+  std::string folder;               ///< images to play; empty: a real camera
+  std::optional<GigeOptions> gige;  ///< exactly one of the two
+};
+
+struct PlcConfig {
+  std::string address = "127.0.0.1";
+  int port = 502;
+  int unit = 1;
+  std::chrono::microseconds cycle{1000};  ///< from one exchange with the PLC to the next
+};
+
+struct JournalConfig {
+  std::string folder = "journal";
+  int64_t sample_one_in =
+      100;  ///< images of items that passed or were rejected kept: one in so many; 0: none
+  int64_t image_megabytes = 1000;  ///< of each reason, before the oldest go
+  int64_t image_days = 30;
+};
+
+struct StationConfig {
+  std::string name = "station";
+  ModelConfig first;
+  std::optional<ModelConfig> second;  ///< asked when the first is unsure
+  CameraConfig camera;
+  PlcConfig plc;
+  std::chrono::nanoseconds deadline{0};  ///< from the trigger until the PLC must have the verdict
+  int queue = 4;
+  JournalConfig journal;
+};
+
+/// Names of files are relative to `folder`, that of the configuration. Throws FileError("source: where: ...") on unknown
+/// keys, missing ones, values out of their range, and a belt that carries an item past the diverter before it can act.
+StationConfig parse_config(std::string_view text, const std::string& source,
+                           const std::string& folder);
+StationConfig read_config(const std::string& path);
+
+}  // namespace edgeprune::station
