@@ -7,8 +7,6 @@
 namespace edgeprune::station {
 namespace {
 
-/// An image that is still on its way when an acquisition ends has arrived after this: 64 KB take 0.5 ms.
-constexpr auto kOnItsWay = std::chrono::milliseconds(20);
 constexpr int kBuffers = 4;
 
 /// The names that cameras know a format by: the newer one, and that of GenICam's first version.
@@ -37,11 +35,6 @@ GigeSession::GigeSession(const GigeOptions& options)
                         options.name.empty() ? nullptr : options.name.c_str()));
   require_file(camera_ != nullptr, "camera " + name_, "not found");
   set_up(options);
-  stream_.reset(
-      checked(name_, "cannot stream", arv_camera_create_stream, camera_.get(), nullptr, nullptr));
-  const guint bytes = checked(name_, "payload", arv_camera_get_payload, camera_.get());
-  for (int i = 0; i < kBuffers; ++i)
-    arv_stream_push_buffer(stream_.get(), arv_buffer_new_allocate(bytes));
   g_signal_connect(arv_camera_get_device(camera_.get()), "control-lost",
                    G_CALLBACK(+[](ArvDevice*, std::atomic<bool>* lost) { *lost = true; }), &lost_);
   start();
@@ -85,24 +78,26 @@ void GigeSession::set_up(const GigeOptions& options) {
 }
 
 void GigeSession::start() {
+  stream_.reset(
+      checked(name_, "cannot stream", arv_camera_create_stream, camera_.get(), nullptr, nullptr));
+  const guint bytes = checked(name_, "payload", arv_camera_get_payload, camera_.get());
+  for (int i = 0; i < kBuffers; ++i) {
+    arv_stream_push_buffer(stream_.get(), arv_buffer_new_allocate(bytes));
+  }
   checked(name_, "cannot acquire", arv_camera_start_acquisition, camera_.get());
   suspect_ = false;
   last_.reset();
 }
 
-void GigeSession::start_anew(Instant deadline, CameraCounts& counts) {
+void GigeSession::start_anew() {
   checked(name_, "cannot stop", arv_camera_stop_acquisition, camera_.get());
-  const Instant until = std::min(deadline, Clock::now() + kOnItsWay);
-  while (ArvBuffer* buffer =
-             arv_stream_timeout_pop_buffer(stream_.get(), microseconds_until(until))) {
-    ++counts.stale;
-    arv_stream_push_buffer(stream_.get(), buffer);
-  }
+  stream_.reset();
   start();
 }
 
 std::optional<Frame> GigeSession::take(Instant deadline, CameraCounts& counts) {
-  if (suspect_) start_anew(deadline, counts);
+  if (suspect_) start_anew();
+  if (Clock::now() >= deadline) return std::nullopt;
   suspect_ = true;
   checked(name_, "trigger", arv_camera_software_trigger, camera_.get());
   ArvBuffer* buffer = arv_stream_timeout_pop_buffer(stream_.get(), microseconds_until(deadline));

@@ -12,8 +12,8 @@
 namespace edgeprune::station {
 
 /// Not for two threads at once. A trigger gives one image, so after a whole image nothing is on its way; after
-/// a failure something may be, and the acquisition is begun anew before the next trigger: what arrives then is of
-/// that trigger.
+/// a failure something may be (packets are asked for again for 0.1 s), and before the next trigger the camera gets a
+/// new stream, on another port: what arrives there is of that trigger.
 class GigeSession {
  public:
   /// Finds the camera, sets it up, begins to acquire. Throws FileError.
@@ -31,7 +31,7 @@ class GigeSession {
  private:
   void set_up(const GigeOptions& options);
   void start();
-  void start_anew(Instant deadline, CameraCounts& counts);
+  void start_anew();
   std::optional<Frame> frame_of(ArvBuffer* buffer, CameraCounts& counts);
 
   std::string name_;
