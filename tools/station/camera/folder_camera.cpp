@@ -74,11 +74,15 @@ class FolderCamera : public Camera {
 
 }  // namespace
 
-std::unique_ptr<Camera> open_folder_camera(const std::string& folder_or_list) {
+std::vector<std::string> images_of_camera(const std::string& folder_or_list) {
   auto images = fs::is_directory(folder_or_list) ? images_of_folder(folder_or_list)
                                                  : lines_of(folder_or_list);
   require_file(!images.empty(), folder_or_list, "the camera has no images there");
-  return std::make_unique<FolderCamera>(std::move(images));
+  return images;
+}
+
+std::unique_ptr<Camera> open_folder_camera(const std::string& folder_or_list) {
+  return std::make_unique<FolderCamera>(images_of_camera(folder_or_list));
 }
 
 }  // namespace edgeprune::station
