@@ -10,7 +10,6 @@ namespace edgeprune {
 namespace {
 
 /// Of a list that somebody writes by hand; each is compared with all others.
-constexpr size_t kMostEntries = 1000;
 
 std::string shown(const nlohmann::json& value) {
   return printable(value.dump());
@@ -82,14 +81,14 @@ double StrictObject::take_real(const std::string& key, const nlohmann::json& val
   return value.get<double>();
 }
 
-const nlohmann::json* StrictObject::find_list(const char* key) {
+const nlohmann::json* StrictObject::find_list(const char* key, size_t most) {
   const nlohmann::json* found = find(key);
   if (found == nullptr) return found;
   if (!found->is_array() || found->empty()) {
     fail(key, "expected a list [...] of one or more, got " + shown(*found));
   }
-  if (found->size() > kMostEntries) {
-    fail(key, fmt::format("expected a list of at most {}, got {}", kMostEntries, found->size()));
+  if (found->size() > most) {
+    fail(key, fmt::format("expected a list of at most {}, got {}", most, found->size()));
   }
   return found;
 }
@@ -161,6 +160,13 @@ void StrictObject::get_three(const char* key, std::vector<float>& value, double 
   const nlohmann::json* found = find_list(key);
   if (found == nullptr) return;
   if (found->size() != 3) fail(key, "expected three numbers, got " + shown(*found));
+  get_numbers(key, value, least, most, 3);
+}
+
+void StrictObject::get_numbers(const char* key, std::vector<float>& value, double least,
+                               double most, size_t most_entries) {
+  const nlohmann::json* found = find_list(key, most_entries);
+  if (found == nullptr) return;
   value.clear();
   for (const nlohmann::json& one : *found) {
     if (!one.is_number() || one.get<double>() < least || one.get<double>() > most) {

@@ -34,6 +34,9 @@ class StrictObject {
   void get(const char* key, std::vector<double>& value, double above, double below);
   /// Of red, green and blue, each from `least` to `most`.
   void get_three(const char* key, std::vector<float>& value, double least, double most);
+  /// Numbers from `least` to `most`; the same may come again.
+  void get_numbers(const char* key, std::vector<float>& value, double least, double most,
+                   size_t most_entries);
   /// A value that `parse` understands: it throws std::invalid_argument("[where] why") if not.
   template <typename T, typename Parse>
   void get_parsed(const char* key, T& value, const Parse& parse) {
@@ -65,7 +68,9 @@ class StrictObject {
 
  private:
   const nlohmann::json* find(const char* key);
-  const nlohmann::json* find_list(const char* key);
+  /// Of people's lists, which have not so many entries, all are compared with each other.
+  static constexpr size_t kMostEntries = 1000;
+  const nlohmann::json* find_list(const char* key, size_t most = kMostEntries);
   std::string below(const std::string& key) const;
   template <typename T, typename Take>
   void get_list(const char* key, std::vector<T>& value, const Take& take);
