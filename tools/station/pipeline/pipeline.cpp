@@ -156,8 +156,7 @@ void Pipeline::finish(Item item) {
   const Instant now = Clock::now();
   record.stamps.decided = now;
   record.utc_ns = utc_now();
-  const bool late = now >= item.deadline;
-  if (late && record.decision.reason != Reason::no_image &&
+  if (now >= item.deadline && record.decision.reason != Reason::no_image &&
       record.decision.reason != Reason::lost) {
     record.decision.verdict = Verdict::review;
     record.decision.reason = Reason::late;
@@ -175,13 +174,9 @@ void Pipeline::finish(Item item) {
     const std::scoped_lock lock(mutex_);
     ++unconfirmed_;
   }
-  if (late) {
-    confirmed(std::nullopt);
-  } else {
-    plc_.answer({done->record.id, done->record.decision.verdict, done->record.decision.confidence,
-                 done->deadline},
-                confirmed);
-  }
+  plc_.answer({done->record.id, done->record.decision.verdict, done->record.decision.confidence,
+               done->deadline},
+              confirmed);
 }
 
 void Pipeline::count(const Record& record) {

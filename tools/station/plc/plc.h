@@ -51,7 +51,7 @@ class Plc {
   virtual ~Plc() = default;
   /// The next trigger, or nothing until `deadline`.
   virtual std::optional<Trigger> next(Instant deadline) = 0;
-  /// Returns at once. `answered` is called on the connection's thread, once: with the time when the PLC
+  /// To be called once for every trigger, at once if it is too late: returns at once. `answered` is called on the connection's thread, once: with the time when the PLC
   /// confirmed the answer, or nothing if it was dropped.
   virtual void answer(const Answer& answer,
                       std::function<void(std::optional<Instant>)> answered) = 0;

@@ -58,6 +58,7 @@ class FakeMaster : public Plc {
     return Trigger{{1, static_cast<uint16_t>(asked_++)}, Clock::now()};
   }
   void answer(const Answer& answer, std::function<void(std::optional<Instant>)> answered) override {
+    if (Clock::now() >= answer.deadline) return answered(std::nullopt);
     told[answer.id.trigger] = answer;
     if (deaf) return answered(std::nullopt);
     answered(Clock::now());
