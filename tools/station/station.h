@@ -1,9 +1,14 @@
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "tools/station/config/config.h"
 #include "tools/station/health/snapshot.h"
@@ -14,8 +19,9 @@ namespace edgeprune::station {
 /// All parts of a station, as a configuration asks for them.
 class Station {
  public:
-  /// Reads the models, finds the camera. Throws FileError or std::invalid_argument, naming what does not fit.
-  explicit Station(const StationConfig& config);
+  /// Reads the models and finds the camera, for which it waits for ten seconds. Throws FileError or
+  /// std::invalid_argument, naming what does not fit. `say`: remarks, from any thread.
+  Station(const StationConfig& config, std::function<void(const std::string&)> say);
   ~Station();
 
   /// Judges items until `stop()` or until `items` have been judged (0: no end).
@@ -25,16 +31,29 @@ class Station {
 
  private:
   void keep(Record record, std::shared_ptr<const Image> image);
+  /// Shows items and watches for drift, behind the items' own way.
+  void look_at_items(const std::stop_token& stop);
 
   const StationConfig config_;
+  const std::function<void(const std::string&)> say_;
   const Instant started_ = Clock::now();
-  std::shared_ptr<Judge> judge_;
+  std::vector<std::string> classes_;
+  std::shared_ptr<Judge> judge_, second_;
   std::unique_ptr<Camera> camera_;
   std::unique_ptr<Plc> plc_;
-  mutable std::mutex mutex_;  ///< of the two below
-  std::deque<Seen> last_;
+
+  mutable std::mutex drift_mutex_;
+  std::optional<DriftMonitor> drift_;
+
+  mutable std::mutex mutex_;  ///< of the following
+  std::condition_variable_any changed_;
+  std::deque<Seen> kept_;  ///< not looked at yet
+  std::deque<Seen> last_;  ///< the newest first
   uint64_t seen_ = 0;
-  std::unique_ptr<Pipeline> pipeline_;  ///< last: its threads use the above
+  std::string drift_alarm_;
+
+  std::unique_ptr<Pipeline> pipeline_;
+  std::jthread looks_;  ///< last, as its thread and the pipeline's use the above
 };
 
 }  // namespace edgeprune::station

@@ -55,8 +55,8 @@ CameraConfig read_camera(StrictObject json, const std::string& folder) {
   return config;
 }
 
-PlcConfig read_plc(StrictObject json) {
-  PlcConfig config;
+PlcOptions read_plc(StrictObject json) {
+  PlcOptions config;
   json.get("address", config.address);
   json.get("port", config.port, 1, 65535);
   json.get("unit", config.unit, 0, 247);
@@ -106,6 +106,14 @@ JournalConfig read_journal(StrictObject json, const std::string& folder) {
   return config;
 }
 
+PageConfig read_page(StrictObject json) {
+  PageConfig config;
+  json.get("address", config.address);
+  json.get("port", config.port, 0, 65535);
+  json.finish();
+  return config;
+}
+
 }  // namespace
 
 StationConfig parse_config(std::string_view text, const std::string& source,
@@ -125,6 +133,9 @@ StationConfig parse_config(std::string_view text, const std::string& source,
   config.deadline = read_deadline(json);
   json.get("queue", config.queue, 1, 1000);
   config.journal = read_journal(json.object("journal"), folder);
+  json.get("drift", config.drift);
+  config.drift = in_folder(folder, config.drift);
+  config.page = read_page(json.object("page"));
   json.finish();
   return config;
 }

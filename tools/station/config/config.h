@@ -9,6 +9,7 @@
 
 #include "engine/inference/engine.h"
 #include "tools/station/camera/gige_camera.h"
+#include "tools/station/plc/modbus_plc.h"
 
 namespace edgeprune::station {
 
@@ -25,13 +26,6 @@ struct CameraConfig {
   std::optional<GigeOptions> gige;  ///< exactly one of the two
 };
 
-struct PlcConfig {
-  std::string address = "127.0.0.1";
-  int port = 502;
-  int unit = 1;
-  std::chrono::microseconds cycle{1000};  ///< from one exchange with the PLC to the next
-};
-
 struct JournalConfig {
   std::string folder = "journal";
   int64_t sample_one_in =
@@ -40,15 +34,23 @@ struct JournalConfig {
   int64_t image_days = 30;
 };
 
+/// Where the page, the metrics and the health are served.
+struct PageConfig {
+  std::string address = "127.0.0.1";
+  int port = 8099;  ///< 0: any that is free
+};
+
 struct StationConfig {
   std::string name = "station";
   ModelConfig first;
   std::optional<ModelConfig> second;  ///< asked when the first is unsure
   CameraConfig camera;
-  PlcConfig plc;
+  PlcOptions plc;
   std::chrono::nanoseconds deadline{0};  ///< from the trigger until the PLC must have the verdict
   int queue = 4;
   JournalConfig journal;
+  std::string drift;  ///< what `edgeprune calibrate` saw; empty: nothing watches for drift
+  PageConfig page;
 };
 
 /// Names of files are relative to `folder`, that of the configuration. Throws FileError("source: where: ...") on unknown

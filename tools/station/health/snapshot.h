@@ -7,6 +7,7 @@
 
 #include "data/image.h"
 #include "tools/station/camera/camera.h"
+#include "tools/station/drift/monitor.h"
 #include "tools/station/pipeline/totals.h"
 #include "tools/station/plc/plc.h"
 
@@ -30,7 +31,9 @@ struct Snapshot {
   Totals totals;
   CameraCounts camera;
   PlcCounts plc;
-  std::vector<Seen> last;  ///< the newest first
+  std::vector<DriftState> drift;  ///< empty: nothing watches for it
+  std::string drift_alarm;        ///< the last one; empty: there was none
+  std::vector<Seen> last;         ///< the newest first
 
   /// Whether items can pass: both peers are there and the station is at work.
   bool healthy() const { return camera_connected && plc_connected && state == State::executing; }

@@ -62,15 +62,15 @@ void add_items(const Totals& totals, Metrics& metrics) {
 void add_stages(const Totals& totals, Metrics& metrics) {
   metrics.head("stage_seconds", "summary", "Durations of the parts of an item's way.");
   for (const auto& stage : kStages) {
-    const Histogram& histogram = totals.of(stage.value);
+    const Durations& durations = totals.of(stage.value);
     const std::string label = fmt::format("stage=\"{}\"", stage.name);
     for (const double percent : kPercentiles) {
-      metrics.value(histogram.percentile_ms(percent) / 1000,
+      metrics.value(durations.percentile_ms(percent) / 1000,
                     fmt::format("{},quantile=\"{:g}\"", label, percent / 100));
     }
-    metrics.value(histogram.mean_ms() / 1000 * static_cast<double>(histogram.count()), label,
+    metrics.value(durations.mean_ms() / 1000 * static_cast<double>(durations.count()), label,
                   "_sum");
-    metrics.value(histogram.count(), label, "_count");
+    metrics.value(durations.count(), label, "_count");
   }
 }
 
@@ -96,6 +96,19 @@ void add_peers(const Snapshot& s, Metrics& metrics) {
               s.plc.reconnects);
   metrics.one("plc_lost_heartbeats_total", "counter", "Times that the PLC's heartbeat stood still.",
               s.plc.lost_heartbeats);
+}
+
+void add_drift(const Snapshot& s, Metrics& metrics) {
+  metrics.head("drift_level", "gauge", "Evidence for a drift; at 1 there is an alarm.");
+  for (const DriftState& state : s.drift)
+    metrics.value(state.level, fmt::format("quantity=\"{}\"", state.name));
+  metrics.head("drift_effect", "gauge",
+               "Its size: standard deviations of the reference; shift: pixels of 64.");
+  for (const DriftState& state : s.drift)
+    metrics.value(state.effect, fmt::format("quantity=\"{}\"", state.name));
+  metrics.head("drift_alarms_total", "counter", "Alarms.");
+  for (const DriftState& state : s.drift)
+    metrics.value(state.alarms, fmt::format("quantity=\"{}\"", state.name));
 }
 
 nlohmann::ordered_json json_of(const Seen& seen, const Snapshot& snapshot) {
@@ -137,24 +150,31 @@ std::string metrics_text(const Snapshot& s) {
   add_items(s.totals, metrics);
   add_stages(s.totals, metrics);
   add_peers(s, metrics);
+  if (!s.drift.empty()) add_drift(s, metrics);
   return metrics.take();
 }
 
 std::string status_json(const Snapshot& s) {
   auto verdicts = nlohmann::ordered_json::array(), reasons = verdicts, stages = verdicts,
-       last = verdicts;
+       drift = verdicts, last = verdicts;
   for (const auto& row : kVerdicts)
     verdicts.push_back({{"verdict", row.name}, {"items", s.totals.of(row.value)}});
   for (const auto& row : kReasons)
     reasons.push_back({{"reason", row.name}, {"items", s.totals.of(row.value)}});
   for (const auto& row : kStages) {
-    const Histogram& histogram = s.totals.of(row.value);
+    const Durations& durations = s.totals.of(row.value);
     stages.push_back({{"stage", row.name},
                       {"meaning", row.meaning},
-                      {"items", histogram.count()},
-                      {"median_ms", histogram.percentile_ms(50)},
-                      {"p99_ms", histogram.percentile_ms(99)},
-                      {"max_ms", histogram.max_ms()}});
+                      {"items", durations.count()},
+                      {"median_ms", durations.percentile_ms(50)},
+                      {"p99_ms", durations.percentile_ms(99)},
+                      {"max_ms", durations.max_ms()}});
+  }
+  for (const DriftState& state : s.drift) {
+    drift.push_back({{"quantity", state.name},
+                     {"level", state.level},
+                     {"effect", state.effect},
+                     {"alarms", state.alarms}});
   }
   for (const Seen& seen : s.last) last.push_back(json_of(seen, s));
   const nlohmann::ordered_json json{{"name", s.name},
@@ -185,6 +205,8 @@ std::string status_json(const Snapshot& s) {
                                     {"verdicts", verdicts},
                                     {"reasons", reasons},
                                     {"stages", stages},
+                                    {"drift", drift},
+                                    {"drift_alarm", s.drift_alarm},
                                     {"last", last}};
   return json_text(json);
 }

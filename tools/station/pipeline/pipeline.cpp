@@ -50,10 +50,11 @@ void Pipeline::set_judge(std::shared_ptr<Judge> judge) {
 }
 
 void Pipeline::run(const std::function<bool()>& stop) {
-  plc_.set_state(State::executing);
   while (!stop()) {
+    set_state(camera_.connected() ? State::executing : State::error);
     if (const auto trigger = plc_.next(Clock::now() + kListen)) take_item(*trigger);
   }
+  set_state(State::halted);
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, options_.deadline + kFarewell,
                     [&] { return queue_.empty() && !judging_ && unconfirmed_ == 0; });
@@ -197,6 +198,24 @@ void Pipeline::count(const Record& record) {
   add(Stage::answer, at.decided, at.answered);
   add(Stage::whole, at.trigger, at.answered);
   if (!at.answered) ++totals_.unanswered;
+}
+
+void Pipeline::set_state(State now) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (std::exchange(state_, now) == now) return;
+  }
+  plc_.set_state(now);
+}
+
+State Pipeline::state() const {
+  const std::scoped_lock lock(mutex_);
+  return state_;
+}
+
+size_t Pipeline::waiting() const {
+  const std::scoped_lock lock(mutex_);
+  return queue_.size();
 }
 
 Totals Pipeline::totals() const {

@@ -45,6 +45,8 @@ class Pipeline {
   void run(const std::function<bool()>& stop);
 
   Totals totals() const;
+  State state() const;
+  size_t waiting() const;  ///< images in the queue
 
  private:
   struct Item {
@@ -53,6 +55,7 @@ class Pipeline {
     std::shared_ptr<const Image> image;
   };
 
+  void set_state(State state);
   void take_item(const Trigger& trigger);
   void judge_items(const std::stop_token& stop);
   void judge_item(Item& item);
@@ -71,6 +74,7 @@ class Pipeline {
   std::chrono::nanoseconds second_takes_{0};  ///< the longest that the second model ever took
   std::deque<Item> queue_;
   bool judging_ = false;
+  State state_ = State::ready;
   uint64_t unconfirmed_ = 0;  ///< answers that the PLC has neither confirmed nor dropped
   Totals totals_;
   std::jthread judges_;  ///< last: it uses all of the above

@@ -5,7 +5,7 @@
 
 #include "engine/base/names.h"
 #include "tools/station/item.h"
-#include "tools/station/pipeline/histogram.h"
+#include "tools/station/pipeline/durations.h"
 
 namespace edgeprune::station {
 
@@ -27,14 +27,14 @@ struct Totals {
   uint64_t items = 0;
   std::array<uint64_t, std::size(kVerdicts)> verdicts{};
   std::array<uint64_t, std::size(kReasons)> reasons{};
-  std::array<Histogram, std::size(kStages)> stages{};
+  std::array<Durations, std::size(kStages)> stages{};
   uint64_t asked_second = 0;  ///< items that the second model saw
   uint64_t unanswered =
       0;  ///< items whose answer the PLC never confirmed: it diverted them by itself
 
   uint64_t of(Verdict verdict) const { return verdicts[static_cast<size_t>(verdict)]; }
   uint64_t of(Reason reason) const { return reasons[static_cast<size_t>(reason)]; }
-  const Histogram& of(Stage stage) const { return stages[static_cast<size_t>(stage)]; }
+  const Durations& of(Stage stage) const { return stages[static_cast<size_t>(stage)]; }
 };
 
 }  // namespace edgeprune::station

@@ -63,13 +63,13 @@ class FakeMaster : public Plc {
     if (deaf) return answered(std::nullopt);
     answered(Clock::now());
   }
-  void set_state(State now) override { state = now; }
+  void set_state(State now) override { states.push_back(now); }
   bool connected() const override { return true; }
   PlcCounts counts() const override { return {}; }
   bool done() const { return asked_ == items_; }
 
   std::map<int, Answer> told;
-  std::atomic<State> state = State::preoperational;
+  std::vector<State> states;
   bool deaf = false;
 
  private:
@@ -109,7 +109,7 @@ TEST(Pipeline, EveryItemGetsItsVerdictOnce) {
     Shift run(20, judge_that_says(bias, 0), 2ms);
     run.options.queue = 20;
     run.go();
-    EXPECT_EQ(run.plc.state, State::executing);
+    EXPECT_EQ(run.plc.states, (std::vector{State::executing, State::halted}));
     ASSERT_EQ(run.plc.told.size(), 20u);
     ASSERT_EQ(run.kept.size(), 20u);
     for (int i = 0; i < 20; ++i) {

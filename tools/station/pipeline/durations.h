@@ -8,7 +8,7 @@ namespace edgeprune::station {
 
 /// Durations, counted in classes that grow with them, as HdrHistogram has them: exact below 64 us, then 32 classes an
 /// octave, so that a percentile is at most 3 % too high. Beyond 134 s all are one class.
-class Histogram {
+class Durations {
  public:
   void add(std::chrono::nanoseconds duration);
 

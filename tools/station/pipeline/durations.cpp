@@ -1,4 +1,4 @@
-#include "tools/station/pipeline/histogram.h"
+#include "tools/station/pipeline/durations.h"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 
 namespace edgeprune::station {
 
-int Histogram::class_of(uint64_t us) {
+int Durations::class_of(uint64_t us) {
   if (us < kLinear) return static_cast<int>(us);
   const int octave =
       std::bit_width(us) - std::bit_width(uint64_t{kLinear - 1}) - 1;  // 0: 64 to 127
@@ -15,13 +15,13 @@ int Histogram::class_of(uint64_t us) {
   return kLinear + octave * kPerOctave + within;
 }
 
-uint64_t Histogram::upper_end(int index) {
+uint64_t Durations::upper_end(int index) {
   if (index < kLinear) return static_cast<uint64_t>(index);
   const int octave = (index - kLinear) / kPerOctave, within = (index - kLinear) % kPerOctave;
   return (static_cast<uint64_t>(kPerOctave + within + 1) << (octave + 1)) - 1;
 }
 
-void Histogram::add(std::chrono::nanoseconds duration) {
+void Durations::add(std::chrono::nanoseconds duration) {
   const auto us = static_cast<uint64_t>(std::max<int64_t>(
       0, std::chrono::duration_cast<std::chrono::microseconds>(duration).count()));
   ++counts_[static_cast<size_t>(class_of(us))];
@@ -30,11 +30,11 @@ void Histogram::add(std::chrono::nanoseconds duration) {
   max_us_ = std::max(max_us_, us);
 }
 
-double Histogram::mean_ms() const {
+double Durations::mean_ms() const {
   return count_ == 0 ? 0 : static_cast<double>(sum_us_) / static_cast<double>(count_) / 1000;
 }
 
-double Histogram::percentile_ms(double percent) const {
+double Durations::percentile_ms(double percent) const {
   const auto wanted = static_cast<uint64_t>(std::ceil(percent / 100 * static_cast<double>(count_)));
   uint64_t seen = 0;
   for (size_t i = 0; i < counts_.size(); ++i) {
