@@ -11,6 +11,9 @@
 
 namespace edgeprune::station {
 
+/// A `reject_from` that no probability reaches.
+inline constexpr float kNeverReject = 2;
+
 /// What makes a class's probability decide.
 struct ClassRule {
   std::string name;   ///< as the model calls it
@@ -18,14 +21,14 @@ struct ClassRule {
   float clear_below =
       0;  ///< defects: an item passes only while this class's probability is below it
   float reject_from =
-      1;  ///< defects: from this probability on the item is rejected; between: review
+      1;  ///< defects: from this probability on the item is rejected; between: review; above 1: never
 };
 
 struct Policy {
   float temperature =
       1;  ///< logits are divided by it (Guo et al. 2017, "On Calibration of Modern Neural Networks")
   std::vector<ClassRule> classes;  ///< in the model's order, at least one good and one not
-  std::string hash;                ///< the first 16 hex digits of the SHA-256 of its text
+  std::string hash = {};           ///< the first 16 hex digits of the SHA-256 of its text
 };
 
 /// softmax(logits / temperature) [classes].
