@@ -8,6 +8,7 @@ namespace edgeprune::station {
 namespace {
 
 constexpr int kBuffers = 4;
+constexpr auto kFirstImage = std::chrono::seconds(1);
 
 /// The names that cameras know a format by: the newer one, and that of GenICam's first version.
 std::array<const char*, 2> spellings(PixelFormat format) {
@@ -38,6 +39,9 @@ GigeSession::GigeSession(const GigeOptions& options)
   g_signal_connect(arv_camera_get_device(camera_.get()), "control-lost",
                    G_CALLBACK(+[](ArvDevice*, std::atomic<bool>* lost) { *lost = true; }), &lost_);
   start();
+  // The first image takes longer (Aravis' own fake camera: 100 ms), which no item should wait for.
+  CameraCounts unused;
+  take(Clock::now() + kFirstImage, unused);
 }
 
 GigeSession::~GigeSession() {
@@ -78,6 +82,10 @@ void GigeSession::set_up(const GigeOptions& options) {
 }
 
 void GigeSession::start() {
+  // Aravis' packet sockets, which root gets, hand blocks of packets on after 5 ms.
+  if (arv_camera_is_gv_device(camera_.get())) {
+    arv_camera_gv_set_stream_options(camera_.get(), ARV_GV_STREAM_OPTION_PACKET_SOCKET_DISABLED);
+  }
   stream_.reset(
       checked(name_, "cannot stream", arv_camera_create_stream, camera_.get(), nullptr, nullptr));
   const guint bytes = checked(name_, "payload", arv_camera_get_payload, camera_.get());

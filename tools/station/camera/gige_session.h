@@ -16,7 +16,7 @@ namespace edgeprune::station {
 /// new stream, on another port: what arrives there is of that trigger.
 class GigeSession {
  public:
-  /// Finds the camera, sets it up, begins to acquire. Throws FileError.
+  /// Finds the camera, sets it up, begins to acquire, and takes an image for nobody. Throws FileError.
   explicit GigeSession(const GigeOptions& options);
   ~GigeSession();
   GigeSession(const GigeSession&) = delete;
