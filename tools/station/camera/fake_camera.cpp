@@ -1,6 +1,11 @@
 #include "tools/station/camera/fake_camera.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cerrno>
 #include <utility>
 
 #include "tools/station/camera/aravis.h"
@@ -12,6 +17,19 @@ namespace {
 /// How often in a second the camera looks for triggers. It spins through what is left of a period below a
 /// millisecond: this takes half a core while images are acquired, and a trigger waits for 2 ms at most.
 constexpr double kTriggerFrequency = 500;
+constexpr uint16_t kControlPort = 3956;
+
+/// Aravis shares the port with whoever has it already, and of two cameras either answers.
+bool is_taken(uint16_t port) {
+  const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_port = htons(port);
+  const bool taken =
+      ::bind(socket, reinterpret_cast<sockaddr*>(&any), sizeof(any)) != 0 && errno == EADDRINUSE;
+  ::close(socket);
+  return taken;
+}
 
 }  // namespace
 
@@ -43,10 +61,12 @@ FakeCamera::FakeCamera(const std::string& interface, const std::string& serial,
     : inside_(std::make_unique<Inside>()) {
   require(!images.empty(), "fake camera", "expected images, got none");
   inside_->images = std::move(images);
+  require_file(!is_taken(kControlPort), "fake camera on " + interface,
+               "there is a camera on this machine already");
   inside_->camera.reset(arv_gv_fake_camera_new(interface.c_str(), serial.c_str()));
   require_file(inside_->camera != nullptr && arv_gv_fake_camera_is_running(inside_->camera.get()),
                "fake camera on " + interface,
-               "cannot listen: no such interface, or a camera is there already");
+               "cannot listen: there is no such interface or address");
   ArvFakeCamera* camera = arv_gv_fake_camera_get_fake_camera(inside_->camera.get());
   arv_fake_camera_set_trigger_frequency(camera, kTriggerFrequency);
   arv_fake_camera_set_fill_pattern(

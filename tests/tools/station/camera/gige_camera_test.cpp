@@ -60,7 +60,9 @@ TEST(GigeCamera, EachTriggerGetsItsOwnWholeImage) {
       const Instant before = Clock::now();
       const auto frame = camera->take(before + 2s);
       ASSERT_TRUE(frame) << i;
-      EXPECT_TRUE(is_whole(frame->image, first + i)) << i;
+      EXPECT_TRUE(is_whole(frame->image, first + i))
+          << i << ": " << int(frame->image.rgb.front()) << " to " << int(frame->image.rgb.back())
+          << ", first " << first;
       EXPECT_GE(frame->captured, before);
     }
     EXPECT_EQ(camera->counts().frames, 40u);
