@@ -26,15 +26,16 @@ void add_fakeplc(CLI::App& app);
 void add_fakecamera(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_bundle(CLI::App& app);
+void add_drift(CLI::App& app);
 #endif
 
 /// All of them, in the order of --help.
 inline constexpr void (*kCommands[])(CLI::App& app) = {
-    add_import,    add_train,       add_eval,       add_prune,     add_compact,
-    add_quantize,  add_export,      add_predict,    add_info,      add_latency,
-    add_breakeven, add_sensitivity, add_study,      add_report,
+    add_import,  add_train,   add_eval,       add_prune,     add_compact,   add_quantize,
+    add_export,  add_predict, add_info,       add_latency,   add_breakeven, add_sensitivity,
+    add_study,   add_report,
 #ifdef EDGEPRUNE_STATION
-    add_station,   add_fakeplc,     add_fakecamera, add_calibrate, add_bundle,
+    add_station, add_fakeplc, add_fakecamera, add_calibrate, add_bundle,    add_drift,
 #endif
 };
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <thread>
 
-#include "data/image_folder.h"
+#include "data/open.h"
 #include "tools/cli/interrupt.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/options.h"
@@ -25,9 +25,13 @@ struct FakeCameraArguments {
 void run(const FakeCameraArguments& o) {
   const InterruptGuard guard;
   std::vector<Image> images;
-  for (const std::string& path : station::images_of_camera(o.images)) {
-    throw_if_interrupted();
-    images.push_back(read_image(path));
+  if (o.images.starts_with("synthetic")) {
+    images = open_dataset(o.images, Split::test, {}).images;
+  } else {
+    for (const std::string& path : station::images_of_camera(o.images)) {
+      throw_if_interrupted();
+      images.push_back(read_image(path));
+    }
   }
   const size_t count = images.size();
   station::FakeCamera camera(o.interface, o.serial, std::move(images));
@@ -45,7 +49,9 @@ void add_fakecamera(CLI::App& app) {
       "fakecamera", "A GigE Vision camera that serves images from a folder, to try a station with");
   auto o = std::make_shared<FakeCameraArguments>();
   command
-      ->add_option("images", o->images, "a folder of images, or a text file that names one a line")
+      ->add_option("images", o->images,
+                   "a folder of images, a text file that names one a line, or synthetic[:N], test "
+                   "images of the built-in set")
       ->required();
   command
       ->add_option("--interface", o->interface,
@@ -61,6 +67,7 @@ void add_fakecamera(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  edgeprune fakecamera parts\n"
+      "  edgeprune fakecamera synthetic:2000\n"
       "  edgeprune fakecamera parts --lost-packets 10\n"
       "  arv-tool-0.8 -a 127.0.0.1 features                # what it can, by Aravis' own tool\n"
       "Each trigger gets the next image, in order of name, in the region and format that the "
