@@ -45,6 +45,11 @@ Station::Station(const StationConfig& config, std::function<void(const std::stri
   if (!config.drift.empty()) drift_.emplace(parse_reference(text_of(config.drift), config.drift));
   camera_ = camera_of(config.camera);
   plc_ = open_modbus_plc(config.plc);
+  journal_.emplace(config.journal);
+  journal_->audit().add(
+      "station started", config.name,
+      fmt::format("model {}, policy {}, engine {}", judge_->model(), judge_->policy().hash,
+                  inference::to_string(config.first.engine)));
   PipelineOptions options{config.deadline, static_cast<size_t>(config.queue)};
   pipeline_ = std::make_unique<Pipeline>(*camera_, *plc_, judge_, options,
                                          [this](Record record, std::shared_ptr<const Image> image) {
@@ -58,6 +63,7 @@ Station::Station(const StationConfig& config, std::function<void(const std::stri
 Station::~Station() {
   plc_->set_state(State::halted);
   pipeline_.reset();
+  journal_->audit().add("station stopped", config_.name, "");
 }
 
 void Station::run(const std::function<bool()>& stop, uint64_t items) {
@@ -65,6 +71,7 @@ void Station::run(const std::function<bool()>& stop, uint64_t items) {
 }
 
 void Station::keep(Record record, std::shared_ptr<const Image> image) {
+  journal_->append(record, image);
   const std::scoped_lock lock(mutex_);
   Seen seen{seen_++, std::move(record), std::move(image)};
   if (kept_.size() < kWaiting) kept_.push_back(std::move(seen));
@@ -105,6 +112,7 @@ Snapshot Station::snapshot() const {
   s.camera = camera_->counts();
   s.plc_connected = plc_->connected();
   s.plc = plc_->counts();
+  s.journal = journal_->counts();
   s.state = pipeline_->state();
   s.queue = pipeline_->waiting();
   s.totals = pipeline_->totals();

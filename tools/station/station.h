@@ -12,6 +12,7 @@
 
 #include "tools/station/config/config.h"
 #include "tools/station/health/snapshot.h"
+#include "tools/station/journal/journal.h"
 #include "tools/station/pipeline/pipeline.h"
 
 namespace edgeprune::station {
@@ -41,6 +42,7 @@ class Station {
   std::shared_ptr<Judge> judge_, second_;
   std::unique_ptr<Camera> camera_;
   std::unique_ptr<Plc> plc_;
+  std::optional<Journal> journal_;
 
   mutable std::mutex drift_mutex_;
   std::optional<DriftMonitor> drift_;

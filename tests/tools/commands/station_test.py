@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import signal
+import sqlite3
 import sys
 import time
 import unittest
@@ -112,6 +113,16 @@ class StationTest(CommandTest):
         counts = {row["what"]: row["items"] for row in json.loads(output)}
         self.assertEqual(counts["results_for_no_item"], 0)
         self.assertEqual(status["items"], len(judged))
+        # Each has its record, once, under its own verdict.
+        journal = sqlite3.connect(self.folder / "journal" / "journal.sqlite")
+        records = dict(journal.execute("SELECT epoch || '.' || trigger, verdict FROM record"))
+        self.assertEqual(journal.execute("SELECT COUNT(*) FROM record").fetchone()[0], len(judged))
+        names = {"passed": "ok", "rejected": "reject", "review": "review"}
+        self.assertEqual(records, {f"{i['epoch']}.{i['trigger']}": names[i["outcome"]] for i in judged})
+        kept = [row[0] for row in journal.execute("SELECT image FROM record WHERE verdict != 'ok'")]
+        journal.close()
+        for image in kept:
+            self.assertTrue((self.folder / "journal" / "images" / image).is_file(), image)
 
     def test_a_stopped_or_killed_station_lets_nothing_pass(self):
         plc, port = self.start_plc("--items", 60, "--rate", 20)

@@ -95,15 +95,19 @@ std::chrono::nanoseconds read_deadline(StrictObject& json) {
   return from_ms(ms);
 }
 
-JournalConfig read_journal(StrictObject json, const std::string& folder) {
-  JournalConfig config;
-  json.get("folder", config.folder);
-  json.get("sample_one_in", config.sample_one_in, 0, int64_t{1} << 40);
-  json.get("image_megabytes", config.image_megabytes, 1, int64_t{1} << 30);
-  json.get("image_days", config.image_days, 1, 36500);
+JournalOptions read_journal(StrictObject json, const std::string& folder) {
+  JournalOptions options;
+  options.folder = "journal";
+  int64_t megabytes = 1000, days = 30, free_megabytes = 64;
+  json.get("folder", options.folder);
+  json.get("sample_one_in", options.sample_one_in, 0, int64_t{1} << 40);
+  json.get("image_megabytes", megabytes, 1, int64_t{1} << 30);
+  json.get("image_days", days, 1, 36500);
+  json.get("free_megabytes", free_megabytes, 0, int64_t{1} << 30);
   json.finish();
-  config.folder = in_folder(folder, config.folder);
-  return config;
+  options.folder = in_folder(folder, options.folder);
+  options.images = {megabytes << 20, days * 86400, free_megabytes << 20};
+  return options;
 }
 
 PageConfig read_page(StrictObject json) {

@@ -9,6 +9,7 @@
 
 #include "engine/inference/engine.h"
 #include "tools/station/camera/gige_camera.h"
+#include "tools/station/journal/journal.h"
 #include "tools/station/plc/modbus_plc.h"
 
 namespace edgeprune::station {
@@ -26,14 +27,6 @@ struct CameraConfig {
   std::optional<GigeOptions> gige;  ///< exactly one of the two
 };
 
-struct JournalConfig {
-  std::string folder = "journal";
-  int64_t sample_one_in =
-      100;  ///< images of items that passed or were rejected kept: one in so many; 0: none
-  int64_t image_megabytes = 1000;  ///< of each reason, before the oldest go
-  int64_t image_days = 30;
-};
-
 /// Where the page, the metrics and the health are served.
 struct PageConfig {
   std::string address = "127.0.0.1";
@@ -48,7 +41,7 @@ struct StationConfig {
   PlcOptions plc;
   std::chrono::nanoseconds deadline{0};  ///< from the trigger until the PLC must have the verdict
   int queue = 4;
-  JournalConfig journal;
+  JournalOptions journal;
   std::string drift;  ///< what `edgeprune calibrate` saw; empty: nothing watches for drift
   PageConfig page;
 };

@@ -8,6 +8,7 @@
 #include "data/image.h"
 #include "tools/station/camera/camera.h"
 #include "tools/station/drift/monitor.h"
+#include "tools/station/journal/journal.h"
 #include "tools/station/pipeline/totals.h"
 #include "tools/station/plc/plc.h"
 
@@ -31,6 +32,7 @@ struct Snapshot {
   Totals totals;
   CameraCounts camera;
   PlcCounts plc;
+  JournalCounts journal;
   std::vector<DriftState> drift;  ///< empty: nothing watches for it
   std::string drift_alarm;        ///< the last one; empty: there was none
   std::vector<Seen> last;         ///< the newest first

@@ -150,6 +150,13 @@ std::string metrics_text(const Snapshot& s) {
   add_items(s.totals, metrics);
   add_stages(s.totals, metrics);
   add_peers(s, metrics);
+  metrics.one("journal_committed_total", "counter", "Records in the journal since the start.",
+              s.journal.committed);
+  metrics.one("journal_lost_total", "counter", "Records that could not be written.",
+              s.journal.lost);
+  metrics.one("journal_images_total", "counter", "Images kept.", s.journal.images);
+  metrics.one("journal_images_not_stored_total", "counter", "Images for which there was no room.",
+              s.journal.not_stored);
   if (!s.drift.empty()) add_drift(s, metrics);
   return metrics.take();
 }
@@ -204,6 +211,11 @@ std::string status_json(const Snapshot& s) {
                                       {"lost_heartbeats", s.plc.lost_heartbeats}}},
                                     {"verdicts", verdicts},
                                     {"reasons", reasons},
+                                    {"journal",
+                                     {{"committed", s.journal.committed},
+                                      {"lost", s.journal.lost},
+                                      {"images", s.journal.images},
+                                      {"not_stored", s.journal.not_stored}}},
                                     {"stages", stages},
                                     {"drift", drift},
                                     {"drift_alarm", s.drift_alarm},
