@@ -17,6 +17,11 @@
 #include "tests/models/pth/pth_bytes.h"
 #include "tests/support/sample_records.h"
 #include "tests/support/whole_plan.h"
+#include "tools/station/bundle/archive.h"
+#include "tools/station/bundle/keys.h"
+#include "tools/station/bundle/manifest.h"
+#include "tools/station/bundle/pixmap.h"
+#include "tools/station/decision/policy.h"
 #include "tools/study/plan_file.h"
 #include "tools/training/train_state.h"
 
@@ -232,6 +237,37 @@ void write_texts() {
   append_record(seed_path("records", "quantized"), run);
 }
 
+void write_bundles() {
+  using namespace station;
+  const KeyCertificate certificate{"line 1", Key::generate().public_pem(), 1, 50};
+  const Policy policy{.temperature = 1.5f,
+                      .classes = {{.name = "ok", .good = true},
+                                  {.name = "bad", .clear_below = 0.1f, .reject_from = 0.9f}}};
+  Manifest manifest{.product = "parts",
+                    .counter = 7,
+                    .created = "",
+                    .classes = {"ok", "bad"},
+                    .input_size = 2,
+                    .std = {1, 1, 1},
+                    .tolerance = 0.001f,
+                    .golden = {{"golden-000.ppm", {0.5f, -0.5f}}},
+                    .gate_data = "parts",
+                    .gate_images = 10,
+                    .accuracy = {0.9, 0.95},
+                    .recalls = {{"bad", 5, {0.9, 1}}},
+                    .files = {{"policy.json", std::string(64, 'a'), 10}}};
+  const std::string pixmap = pixmap_of({1, 2, {1, 2, 3, 4, 5, 6}}), text = manifest_text(manifest);
+  write_seed("bundle", "manifest", text);
+  write_seed("bundle", "certificate", certificate_text(certificate));
+  write_seed("bundle", "policy", policy_text(policy));
+  write_seed("bundle", "pixmap", pixmap);
+  write_seed("bundle", "whole",
+             pack({{"manifest.json", text},
+                   {"key-certificate.json", certificate_text(certificate)},
+                   {"policy.json", policy_text(policy)},
+                   {"golden-000.ppm", pixmap}}));
+}
+
 }  // namespace
 }  // namespace edgeprune
 
@@ -249,4 +285,5 @@ int main(int argc, char** argv) {
   edgeprune::write_archives();
   edgeprune::write_images();
   edgeprune::write_texts();
+  edgeprune::write_bundles();
 }

@@ -267,8 +267,9 @@ Table manifest_table(const station::Manifest& manifest, const std::string& key_n
     row("diverted", fmt::format("{:.2f} % of {} of {}, {:.2f} % required", 100 * one.recall.found,
                                 one.images, one.name, 100 * one.recall.required));
   }
-  row("golden", fmt::format("{} images by {}, tolerance {:g}", manifest.golden.size(),
-                            inference::to_string(manifest.engine), manifest.tolerance));
+  row("golden", fmt::format("{} images by {}; floats within {:g}{}", manifest.golden.size(),
+                            inference::to_string(manifest.engine), manifest.tolerance,
+                            in_integers(manifest.engine) ? ", integers bit for bit" : ""));
   for (const station::FileEntry& one : manifest.files) {
     if (one.name == station::kWeights || one.name == station::kPolicyFile)
       row(one.name.c_str(), one.sha256);

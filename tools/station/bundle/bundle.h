@@ -17,7 +17,8 @@ namespace edgeprune::station {
 /// What a station asks of a bundle.
 struct Acceptance {
   std::string root_key;  ///< the root's public key, a PEM file: all other trust comes from it
-  /// Of the last bundle that was accepted: one of this or a lower counter is refused.
+  /// Of the last bundle that was accepted: one of this or a lower counter is refused. (A station that starts again opens its
+  /// active bundle with one less.)
   int64_t accepted_counter = 0;
   std::string product;               ///< empty: of any
   std::vector<std::string> classes;  ///< empty: any

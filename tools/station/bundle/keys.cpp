@@ -75,7 +75,8 @@ Key Key::generate() {
 Key Key::read_private(const std::string& path) {
   const std::string pem = read_pem(path);
   struct stat status {};
-  require_file(::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) == 0, path,
+  require_file(::stat(path.c_str(), &status) == 0, path, "cannot be read");
+  require_file((status.st_mode & 077) == 0, path,
                "others may read this private key: expected the permissions 0600, got {:04o}",
                status.st_mode & 07777);
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
