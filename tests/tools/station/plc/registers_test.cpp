@@ -1,6 +1,11 @@
 #include "tools/station/plc/registers.h"
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "engine/base/file.h"
+#include "tests/support/paths.h"
 
 namespace edgeprune::station {
 namespace {
@@ -30,6 +35,21 @@ TEST(Registers, AResultComesBackAndHalfOfOneIsNone) {
     result_registers(wrong, 7)[size_t(ResultRegister::verdict)] = verdict;
     EXPECT_FALSE(decode(result_registers(wrong, 7))) << verdict;
   }
+}
+
+TEST(Registers, TheReadmeHasThemAll) {
+  const auto file = read_file(edgeprune::testing::source_folder() + "/tools/station/README.md");
+  const std::string text(file.begin(), file.end());
+  const auto expect = [&](const auto& table) {
+    for (const auto& one : table) EXPECT_THAT(text, ::testing::HasSubstr(one.name));
+  };
+  expect(kPlcRegisters);
+  expect(kStationRegisters);
+  expect(kResultRegisters);
+  EXPECT_THAT(text, ::testing::HasSubstr(fmt::format("| {} | StationHeartbeat", kStationBlock)));
+  EXPECT_THAT(text, ::testing::HasSubstr(fmt::format("| {} + {} i | ResultId",
+                                                     kStationBlock + std::size(kStationRegisters),
+                                                     kResultSize)));
 }
 
 TEST(Registers, AHeartbeatIsDeadAfterThreeMissedOnes) {
