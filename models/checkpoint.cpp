@@ -1,6 +1,8 @@
 #include "models/checkpoint.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <future>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -102,11 +104,11 @@ Graph from_shapes(const Archive& archive, int64_t input_size, const std::string&
 }
 
 /// Zeros of the prunable weights. A head of nothing else was not pruned but is new: some begin so.
-int64_t count_zeros(const nn::Network& model) {
+int64_t count_zeros(const ModelSummary& summary, const std::string& head) {
   int64_t zeros = 0;
-  for (const LayerSummary& layer : summarize(model).layers) {
+  for (const LayerSummary& layer : summary.layers) {
     const int64_t own = layer.parameters - layer.nonzeros;
-    if (layer.name != model.head().name || layer.nonzeros > 0) zeros += own;
+    if (layer.name != head || layer.nonzeros > 0) zeros += own;
   }
   return zeros;
 }
@@ -136,8 +138,9 @@ void describe_foreign(const std::string& path, const WeightsFile& file, const Wa
         path, graph.width));
   }
   nlohmann::json step = {{"step", "import"}, {"sha256", checkpoint.sha256}};
-  const int64_t zeros = count_zeros(*checkpoint.model) - padding_zeros;
-  const int64_t prunable = summarize(*checkpoint.model).prunable;
+  const ModelSummary summary = summarize(*checkpoint.model);
+  const int64_t zeros = count_zeros(summary, checkpoint.model->head().name) - padding_zeros;
+  const int64_t prunable = summary.prunable;
   const bool pruned = file.masked || double(zeros) >= kFewZeros * double(prunable);
   if (pruned) step["pruned"] = true;
   if (zeros > 0) {
@@ -257,8 +260,15 @@ Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
 }
 
 StoredCheckpoint read_checkpoint(const std::string& path, const Wanted& wanted) {
+  // Of a large file beside the reading; a thread for each small one would take longer than that.
+  constexpr uintmax_t kLarge = 1 << 20;
+  std::error_code missing;  // which read_weights() will say
+  const auto size = std::filesystem::file_size(path, missing);
+  auto sha256 = std::async(!missing && size >= kLarge ? std::launch::async | std::launch::deferred
+                                                      : std::launch::deferred,
+                           sha256_of_file, path);
   WeightsFile file = read_weights(path, wanted.key, input_size_of(wanted));
-  return {path, sha256_of_file(path), std::move(file)};
+  return {path, sha256.get(), std::move(file)};
 }
 
 Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
