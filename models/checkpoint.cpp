@@ -177,16 +177,19 @@ void fit_head(std::map<std::string, Array>& arrays, const Graph& graph, const st
   checkpoint.info.classes = placeholder_names(wanted.classes);
 }
 
-/// The graph that the file has, changed to what is wanted.
-Graph fit_graph(Graph graph, const Wanted& wanted) {
+/// The graph that the file has, changed to what is wanted. One of ours that has the width already is not built
+/// anew, as it would lack what only the file says: TensorFlow's padding, epsilons, channels that were removed.
+Graph fit_graph(Graph graph, const Wanted& wanted, bool own) {
   require(wanted.network.empty() || wanted.network == graph.network, "network",
-          "it is of a {}, expected {}", printable(graph.network), wanted.network);
+          "it is {}, expected {}", printable(graph.network), wanted.network);
   if (wanted.input_size != 0) graph.set_input_size(wanted.input_size);
   if (wanted.classes > 0) graph.set_classes(wanted.classes);
-  if (wanted.width != 0) {
+  if (wanted.width != 0 && !(own && wanted.width == graph.width)) {
     NetworkSpec spec = spec_of(graph);
     spec.width = wanted.width;
-    graph = build_network(spec);
+    const Graph anew = build_network(spec);
+    // Widths that differ by little have the same channels.
+    if (!own || count_values(anew) != count_values(graph)) graph = anew;
   }
   infer_shapes(graph);
   require_images(graph);
@@ -282,8 +285,9 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
                own ? printable(format->second) : "");
   require_file(!quantized || wanted.quantized, path,
                "it is quantised: expected the model in floats that it was made from");
-  require_file(!file.onnx || wanted.trained_in == TrainedIn::guessed, path,
-               "--trained-in is for weights alone; an ONNX file says how it computes");
+  require_file(!(own || file.onnx) || wanted.trained_in == TrainedIn::guessed, path,
+               "--trained-in is for weights alone; {} says how it computes",
+               file.onnx ? "an ONNX file" : "a checkpoint of edgeprune's");
   Checkpoint checkpoint;
   for (const std::string& note : file.archive.notes) {
     checkpoint.notes.push_back(fmt::format("{}: {}", path, note));
@@ -298,7 +302,7 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
     if (checkpoint.info.same_padding && wanted.input_size != 0) {
       require_same_padding(found, wanted.input_size);
     }
-    const Graph fitted = fit_graph(found, wanted);
+    const Graph fitted = fit_graph(found, wanted, own);
     Graph graph = fitted;
     int64_t padding_zeros = 0;
     if (!own) {

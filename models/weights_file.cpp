@@ -216,7 +216,7 @@ WeightsFile read_weights(const std::string& path, const std::string& key, int64_
     archive.arrays = renamed(std::move(archive.arrays), *theirs);
     file.library = theirs->library;
     file.network = theirs->network;
-    archive.notes.push_back(fmt::format("a {} under the names of {}", theirs->network,
+    archive.notes.push_back(fmt::format("{} under the names of {}", theirs->network,
                                         name_of(kLibraries, theirs->library)));
   }
   file.masked = apply_masks(archive.arrays, path);
