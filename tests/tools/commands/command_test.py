@@ -10,7 +10,7 @@ import re
 import shutil
 import unittest
 
-from support import SHARED, CommandTest, commands, read_safetensors, write_bmp, write_image_folder
+from support import ROOT, SHARED, CommandTest, commands, read_safetensors, write_bmp, write_image_folder
 
 PRUNABLE = 2202560
 SHORT = ("--seconds", 0, "--min-samples", 3, "--warmup", 0)  # next to no measuring
@@ -130,6 +130,28 @@ class Commands(CommandTest):
                      "--epochs", 1, "--batch", 16, "--threads", 1)
         totals = {row["layer"]: row for row in self.json_of("info", "--model", tuned)["layers"]}
         self.assertEqual(totals["all prunable"]["nonzeros"], PRUNABLE // 2)
+
+    def test_the_reader_in_the_documentation_reads_both_ways_of_storing(self):
+        text = (ROOT / "models" / "README.md").read_text()
+        found = {}
+        exec(text.split("```python\n")[1].split("```")[0], found)
+        integers, floats = self.folder / "integers.safetensors", self.folder / "half.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", floats)
+        self.succeed("quantize", "--model", floats, "--data", "synthetic:16", "--calibrate", 8, "--out", integers)
+        for dense in (floats, integers):
+            sparse = self.folder / "sparse.safetensors"
+            command = ("quantize", "--model", floats, "--data", "synthetic:16", "--calibrate", 8) if dense == integers else (
+                "prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5)
+            self.succeed(*command, "--store", "sparse", "--out", sparse)
+            self.assertLess(sparse.stat().st_size, dense.stat().st_size)
+            expected, metadata = found["read_checkpoint"](dense)
+            tensors, sparse_metadata = found["read_checkpoint"](sparse)
+            self.assertEqual(tensors, expected)
+            self.assertIn("sparse", sparse_metadata)
+            self.assertNotIn("sparse", metadata)
+            shape, values = expected["features.0.0.weight"]
+            self.assertEqual(math.prod(shape), len(values))
+            self.assertGreater(len(set(values)), 100)
 
     def test_channel_pruning_takes_whole_channels_and_leaves_the_head(self):
         pruned = self.folder / "pruned.safetensors"
