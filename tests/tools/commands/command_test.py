@@ -182,6 +182,31 @@ class Commands(CommandTest):
                          "--batch", 16, "--crop-padding", 2, "--threads", 2)
         self.assertEqual(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
 
+    def test_predictions_of_a_folder_are_the_same_in_csv_and_json(self):
+        photos = self.folder / "photos"
+        for name, shade in (("a, b.bmp", 20), ("deeper/c.bmp", 200)):
+            (photos / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bmp(photos / name, 40, 40, lambda x, y: (shade, 5 * x, 5 * y))
+        command = ("predict", "--model", self.base, photos)
+
+        def rows_of(*flags):
+            return list(csv.DictReader(io.StringIO(self.succeed(*command, *flags, "--format", "csv"))))
+
+        paths = [str(photos / "a, b.bmp"), str(photos / "deeper" / "c.bmp")]
+        for row, best in zip(rows_of(), self.json_of(*command), strict=True):
+            self.assertEqual(row["image"], best["image"])
+            for i, one in enumerate(best["top"], 1):
+                self.assertEqual(row[f"top {i}"], one["class"])
+                self.assertAlmostEqual(float(row[f"top {i} %"]), one["percent"], delta=0.0501)
+        rows, objects = rows_of("--probabilities"), self.json_of(*command, "--probabilities")
+        self.assertEqual([row["image"] for row in rows], paths)
+        for row, one in zip(rows, objects, strict=True):
+            self.assertEqual((row["image"], row["class"]), (one["image"], one["class"]))
+            self.assertEqual(list(row)[2:], [each["class"] for each in one["probabilities"]])
+            for each in one["probabilities"]:
+                self.assertAlmostEqual(float(row[each["class"]]), each["probability"], delta=1e-6)
+            self.assertAlmostEqual(sum(each["probability"] for each in one["probabilities"]), 1, places=6)
+
     def test_predict_ranks_classes_by_their_logits(self):
         images = [self.folder / "red.bmp", self.folder / "stripes.bmp"]
         write_bmp(images[0], 32, 32, lambda x, y: (255, 0, 0))
