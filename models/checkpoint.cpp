@@ -1,6 +1,8 @@
 #include "models/checkpoint.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <future>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
@@ -102,11 +104,11 @@ Graph from_shapes(const Archive& archive, int64_t input_size, const std::string&
 }
 
 /// Zeros of the prunable weights. A head of nothing else was not pruned but is new: some begin so.
-int64_t count_zeros(const nn::Network& model) {
+int64_t count_zeros(const ModelSummary& summary, const std::string& head) {
   int64_t zeros = 0;
-  for (const LayerSummary& layer : summarize(model).layers) {
+  for (const LayerSummary& layer : summary.layers) {
     const int64_t own = layer.parameters - layer.nonzeros;
-    if (layer.name != model.head().name || layer.nonzeros > 0) zeros += own;
+    if (layer.name != head || layer.nonzeros > 0) zeros += own;
   }
   return zeros;
 }
@@ -136,8 +138,9 @@ void describe_foreign(const std::string& path, const WeightsFile& file, const Wa
         path, graph.width));
   }
   nlohmann::json step = {{"step", "import"}, {"sha256", checkpoint.sha256}};
-  const int64_t zeros = count_zeros(*checkpoint.model) - padding_zeros;
-  const int64_t prunable = summarize(*checkpoint.model).prunable;
+  const ModelSummary summary = summarize(*checkpoint.model);
+  const int64_t zeros = count_zeros(summary, checkpoint.model->head().name) - padding_zeros;
+  const int64_t prunable = summary.prunable;
   const bool pruned = file.masked || double(zeros) >= kFewZeros * double(prunable);
   if (pruned) step["pruned"] = true;
   if (zeros > 0) {
@@ -174,16 +177,19 @@ void fit_head(std::map<std::string, Array>& arrays, const Graph& graph, const st
   checkpoint.info.classes = placeholder_names(wanted.classes);
 }
 
-/// The graph that the file has, changed to what is wanted.
-Graph fit_graph(Graph graph, const Wanted& wanted) {
+/// The graph that the file has, changed to what is wanted. One of ours that has the width already is not built
+/// anew, as it would lack what only the file says: TensorFlow's padding, epsilons, channels that were removed.
+Graph fit_graph(Graph graph, const Wanted& wanted, bool own) {
   require(wanted.network.empty() || wanted.network == graph.network, "network",
-          "it is of a {}, expected {}", printable(graph.network), wanted.network);
+          "it is {}, expected {}", printable(graph.network), wanted.network);
   if (wanted.input_size != 0) graph.set_input_size(wanted.input_size);
   if (wanted.classes > 0) graph.set_classes(wanted.classes);
-  if (wanted.width != 0) {
+  if (wanted.width != 0 && !(own && wanted.width == graph.width)) {
     NetworkSpec spec = spec_of(graph);
     spec.width = wanted.width;
-    graph = build_network(spec);
+    const Graph anew = build_network(spec);
+    // Widths that differ by little have the same channels.
+    if (!own || count_values(anew) != count_values(graph)) graph = anew;
   }
   infer_shapes(graph);
   require_images(graph);
@@ -257,8 +263,15 @@ Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
 }
 
 StoredCheckpoint read_checkpoint(const std::string& path, const Wanted& wanted) {
+  // Of a large file beside the reading; a thread for each small one would take longer than that.
+  constexpr uintmax_t kLarge = 1 << 20;
+  std::error_code missing;  // which read_weights() will say
+  const auto size = std::filesystem::file_size(path, missing);
+  auto sha256 = std::async(!missing && size >= kLarge ? std::launch::async | std::launch::deferred
+                                                      : std::launch::deferred,
+                           sha256_of_file, path);
   WeightsFile file = read_weights(path, wanted.key, input_size_of(wanted));
-  return {path, sha256_of_file(path), std::move(file)};
+  return {path, sha256.get(), std::move(file)};
 }
 
 Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
@@ -272,8 +285,9 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
                own ? printable(format->second) : "");
   require_file(!quantized || wanted.quantized, path,
                "it is quantised: expected the model in floats that it was made from");
-  require_file(!file.onnx || wanted.trained_in == TrainedIn::guessed, path,
-               "--trained-in is for weights alone; an ONNX file says how it computes");
+  require_file(!(own || file.onnx) || wanted.trained_in == TrainedIn::guessed, path,
+               "--trained-in is for weights alone; {} says how it computes",
+               file.onnx ? "an ONNX file" : "a checkpoint of edgeprune's");
   Checkpoint checkpoint;
   for (const std::string& note : file.archive.notes) {
     checkpoint.notes.push_back(fmt::format("{}: {}", path, note));
@@ -288,7 +302,7 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
     if (checkpoint.info.same_padding && wanted.input_size != 0) {
       require_same_padding(found, wanted.input_size);
     }
-    const Graph fitted = fit_graph(found, wanted);
+    const Graph fitted = fit_graph(found, wanted, own);
     Graph graph = fitted;
     int64_t padding_zeros = 0;
     if (!own) {

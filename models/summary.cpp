@@ -2,16 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "models/weights_file.h"
+#include <bit>
+#include <cstdint>
+#include <map>
 
 namespace edgeprune {
 namespace {
 
+/// Zero and subnormal values have the exponent 0. (By bits, so that the compiler counts 16 at a time.)
 int64_t count_nonzeros(const Tensor& tensor) {
-  return std::count_if(tensor.values().begin(), tensor.values().end(),
-                       [](float value) { return value != 0.0f && !is_subnormal(value); });
+  constexpr uint32_t kExponent = 0x7f80'0000;
+  int64_t nonzeros = 0;
+  for (const float value : tensor.values()) {
+    nonzeros += (std::bit_cast<uint32_t>(value) & kExponent) != 0;
+  }
+  return nonzeros;
 }
 
 template <typename Layer>
@@ -60,7 +65,9 @@ ModelSummary summarize(const nn::Network& model) {
     summary.layers.push_back(summarize_layer(*linear, "linear"));
     summary.layers.back().output = fmt::format("[{}]", linear->shape.out_channels);
   }
+  std::map<std::string, int64_t> counted;  // large weights are not counted twice
   for (const LayerSummary& layer : summary.layers) {
+    counted[layer.name + ".weight"] = layer.nonzeros;
     summary.prunable += layer.parameters;
     summary.nonzero_prunable += layer.nonzeros;
     summary.multiply_adds += layer.multiply_adds;
@@ -68,7 +75,9 @@ ModelSummary summarize(const nn::Network& model) {
   }
   for (const auto& [name, parameter] : model.parameters()) {
     summary.parameters += parameter.value().count();
-    summary.nonzero_parameters += count_nonzeros(parameter.value());
+    const auto found = counted.find(name);
+    summary.nonzero_parameters +=
+        found != counted.end() ? found->second : count_nonzeros(parameter.value());
   }
   return summary;
 }

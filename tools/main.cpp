@@ -106,7 +106,7 @@ int main(int argc, char** argv) try {
                             meant(argv[1], known)),
                 kUsage);
   }
-  edgeprune::kernel_choices().progress = commands::say;
+  edgeprune::tell_what_is_timed(commands::say);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {  // --help, --version

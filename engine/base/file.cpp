@@ -202,9 +202,14 @@ void append_line(const std::string& path, std::string_view line) {
 }
 
 std::string sha256_of_file(const std::string& path) {
-  const std::vector<char> content = read_file(path);
+  const Descriptor file(path, O_RDONLY);
+  std::vector<char> piece(size_t{256} << 10);  // stays in the processor's cache
   Digest digest;
-  digest.add(content.data(), content.size());
+  for (ssize_t got = 1; got != 0;) {
+    got = ::read(file.get(), piece.data(), piece.size());
+    require_file(got >= 0 || errno == EINTR, path, "cannot read: {}", std::strerror(errno));
+    if (got > 0) digest.add(piece.data(), static_cast<size_t>(got));
+  }
   return digest.hex();
 }
 

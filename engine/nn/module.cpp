@@ -62,7 +62,16 @@ std::map<std::string, Array> Module::state_dict() const {
 }
 
 void Module::load_state_dict(const std::map<std::string, Array>& arrays) {
-  const std::map<std::string, Array> own = state_dict();
+  std::map<std::string, Array> own;  // types and shapes alone
+  for_each("", [&](const std::string& name, const Entry& entry) {
+    if (const auto* parameter = std::get_if<Variable*>(&entry)) {
+      own[name] = {DType::f32, (*parameter)->shape(), {}};
+    } else if (const auto* buffer = std::get_if<Tensor*>(&entry)) {
+      own[name] = {DType::f32, (*buffer)->shape(), {}};
+    } else {
+      own[name] = {DType::i64, {}, {}};
+    }
+  });
   std::vector<std::string> problems;
   for (const auto& [name, array] : own) {
     const auto found = arrays.find(name);
@@ -88,9 +97,9 @@ void Module::load_state_dict(const std::map<std::string, Array>& arrays) {
   for_each("", [&](const std::string& name, const Entry& entry) {
     const Array& array = arrays.at(name);
     if (const auto* parameter = std::get_if<Variable*>(&entry)) {
-      (*parameter)->value().copy_from(array.to_tensor(name));
+      array.copy_to((*parameter)->value(), name);
     } else if (const auto* buffer = std::get_if<Tensor*>(&entry)) {
-      (*buffer)->copy_from(array.to_tensor(name));
+      array.copy_to(**buffer, name);
     } else {
       *std::get<int64_t*>(entry) = array.to_int64(name);
     }

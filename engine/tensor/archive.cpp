@@ -108,11 +108,18 @@ Array Array::from(int64_t scalar) {
   return array;
 }
 
+void Array::copy_to(Tensor& tensor, const std::string& name) const {
+  require(dtype == DType::f32 && shape == tensor.shape(), "Array",
+          "tensor '{}' is {} {}, expected F32 {}", printable(name), edgeprune::to_string(dtype),
+          shape.to_string(), tensor.shape().to_string());
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(tensor.data()));
+}
+
 Tensor Array::to_tensor(const std::string& name) const {
   require(dtype == DType::f32, "Array", "tensor '{}' is {} {}, expected F32", printable(name),
           edgeprune::to_string(dtype), shape.to_string());
   Tensor tensor(shape);
-  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(tensor.data()));
+  copy_to(tensor, name);
   return tensor;
 }
 

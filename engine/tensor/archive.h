@@ -54,6 +54,8 @@ struct Array {
   /// Throws std::invalid_argument naming `name` unless the array is F32 (I64 scalar, respectively).
   Tensor to_tensor(const std::string& name) const;
   int64_t to_int64(const std::string& name) const;
+  /// What to_tensor() returns, into a tensor of that shape.
+  void copy_to(Tensor& tensor, const std::string& name) const;
   /// Numbers of any floating type as F32, rounded to the nearest (a half fits exactly, a double
   /// beyond float's range becomes infinite); other types as they are.
   Array to_f32() const;

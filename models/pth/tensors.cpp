@@ -40,6 +40,15 @@ constexpr TensorType kTensorTypes[] = {
 /// does; up to this often.
 constexpr uint64_t kMaxExpansion = 16;
 
+bool is_row_major(std::span<const int64_t> sizes, std::span<const int64_t> strides) {
+  int64_t stride = 1;
+  for (size_t axis = sizes.size(); axis-- > 0;) {
+    if (sizes[axis] != 1 && strides[axis] != stride) return false;
+    stride *= sizes[axis];
+  }
+  return true;
+}
+
 /// Strided elements to row-major ones; returns the end of what it wrote.
 std::byte* copy_strided(const std::byte* from, std::byte* to, std::span<const int64_t> sizes,
                         std::span<const int64_t> strides, size_t element) {
@@ -119,7 +128,19 @@ bool makes_tensor(pickle::Ref value) {
 TensorReader::TensorReader(const PthContents& contents, size_t file_size, const std::string& path)
     : contents_(contents), path_(path), budget_(kMaxExpansion * file_size) {}
 
-Array TensorReader::read(pickle::Ref value, const std::string& name) {
+std::map<std::string, Array> TensorReader::read(const std::map<std::string, pickle::Ref>& values) {
+  std::map<std::string, Description> tensors;
+  for (const auto& [name, value] : values) {
+    const Description& tensor =
+        tensors.emplace(name, describe(value, printable(name))).first->second;
+    ++storage_of(tensor.storage).uses;
+  }
+  std::map<std::string, Array> arrays;
+  for (const auto& [name, tensor] : tensors) arrays.emplace(name, take(tensor, printable(name)));
+  return arrays;
+}
+
+TensorReader::Description TensorReader::describe(pickle::Ref value, const std::string& name) const {
   const Making making = unwrapped(value);
   const bool typed = making.is("torch._utils._rebuild_tensor_v3", 7);
   if (!typed && !making.is("torch._utils._rebuild_tensor_v2", 6) &&
@@ -138,16 +159,14 @@ Array TensorReader::read(pickle::Ref value, const std::string& name) {
   const auto* offset = pickle::as<int64_t>(arguments[1]);
   require_file(id != nullptr && offset != nullptr && *offset >= 0, path_,
                "tensor '{}' has no storage or a negative offset", name);
-  const Layout layout{static_cast<uint64_t>(*offset), integers(arguments[2], name),
-                      integers(arguments[3], name)};
-  require_file(layout.sizes.size() == layout.strides.size(), path_,
-               "tensor '{}' has {} sizes and {} strides", name, layout.sizes.size(),
-               layout.strides.size());
+  std::vector<int64_t> sizes = integers(arguments[2], name), strides = integers(arguments[3], name);
+  require_file(sizes.size() == strides.size(), path_, "tensor '{}' has {} sizes and {} strides",
+               name, sizes.size(), strides.size());
   const StorageRef storage = parse_storage(*id, path_);
   const std::optional<DType> dtype = typed ? dtype_of(arguments[6]) : storage.type->dtype;
   require_file(dtype.has_value(), path_, "tensor '{}' is a {}, expected {}", name,
                typed ? "tensor of another type" : storage.type->global, listed(names_of(kDTypes)));
-  return copy_out(storage, *dtype, layout, name);
+  return {storage, *dtype, static_cast<uint64_t>(*offset), std::move(sizes), std::move(strides)};
 }
 
 std::vector<int64_t> TensorReader::integers(pickle::Ref value, const std::string& name) const {
@@ -167,35 +186,43 @@ std::vector<int64_t> TensorReader::integers(pickle::Ref value, const std::string
   return numbers;
 }
 
-const std::vector<std::byte>& TensorReader::storage_of(const StorageRef& storage) {
-  auto found = storages_.find(storage.key);
-  if (found == storages_.end()) {
-    found = storages_.emplace(storage.key, Loaded{storage, contents_.read(storage)}).first;
-  }
-  const StorageRef& first = found->second.ref;
-  require_file(first.type == storage.type && first.count == storage.count, path_,
-               "storage '{}' is described in two ways", printable(storage.key));
-  return found->second.bytes;
+TensorReader::Storage& TensorReader::storage_of(const StorageRef& ref) {
+  Storage& storage = storages_.try_emplace(ref.key, Storage{ref, 0, {}}).first->second;
+  require_file(storage.ref.type == ref.type && storage.ref.count == ref.count, path_,
+               "storage '{}' is described in two ways", printable(ref.key));
+  return storage;
 }
 
-Array TensorReader::copy_out(const StorageRef& storage, DType dtype, const Layout& layout,
-                             const std::string& name) {
-  Array array{dtype, shape_of(layout.sizes, name), {}};
+Array TensorReader::take(const Description& tensor, const std::string& name) {
+  const auto& [ref, dtype, offset, sizes, strides] = tensor;
+  Array array{dtype, shape_of(sizes, name), {}};
   const size_t element = size_of(dtype);
   const auto count = static_cast<uint64_t>(array.shape.count());
-  const std::vector<std::byte>& bytes = storage_of(storage);
+  Storage& storage = storage_of(ref);
+  if (!storage.bytes.has_value()) storage.bytes = contents_.read(ref);
+  std::vector<std::byte>& bytes = *storage.bytes;
+  const bool last = --storage.uses == 0;
   if (count == 0) return array;
-  const auto end = reach(layout.offset, layout.sizes, layout.strides);
+  const auto end = reach(offset, sizes, strides);
   require_file(end.has_value() && *end <= bytes.size() / element, path_,
                "tensor '{}' {} with strides [{}] from element {} leaves its storage of {}", name,
-               array.shape.to_string(), fmt::join(layout.strides, ","), layout.offset,
-               bytes.size() / element);
+               array.shape.to_string(), fmt::join(strides, ","), offset, bytes.size() / element);
   require_file(count <= budget_ / element, path_,
                "tensors are more than {} times as large as the file, at '{}'", kMaxExpansion, name);
   budget_ -= count * element;
-  array.bytes.resize(count * element);
-  copy_strided(bytes.data() + layout.offset * element, array.bytes.data(), layout.sizes,
-               layout.strides, element);
+  const bool row_major = is_row_major(sizes, strides);
+  if (last && row_major && count * element == bytes.size()) {  // the usual case: nothing is copied
+    array.bytes = std::move(bytes);
+  } else {
+    array.bytes.resize(count * element);
+    const std::byte* from = bytes.data() + offset * element;
+    if (row_major) {
+      std::copy_n(from, count * element, array.bytes.data());
+    } else {
+      copy_strided(from, array.bytes.data(), sizes, strides, element);
+    }
+  }
+  if (last) storages_.erase(ref.key);
   return array;
 }
 

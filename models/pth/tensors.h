@@ -2,6 +2,7 @@
 // Tensors out of a checkpoint's objects.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,29 +18,33 @@ class TensorReader {
  public:
   TensorReader(const PthContents& contents, size_t file_size, const std::string& path);
 
-  /// Row-major whatever its strides; a parameter counts as its tensor, attributes are dropped. Throws
-  /// FileError, which calls it `name`, if it is something else than a dense tensor of one of DType's
-  /// types, leaves its storage, or if all so far are many times as large as the file.
-  Array read(pickle::Ref value, const std::string& name);
+  /// Row-major whatever their strides; a parameter counts as its tensor, attributes are dropped. Throws
+  /// FileError, which names it, if one is something else than a dense tensor of one of DType's
+  /// types, leaves its storage, or if all are many times as large as the file. To be called once.
+  std::map<std::string, Array> read(const std::map<std::string, pickle::Ref>& values);
 
  private:
-  struct Layout {
+  /// A tensor as the pickle describes it.
+  struct Description {
+    StorageRef storage;
+    DType dtype;
     uint64_t offset;  ///< elements
     std::vector<int64_t> sizes, strides;
   };
-  const std::vector<std::byte>& storage_of(const StorageRef& storage);
-  std::vector<int64_t> integers(pickle::Ref value, const std::string& name) const;
-  Array copy_out(const StorageRef& storage, DType dtype, const Layout& layout,
-                 const std::string& name);
-  Shape shape_of(const std::vector<int64_t>& sizes, const std::string& name) const;
-
-  struct Loaded {
+  struct Storage {
     StorageRef ref;
-    std::vector<std::byte> bytes;
+    size_t uses = 0;  ///< by tensors that are still to be read
+    std::optional<std::vector<std::byte>> bytes;
   };
+  Description describe(pickle::Ref value, const std::string& name) const;
+  std::vector<int64_t> integers(pickle::Ref value, const std::string& name) const;
+  Shape shape_of(const std::vector<int64_t>& sizes, const std::string& name) const;
+  Storage& storage_of(const StorageRef& ref);
+  Array take(const Description& tensor, const std::string& name);
+
   const PthContents& contents_;
   const std::string& path_;
-  std::map<std::string, Loaded> storages_;
+  std::map<std::string, Storage> storages_;
   uint64_t budget_;  // bytes the arrays may still take
 };
 

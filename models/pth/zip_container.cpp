@@ -1,6 +1,7 @@
 #include <zip.h>
 
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 
@@ -12,19 +13,22 @@ namespace {
 
 constexpr std::string_view kLocalHeader = "PK\x03\x04";
 
-/// A zip archive in memory, opened for reading.
+/// A zip archive, opened for reading.
 class ZipArchive {
  public:
-  ZipArchive(std::span<const std::byte> file, const std::string& path) : file_(file), path_(path) {
+  explicit ZipArchive(const std::string& path)
+      : path_(path), size_(std::filesystem::file_size(path)) {
     zip_error_t error;
     zip_error_init(&error);
-    zip_source_t* source = zip_source_buffer_create(file.data(), file.size(), 0, &error);
+    zip_source_t* source = zip_source_file_create(path.c_str(), 0, -1, &error);
     if (source != nullptr) archive_.reset(zip_open_from_source(source, ZIP_RDONLY, &error));
     if (archive_ == nullptr) zip_source_free(source);  // else the archive owns it
     const std::string reason = zip_error_strerror(&error);
     zip_error_fini(&error);
     require_file(archive_ != nullptr, path, "bad zip archive, truncated perhaps: {}", reason);
   }
+
+  uint64_t size() const { return size_; }
 
   /// The folder that holds everything; torch names it after the file.
   std::string folder() const {
@@ -47,8 +51,8 @@ class ZipArchive {
                  "the zip archive has no '{}'", printable(name));
     require_file(info.comp_method == ZIP_CM_STORE && info.encryption_method == ZIP_EM_NONE, path_,
                  "'{}' is compressed or encrypted, which torch.save never does", printable(name));
-    require_file(info.size <= file_.size(), path_, "'{}' claims {} bytes in a file of {}",
-                 printable(name), info.size, file_.size());
+    require_file(info.size <= size_, path_, "'{}' claims {} bytes in a file of {}", printable(name),
+                 info.size, size_);
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
         zip_fopen(archive_.get(), name.c_str(), 0), zip_fclose);
     std::vector<std::byte> bytes(info.size);
@@ -63,8 +67,8 @@ class ZipArchive {
   }
 
  private:
-  std::span<const std::byte> file_;
   std::string path_;
+  uint64_t size_;  // of the file
   std::unique_ptr<zip_t, void (*)(zip_t*)> archive_{nullptr, zip_discard};
 };
 
@@ -82,14 +86,15 @@ bool is_zip_container(std::span<const std::byte> file) {
          std::memcmp(file.data(), kLocalHeader.data(), kLocalHeader.size()) == 0;
 }
 
-PthContents read_zip_container(std::span<const std::byte> file, const std::string& path) {
-  const auto archive = std::make_shared<ZipArchive>(file, path);
+PthContents read_zip_container(const std::string& path) {
+  const auto archive = std::make_shared<ZipArchive>(path);
   const std::string folder = archive->folder();
   check_byte_order(*archive, folder + "byteorder", path);
   const std::vector<std::byte> pickled = archive->read(folder + "data.pkl");
   ByteCursor bytes(pickled, fmt::format("{}: data.pkl", path));
   // Entries may share bytes in a malicious archive, so that many large ones fit a small file.
-  const auto read = [archive, folder, path, left = file.size()](const StorageRef& storage) mutable {
+  const auto read = [archive, folder, path,
+                     left = archive->size()](const StorageRef& storage) mutable {
     std::vector<std::byte> data = archive->read(fmt::format("{}data/{}", folder, storage.key));
     require_file(data.size() == storage.bytes(), path, "storage '{}' has {} bytes, expected {}",
                  printable(storage.key), data.size(), storage.bytes());

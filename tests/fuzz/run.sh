@@ -9,7 +9,8 @@ limits=(-runs=20000 -seed=1)
 corpus=build/fuzz/fresh
 rm -rf "$corpus"
 if [[ ${1:-} == --seconds ]]; then
-  limits=(-max_total_time="${2:?seconds}")
+  # Weighing inputs by how rare their features are takes a fifth of the time of those that read a whole network.
+  limits=(-max_total_time="${2:?seconds}" -entropic=0)
   corpus=${EDGEPRUNE_FUZZ_CORPUS:-build/fuzz/corpus}
   shift 2
 fi

@@ -68,6 +68,34 @@ TEST_F(CheckpointFile, PaddingOfTensorFlowIsRefusedAtSizesThatItIsNotFor) {
   }
 }
 
+TEST_F(CheckpointFile, TheWidthThatItHasChangesNothing) {
+  write_safetensors(path_, {nn::Network(mobilenet_v2(0.25, 64), 1).state_dict(), {}});
+  for (const TrainedIn where : {TrainedIn::tensorflow, TrainedIn::pytorch}) {
+    const Checkpoint imported = load_checkpoint(path_, {.trained_in = where});
+    Graph graph = imported.model->graph();
+    std::get<kind::BatchNorm>(graph.nodes[2].kind).eps = 0.002f;
+    nn::Network model(graph);
+    model.load_state_dict(imported.model->state_dict());
+    const std::string own = folder_.file("own.safetensors");
+    save_checkpoint(own, model, imported.info);
+    for (const double width : {0.25, 0.2501}) {
+      if (where == TrainedIn::tensorflow && width != 0.25)
+        continue;  // refused by the kernels' sizes
+      EXPECT_EQ(nlohmann::json(load_checkpoint(own, {.width = width}).model->graph()),
+                nlohmann::json(graph))
+          << width;
+    }
+  }
+}
+
+TEST_F(CheckpointFile, WhereItWasTrainedIsNotForOursToBeTold) {
+  save_checkpoint(path_, nn::Network(small(), 1), sample_info());
+  for (const TrainedIn where : {TrainedIn::tensorflow, TrainedIn::pytorch}) {
+    expect_parts(refusal<FileError>([&] { load_checkpoint(path_, {.trained_in = where}); }),
+                 {path_, "--trained-in is for weights alone; a checkpoint of edgeprune's says"});
+  }
+}
+
 /// Half of the prunable weights are zero.
 struct HalfZero : nn::Network {
   HalfZero() : nn::Network(small(), 1) {

@@ -129,7 +129,7 @@ TEST_F(WeightsFileTest, NamesOfOtherLibrariesBecomeOurs) {
   EXPECT_EQ(file.network, "mobilenet_v2");
   EXPECT_TRUE(file.archive.arrays.contains("features.18.0.weight"));
   EXPECT_THAT(file.archive.notes,
-              ElementsAre("a mobilenet_v2 under the names of Hugging Face transformers"));
+              ElementsAre("mobilenet_v2 under the names of Hugging Face transformers"));
   EXPECT_THAT(message_of<FileError>([&] { read_weights(path_, "model"); }),
               HasSubstr("--key is for PyTorch checkpoints"));
 }

@@ -12,6 +12,7 @@ from unittest import mock
 PEERS = pathlib.Path(__file__).resolve().parents[2] / "bench" / "peers"
 sys.path.insert(0, str(PEERS))
 
+import compare_loading
 import compare_training
 import compare_under_load
 import data_order
@@ -34,6 +35,27 @@ class InFolder(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="edgeprune peers ")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+
+
+class Loading(InFolder):
+    def script(self, name, body):
+        path = self.folder / name
+        path.write_text("#!/bin/sh\n" + body)
+        path.chmod(0o755)
+        return str(path)
+
+    def test_a_row_has_the_ratio_of_whole_processes(self):
+        fast, slow = self.script("fast", "exit 0\n"), self.script("slow", "sleep 0.2\n")
+        options = mock.Mock(edgeprune=fast, rounds=3)
+        row = compare_loading.compare(options, slow, "file.pth")
+        self.assertEqual({column.key for column in compare_loading.COLUMNS}, row.keys())
+        self.assertGreaterEqual(row["torch_ms"], 200)
+        self.assertLess(row["edgeprune_ms"], row["torch_ms"])
+        self.assertGreater(row["ratio"], 1)
+
+    def test_what_fails_is_no_time(self):
+        with self.assertRaisesRegex(rounds.RunFailed, "fails -c failed .3.: no such file"):
+            compare_loading.milliseconds([self.script("fails", "echo no such file >&2; exit 3\n"), "-c"])
 
 
 class DataOrder(unittest.TestCase):

@@ -128,7 +128,9 @@ std::vector<Column> columns_of(const PredictArguments& o, const std::vector<std:
   }
   for (size_t i = 1; i <= top; ++i) {
     columns.push_back({fmt::format("top {}", i), fmt::format("top{}", i), Align::left});
-    columns.push_back({"%", fmt::format("top{}_percent", i)});
+    // A CSV file's columns are looked up by their names; in a table to read, the rank stands beside it.
+    columns.push_back(
+        {o.format == "csv" ? fmt::format("top {} %", i) : "%", fmt::format("top{}_percent", i)});
   }
   return columns;
 }
@@ -221,6 +223,12 @@ void add_predict(CLI::App& app) {
       "  edgeprune predict --model base.safetensors --logits --format csv *.jpg\n"
       "  find parts -name '*.png' | edgeprune predict --model ok_defect.safetensors --list - "
       "--probabilities --format csv\n"
+      "  edgeprune predict --model base.safetensors photos --format json > predicted.json\n"
+      "A row an image, by the path that it was found under: CSV has the columns image, top 1, top "
+      "1 % "
+      "... or, with --probabilities, image, class, and one with each class's name; JSON has "
+      "objects "
+      "{image, top: [{class, percent}]} or {image, class, probabilities: [{class, probability}]}.\n"
       "Images that cannot be read are named at the end, when all others are printed; the exit "
       "status is then 1.");
   command->callback([o, engine] { run(*o, engine->count() > 0); });

@@ -44,12 +44,21 @@ nlohmann::json read_cache() {
 
 constexpr const char* kRates = "rates";  // beside the times, which are numbers
 
+std::function<void(const std::string&)>& progress_of_timing() {
+  static std::function<void(const std::string&)> progress;
+  return progress;
+}
+
+bool is_read = false;  // the cache, which most commands do without
+
 struct Cache {
   inference::KernelChoices choices;
   size_t saved = 0;  // how many of them the file has
   std::map<std::string, double> rates, saved_rates;
 
   Cache() {
+    is_read = true;
+    choices.progress = progress_of_timing();
     const nlohmann::json all = read_cache();
     const auto machine = all.find(machine_key());
     if (machine == all.end() || !machine->is_object()) return;
@@ -83,12 +92,18 @@ std::map<std::string, double>& best_rates() {
   return cache().rates;
 }
 
+void tell_what_is_timed(std::function<void(const std::string&)> progress) {
+  progress_of_timing() = std::move(progress);
+  if (is_read) cache().choices.progress = progress_of_timing();
+}
+
 void forget_kernel_choices() {
   cache().choices.times.clear();
   cache().saved = 0;
 }
 
 void save_kernel_choices() {
+  if (!is_read) return;
   const auto& times = cache().choices.times;
   const auto& rates = cache().rates;
   const bool nothing_new = times.size() == cache().saved && rates == cache().saved_rates;

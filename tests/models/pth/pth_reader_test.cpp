@@ -46,6 +46,14 @@ TEST_P(PthReader, StridesOffsetsAndSharedStoragesAreCopiedOut) {
   EXPECT_EQ(floats(archive.at("single")), std::vector<float>{4});
 }
 
+TEST_P(PthReader, TensorsThatAreTheSameStorageAsAWholeAllHoldIt) {
+  const std::string whole = tensor(kSixFloats, 0, {2, 3}, {3, 1});
+  const Archive archive = read(dict({{"a", whole}, {"b", whole}, {"c", whole}}));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(floats(archive.at(name)), (std::vector<float>{0, 1, 2, 3, 4, 5})) << name;
+  }
+}
+
 TEST_P(PthReader, EmptyStorageIsRead) {
   const Archive archive =
       read(dict({{"e", tensor(storage("FloatStorage", "k", 0), 0, {0}, {1})}}), {{"k", 0, ""}});

@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 #include "models/pth/container.h"
 #include "tests/models/pth/pth_bytes.h"
+#include "tests/support/paths.h"
 
 namespace edgeprune {
 namespace {
@@ -18,10 +19,16 @@ std::vector<ZipEntry> entries() {
   return zip_entries(kZippedObject, kStorages);
 }
 
+PthContents opened(const std::string& file) {
+  static const TemporaryFolder folder;
+  write_bytes(folder.file("f.pth"), file);
+  return read_zip_container(folder.file("f.pth"));
+}
+
 /// The bytes of all storages, by key.
 std::map<std::string, std::vector<std::byte>> read(const std::vector<ZipEntry>& zip) {
   const std::string file = zip_file(zip);
-  const PthContents contents = read_zip_container(std::as_bytes(std::span(file)), "f.pth");
+  const PthContents contents = opened(file);
   std::map<std::string, std::vector<std::byte>> bytes;
   for (const auto& [key, storage] : storages_of(contents.object, "f.pth")) {
     bytes[key] = contents.read(storage);
@@ -47,7 +54,7 @@ TEST(ZipContainer, IsKnownByItsFirstBytes) {
 
 TEST(ZipContainer, HoldsTheObjectAndItsStorages) {
   const std::string file = zip_file(entries());
-  const PthContents contents = read_zip_container(std::as_bytes(std::span(file)), "f.pth");
+  const PthContents contents = opened(file);
   EXPECT_NE(pickle::as<pickle::Dict>(contents.object.root), nullptr);
   ASSERT_EQ(read(entries()).size(), 1u);
   EXPECT_EQ(read(entries()).at("k").size(), 8u);
@@ -57,12 +64,12 @@ TEST(ZipContainer, WhatIsNotAskedForIsNotRead) {
   auto zip = entries();
   zip[kStorage].crc_error = 1;
   const std::string file = zip_file(zip);
-  EXPECT_NO_THROW(read_zip_container(std::as_bytes(std::span(file)), "f.pth"));
+  EXPECT_NO_THROW(opened(file));
 }
 
 TEST(ZipContainer, StoragesAreNeverMoreThanTheFile) {
   const std::string file = zip_file(entries());
-  const PthContents contents = read_zip_container(std::as_bytes(std::span(file)), "f.pth");
+  const PthContents contents = opened(file);
   const StorageRef storage = storages_of(contents.object, "f.pth").at("k");
   const auto read_often = [&] {
     for (size_t i = 0; i <= file.size() / storage.bytes(); ++i) contents.read(storage);

@@ -10,7 +10,7 @@ import re
 import shutil
 import unittest
 
-from support import SHARED, CommandTest, commands, read_safetensors, write_bmp, write_image_folder
+from support import ROOT, SHARED, CommandTest, commands, read_safetensors, write_bmp, write_image_folder
 
 PRUNABLE = 2202560
 SHORT = ("--seconds", 0, "--min-samples", 3, "--warmup", 0)  # next to no measuring
@@ -131,6 +131,28 @@ class Commands(CommandTest):
         totals = {row["layer"]: row for row in self.json_of("info", "--model", tuned)["layers"]}
         self.assertEqual(totals["all prunable"]["nonzeros"], PRUNABLE // 2)
 
+    def test_the_reader_in_the_documentation_reads_both_ways_of_storing(self):
+        text = (ROOT / "models" / "README.md").read_text()
+        found = {}
+        exec(text.split("```python\n")[1].split("```")[0], found)
+        integers, floats = self.folder / "integers.safetensors", self.folder / "half.safetensors"
+        self.succeed("prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5, "--out", floats)
+        self.succeed("quantize", "--model", floats, "--data", "synthetic:16", "--calibrate", 8, "--out", integers)
+        for dense in (floats, integers):
+            sparse = self.folder / "sparse.safetensors"
+            command = ("quantize", "--model", floats, "--data", "synthetic:16", "--calibrate", 8) if dense == integers else (
+                "prune", "--model", self.base, "--method", "magnitude", "--sparsity", 0.5)
+            self.succeed(*command, "--store", "sparse", "--out", sparse)
+            self.assertLess(sparse.stat().st_size, dense.stat().st_size)
+            expected, metadata = found["read_checkpoint"](dense)
+            tensors, sparse_metadata = found["read_checkpoint"](sparse)
+            self.assertEqual(tensors, expected)
+            self.assertIn("sparse", sparse_metadata)
+            self.assertNotIn("sparse", metadata)
+            shape, values = expected["features.0.0.weight"]
+            self.assertEqual(math.prod(shape), len(values))
+            self.assertGreater(len(set(values)), 100)
+
     def test_channel_pruning_takes_whole_channels_and_leaves_the_head(self):
         pruned = self.folder / "pruned.safetensors"
         self.succeed("prune", "--model", self.base, "--method", "channel", "--sparsity", 0.3, "--out", pruned)
@@ -159,6 +181,31 @@ class Commands(CommandTest):
             self.succeed("train", "--data", "synthetic:128", "--weights", "random", "--out", path, "--epochs", 2,
                          "--batch", 16, "--crop-padding", 2, "--threads", 2)
         self.assertEqual(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+
+    def test_predictions_of_a_folder_are_the_same_in_csv_and_json(self):
+        photos = self.folder / "photos"
+        for name, shade in (("a, b.bmp", 20), ("deeper/c.bmp", 200)):
+            (photos / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bmp(photos / name, 40, 40, lambda x, y: (shade, 5 * x, 5 * y))
+        command = ("predict", "--model", self.base, photos)
+
+        def rows_of(*flags):
+            return list(csv.DictReader(io.StringIO(self.succeed(*command, *flags, "--format", "csv"))))
+
+        paths = [str(photos / "a, b.bmp"), str(photos / "deeper" / "c.bmp")]
+        for row, best in zip(rows_of(), self.json_of(*command), strict=True):
+            self.assertEqual(row["image"], best["image"])
+            for i, one in enumerate(best["top"], 1):
+                self.assertEqual(row[f"top {i}"], one["class"])
+                self.assertAlmostEqual(float(row[f"top {i} %"]), one["percent"], delta=0.0501)
+        rows, objects = rows_of("--probabilities"), self.json_of(*command, "--probabilities")
+        self.assertEqual([row["image"] for row in rows], paths)
+        for row, one in zip(rows, objects, strict=True):
+            self.assertEqual((row["image"], row["class"]), (one["image"], one["class"]))
+            self.assertEqual(list(row)[2:], [each["class"] for each in one["probabilities"]])
+            for each in one["probabilities"]:
+                self.assertAlmostEqual(float(row[each["class"]]), each["probability"], delta=1e-6)
+            self.assertAlmostEqual(sum(each["probability"] for each in one["probabilities"]), 1, places=6)
 
     def test_predict_ranks_classes_by_their_logits(self):
         images = [self.folder / "red.bmp", self.folder / "stripes.bmp"]

@@ -72,9 +72,9 @@ class Networks(CommandTest):
 
     def test_another_network_is_refused_by_name(self):
         model, out = self.train("mobilenet_v1"), self.folder / "out.safetensors"
-        self.fail("import", model, out, "--network", "resnet18", says="it is of a mobilenet_v1, expected resnet18")
+        self.fail("import", model, out, "--network", "resnet18", says="it is mobilenet_v1, expected resnet18")
         train = ("train", *self.DATA, "--out", out)
-        self.fail(*train, "--weights", model, "--network", "resnet18", says="it is of a mobilenet_v1, expected resnet18")
+        self.fail(*train, "--weights", model, "--network", "resnet18", says="it is mobilenet_v1, expected resnet18")
         self.fail(*train, "--model", model, "--network", "resnet18", says="--network is for --weights", code=2)
         self.fail(*train, "--weights", "random", "--network", "vgg16", says="vgg16 not in {mobilenet_v2,", code=2)
         for network in networks():

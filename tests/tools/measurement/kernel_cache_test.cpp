@@ -57,6 +57,17 @@ TEST_F(KernelCache, TheBestRatesAreKept) {
   EXPECT_NE(content().find("200"), std::string::npos);
 }
 
+TEST_F(KernelCache, WhoIsToldOfTimingMayComeBeforeTheFileIsReadOrAfter) {
+  std::string told;
+  for (const char* words : {"first", "second"}) {
+    tell_what_is_timed([&told](const std::string& what) { told = what; });
+    kernel_choices().progress(words);
+    EXPECT_EQ(told, words);
+    tell_what_is_timed({});
+  }
+  EXPECT_FALSE(kernel_choices().progress);
+}
+
 TEST_F(KernelCache, NothingNewIsNotWritten) {
   save_kernel_choices();
   EXPECT_FALSE(fs::exists(file()));
