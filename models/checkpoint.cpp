@@ -111,6 +111,12 @@ int64_t count_zeros(const nn::Network& model) {
   return zeros;
 }
 
+/// Whether more of the prunable weights are zero than chance would leave, padding aside.
+bool looks_pruned(const nn::Network& model, int64_t padding_zeros) {
+  const int64_t zeros = count_zeros(model) - padding_zeros;
+  return zeros > 0 && double(zeros) >= kFewZeros * double(summarize(model).prunable);
+}
+
 /// The history of what others wrote, and what was assumed. `graph` is the network before the library's
 /// variant was made of it, which put so many zeros in as padding.
 void describe_foreign(const std::string& path, const WeightsFile& file, const Wanted& wanted,
@@ -138,7 +144,7 @@ void describe_foreign(const std::string& path, const WeightsFile& file, const Wa
   nlohmann::json step = {{"step", "import"}, {"sha256", checkpoint.sha256}};
   const int64_t zeros = count_zeros(*checkpoint.model) - padding_zeros;
   const int64_t prunable = summarize(*checkpoint.model).prunable;
-  const bool pruned = file.masked || double(zeros) >= kFewZeros * double(prunable);
+  const bool pruned = file.masked || looks_pruned(*checkpoint.model, padding_zeros);
   if (pruned) step["pruned"] = true;
   if (zeros > 0) {
     checkpoint.notes.push_back(
@@ -258,7 +264,9 @@ Checkpoint load_checkpoint(const std::string& path, const Wanted& wanted) {
 
 StoredCheckpoint read_checkpoint(const std::string& path, const Wanted& wanted) {
   WeightsFile file = read_weights(path, wanted.key, input_size_of(wanted));
-  return {path, sha256_of_file(path), std::move(file)};
+  std::vector<std::string> files = file.archive.other_files;
+  files.insert(files.begin(), path);
+  return {path, sha256_of_files(files), std::move(file)};
 }
 
 Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
@@ -307,7 +315,13 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
     } catch (const std::invalid_argument& error) {
       throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, graph)));
     }
-    if (file.onnx) checkpoint.info.history.back()["sha256"] = sha256;
+    if (file.onnx) {
+      nlohmann::json& step = checkpoint.info.history.back();
+      step["sha256"] = sha256;
+      if (looks_pruned(*checkpoint.model, step.value("padding_zeros", int64_t{0}))) {
+        step["pruned"] = true;
+      }
+    }
     if (!own) describe_foreign(path, file, wanted, fitted, padding_zeros, checkpoint);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));

@@ -24,7 +24,8 @@ class Descriptor {
   Descriptor(const std::string& path, int flags)
       : fd_(::open(path.c_str(), flags | O_NONBLOCK | O_CLOEXEC, 0644)) {
     const int error = errno;
-    require_file(fd_ >= 0, path, "{}", std::strerror(error));
+    const bool link = error == ELOOP && (flags & O_NOFOLLOW) != 0;
+    require_file(fd_ >= 0, path, "{}", link ? "a link, expected a file" : std::strerror(error));
     struct stat info {};
     const bool regular = ::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
     if (!regular) ::close(fd_);
@@ -127,8 +128,8 @@ class TemporaryFile {
 
 }  // namespace
 
-std::vector<char> read_file(const std::string& path) {
-  const Descriptor file(path, O_RDONLY);
+std::vector<char> read_file(const std::string& path, Links links) {
+  const Descriptor file(path, O_RDONLY | (links == Links::refused ? O_NOFOLLOW : 0));
   std::vector<char> content(file.size());
   size_t done = 0;
   while (done < content.size()) {
@@ -202,9 +203,15 @@ void append_line(const std::string& path, std::string_view line) {
 }
 
 std::string sha256_of_file(const std::string& path) {
-  const std::vector<char> content = read_file(path);
+  return sha256_of_files({&path, 1});
+}
+
+std::string sha256_of_files(std::span<const std::string> paths) {
   Digest digest;
-  digest.add(content.data(), content.size());
+  for (const std::string& path : paths) {
+    const std::vector<char> content = read_file(path);
+    digest.add(content.data(), content.size());
+  }
   return digest.hex();
 }
 
