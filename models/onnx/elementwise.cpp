@@ -94,7 +94,7 @@ void Importer::add_constant(const Operator& o, size_t constant) {
 void Importer::multiply(const Operator& o) {
   for (const size_t i : {size_t{0}, size_t{1}}) {
     if (o.constant(i) == nullptr) continue;
-    o.expect(near(6 * o.floats(i, 1).front(), 1), "it multiplies by a constant");
+    o.expect(near(o.floats(i, 1).front(), 1.0f / 6), "it multiplies by a constant");
     return a_sixth(o, 1 - i);
   }
   const std::pair<Value, Value> both{value(o, 0), value(o, 1)};

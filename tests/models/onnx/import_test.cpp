@@ -167,7 +167,7 @@ TEST_F(OnnxImport, AMapMayBeTurnedPaddedAndReducedAsKerasHasIt) {
   value = to.add("Conv", "conv", {value, floats("conv.weight", {2, 3, 3, 3})}, {{"strides", two}});
   value = to.add("Add", "biased", {value, floats("bias", {1, 2, 1, 1})});
   value = to.add("Transpose", "out", {value}, {{"perm", to_last}});
-  const std::vector<float> three{3.0f}, zero{0.0f}, six{6.0f}, sixth{1.0f / 6};
+  const std::vector<float> three{3.0f}, zero{0.0f}, six{6.0f}, sixth{0.16662598f};  // of 16 bits
   const std::string added = to.add("Add", "plus", {value, to.constant<float>("three", {}, three)});
   const std::string clipped =
       to.add("Clip", "clip",
