@@ -113,6 +113,12 @@ int64_t count_zeros(const ModelSummary& summary, const std::string& head) {
   return zeros;
 }
 
+/// Whether more of the prunable weights are zero than chance would leave, padding aside.
+bool looks_pruned(const ModelSummary& summary, const std::string& head, int64_t padding_zeros) {
+  const int64_t zeros = count_zeros(summary, head) - padding_zeros;
+  return zeros > 0 && double(zeros) >= kFewZeros * double(summary.prunable);
+}
+
 /// The history of what others wrote, and what was assumed. `graph` is the network before the library's
 /// variant was made of it, which put so many zeros in as padding.
 void describe_foreign(const std::string& path, const WeightsFile& file, const Wanted& wanted,
@@ -139,9 +145,10 @@ void describe_foreign(const std::string& path, const WeightsFile& file, const Wa
   }
   nlohmann::json step = {{"step", "import"}, {"sha256", checkpoint.sha256}};
   const ModelSummary summary = summarize(*checkpoint.model);
-  const int64_t zeros = count_zeros(summary, checkpoint.model->head().name) - padding_zeros;
+  const std::string& head = checkpoint.model->head().name;
+  const int64_t zeros = count_zeros(summary, head) - padding_zeros;
   const int64_t prunable = summary.prunable;
-  const bool pruned = file.masked || double(zeros) >= kFewZeros * double(prunable);
+  const bool pruned = file.masked || looks_pruned(summary, head, padding_zeros);
   if (pruned) step["pruned"] = true;
   if (zeros > 0) {
     checkpoint.notes.push_back(
@@ -271,7 +278,10 @@ StoredCheckpoint read_checkpoint(const std::string& path, const Wanted& wanted) 
                                                       : std::launch::deferred,
                            sha256_of_file, path);
   WeightsFile file = read_weights(path, wanted.key, input_size_of(wanted));
-  return {path, sha256.get(), std::move(file)};
+  std::vector<std::string> files = file.archive.other_files;
+  if (files.empty()) return {path, sha256.get(), std::move(file)};
+  files.insert(files.begin(), path);
+  return {path, sha256_of_files(files), std::move(file)};
 }
 
 Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
@@ -321,7 +331,15 @@ Checkpoint make_checkpoint(StoredCheckpoint stored, const Wanted& wanted) {
     } catch (const std::invalid_argument& error) {
       throw FileError(fmt::format("{}: {}{}", path, error.what(), guess(arrays, graph)));
     }
-    if (file.onnx) checkpoint.info.history.back()["sha256"] = sha256;
+    if (file.onnx) {
+      nlohmann::json& step = checkpoint.info.history.back();
+      step["sha256"] = sha256;
+      const nn::Network& model = *checkpoint.model;
+      if (looks_pruned(summarize(model), model.head().name,
+                       step.value("padding_zeros", int64_t{0}))) {
+        step["pruned"] = true;
+      }
+    }
     if (!own) describe_foreign(path, file, wanted, fitted, padding_zeros, checkpoint);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(fmt::format("{}: damaged metadata: {}", path, error.what()));

@@ -100,7 +100,7 @@ class Conversion {
         break;
     }
     // Of integers the range of the bytes ends where ReLU and ReLU6 do; what bends has to be said.
-    const bool bends = form_of(layer.activation).kind == ActivationForm::Kind::gate;
+    const bool bends = !form_of(layer.activation).clips();
     if (!in_integers(i) || bends) value = to_.activate(layer.activation, layer.name, value);
     put_out(static_cast<int>(i), layer.name, std::move(value), flat);
   }

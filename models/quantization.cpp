@@ -75,9 +75,11 @@ bool is_positive(Activation activation) {
     case Activation::relu:
     case Activation::relu6:
     case Activation::hard_sigmoid:
+    case Activation::sigmoid:
       return true;
     case Activation::none:
     case Activation::hard_swish:
+    case Activation::silu:
       return false;
   }
   return false;

@@ -224,7 +224,7 @@ def unknown_to_xnnpack(model):
     graph, tensors, _ = checkpoint.read_header(model)
     integers = bool(checkpoint.quantization(model))
     for node in graph["nodes"]:
-        if node.get("activation") in ("hard_swish", "hard_sigmoid") or node.get("kind") in ("multiply", "max_pool"):
+        if node.get("activation", "none") not in ("none", "relu", "relu6") or node.get("kind") in ("multiply", "max_pool"):
             return node["name"]
         if integers and tensors.get(f"{node['name']}.weight", {}).get("dtype", "I8") != "I8":
             return node["name"]  # which stays in floats

@@ -173,9 +173,8 @@ class Network {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     const bool adds = layer.residual >= 0;
     const ActivationForm form = form_of(layer.activation);
-    require(form.kind != ActivationForm::Kind::gate, "xnnpack_inference",
-            "expected activations that clip, got {} ({})", name_of(kActivations, layer.activation),
-            layer.name);
+    require(form.clips(), "xnnpack_inference", "expected activations that clip, got {} ({})",
+            name_of(kActivations, layer.activation), layer.name);
     const float low = form.low, high = form.high;
     if (graph_.integers != nullptr && !in_bytes(i)) {
       const uint32_t floats = define_floats(shape_of(graph_.layers[size_t(graph_.input_of(i))]));

@@ -24,7 +24,8 @@ class Descriptor {
   Descriptor(const std::string& path, int flags)
       : fd_(::open(path.c_str(), flags | O_NONBLOCK | O_CLOEXEC, 0644)) {
     const int error = errno;
-    require_file(fd_ >= 0, path, "{}", std::strerror(error));
+    const bool link = error == ELOOP && (flags & O_NOFOLLOW) != 0;
+    require_file(fd_ >= 0, path, "{}", link ? "a link, expected a file" : std::strerror(error));
     struct stat info {};
     const bool regular = ::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
     if (!regular) ::close(fd_);
@@ -127,8 +128,8 @@ class TemporaryFile {
 
 }  // namespace
 
-std::vector<char> read_file(const std::string& path) {
-  const Descriptor file(path, O_RDONLY);
+std::vector<char> read_file(const std::string& path, Links links) {
+  const Descriptor file(path, O_RDONLY | (links == Links::refused ? O_NOFOLLOW : 0));
   std::vector<char> content(file.size());
   size_t done = 0;
   while (done < content.size()) {
@@ -202,13 +203,19 @@ void append_line(const std::string& path, std::string_view line) {
 }
 
 std::string sha256_of_file(const std::string& path) {
-  const Descriptor file(path, O_RDONLY);
+  return sha256_of_files({&path, 1});
+}
+
+std::string sha256_of_files(std::span<const std::string> paths) {
   std::vector<char> piece(size_t{256} << 10);  // stays in the processor's cache
   Digest digest;
-  for (ssize_t got = 1; got != 0;) {
-    got = ::read(file.get(), piece.data(), piece.size());
-    require_file(got >= 0 || errno == EINTR, path, "cannot read: {}", std::strerror(errno));
-    if (got > 0) digest.add(piece.data(), static_cast<size_t>(got));
+  for (const std::string& path : paths) {
+    const Descriptor file(path, O_RDONLY);
+    for (ssize_t got = 1; got != 0;) {
+      got = ::read(file.get(), piece.data(), piece.size());
+      require_file(got >= 0 || errno == EINTR, path, "cannot read: {}", std::strerror(errno));
+      if (got > 0) digest.add(piece.data(), static_cast<size_t>(got));
+    }
   }
   return digest.hex();
 }

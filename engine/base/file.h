@@ -10,8 +10,10 @@
 
 namespace edgeprune {
 
-/// The whole file. Throws FileError if it is missing or unreadable.
-std::vector<char> read_file(const std::string& path);
+enum class Links { followed, refused };
+
+/// The whole file. Throws FileError if it is missing or unreadable, or a link where those are refused.
+std::vector<char> read_file(const std::string& path, Links links = Links::followed);
 
 /// So many of its first bytes, or as many as it has; none if it is no regular file or cannot be read.
 std::string start_of_file(const std::string& path, size_t bytes);
@@ -43,5 +45,8 @@ void append_line(const std::string& path, std::string_view line);
 
 /// SHA-256 of the file's bytes in lower-case hex, as `sha256sum` prints it.
 std::string sha256_of_file(const std::string& path);
+
+/// Of all their bytes, one file behind the other.
+std::string sha256_of_files(std::span<const std::string> paths);
 
 }  // namespace edgeprune

@@ -112,6 +112,9 @@ struct Graph {
 /// nodes, of which there may be 10000.
 std::vector<MapShape> infer_shapes(const Graph& graph);
 
+/// Of one node, from those before it.
+MapShape infer_shape(const Graph& graph, size_t node, const std::vector<MapShape>& before);
+
 /// By node, those that read it, ascending.
 std::vector<std::vector<size_t>> readers_of(const Graph& graph);
 

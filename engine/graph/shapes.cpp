@@ -137,6 +137,10 @@ class Inference {
 
 }  // namespace
 
+MapShape infer_shape(const Graph& graph, size_t node, const std::vector<MapShape>& before) {
+  return Inference(graph, node, before).run();
+}
+
 std::vector<MapShape> infer_shapes(const Graph& graph) {
   const auto& nodes = graph.nodes;
   require(nodes.size() <= kMostNodes, "graph", "{} nodes, at most {} expected", nodes.size(),

@@ -42,6 +42,9 @@ std::string unknown_to_integers(const Graph& graph, size_t i) {
     const bool sum = layer.kind == Layer::Kind::activation;
     return sum ? "is neither a convolution, a pool nor a product" : "";
   }
+  if (form_of(layer.activation).kind == ActivationForm::Kind::sigmoid) {
+    return fmt::format("ends in {}", name_of(kActivations, layer.activation));
+  }
   if (s.groups != 1) {
     if (s.groups != s.in_channels || s.groups != s.out_channels) {
       return fmt::format("has {} groups for {} channels", s.groups, s.in_channels);

@@ -69,6 +69,7 @@ struct Archive {
   std::map<std::string, Array> arrays = {};
   std::map<std::string, std::string> metadata = {};
   std::vector<std::string> notes = {};
+  std::vector<std::string> other_files = {};  ///< paths of those that hold a part of it
 
   /// Throws std::invalid_argument if there is none of that name.
   const Array& at(const std::string& name) const;

@@ -35,6 +35,10 @@ std::string GraphBuilder::activate(Activation activation, const std::string& lay
     case Activation::hard_swish:
       if (model_.opset >= kFirstWithHardSwish) return add("HardSwish", layer, {value});
       return add("Mul", layer, {value, hard_sigmoid()});
+    case Activation::silu:
+      return add("Mul", layer, {value, add("Sigmoid", layer, {value})});
+    case Activation::sigmoid:
+      return add("Sigmoid", layer, {value});
   }
   return value;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,7 +13,16 @@
 namespace edgeprune::onnx {
 
 /// TensorProto.DataType's numbers.
-enum class DataType : int32_t { float32 = 1, uint8 = 2, int8 = 3, int32 = 6, int64 = 7 };
+enum class DataType : int32_t {
+  float32 = 1,
+  uint8 = 2,
+  int8 = 3,
+  int32 = 6,
+  int64 = 7,
+  float16 = 10,
+  float64 = 11,
+  bfloat16 = 16
+};
 
 template <typename T>
 constexpr DataType data_type();
@@ -37,19 +47,29 @@ constexpr DataType data_type<int64_t>() {
   return DataType::int64;
 }
 
+/// Where another file keeps a constant's bytes.
+struct External {
+  std::string location;
+  int64_t offset = 0, length = -1;  ///< -1: as many as the constant has
+};
+
 /// A constant (an initializer). No dims: one number, of rank 0.
 struct Tensor {
   std::string name;
   DataType type;
   std::vector<int64_t> dims;
-  std::string bytes;  ///< little-endian, as in memory
+  std::string bytes;                      ///< little-endian, as in memory
+  std::optional<External> external = {};  ///< the bytes are still to be read from there
 };
 
 template <typename T>
 Tensor make_tensor(std::string name, std::vector<int64_t> dims, std::span<const T> values) {
   const auto bytes = std::as_bytes(values);
-  return {std::move(name), data_type<T>(), std::move(dims),
-          std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
+  return {std::move(name),
+          data_type<T>(),
+          std::move(dims),
+          std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+          {}};
 }
 
 struct Attribute {
@@ -78,6 +98,7 @@ struct Model {
   std::vector<Tensor> initializers = {};
   ValueInfo input = {}, output = {};
   std::map<std::string, std::string> metadata = {};
+  std::vector<std::string> data_files = {};  ///< paths of others that hold constants
 };
 
 }  // namespace edgeprune::onnx

@@ -67,6 +67,16 @@ class Operator {
     return list.front();
   }
 
+  /// Of a map's four, ascending: the second input, or the attribute of older operators.
+  std::vector<int64_t> axes() const {
+    std::vector<int64_t> axes =
+        inputs() > 1 ? values<int64_t>(1)
+                     : attribute<std::vector<int64_t>>("axes").value_or(std::vector<int64_t>{});
+    for (int64_t& axis : axes) axis = axis < 0 ? axis + 4 : axis;
+    std::ranges::sort(axes);
+    return axes;
+  }
+
   /// Null if there is none.
   const Tensor* constant(size_t i) const {
     if (i >= inputs()) return nullptr;

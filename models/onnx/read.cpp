@@ -1,21 +1,21 @@
 #include "models/onnx/read.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
+#include <filesystem>
 #include <protozero/pbf_message.hpp>
 #include <set>
 
 #include "engine/base/check.h"
 #include "engine/base/file.h"
 #include "engine/base/printable.h"
+#include "models/onnx/constants.h"
 #include "models/onnx/schema.h"
 
 namespace edgeprune::onnx {
 namespace {
 
 // A node takes two bytes of a file and a hundred times as much of memory.
-constexpr size_t kMostParts = 100'000, kMostDims = 8, kMostTensorBytes = size_t{1} << 31;
+constexpr size_t kMostParts = 100'000, kMostDims = 8;
 
 /// A message of a file that nobody vouches for: protozero's functions take it for granted that a field has the type asked for.
 template <typename Field>
@@ -71,50 +71,65 @@ class Message {
   bool taken_ = false;
 };
 
-size_t bytes_each(DataType type) {
-  switch (type) {
-    case DataType::float32:
-    case DataType::int32:
-      return 4;
-    case DataType::uint8:
-    case DataType::int8:
-      return 1;
-    case DataType::int64:
-      return 8;
+std::pair<std::string, std::string> entry(Message<field::StringEntry> from) {
+  std::pair<std::string, std::string> result;
+  from.each([&](field::StringEntry field) {
+    if (field == field::StringEntry::key) result.first = from.text();
+    if (field == field::StringEntry::value) result.second = from.text();
+  });
+  return result;
+}
+
+/// What numbers that stand in fields of their own are in memory, one behind the other.
+template <typename T>
+std::string bytes_of(const std::vector<int64_t>& numbers) {
+  std::string bytes;
+  for (const int64_t number : numbers) {
+    const auto value = static_cast<T>(number);
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
-  require(false, "onnx", "constants of type {} are not known", static_cast<int32_t>(type));
-  return 0;
+  return bytes;
 }
 
 Tensor tensor(Message<field::Tensor> from) {
   using Field = field::Tensor;
-  Tensor result{"", DataType::float32, {}, ""};
+  Tensor result{"", DataType::float32, {}, "", {}};
   std::vector<int64_t> numbers;
-  bool external = false;
+  std::map<std::string, std::string> external;
   from.each([&](Field field) {
     if (field == Field::dims) from.numbers(result.dims);
     if (field == Field::data_type) result.type = static_cast<DataType>(from.number());
     if (field == Field::name) result.name = from.text();
-    if (field == Field::raw_data || field == Field::float_data) result.bytes = from.text();
-    if (field == Field::int64_data) from.numbers(numbers);
-    external = external || field == Field::external_data;
-    require(result.dims.size() <= kMostDims, "onnx", "constant of more than {} dimensions",
-            kMostDims);
+    if (field == Field::raw_data || field == Field::float_data || field == Field::double_data) {
+      result.bytes = from.text();
+    }
+    if (field == Field::int64_data || field == Field::int32_data) from.numbers(numbers);
+    if (field == Field::external_data) {
+      external.insert(entry(from.message<field::StringEntry>()));
+    }
+    require(result.dims.size() <= kMostDims && external.size() <= kMostDims, "onnx",
+            "constant of more than {} dimensions", kMostDims);
   });
-  const std::string name = printable(result.name);
-  require(!external, "onnx", "constant '{}' is kept in another file: expected all in one", name);
   if (!numbers.empty()) {
-    result.bytes.resize(numbers.size() * sizeof(int64_t));
-    std::memcpy(result.bytes.data(), numbers.data(), result.bytes.size());
+    switch (size_of(dtype_of(result.type))) {
+      case 8:
+        result.bytes = bytes_of<int64_t>(numbers);
+        break;
+      case 4:
+        result.bytes = bytes_of<int32_t>(numbers);
+        break;
+      case 2:
+        result.bytes = bytes_of<uint16_t>(numbers);
+        break;
+      default:
+        result.bytes = bytes_of<uint8_t>(numbers);
+    }
   }
-  size_t expected = bytes_each(result.type);
-  for (const int64_t dim : result.dims) {
-    require(dim >= 0 && (dim == 0 || expected <= kMostTensorBytes / static_cast<size_t>(dim)),
-            "onnx", "constant '{}' has a dimension of {}", name, dim);
-    expected *= static_cast<size_t>(dim);
+  if (external.empty()) {
+    complete(result);
+  } else {
+    result.external = external_of(printable(result.name), external);
   }
-  require(result.bytes.size() == expected, "onnx", "constant '{}' has {} bytes, expected {}", name,
-          result.bytes.size(), expected);
   return result;
 }
 
@@ -212,15 +227,6 @@ void graph(Message<field::Graph> from, Model& model) {
   model.output = only("output", outputs, model);
 }
 
-void entry(Message<field::StringEntry> from, Model& model) {
-  std::string key, value;
-  from.each([&](field::StringEntry field) {
-    if (field == field::StringEntry::key) key = from.text();
-    if (field == field::StringEntry::value) value = from.text();
-  });
-  model.metadata[key] = value;
-}
-
 void operators(Message<field::OperatorSet> from, Model& model) {
   std::string domain;
   int64_t version = 0;
@@ -242,7 +248,10 @@ Model parse(std::string_view bytes) {
     from.each([&](Field field) {
       if (field == Field::producer_version) model.producer_version = from.text();
       if (field == Field::opset_import) operators(from.message<field::OperatorSet>(), model);
-      if (field == Field::metadata_props) entry(from.message<field::StringEntry>(), model);
+      if (field == Field::metadata_props) {
+        const auto [key, value] = entry(from.message<field::StringEntry>());
+        model.metadata[key] = value;
+      }
       if (field != Field::graph) return;
       require(!whole, "onnx", "two graphs");
       whole = true;
@@ -257,8 +266,18 @@ Model parse(std::string_view bytes) {
 
 Model read_onnx(const std::string& path) {
   const std::vector<char> bytes = read_file(path);
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   try {
-    return parse({bytes.data(), bytes.size()});
+    Model model = parse({bytes.data(), bytes.size()});
+    read_external(model, [&](const std::string& name) {
+      model.data_files.push_back((folder / name).string());
+      try {
+        return read_file(model.data_files.back(), Links::refused);
+      } catch (const FileError& error) {
+        throw std::invalid_argument(fmt::format("[onnx] its weights: {}", error.what()));
+      }
+    });
+    return model;
   } catch (const std::invalid_argument& error) {
     throw FileError(fmt::format("{}: {}", path, error.what()));
   }

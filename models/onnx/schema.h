@@ -22,10 +22,13 @@ enum class Tensor : uint32_t {
   dims = 1,
   data_type = 2,
   float_data = 4,
+  int32_data = 5,
   int64_data = 7,
   name = 8,
   raw_data = 9,
-  external_data = 13
+  double_data = 10,
+  external_data = 13,
+  data_location = 14
 };
 enum class ValueInfo : uint32_t { name = 1, type = 2 };
 enum class Type : uint32_t { tensor_type = 1 };

@@ -13,6 +13,7 @@ namespace {
 template <typename Field>
 using Builder = protozero::pbf_builder<Field>;
 
+constexpr int32_t kExternal = 1;  ///< of TensorProto.DataLocation
 // AttributeProto.AttributeType's numbers.
 constexpr int32_t kFloat = 1, kInt = 2, kString = 3, kTensor = 4, kInts = 7;
 
@@ -25,7 +26,16 @@ void write(Builder<field::Tensor> to, const Tensor& tensor) {
   for (const int64_t dim : tensor.dims) to.add_int64(field::Tensor::dims, dim);
   to.add_int32(field::Tensor::data_type, static_cast<int32_t>(tensor.type));
   to.add_string(field::Tensor::name, tensor.name);
-  to.add_bytes(field::Tensor::raw_data, tensor.bytes);
+  if (!tensor.external) return to.add_bytes(field::Tensor::raw_data, tensor.bytes);
+  const auto& [location, offset, length] = *tensor.external;
+  for (const auto& [key, value] : {std::pair<const char*, std::string>{"location", location},
+                                   {"offset", std::to_string(offset)},
+                                   {"length", std::to_string(length)}}) {
+    Builder<field::StringEntry> entry(to, field::Tensor::external_data);
+    entry.add_string(field::StringEntry::key, key);
+    entry.add_string(field::StringEntry::value, value);
+  }
+  to.add_enum(field::Tensor::data_location, kExternal);
 }
 
 void write(Builder<field::Attribute> to, const Attribute& attribute) {

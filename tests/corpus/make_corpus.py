@@ -7,6 +7,7 @@ import warnings
 import torch
 
 import library_kinds
+import onnx_kinds
 import torch_kinds
 from corpus import Corpus
 
@@ -16,4 +17,5 @@ if __name__ == "__main__":
     corpus = Corpus(sys.argv[1])
     torch_kinds.add(corpus)
     library_kinds.add(corpus)
+    onnx_kinds.add(corpus)
     corpus.write()

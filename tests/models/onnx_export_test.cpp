@@ -113,9 +113,20 @@ TEST(OnnxExport, OlderOperatorsMakeUpForHardSwish) {
   EXPECT_EQ(newer.node("excite/Mul").inputs.size(), 2u);
 }
 
+std::vector<Activation> activations_of(const Graph& graph) {
+  std::vector<Activation> result;
+  for (const Node& node : graph.nodes) {
+    const auto* const activate = std::get_if<kind::Activate>(&node.kind);
+    if (activate != nullptr) result.push_back(activate->activation);
+  }
+  return result;
+}
+
 TEST(OnnxExport, WhatIsImportedAgainHasTheSameWeights) {
   for (const Graph& graph :
-       {testing::small(), testing::squeeze_and_excite_graph(Activation::hard_sigmoid)}) {
+       {testing::small(), testing::squeeze_and_excite_graph(Activation::hard_sigmoid),
+        testing::squeeze_and_excite_graph(Activation::sigmoid),
+        testing::squeeze_and_excite_graph(Activation::silu)}) {
     nn::Network network(graph, 1);
     network.train(false);
     const auto folded = without_batch_norm(network);
@@ -128,6 +139,7 @@ TEST(OnnxExport, WhatIsImportedAgainHasTheSameWeights) {
     for (const auto& [name, array] : expected) EXPECT_EQ(found.at(name).bytes, array.bytes) << name;
     EXPECT_EQ(archive.metadata.at("classes"), metadata_of(testing::sample_info()).at("classes"));
     EXPECT_TRUE(archive.notes.empty());
+    EXPECT_EQ(activations_of(again.graph()), activations_of(folded->graph()));
   }
 }
 

@@ -129,6 +129,12 @@ TEST(FakeQuantization, KnowsGatesAndExcitations) {
       *testing::trained_model(testing::squeeze_and_excite_graph(Activation::hard_sigmoid)), 6);
 }
 
+TEST(Quantization, WhatEndsInASigmoidStaysInFloats) {
+  const FloatLayers floats =
+      unknown_to_integers(nn::Network(testing::squeeze_and_excite_graph(Activation::sigmoid), 1));
+  EXPECT_EQ(floats, (FloatLayers{{"excite.fc2", "ends in sigmoid"}}));
+}
+
 TEST_F(CheckpointFile, QuantizedItIsSmallerAndComesBackBitForBit) {
   const Quantized model;
   ModelInfo info = testing::sample_info();

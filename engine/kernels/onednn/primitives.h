@@ -42,10 +42,10 @@ inline void append_eltwise(dnnl::post_ops& post_ops, dnnl::algorithm algorithm, 
 #endif
 }
 
-/// Whether append_activation() may be asked for it. Gates are ours: version 2.6 has no hard sigmoid of
+/// Whether append_activation() may be asked for it. The others are ours: version 2.6 has no hard sigmoid of
 /// its own, ignores hard swish's constants, and before AVX2 clips a scaled sum wrongly on one channel.
 inline bool fuses(Activation activation) {
-  return form_of(activation).kind != ActivationForm::Kind::gate;
+  return form_of(activation).clips();
 }
 
 inline void append_activation(dnnl::post_ops& post_ops, Activation activation) {
@@ -59,6 +59,8 @@ inline void append_activation(dnnl::post_ops& post_ops, Activation activation) {
       return append_eltwise(post_ops, Algorithm::eltwise_clip, 0.0f, 6.0f);
     case Activation::hard_swish:
     case Activation::hard_sigmoid:
+    case Activation::silu:
+    case Activation::sigmoid:
       break;
   }
   require(false, "oneDNN", "expected an activation that it fuses, got {}",

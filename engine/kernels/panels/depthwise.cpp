@@ -99,6 +99,10 @@ void with_constant(Activation activation, const Body& body) {
       return body(std::integral_constant<Activation, Activation::hard_swish>());
     case Activation::hard_sigmoid:
       return body(std::integral_constant<Activation, Activation::hard_sigmoid>());
+    case Activation::silu:
+      return body(std::integral_constant<Activation, Activation::silu>());
+    case Activation::sigmoid:
+      return body(std::integral_constant<Activation, Activation::sigmoid>());
   }
 }
 

@@ -2,11 +2,16 @@
 // The activations and their derivatives as their papers write them.
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "engine/kernels/activation.h"
 
 namespace edgeprune::reference {
+
+inline double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
 
 inline double activate(Activation activation, double x) {
   const auto clip = [](double z) { return z < 0 ? 0.0 : z > 6 ? 6.0 : z; };  // NaN stays NaN
@@ -21,6 +26,10 @@ inline double activate(Activation activation, double x) {
       return x * clip(x + 3) / 6;
     case Activation::hard_sigmoid:
       return clip(x + 3) / 6;
+    case Activation::silu:
+      return x * sigmoid(x);
+    case Activation::sigmoid:
+      return sigmoid(x);
   }
   throw std::invalid_argument("[activate] expected an activation");
 }
@@ -38,6 +47,10 @@ inline double slope(Activation activation, double x) {
       return x <= -3 ? 0 : x < 3 ? x / 3 + 0.5 : 1;
     case Activation::hard_sigmoid:
       return x > -3 && x < 3 ? 1.0 / 6 : 0;
+    case Activation::silu:
+      return sigmoid(x) * (1 + x * sigmoid(-x));
+    case Activation::sigmoid:
+      return sigmoid(x) * sigmoid(-x);
   }
   throw std::invalid_argument("[slope] expected an activation");
 }

@@ -6,6 +6,7 @@
 #define EDGEPRUNE_ACTIVATION_INL_H_
 #endif
 
+#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 #include <limits>
@@ -95,6 +96,40 @@ class Gate {
   V low_, high_, shift_, scale_, beyond_, times_input_;
 };
 
+/// s = 1 / (1 + exp(-v)) by r = min(s, 1 - s), which keeps its digits at both ends.
+template <class D>
+class Sigmoid {
+  using V = hn::Vec<D>;
+
+ public:
+  HWY_INLINE explicit Sigmoid(const ActivationForm& form)
+      : times_input_(hn::Set(D(), form.times_input ? 1.0f : 0.0f)) {}
+  HWY_INLINE V operator()(V v) const {
+    const V r = lesser(v), factor = hn::IfThenElse(hn::Eq(times_input_, one()), v, one());
+    const V y = hn::IfThenElse(hn::Lt(v, hn::Zero(D())), hn::Mul(factor, r),
+                               hn::NegMulAdd(factor, r, factor));
+    return hn::IfThenElse(hn::Eq(v, v), y, v);  // Exp takes NaN for a number
+  }
+  /// Of s that is s (1 - s), of z s it is s + z s (1 - s).
+  HWY_INLINE V gradient(V grad, V z) const {
+    const V r = lesser(z), greater = hn::Sub(one(), r), slope = hn::Mul(r, greater);
+    const V s = hn::IfThenElse(hn::Lt(z, hn::Zero(D())), r, greater);
+    const V with_input = hn::MulAdd(z, slope, s);
+    return hn::Mul(grad, hn::IfThenElse(hn::Eq(times_input_, one()), with_input, slope));
+  }
+
+ private:
+  static HWY_INLINE V one() { return hn::Set(D(), 1.0f); }
+  /// Zero where it would be subnormal.
+  static HWY_INLINE V lesser(V v) {
+    const V least = hn::Set(D(), -87.0f), down = hn::Neg(hn::Abs(v));
+    const V e = hn::Exp(D(), hn::Max(down, least));
+    return hn::IfThenZeroElse(hn::Lt(down, least), hn::Div(e, hn::Add(one(), e)));
+  }
+
+  V times_input_;
+};
+
 /// body(functor), for vectors of D.
 template <class D = hn::ScalableTag<float>, typename Body>
 HWY_INLINE void with_activation(const ActivationForm& form, const Body& body) {
@@ -107,6 +142,8 @@ HWY_INLINE void with_activation(const ActivationForm& form, const Body& body) {
       return body(Relu<D, 6>());
     case ActivationForm::Kind::gate:
       return body(Gate<D>(form));
+    case ActivationForm::Kind::sigmoid:
+      return body(Sigmoid<D>(form));
   }
 }
 

@@ -74,8 +74,8 @@ TEST(LiveChannels, ABlockWithoutTheOthersComputesTheSame) {
         Case{Activation::relu6, 8, kAlive + kBorders},
         Case{Activation::relu6, 2, kAlive + kBorders}, Case{Activation::relu, 3, kAlive + kBorders},
         Case{Activation::relu6, 1, kAlive + 15},  // of all 15, nothing tells borders
-        Case{Activation::none, 5, kAlive + kBorders},
-        Case{Activation::hard_swish, 6, kAlive + 20}}) {
+        Case{Activation::none, 5, kAlive + kBorders}, Case{Activation::hard_swish, 6, kAlive + 20},
+        Case{Activation::silu, 6, kAlive + 20}}) {
     for (const int64_t stride : {1, 2}) {
       SCOPED_TRACE(fmt::format("{} on {}x{}, stride {}", name_of(kActivations, c.activation),
                                c.size, c.size, stride));

@@ -1,5 +1,6 @@
 #include "engine/kernels/simd/elementwise.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -107,6 +108,31 @@ TEST_P(SimdElementwise, WhatClipsDoesSoExactly) {
   EXPECT_EQ(of(Activation::relu6), (std::vector<float>{0, 0, 3, 6}));
   EXPECT_EQ(of(Activation::hard_swish), (std::vector<float>{0, 0, 3, 7}));
   EXPECT_EQ(of(Activation::hard_sigmoid), (std::vector<float>{0, 0, 1, 1}));
+}
+
+TEST_P(SimdElementwise, SigmoidsKeepTheirDigits) {
+  std::vector<float> x;
+  for (float value = -86.0f; value < 100.0f; value += 0.37f) x.push_back(value);
+  const std::vector<float> ones(x.size(), 1.0f);
+  std::vector<float> y(x.size()), slope(x.size());
+  for (const Activation activation : {Activation::silu, Activation::sigmoid}) {
+    simd::activate(activation, x.data(), std::ssize(x), y.data());
+    simd::activation_gradient(activation, x.data(), ones.data(), std::ssize(x), slope.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double value = reference::activate(activation, x[i]),
+                   s = reference::slope(activation, x[i]);
+      ASSERT_NEAR(y[i], value, 1e-6 * std::abs(value)) << x[i];
+      // Silu's slope is zero near -1.28, where two terms cancel; beyond 86 it is less than floats have digits for.
+      const double terms =
+          std::max(std::abs(s), activation == Activation::silu ? reference::sigmoid(x[i]) : 0);
+      if (x[i] < 86) {
+        ASSERT_NEAR(slope[i], s, 1e-6 * terms) << x[i];
+      }
+    }
+  }
+  const std::vector<float> ends{-200.0f, 200.0f};
+  simd::activate(Activation::sigmoid, ends.data(), 2, y.data());
+  EXPECT_THAT((std::vector<float>{y[0], y[1]}), ::testing::ElementsAre(0.0f, 1.0f));
 }
 
 // As PyTorch's.

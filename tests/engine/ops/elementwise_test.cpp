@@ -38,6 +38,11 @@ TEST(Activate, IsThatOfItsName) {
   EXPECT_EQ(of("relu6"), (std::vector<float>{0, 0, 1.5f, 6, 6}));
   EXPECT_EQ(of("hard_swish"), (std::vector<float>{0, 0, 1.125f, 6, 7}));
   EXPECT_EQ(of("hard_sigmoid"), (std::vector<float>{0, 0.5f, 0.75f, 1, 1}));
+  const float s[] = {0.01798621f, 0.5f, 0.81757448f, 0.99752738f, 0.99908895f};
+  for (size_t i = 0; i < std::size(s); ++i) {
+    EXPECT_FLOAT_EQ(of("sigmoid")[i], s[i]);
+    EXPECT_FLOAT_EQ(of("silu")[i], x.value().data()[i] * s[i]);
+  }
 }
 
 TEST(Add, GradientsMatchFiniteDifferences) {

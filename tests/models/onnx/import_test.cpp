@@ -141,6 +141,113 @@ TEST_F(OnnxImport, HardSwishOfOldOperatorsAndWhatNobodyReads) {
   EXPECT_THAT(archive.notes, ElementsAre(HasSubstr("normalised as ImageNet")));
 }
 
+TEST_F(OnnxImport, ASigmoidIsAGateOfItsOwnOrOfAnotherMap) {
+  const std::string swish = to.activate(Activation::silu, "swish", point("conv", "x"));
+  std::string factors = to.add("GlobalAveragePool", "pooled", {swish});
+  factors = to.activate(Activation::sigmoid, "gate", point("fc", factors));
+  const Archive archive = finished(to.add("Mul", "excite", {factors, swish}));
+  const Graph graph = graph_of(archive);
+  EXPECT_THAT(kinds_of(archive),
+              ElementsAre("input", "convolution", "activate", "global_average_pool", "convolution",
+                          "activate", "multiply", "global_average_pool", "linear"));
+  EXPECT_EQ(std::get<kind::Activate>(graph.nodes[2].kind).activation, Activation::silu);
+  EXPECT_EQ(std::get<kind::Activate>(graph.nodes[5].kind).activation, Activation::sigmoid);
+  EXPECT_THAT(graph.nodes[6].inputs, ElementsAre(2u, 5u));
+}
+
+// As tf2onnx writes them: images channels-last, padding apart, activations by their formulas.
+TEST_F(OnnxImport, AMapMayBeTurnedPaddedAndReducedAsKerasHasIt) {
+  model.input.dims = {onnx::kAnyBatch, 8, 8, 3};
+  const std::vector<int64_t> to_first{0, 3, 1, 2}, to_last{0, 2, 3, 1}, two(2, 2);
+  std::string value = to.add("Pad", "pad", {"x", whole("pads", {0, 0, 0, 0, 0, 1, 1, 0})});
+  value = to.add("Transpose", "in", {value}, {{"perm", to_first}});
+  model.nodes.insert(model.nodes.begin(), model.nodes.back());  // the one that turns the images
+  model.nodes[0].inputs = {"x"};
+  model.nodes[0].outputs = {"unread"};
+  value = to.add("Conv", "conv", {value, floats("conv.weight", {2, 3, 3, 3})}, {{"strides", two}});
+  value = to.add("Add", "biased", {value, floats("bias", {1, 2, 1, 1})});
+  value = to.add("Transpose", "out", {value}, {{"perm", to_last}});
+  const std::vector<float> three{3.0f}, zero{0.0f}, six{6.0f}, sixth{0.16662598f};  // of 16 bits
+  const std::string added = to.add("Add", "plus", {value, to.constant<float>("three", {}, three)});
+  const std::string clipped =
+      to.add("Clip", "clip",
+             {added, to.constant<float>("low", {}, zero), to.constant<float>("high", {}, six)});
+  value = to.add("Mul", "times", {value, clipped});
+  value = to.add("Mul", "sixth", {value, to.constant<float>("sixth", {}, sixth)});
+  value = to.add("ReduceMean", "mean", {value}, {{"axes", std::vector<int64_t>{1, 2}}});
+  value = to.add("Squeeze", "flat", {value, whole("axes", {1, 2})});
+  value = to.add("MatMul", "fc", {value, floats("fc", {2, 2})});
+  const Archive archive = ended(to.add("Softmax", "softmax", {value}));
+  const Graph graph = graph_of(archive);
+  EXPECT_THAT(kinds_of(archive),
+              ElementsAre("input", "convolution", "activate", "global_average_pool", "linear"));
+  const auto& conv = std::get<kind::Convolution>(graph.nodes[1].kind);
+  EXPECT_EQ(std::tie(conv.kernel, conv.stride, conv.padding, conv.bias), std::tuple(4, 2, 1, true));
+  EXPECT_EQ(std::get<kind::Activate>(graph.nodes[2].kind).activation, Activation::hard_swish);
+  EXPECT_THAT(archive.at("conv.bias").to_tensor("b").values(), ElementsAre(1, 2));
+  const edgeprune::Tensor weight = archive.at("conv.weight").to_tensor("w");
+  EXPECT_THAT(weight.values().first(16),
+              ElementsAre(0, 0, 0, 0, 0, 1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9));
+  EXPECT_THAT(archive.notes, ElementsAre(HasSubstr("Softmax is left out"), HasSubstr("ImageNet")));
+  EXPECT_EQ(archive.metadata.at("history"),
+            fmt::format(R"([{{"padding_zeros":{},"step":"import"}}])", 2 * 3 * 7));
+}
+
+TEST_F(OnnxImport, PaddingSameIsThatOfTheImagesSize) {
+  const std::vector<int64_t> two(2, 2);
+  const auto conv_of = [&](const std::string& rule, int64_t size) {
+    model.nodes.clear();
+    model.input.dims = {1, 3, size, size};
+    const Archive archive =
+        finished(to.add("Conv", "conv", {"x", floats("conv.weight", {3, 3, 3, 3})},
+                        {{"strides", two}, {"auto_pad", rule}}));
+    EXPECT_EQ(archive.metadata.at("padding"), R"("same")");
+    const auto conv = std::get<kind::Convolution>(graph_of(archive).nodes[1].kind);
+    const auto weight = archive.arrays.begin();
+    EXPECT_EQ(weight->second.shape[3], conv.kernel);
+    return std::tuple(conv.kernel, conv.padding, weight->second.to_tensor("w").values()[0]);
+  };
+  EXPECT_EQ(conv_of("SAME_UPPER", 8), std::tuple(4, 1, 0.0f));
+  EXPECT_EQ(conv_of("SAME_LOWER", 8), std::tuple(4, 1, 1.0f));
+  EXPECT_EQ(conv_of("SAME_UPPER", 9), std::tuple(3, 1, 1.0f));
+}
+
+TEST_F(OnnxImport, WhatHoldsOneNumberAChannelMayBeSpeltInManyWays) {
+  std::string value = to.add("AveragePool", "pool", {point("conv", "x")},
+                             {{"kernel_shape", std::vector<int64_t>(2, 8)}});
+  const std::string size = to.add("Shape", "shape", {value});
+  const std::string batch = to.add("Gather", "batch", {size, whole("first", {0})});
+  value =
+      to.add("Reshape", "flat",
+             {value, to.add("Concat", "to", {batch, whole("rest", {-1})}, {{"axis", int64_t{0}}})});
+  value = to.add("Reshape", "map", {value, whole("four", {-1, 3, 1, 1})});
+  value = to.add("Cast", "half", {point("fc", value)}, {{"to", int64_t{10}}});
+  value = to.add("Unsqueeze", "again", {to.add("Flatten", "rows", {value}), whole("axes", {2, 3})});
+  EXPECT_THAT(kinds_of(finished(value)),
+              ElementsAre("input", "convolution", "global_average_pool", "convolution",
+                          "global_average_pool", "linear"));
+}
+
+// As PyTorch 1.13 writes F.pad(x, (1, 2, 1, 2)).
+TEST_F(OnnxImport, PaddingMayBeComputedInTheGraph) {
+  const std::vector<int64_t> zero{0};
+  const std::string zeros = to.add("ConstantOfShape", "zeros", {whole("four", {4})},
+                                   {{"value", onnx::make_tensor<int64_t>("", {1}, zero)}});
+  std::string pads = to.add("Concat", "both", {whole("own", {1, 2, 1, 2}), zeros});
+  pads = to.add("Reshape", "table", {pads, whole("table", {-1, 2})});
+  pads = to.add(
+      "Slice", "last",
+      {pads, whole("a", {-1}), whole("b", {INT64_MIN + 1}), whole("c", {0}), whole("d", {-1})});
+  pads = to.add("Transpose", "turned", {pads}, {{"perm", std::vector<int64_t>{1, 0}}});
+  pads = to.add("Reshape", "list", {pads, whole("list", {-1})});
+  pads = to.add("Cast", "cast", {pads}, {{"to", int64_t{7}}});
+  const std::string padded = to.add("Pad", "pad", {"x", pads});
+  const Archive archive =
+      finished(to.add("Conv", "conv", {padded, floats("conv.weight", {3, 3, 5, 5})}));
+  const auto& conv = std::get<kind::Convolution>(graph_of(archive).nodes[1].kind);
+  EXPECT_EQ(std::tie(conv.kernel, conv.padding), std::tuple(6, 2));
+}
+
 TEST_F(OnnxImport, ConstantsMayBeNodes) {
   const float six = 6.0f, zero = 0.0f;
   const std::string low = to.add("Constant", "low", {},
@@ -152,21 +259,17 @@ TEST_F(OnnxImport, ConstantsMayBeNodes) {
   EXPECT_EQ(kinds_of(archive)[2], "activate");
 }
 
-TEST_F(OnnxImport, MetadataOfOursAndZerosStay) {
+TEST_F(OnnxImport, MetadataOfOursStay) {
   model.metadata = {
       {"classes", R"(["a","b"])"}, {"history", R"([{"step":"train"}])"}, {"other", "x"}};
-  const std::vector<float> zeros(9);
-  const std::string value =
-      to.add("Conv", "conv", {"x", to.constant<float>("conv.weight", {3, 3, 1, 1}, zeros)});
-  const Archive archive = finished(value);
+  const Archive archive = finished(point("conv", "x"));
   EXPECT_EQ(archive.metadata.at("classes"), R"(["a","b"])");
-  EXPECT_EQ(archive.metadata.at("history"),
-            R"([{"step":"train"},{"pruned":true,"step":"import"}])");
+  EXPECT_EQ(archive.metadata.at("history"), R"([{"step":"train"},{"step":"import"}])");
   EXPECT_FALSE(archive.metadata.contains("other"));
 }
 
 TEST_F(OnnxImport, WhatAGraphCannotSayIsNamed) {
-  const std::vector<int64_t> two(2, 2), uneven{0, 0, 1, 1}, wide{1, 3};
+  const std::vector<int64_t> two(2, 2), uneven{0, 1, 1, 0}, wide{1, 3};
   const auto refused = [&](const std::string& op, std::vector<std::string> inputs,
                            std::vector<Attribute> attributes) {
     const auto nodes = model.nodes;
@@ -176,19 +279,20 @@ TEST_F(OnnxImport, WhatAGraphCannotSayIsNamed) {
     return message;
   };
   const std::string weight = floats("w", {3, 3, 3, 3}), small = floats("low", {1});
-  EXPECT_EQ(refused("Sigmoid", {"x"}, {}),
-            "[onnx] Sigmoid 'n/Sigmoid': an operator that edgeprune's graphs do not have");
+  EXPECT_EQ(refused("Softplus", {"x"}, {}),
+            "[onnx] Softplus 'n/Softplus': an operator that edgeprune's graphs do not have");
   EXPECT_THAT(
       refused("QuantizeLinear", {"x"}, {}),
       HasSubstr(
           "QuantizeLinear 'n/QuantizeLinear': a network in integers; expected the one in floats"));
-  EXPECT_THAT(refused("Conv", {"x", weight}, {{"pads", uneven}}),
-              HasSubstr("its pads are [0,0,1,1], expected them to be the same"));
+  EXPECT_THAT(
+      refused("Conv", {"x", weight}, {{"pads", uneven}}),
+      HasSubstr("its pads are [0,1,1,0], expected above as on the left, below as on the right"));
   EXPECT_THAT(refused("Conv", {"x", weight}, {{"strides", wide}}),
               HasSubstr("its strides are [1,3]"));
   EXPECT_THAT(refused("Conv", {"x", weight}, {{"dilations", two}}), HasSubstr("it is dilated"));
-  EXPECT_THAT(refused("Conv", {"x", weight}, {{"auto_pad", std::string("SAME_UPPER")}}),
-              HasSubstr("auto_pad SAME_UPPER is not known"));
+  EXPECT_THAT(refused("Conv", {"x", weight}, {{"auto_pad", std::string("SAME")}}),
+              HasSubstr("auto_pad SAME is not known"));
   EXPECT_THAT(refused("Conv", {"x", weight}, {{"group", int64_t{3}}}),
               HasSubstr("3 groups, expected 1 or one a channel"));
   EXPECT_THAT(refused("Conv", {"x", weight}, {{"group", 1.0f}}),
@@ -218,6 +322,42 @@ TEST_F(OnnxImport, WhatAGraphCannotSayIsNamed) {
   EXPECT_THAT(refused("BatchNormalization", {"x", floats("g", {3}), small, small, small}, {}),
               HasSubstr("has 1 values, expected 3"));
   EXPECT_THAT(refused("Relu", {"x"}, {}), HasSubstr("the last node is to be linear"));
+  for (const char* op :
+       {"QLinearConv", "DequantizeLinear", "ConvInteger", "DynamicQuantizeLinear"}) {
+    EXPECT_THAT(refused(op, {"x"}, {}),
+                HasSubstr("a network in integers; expected the one in floats"));
+  }
+  EXPECT_THAT(refused("AveragePool", {"x"}, {{"kernel_shape", two}}),
+              HasSubstr("over 2x2 of a map of 8x8, expected the whole map"));
+  EXPECT_THAT(refused("MaxPool", {"x"},
+                      {{"kernel_shape", two}, {"pads", std::vector<int64_t>{0, 0, 1, 1}}}),
+              HasSubstr("its pads are [0,0,1,1], expected them to be the same"));
+  EXPECT_THAT(refused("Conv", {"x", weight}, {{"pads", std::vector<int64_t>{0, 0, 9, 9}}}),
+              HasSubstr("which a kernel of 3 does not reach"));
+  EXPECT_THAT(refused("Conv", {"x", floats("even", {3, 3, 2, 2})},
+                      {{"strides", two}, {"auto_pad", std::string("SAME_UPPER")}}),
+              HasSubstr("auto_pad SAME_UPPER of a kernel of 2 with a stride of 2"));
+  EXPECT_THAT(refused("Transpose", {"x"}, {{"perm", std::vector<int64_t>{0, 1, 3, 2}}}),
+              HasSubstr("by [0,1,3,2], expected a map's channels put last, or first again"));
+  const std::string last =
+      to.add("Transpose", "last", {"x"}, {{"perm", std::vector<int64_t>{0, 2, 3, 1}}});
+  EXPECT_THAT(refused("Conv", {last, weight}, {}), HasSubstr("expected [N,C,H,W]"));
+  EXPECT_THAT(refused("Add", {last, "x"}, {}), HasSubstr("its inputs are not of one layout"));
+  const std::string padded = to.add("Pad", "pad", {"x", whole("pads", {0, 0, 1, 1, 0, 0, 1, 1})});
+  EXPECT_THAT(refused("Relu", {padded}, {}),
+              HasSubstr("which is padded: only Conv and MaxPool may"));
+  EXPECT_THAT(refused("MaxPool", {padded}, {{"kernel_shape", two}}), HasSubstr("may be negative"));
+  EXPECT_THAT(refused("Pad", {"x", whole("channels", {0, 1, 0, 0, 0, 0, 0, 0})}, {}),
+              HasSubstr("expected rows and columns around a map"));
+  const std::string three = to.constant<float>("3", {}, std::vector<float>{3});
+  const std::string plus = to.add("Add", "plus", {"x", three});
+  EXPECT_THAT(refused("Sigmoid", {plus}, {}), HasSubstr("to which a constant is added"));
+  EXPECT_THAT(refused("Relu", {plus}, {}), HasSubstr("expected a linear layer's output"));
+  EXPECT_THAT(refused("Pad", {"x", whole("p", {0, 0, 1, 1, 0, 0, 1, 1})}, {}),
+              HasSubstr("expected a linear layer's output"));
+  EXPECT_THAT(refused("Mul", {"x", three}, {}), HasSubstr("it multiplies by a constant"));
+  EXPECT_THAT(refused("Div", {"x", three}, {}), HasSubstr("it divides by 3"));
+  EXPECT_THAT(refused("Cast", {"x"}, {{"to", int64_t{7}}}), HasSubstr("to type 7"));
 }
 
 TEST_F(OnnxImport, ASizeThatIsOpenIsTheOneWanted) {
