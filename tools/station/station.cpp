@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "engine/base/file.h"
+#include "tools/station/bundle/bundle.h"
+#include "tools/station/bundle/counters.h"
 #include "tools/station/camera/folder_camera.h"
 
 namespace edgeprune::station {
@@ -22,14 +24,35 @@ std::string text_of(const std::string& path) {
   return {text.begin(), text.end()};
 }
 
+/// Verified, of a counter that is not lower than any before, and with its golden logits on this CPU.
+Bundle bundle_of(const ModelConfig& config) {
+  Counters counters = read_counters(config.counters);
+  Acceptance acceptance;
+  acceptance.root_key = config.root_key;
+  acceptance.product = config.product;
+  if (counters.contains(config.product))
+    acceptance.accepted_counter = counters[config.product] - 1;  // the active one opens again
+  Bundle bundle = open_bundle(config.bundle, acceptance);
+  check_golden(bundle, config.engine);
+  counters[config.product] = bundle.manifest.counter;
+  write_counters(config.counters, counters);
+  return bundle;
+}
+
 std::shared_ptr<Judge> judge_of(const ModelConfig& config,
                                 std::vector<std::string>* classes = nullptr) {
+  const auto make = [&](const Checkpoint& checkpoint, Policy policy) {
+    if (classes != nullptr) *classes = checkpoint.info.classes;
+    return std::make_shared<Judge>(checkpoint, std::move(policy), config.engine, config.threads);
+  };
+  if (!config.bundle.empty()) {
+    const Bundle bundle = bundle_of(config);
+    return make(bundle.checkpoint, bundle.policy);
+  }
   Wanted wanted;
   wanted.quantized = true;
-  const Checkpoint checkpoint = load_checkpoint(config.model, wanted);
-  if (classes != nullptr) *classes = checkpoint.info.classes;
-  return std::make_shared<Judge>(checkpoint, parse_policy(text_of(config.policy), config.policy),
-                                 config.engine, config.threads);
+  return make(load_checkpoint(config.model, wanted),
+              parse_policy(text_of(config.policy), config.policy));
 }
 
 std::unique_ptr<Camera> camera_of(const CameraConfig& config) {

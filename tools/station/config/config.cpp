@@ -23,15 +23,29 @@ std::chrono::nanoseconds from_ms(double ms) {
 
 ModelConfig read_model(StrictObject& json, const std::string& folder) {
   ModelConfig config;
-  json.require_key("model");
-  json.require_key("policy");
-  json.get("model", config.model);
-  json.get("policy", config.policy);
+  const bool bundle = json.has("bundle");
+  if (bundle == json.has("model"))
+    json.fail("model", "expected either model and policy, or bundle, root_key and product");
+  const auto path = [&](const char* key, std::string& to) {
+    json.require_key(key);
+    json.get(key, to);
+    to = in_folder(folder, to);
+  };
+  if (bundle) {
+    path("bundle", config.bundle);
+    path("root_key", config.root_key);
+    json.require_key("product");
+    json.get("product", config.product);
+    config.counters = "counters.json";
+    json.get("counters", config.counters);
+    config.counters = in_folder(folder, config.counters);
+  } else {
+    path("model", config.model);
+    path("policy", config.policy);
+  }
   json.get_parsed("engine", config.engine,
                   [](const std::string& name) { return inference::parse_engine(name); });
   json.get("threads", config.threads, 1, 1024);
-  config.model = in_folder(folder, config.model);
-  config.policy = in_folder(folder, config.policy);
   return config;
 }
 

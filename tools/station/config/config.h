@@ -14,10 +14,15 @@
 
 namespace edgeprune::station {
 
-/// A network and how it is run.
+/// A network and how it is run: a checkpoint with its policy, or a bundle, which has both.
 struct ModelConfig {
-  std::string model;   ///< a checkpoint
+  std::string model;   ///< a checkpoint; empty: a bundle
   std::string policy;  ///< what `edgeprune calibrate` wrote
+  std::string bundle;
+  std::string root_key;  ///< the public key that all trust in bundles comes from, a PEM file
+  std::string product;   ///< that the bundle must be for
+  std::string
+      counters;  ///< where the highest counter of each product is kept: bundles of lower ones are refused
   inference::Engine engine = inference::Engine::automatic;
   int threads = 1;
 };
