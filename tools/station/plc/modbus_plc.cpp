@@ -110,6 +110,7 @@ class ModbusPlc : public Plc {
           const std::scoped_lock lock(mutex_);
           if (std::exchange(again, true)) ++counts_.reconnects;
           last_.reset();
+          asked_.reset();
           plc_alive_ = {};
         }
         // A connection that gave one good answer was a PLC's: the next attempt comes soon.
@@ -151,6 +152,7 @@ class ModbusPlc : public Plc {
       out = block();
     }
     PlcBlock in{};
+    const Instant asked = Clock::now();
     const int got = modbus_write_and_read_registers(context, kStationBlock, out.size(), out.data(),
                                                     kPlcBlock, in.size(), in.data());
     const Instant now = Clock::now();
@@ -158,7 +160,9 @@ class ModbusPlc : public Plc {
     if (answered) {
       const std::scoped_lock lock(mutex_);
       take_heartbeat(at(in, PlcRegister::heartbeat), now);
-      take_trigger({at(in, PlcRegister::epoch), at(in, PlcRegister::trigger)}, now);
+      const auto before = std::exchange(asked_, asked);
+      const bool fresh = before && now - *before <= options_.longest_pause;
+      take_trigger({at(in, PlcRegister::epoch), at(in, PlcRegister::trigger)}, now, fresh);
       take_acknowledgement({at(in, PlcRegister::ack_epoch), at(in, PlcRegister::ack_trigger)}, now,
                            calls);
       changed_.notify_all();
@@ -189,7 +193,7 @@ class ModbusPlc : public Plc {
     connected_ = alive;
   }
 
-  void take_trigger(ItemId id, Instant now) {
+  void take_trigger(ItemId id, Instant now, bool fresh) {
     if (!last_ || *last_ == id) {
       last_ = id;
       return;
@@ -197,6 +201,10 @@ class ModbusPlc : public Plc {
     const uint32_t steps = count_of(id) - count_of(*last_);
     last_ = id;
     if (steps < kAnotherCounter) counts_.missed += steps - 1;
+    if (!fresh) {
+      ++counts_.missed;
+      return;
+    }
     ++counts_.triggers;
     if (triggers_.size() >= kMostTriggers) {
       ++counts_.overruns;
@@ -250,7 +258,8 @@ class ModbusPlc : public Plc {
   int busy_ = 0;
   State state_ = State::initialized;
   Register heartbeat_ = 0;
-  std::optional<ItemId> last_;  ///< the trigger that was read last on this connection
+  std::optional<ItemId> last_;    ///< the trigger that was read last on this connection
+  std::optional<Instant> asked_;  ///< when the last transaction that was answered began
   HeartbeatWatch plc_alive_;
   PlcCounts counts_;
   std::jthread thread_;

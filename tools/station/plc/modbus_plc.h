@@ -14,6 +14,9 @@ struct PlcOptions {
   int unit = 1;
   std::chrono::microseconds cycle{
       1000};  ///< from one transaction to the next; an answer does not wait for it
+  /// A trigger may be as old as the transaction before. If that is longer ago (the process was stopped, the PLC
+  /// answered late), its item is no longer where the camera looks: it is missed, not judged by another's image.
+  std::chrono::milliseconds longest_pause{50};
 };
 
 /// A PLC over Modbus TCP (registers.h), in a thread of its own that connects, and connects again, for as long as it

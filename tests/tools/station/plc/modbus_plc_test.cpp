@@ -212,6 +212,45 @@ TEST(ModbusPlc, ExceptionsAndGarbageAreNoTriggers) {
   }
 }
 
+/// Answers function 23 with the next trigger's number each time, `pause` after it was asked.
+std::jthread slow_plc(int listener, std::chrono::milliseconds pause) {
+  return std::jthread([=] {
+    const int client = ::accept(listener, nullptr, nullptr);
+    char request[512];
+    for (char number = 1; ::recv(client, request, sizeof(request), 0) > 0; ++number) {
+      std::this_thread::sleep_for(pause);
+      const char reply[] = {request[0], request[1], 0, 0, 0, 13, 1, 0x17, 10,    0,
+                            number,     0,          1, 0, 0, 0,  0, 0,    number};
+      if (::send(client, reply, sizeof(reply), MSG_NOSIGNAL) < 0) break;
+    }
+    ::close(client);
+  });
+}
+
+TEST(ModbusPlc, ATriggerThatMayBeOldIsMissedAndNotJudgedByAnothersImage) {
+  for (const bool slow : {false, true}) {
+    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    ::listen(listener, 1);
+    socklen_t size = sizeof(address);
+    ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+    const std::jthread server = slow_plc(listener, slow ? 30ms : 1ms);
+    PlcOptions options = at_port(ntohs(address.sin_port));
+    options.longest_pause = slow ? 10ms : 10000ms;
+    {
+      const auto plc = open_modbus_plc(options);
+      EXPECT_EQ(plc->next(Clock::now() + (slow ? 300ms : 20000ms)).has_value(), !slow);
+      const PlcCounts counts = plc->counts();
+      EXPECT_EQ(counts.triggers > 0, !slow);
+      EXPECT_EQ(counts.missed > 0, slow);
+    }
+    ::close(listener);
+  }
+}
+
 TEST(ModbusPlc, AnAddressThatIsNoneIsRefused) {
   PlcOptions options;
   options.address = "300.1.2.3.4.5.6.7.8.9.10.11.12";
