@@ -73,7 +73,9 @@ Station::Station(const StationConfig& config, std::function<void(const std::stri
       "station started", config.name,
       fmt::format("model {}, policy {}, engine {}", judge_->model(), judge_->policy().hash,
                   inference::to_string(config.first.engine)));
-  PipelineOptions options{config.deadline, static_cast<size_t>(config.queue)};
+  PipelineOptions options;
+  options.deadline = config.deadline;
+  options.queue = static_cast<size_t>(config.queue);
   pipeline_ = std::make_unique<Pipeline>(*camera_, *plc_, judge_, options,
                                          [this](Record record, std::shared_ptr<const Image> image) {
                                            keep(std::move(record), std::move(image));

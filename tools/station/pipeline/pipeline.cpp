@@ -65,7 +65,9 @@ void Pipeline::take_item(const Trigger& trigger) {
   item.record.id = trigger.id;
   item.record.stamps.trigger = trigger.seen;
   item.deadline = trigger.seen + options_.deadline;
-  auto frame = camera_.take(item.deadline);
+  // The process may have been stopped in between, or the image before took long.
+  std::optional<Frame> frame;
+  if (Clock::now() - trigger.seen <= options_.longest_wait) frame = camera_.take(item.deadline);
   if (!frame) {
     item.record.decision = {Verdict::review, Reason::no_image, -1, 0};
     finish(std::move(item));

@@ -18,6 +18,8 @@ namespace edgeprune::station {
 
 struct PipelineOptions {
   std::chrono::nanoseconds deadline;  ///< from the trigger until the PLC must have the verdict
+  /// A trigger that is older when the camera can take its image is given none: the image would be of another place on the belt.
+  std::chrono::nanoseconds longest_wait = std::chrono::milliseconds(50);
   size_t queue = 4;  ///< images that may wait for the network; another one's item is lost
 };
 

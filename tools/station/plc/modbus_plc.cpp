@@ -112,6 +112,8 @@ class ModbusPlc : public Plc {
           last_.reset();
           asked_.reset();
           plc_alive_ = {};
+          // What the PLC had acknowledged may be of numbers that it gives again now.
+          std::erase_if(told_, [](const Told& told) { return !told.answered; });
         }
         // A connection that gave one good answer was a PLC's: the next attempt comes soon.
         if (exchange_until_it_fails(context.get(), stop)) pause = kFirstPause;

@@ -55,7 +55,7 @@ class FakeMaster : public Plc {
   std::optional<Trigger> next(Instant) override {
     if (asked_ == items_) return std::nullopt;
     std::this_thread::sleep_for(every_);
-    return Trigger{{1, static_cast<uint16_t>(asked_++)}, Clock::now()};
+    return Trigger{{1, static_cast<uint16_t>(asked_++)}, Clock::now() - age};
   }
   void answer(const Answer& answer, std::function<void(std::optional<Instant>)> answered) override {
     if (Clock::now() >= answer.deadline) return answered(std::nullopt);
@@ -71,6 +71,7 @@ class FakeMaster : public Plc {
   std::map<int, Answer> told;
   std::vector<State> states;
   bool deaf = false;
+  std::chrono::milliseconds age{0};  ///< of triggers when they are heard
 
  private:
   int items_, asked_ = 0;
@@ -81,7 +82,7 @@ class FakeMaster : public Plc {
 struct Shift {
   FakeEyes camera;
   FakeMaster plc;
-  PipelineOptions options{10s, 4};
+  PipelineOptions options{.deadline = 10s};
   std::shared_ptr<Judge> judge, second;
   std::mutex mutex;
   std::vector<Record> kept;
@@ -156,6 +157,15 @@ TEST(Pipeline, WhatIsLateIsCountedAndNeverTold) {
   EXPECT_EQ(run.totals.of(Verdict::ok), 0u);
   EXPECT_EQ(run.totals.unanswered, 3u);
   EXPECT_EQ(run.kept.size(), 3u);
+}
+
+TEST(Pipeline, ATriggerThatWaitedIsGivenNoImageOfAnotherItem) {
+  Shift run(6, judge_that_says(5, 0));
+  run.plc.age = 60ms;  // as after SIGSTOP, or behind a camera that took long
+  run.go();
+  EXPECT_EQ(run.camera.taken, 0);
+  EXPECT_EQ(run.totals.of(Reason::no_image), 6u);
+  EXPECT_EQ(run.totals.of(Verdict::ok), 0u);
 }
 
 TEST(Pipeline, WhatThePlcDidNotTakeIsUnanswered) {
