@@ -11,9 +11,9 @@
 
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/strict_json.h"
 #include "engine/nn/network.h"
 #include "models/networks.h"
-#include "engine/base/strict_json.h"
 
 namespace edgeprune {
 

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import unittest
 
-from support import CommandTest
+from support import CommandTest, commands, write_bmp
 
 # What the clock says wherever a program can ask: verification must not.
 CLOCK = """
@@ -30,6 +30,7 @@ int clock_gettime(clockid_t id, struct timespec* t) {
 """
 
 
+@unittest.skipUnless("bundle" in commands(), "built without the station (EDGEPRUNE_STATION)")
 class Bundle(CommandTest):
     @classmethod
     def setUpClass(cls):
@@ -58,6 +59,23 @@ class Bundle(CommandTest):
 
     def verification(self, bundle, *flags):
         return ("bundle", "verify", bundle, "--root", self.base.parent / "root.pub.pem", *flags)
+
+    def test_a_station_runs_it_and_none_of_a_lower_counter(self):
+        (self.folder / "camera").mkdir()
+        write_bmp(self.folder / "camera" / "1.bmp", 64, 64, lambda x, y: (x, y, 0))
+        config = {"bundle": str(self.bundle), "root_key": str(self.base.parent / "root.pub.pem"), "product": "parts", "engine": "dense",
+                  "camera": {"folder": "camera"}, "deadline_ms": 100, "page": {"port": 0}}
+        path, counters = self.folder / "station.json", self.folder / "counters.json"
+        path.write_text(json.dumps(config))
+        for _ in range(2):  # the active one opens again
+            code, _, errors = self.run_command("station", "--check", "--config", path)
+            self.assertEqual(code, 0, errors)
+            self.assertEqual(json.loads(counters.read_text())["accepted"], [{"product": "parts", "counter": 7}])
+        path.write_text(json.dumps(config | {"product": "others"}))
+        self.fail("station", "--check", "--config", path, says="others")
+        path.write_text(json.dumps(config))
+        counters.write_text(counters.read_text().replace(": 7", ": 9"))
+        self.fail("station", "--check", "--config", path, says="counter")
 
     def test_calibrate_counts_every_image_and_says_what_it_cannot_promise(self):
         self.assertEqual(len(self.outcome), 10)
