@@ -36,13 +36,16 @@ class FakeEyes : public Camera {
     std::this_thread::sleep_for(slow);
     ++taken;
     if (blind) return std::nullopt;
-    return Frame{{32, 32, std::vector<uint8_t>(3 * 32 * 32, 7)}, uint64_t(taken), Clock::now()};
+    return Frame{{side, side, std::vector<uint8_t>(size_t{3} * side * side, 7)},
+                 uint64_t(taken),
+                 Clock::now()};
   }
   bool connected() const override { return true; }
   CameraCounts counts() const override { return {}; }
 
   std::chrono::milliseconds slow{0};
   bool blind = false;
+  int side = 32;
   int taken = 0;
 };
 
@@ -202,6 +205,7 @@ TEST(Pipeline, ASecondModelIsAskedWhenTheFirstIsUnsure) {
 TEST(Pipeline, MoreThanTheQueueHoldsAreLostAndDiverted) {
   Shift run(200, judge_that_says(5, 0));
   run.options.queue = 1;
+  run.camera.side = 1000;  // to make it fit takes longer than to take it
   run.go();
   EXPECT_EQ(run.totals.items, 200u);
   EXPECT_GT(run.totals.of(Reason::lost), 0u) << "200 images at once";
