@@ -4,9 +4,8 @@
 
 #include <utility>
 
+#include "engine/base/check.h"
 #include "engine/base/file.h"
-#include "tools/station/bundle/bundle.h"
-#include "tools/station/bundle/counters.h"
 #include "tools/station/camera/folder_camera.h"
 
 namespace edgeprune::station {
@@ -15,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kFindCamera = 10s;
+constexpr auto kLookForBundles = 1s;
 constexpr size_t kShown = 24;
 /// Items that may wait to be looked at; more are judged and answered all the same.
 constexpr size_t kWaiting = 64;
@@ -24,35 +24,13 @@ std::string text_of(const std::string& path) {
   return {text.begin(), text.end()};
 }
 
-/// Verified, of a counter that is not lower than any before, and with its golden logits on this CPU.
-Bundle bundle_of(const ModelConfig& config) {
-  Counters counters = read_counters(config.counters);
-  Acceptance acceptance;
-  acceptance.root_key = config.root_key;
-  acceptance.product = config.product;
-  if (counters.contains(config.product))
-    acceptance.accepted_counter = counters[config.product] - 1;  // the active one opens again
-  Bundle bundle = open_bundle(config.bundle, acceptance);
-  check_golden(bundle, config.engine);
-  counters[config.product] = bundle.manifest.counter;
-  write_counters(config.counters, counters);
-  return bundle;
-}
-
-std::shared_ptr<Judge> judge_of(const ModelConfig& config,
-                                std::vector<std::string>* classes = nullptr) {
-  const auto make = [&](const Checkpoint& checkpoint, Policy policy) {
-    if (classes != nullptr) *classes = checkpoint.info.classes;
-    return std::make_shared<Judge>(checkpoint, std::move(policy), config.engine, config.threads);
-  };
-  if (!config.bundle.empty()) {
-    const Bundle bundle = bundle_of(config);
-    return make(bundle.checkpoint, bundle.policy);
-  }
+std::shared_ptr<Judge> judge_of(const ModelConfig& config, std::vector<std::string>& classes) {
   Wanted wanted;
   wanted.quantized = true;
-  return make(load_checkpoint(config.model, wanted),
-              parse_policy(text_of(config.policy), config.policy));
+  const Checkpoint checkpoint = load_checkpoint(config.model, wanted);
+  classes = checkpoint.info.classes;
+  return std::make_shared<Judge>(checkpoint, parse_policy(text_of(config.policy), config.policy),
+                                 config.engine, config.threads);
 }
 
 std::unique_ptr<Camera> camera_of(const CameraConfig& config) {
@@ -63,8 +41,21 @@ std::unique_ptr<Camera> camera_of(const CameraConfig& config) {
 }  // namespace
 
 Station::Station(const StationConfig& config, std::function<void(const std::string&)> say)
-    : config_(config), say_(std::move(say)), judge_(judge_of(config.first, &classes_)) {
-  if (config.second) second_ = judge_of(*config.second);
+    : config_(config), say_(std::move(say)) {
+  if (config.first.bundle.empty()) {
+    judge_ = judge_of(config.first, classes_);
+  } else {
+    source_.emplace(config.first, classes_);
+    judge_ = source_->judge();
+    if (!source_->remark().empty()) say_("model: " + source_->remark());
+  }
+  if (config.second) {
+    std::vector<std::string> classes;
+    second_ = config.second->bundle.empty() ? judge_of(*config.second, classes)
+                                            : BundleSource(*config.second, classes).judge();
+    require(classes == classes_, "station", "the second model has other classes than the first");
+  }
+  deployment_.emplace(judge_, config.deployment);
   if (!config.drift.empty()) drift_.emplace(parse_reference(text_of(config.drift), config.drift));
   camera_ = camera_of(config.camera);
   plc_ = open_modbus_plc(config.plc);
@@ -82,10 +73,13 @@ Station::Station(const StationConfig& config, std::function<void(const std::stri
                                          });
   if (second_) pipeline_->set_second(second_);
   looks_ = std::jthread([this](const std::stop_token& stop) { look_at_items(stop); });
+  if (source_)
+    watches_ = std::jthread([this](const std::stop_token& stop) { watch_for_bundles(stop); });
   plc_->set_state(State::ready);
 }
 
 Station::~Station() {
+  watches_ = {};
   plc_->set_state(State::halted);
   pipeline_.reset();
   journal_->audit().add("station stopped", config_.name, "");
@@ -110,18 +104,81 @@ void Station::look_at_items(const std::stop_token& stop) {
     kept_.pop_front();
     last_.push_front(seen);
     if (last_.size() > kShown) last_.pop_back();
-    if (!drift_ || !seen.image || seen.record.decision.label < 0) continue;
+    const auto newcomer = std::exchange(newcomer_, std::nullopt);
     lock.unlock();
-    std::optional<std::string> alarm;
-    {
-      const std::scoped_lock of_drift(drift_mutex_);
-      alarm = drift_->add(*seen.image, seen.record.decision.confidence);
+    if (newcomer) {
+      candidate_ = newcomer->counter;
+      deployment_->propose(newcomer->judge);
     }
+    deploy(seen);
+    watch_for_drift(seen);
     lock.lock();
-    if (!alarm) continue;
-    drift_alarm_ =
-        fmt::format("item {}.{}: {}", seen.record.id.epoch, seen.record.id.trigger, *alarm);
-    say_("drift: " + drift_alarm_);
+    deployed_ = {deployment_->phase(), deployment_->items(), deployment_->disagreements(),
+                 deployment_->active().model()};
+  }
+}
+
+void Station::deploy(const Seen& seen) {
+  const Phase before = deployment_->phase();
+  const auto step = deployment_->look(seen.record, seen.image.get());
+  if (step.activate) pipeline_->set_judge(step.activate);
+  if (step.what.empty()) return;
+  tell("model", step.what);
+  try {
+    if (deployment_->phase() == Phase::watched) {
+      source_->activated(candidate_);
+    } else if (before == Phase::watched && !step.activate) {
+      source_->proved(candidate_);
+    } else {
+      source_->failed(candidate_);
+    }
+  } catch (const FileError&
+               error) {  // the line goes on; started again, the station may run another model
+    tell("model", error.what());
+  }
+}
+
+void Station::watch_for_drift(const Seen& seen) {
+  if (!drift_ || !seen.image || seen.record.decision.label < 0) return;
+  std::optional<std::string> alarm;
+  {
+    const std::scoped_lock lock(drift_mutex_);
+    alarm = drift_->add(*seen.image, seen.record.decision.confidence);
+  }
+  if (!alarm) return;
+  const std::string what =
+      fmt::format("item {}.{}: {}", seen.record.id.epoch, seen.record.id.trigger, *alarm);
+  {
+    const std::scoped_lock lock(mutex_);
+    drift_alarm_ = what;
+  }
+  tell("drift", what);
+}
+
+void Station::watch_for_bundles(const std::stop_token& stop) {
+  std::mutex nobody;
+  std::condition_variable_any never;
+  std::unique_lock waiting(nobody);
+  while (!never.wait_for(waiting, stop, kLookForBundles, [&] { return stop.stop_requested(); })) {
+    try {
+      auto newcomer = source_->poll();
+      if (!newcomer) continue;
+      tell("model", fmt::format("bundle of counter {} verified, model {} in shadow",
+                                newcomer->counter, newcomer->judge->model()));
+      const std::scoped_lock lock(mutex_);
+      newcomer_ = std::move(newcomer);
+    } catch (const std::exception& error) {
+      tell("model", fmt::format("bundle refused: {}", error.what()));
+    }
+  }
+}
+
+void Station::tell(const char* about, const std::string& what) {
+  say_(fmt::format("{}: {}", about, what));
+  try {
+    journal_->audit().add(about, config_.name, what);
+  } catch (const FileError& error) {  // a full disk
+    say_(error.what());
   }
 }
 
@@ -129,7 +186,6 @@ Snapshot Station::snapshot() const {
   Snapshot s;
   s.name = config_.name;
   s.engine = inference::to_string(config_.first.engine);
-  s.model = judge_->model();
   s.classes = classes_;
   s.uptime_seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   s.deadline_ms = std::chrono::duration<double, std::milli>(config_.deadline).count();
@@ -148,6 +204,10 @@ Snapshot Station::snapshot() const {
   const std::scoped_lock lock(mutex_);
   s.last.assign(last_.begin(), last_.end());
   s.drift_alarm = drift_alarm_;
+  s.model = deployed_.active.empty() ? judge_->model() : deployed_.active;
+  s.phase = deployed_.phase;
+  s.phase_items = deployed_.items;
+  s.phase_disagreements = deployed_.disagreements;
   return s;
 }
 

@@ -10,7 +10,9 @@
 #include <thread>
 #include <vector>
 
+#include "tools/station/bundle_source.h"
 #include "tools/station/config/config.h"
+#include "tools/station/deployment/deployment.h"
 #include "tools/station/health/snapshot.h"
 #include "tools/station/journal/journal.h"
 #include "tools/station/pipeline/pipeline.h"
@@ -32,17 +34,26 @@ class Station {
 
  private:
   void keep(Record record, std::shared_ptr<const Image> image);
-  /// Shows items and watches for drift, behind the items' own way.
+  /// Shows items, compares models and watches for drift, behind the items' own way.
   void look_at_items(const std::stop_token& stop);
+  void deploy(const Seen& seen);
+  void watch_for_drift(const Seen& seen);
+  void watch_for_bundles(const std::stop_token& stop);
+  /// On stderr and in the audit log.
+  void tell(const char* about, const std::string& what);
 
   const StationConfig config_;
   const std::function<void(const std::string&)> say_;
   const Instant started_ = Clock::now();
   std::vector<std::string> classes_;
-  std::shared_ptr<Judge> judge_, second_;
+  std::optional<BundleSource> source_;     ///< if the first model is of a bundle
+  std::shared_ptr<Judge> judge_, second_;  ///< that the station began with
   std::unique_ptr<Camera> camera_;
   std::unique_ptr<Plc> plc_;
   std::optional<Journal> journal_;
+
+  std::optional<Deployment> deployment_;  ///< of the thread that looks at items
+  int64_t candidate_ = 0;                 ///< likewise: the newcomer's counter
 
   mutable std::mutex drift_mutex_;
   std::optional<DriftMonitor> drift_;
@@ -53,8 +64,15 @@ class Station {
   std::deque<Seen> last_;  ///< the newest first
   uint64_t seen_ = 0;
   std::string drift_alarm_;
+  std::optional<BundleSource::Newcomer> newcomer_;
+  struct {
+    Phase phase = Phase::settled;
+    int64_t items = 0, disagreements = 0;
+    std::string active;
+  } deployed_;
 
   std::unique_ptr<Pipeline> pipeline_;
+  std::jthread watches_;
   std::jthread looks_;  ///< last, as its thread and the pipeline's use the above
 };
 

@@ -2,11 +2,14 @@
 
 import json
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import unittest
 
 from support import CommandTest, commands, write_bmp
@@ -63,7 +66,8 @@ class Bundle(CommandTest):
     def test_a_station_runs_it_and_none_of_a_lower_counter(self):
         (self.folder / "camera").mkdir()
         write_bmp(self.folder / "camera" / "1.bmp", 64, 64, lambda x, y: (x, y, 0))
-        config = {"bundle": str(self.bundle), "root_key": str(self.base.parent / "root.pub.pem"), "product": "parts", "engine": "dense",
+        shutil.copy(self.bundle, self.folder / "line.bundle")
+        config = {"bundle": "line.bundle", "root_key": str(self.base.parent / "root.pub.pem"), "product": "parts", "engine": "dense",
                   "camera": {"folder": "camera"}, "deadline_ms": 100, "page": {"port": 0}}
         path, counters = self.folder / "station.json", self.folder / "counters.json"
         path.write_text(json.dumps(config))
@@ -76,6 +80,61 @@ class Bundle(CommandTest):
         path.write_text(json.dumps(config))
         counters.write_text(counters.read_text().replace(": 7", ": 9"))
         self.fail("station", "--check", "--config", path, says="counter")
+
+    def test_a_running_station_takes_a_new_bundle_and_keeps_the_good_one(self):
+        (self.folder / "camera").mkdir()
+        for i in range(5):
+            write_bmp(self.folder / "camera" / f"{i}.bmp", 64, 64, lambda x, y: ((x + 50 * i) % 256, 3 * y, 40 * i))
+        active, good = self.folder / "line.bundle", self.folder / "line.bundle.good"
+        audit = self.folder / "journal" / "audit.jsonl"
+        shutil.copy(self.bundle, active)
+        plc = self.start("fakeplc", "--port", 0, "--rate", 40, "--to-diverter", 500)
+        self.addCleanup(lambda: (plc.kill(), plc.communicate()))
+        port = int(re.search(r":(\d+):", plc.stderr.readline()).group(1))
+        config = {"bundle": "line.bundle", "root_key": str(self.base.parent / "root.pub.pem"), "product": "parts", "engine": "dense",
+                  "camera": {"folder": "camera"}, "plc": {"port": port}, "deadline_ms": 400, "page": {"port": 0},
+                  "deployment": {"shadow_items": 10, "watched_items": 10}}
+        path = self.folder / "station.json"
+        path.write_text(json.dumps(config))
+        station = self.start("station", "--config", path)
+        self.addCleanup(lambda: (station.kill(), station.communicate()))
+
+        def wait_for(text):
+            for _ in range(600):
+                if audit.exists() and text in audit.read_text():
+                    return
+                time.sleep(0.1)
+            self.fail(f"no '{text}' in {audit.read_text()}")
+
+        wait_for("station started")
+        self.assertEqual(good.read_bytes(), self.bundle.read_bytes())
+        newer, broken = self.folder / "8.bundle", self.folder / "broken.bundle"
+        self.succeed(*self.creation(8, newer))
+        changed = bytearray(newer.read_bytes())
+        changed[len(changed) // 2] ^= 1
+        broken.write_bytes(changed)
+        broken.replace(active)
+        wait_for("bundle refused")
+        shutil.copy(self.bundle, self.folder / "7.bundle")
+        (self.folder / "7.bundle").replace(active)
+        wait_for("counter")
+        shutil.copy(newer, self.folder / "8a.bundle")
+        (self.folder / "8a.bundle").replace(active)
+        for text in ("bundle of counter 8 verified", "active, watched: 0 of 10 verdicts differ", "stays: 0 of 10 verdicts differ"):
+            wait_for(text)
+        for _ in range(50):
+            if good.read_bytes() == newer.read_bytes():
+                break
+            time.sleep(0.1)
+        self.assertEqual(good.read_bytes(), newer.read_bytes())
+        broken.write_bytes(changed)
+        broken.replace(active)  # and the station is started again
+        station.send_signal(signal.SIGINT)
+        _, errors = station.communicate(timeout=30)
+        self.assertEqual(station.returncode, 0, errors)
+        code, _, errors = self.run_command("station", "--check", "--config", path)
+        self.assertEqual(code, 0, errors)
+        self.assertIn("running " + str(good), errors)
 
     def test_calibrate_counts_every_image_and_says_what_it_cannot_promise(self):
         self.assertEqual(len(self.outcome), 10)

@@ -132,6 +132,16 @@ PageConfig read_page(StrictObject json) {
   return config;
 }
 
+DeploymentOptions read_deployment(StrictObject json) {
+  DeploymentOptions options;
+  json.get("shadow_items", options.shadow_items, 1, int64_t{1} << 40);
+  json.get("watched_items", options.watched_items, 1, int64_t{1} << 40);
+  json.get("most_disagreement", options.most_disagreement, 0, 1);
+  json.get("most_late", options.most_late, 0, 1);
+  json.finish();
+  return options;
+}
+
 }  // namespace
 
 StationConfig parse_config(std::string_view text, const std::string& source,
@@ -154,6 +164,7 @@ StationConfig parse_config(std::string_view text, const std::string& source,
   json.get("drift", config.drift);
   config.drift = in_folder(folder, config.drift);
   config.page = read_page(json.object("page"));
+  config.deployment = read_deployment(json.object("deployment"));
   json.finish();
   return config;
 }

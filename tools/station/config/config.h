@@ -9,6 +9,7 @@
 
 #include "engine/inference/engine.h"
 #include "tools/station/camera/gige_camera.h"
+#include "tools/station/deployment/deployment.h"
 #include "tools/station/journal/journal.h"
 #include "tools/station/plc/modbus_plc.h"
 
@@ -49,6 +50,7 @@ struct StationConfig {
   JournalOptions journal;
   std::string drift;  ///< what `edgeprune calibrate` saw; empty: nothing watches for drift
   PageConfig page;
+  DeploymentOptions deployment;
 };
 
 /// Names of files are relative to `folder`, that of the configuration. Throws FileError("source: where: ...") on unknown

@@ -7,6 +7,7 @@
 
 #include "data/image.h"
 #include "tools/station/camera/camera.h"
+#include "tools/station/deployment/deployment.h"
 #include "tools/station/drift/monitor.h"
 #include "tools/station/journal/journal.h"
 #include "tools/station/pipeline/totals.h"
@@ -33,6 +34,8 @@ struct Snapshot {
   CameraCounts camera;
   PlcCounts plc;
   JournalCounts journal;
+  Phase phase = Phase::settled;  ///< of a new model
+  int64_t phase_items = 0, phase_disagreements = 0;
   std::vector<DriftState> drift;  ///< empty: nothing watches for it
   std::string drift_alarm;        ///< the last one; empty: there was none
   std::vector<Seen> last;         ///< the newest first

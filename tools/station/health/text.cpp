@@ -146,6 +146,8 @@ std::string metrics_text(const Snapshot& s) {
   metrics.one("state", "gauge", "By the numbers of the PLC's register.", static_cast<int>(s.state));
   metrics.one("deadline_seconds", "gauge", "From a trigger until the PLC must have the verdict.",
               s.deadline_ms / 1000);
+  metrics.one("deployment_phase", "gauge", "Of a new model: 0 settled, 1 shadow, 2 watched.",
+              static_cast<int>(s.phase));
   metrics.one("queue_images", "gauge", "Images that wait for the network.", s.queue);
   add_items(s.totals, metrics);
   add_stages(s.totals, metrics);
@@ -217,6 +219,9 @@ std::string status_json(const Snapshot& s) {
                                       {"images", s.journal.images},
                                       {"not_stored", s.journal.not_stored}}},
                                     {"stages", stages},
+                                    {"phase", name_of(kPhases, s.phase)},
+                                    {"phase_items", s.phase_items},
+                                    {"phase_disagreements", s.phase_disagreements},
                                     {"drift", drift},
                                     {"drift_alarm", s.drift_alarm},
                                     {"last", last}};
