@@ -24,7 +24,7 @@ EOF
 }
 
 build_edgeprune() {
-  cmake --preset release -S "$root" -B "$build" -DBUILD_TESTING=OFF -DEDGEPRUNE_BENCH=OFF >/dev/null
+  cmake --preset release -S "$root" -B "$build" -DBUILD_TESTING=OFF -DEDGEPRUNE_BENCH=OFF -DEDGEPRUNE_STATION=OFF >/dev/null
   cmake --build "$build" --target edgeprune >&2
 }
 

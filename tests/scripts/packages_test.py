@@ -76,6 +76,12 @@ class Packages(unittest.TestCase):
         for package in wanted:
             self.assertIn(package, installed)
 
+    def test_the_stations_libraries_are_for_those_who_build_it(self):
+        for arguments, installed in ((("--station",), True), (("--test",), True), ((), False), (("--arm64",), False)):
+            self.log.write_text("")
+            self.run_script(*arguments, MISSING="libaravis-dev")
+            self.assertEqual("libaravis-dev" in self.log.read_text(), installed, arguments)
+
     def test_libraries_of_arm64_beside_tools_of_this_machine(self):
         libraries = ["libdnnl-dev:arm64", "ocl-icd-opencl-dev:arm64", "libgmock-dev:arm64"]
         others = ["g++-aarch64-linux-gnu", "qemu-user", "cmake", "libeigen3-dev"]

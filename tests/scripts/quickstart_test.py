@@ -77,7 +77,7 @@ class Quickstart(ScriptTest):
             self.calls(),
             [
                 "packages.sh ",
-                f"cmake --preset release -S {self.root} -B {build} -DBUILD_TESTING=OFF -DEDGEPRUNE_BENCH=OFF",
+                f"cmake --preset release -S {self.root} -B {build} -DBUILD_TESTING=OFF -DEDGEPRUNE_BENCH=OFF -DEDGEPRUNE_STATION=OFF",
                 f"cmake --build {build} --target edgeprune",
                 "fetch.sh ",
                 f"edgeprune study --data /my data --weights /my/w.pth --out {self.root}/out/quickstart --quick --resume"

@@ -5,9 +5,10 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: packages.sh [--test | --arm64]
+usage: packages.sh [--station | --test | --arm64]
 
 Installs what is missing of the packages needed to build and run edgeprune, as root or through sudo.
+  --station also what the inspection station needs (tools/station)
   --test    also what its tests and continuous integration need
   --arm64   what it takes to compile and test for 64-bit ARM (tools/test.sh --preset arm64): libraries of that architecture,
             a cross compiler and qemu. They displace this machine's own libraries: for a system that serves nothing else, as
@@ -26,10 +27,10 @@ packages=(
 )
 # Of the inspection station, which is not cross-compiled.
 station_packages=(
-  pkg-config libaravis-dev libusb-1.0-0-dev libmodbus-dev libsqlite3-dev libcurl4-openssl-dev libmosquitto-dev libmicrohttpd-dev
+  pkg-config libaravis-dev libusb-1.0-0-dev libmodbus-dev libsqlite3-dev libmicrohttpd-dev
 )
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 ccache git clang-format shellcheck)
-station_test_packages=(aravis-tools mbpoll python3-pymodbus mosquitto sqlite3 openssl prometheus) # its peers
+station_test_packages=(libcurl4-openssl-dev mbpoll python3-pymodbus openssl prometheus) # its peers
 
 # for_arm64 PACKAGE...: the libraries by their foreign names, save those that are headers for every architecture.
 for_arm64() {
@@ -82,7 +83,8 @@ install_packages() {
 
 foreign=no
 case "${1-}" in
-  "") packages+=("${station_packages[@]}") ;;
+  "") ;;
+  --station) packages+=("${station_packages[@]}") ;;
   --test) packages+=("${station_packages[@]}" "${test_packages[@]}" "${station_test_packages[@]}") ;;
   --arm64)
     foreign=yes

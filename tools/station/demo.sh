@@ -3,7 +3,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-build=$root/build/quickstart # as quickstart.sh's
+build=$root/build/station
 out=$root/out/station
 # shellcheck source=tools/scripts/stages.sh
 source "$root/tools/scripts/stages.sh"
@@ -59,7 +59,7 @@ while (($# > 0)); do
   shift 2
 done
 
-stage packages "$root/tools/scripts/packages.sh"
+stage packages "$root/tools/scripts/packages.sh" --station
 stage build build_edgeprune
 mkdir -p "$out"
 stage model make_model
