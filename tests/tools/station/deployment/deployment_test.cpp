@@ -5,25 +5,13 @@
 
 #include <cmath>
 
-#include "models/mobilenet_v2.h"
+#include "tests/support/sample_judge.h"
 
 namespace edgeprune::station {
 namespace {
 
+using edgeprune::testing::judge_that_says;
 using ::testing::HasSubstr;
-
-/// A network of the classes good and bad whose scores no image moves, as all its weights are zero.
-std::shared_ptr<Judge> judge_that_says(float good, const std::string& name) {
-  Checkpoint checkpoint;
-  checkpoint.model = std::make_unique<nn::Network>(mobilenet_v2(0.25, 32, 2));
-  checkpoint.model->head().bias.value().data()[0] = good;
-  checkpoint.model->head().bias.value().data()[1] = 0;
-  checkpoint.info.classes = {"good", "bad"};
-  checkpoint.sha256 = name + std::string(64, '0');
-  Policy policy;
-  policy.classes = {{"good", true, 0, 1}, {"bad", false, 0.2f, 0.8f}};
-  return std::make_shared<Judge>(checkpoint, policy, inference::Engine::dense, 1);
-}
 
 const Image kImage{32, 32, std::vector<uint8_t>(3 * 32 * 32, 9)};
 
@@ -51,7 +39,7 @@ struct Line {
 };
 
 TEST(Deployment, AGoodModelGoesThroughShadowAndWatchToActive) {
-  const auto before = judge_that_says(5, "before"), after = judge_that_says(4, "after");
+  const auto before = judge_that_says(5, 0, "before"), after = judge_that_says(4, 0, "after");
   Line line(before);
   for (int i = 0; i < 10; ++i) line.item();
   EXPECT_EQ(line.deployment.phase(), Phase::settled);
@@ -73,15 +61,15 @@ TEST(Deployment, AGoodModelGoesThroughShadowAndWatchToActive) {
 
 TEST(Deployment, OneThatDisagreesOrHasNoScoresNeverDecides) {
   for (const float good : {-5.0f, std::nanf("")}) {
-    const auto before = judge_that_says(5, "before");
+    const auto before = judge_that_says(5, 0, "before");
     Line line(before);
-    line.deployment.propose(judge_that_says(good, "after"));
+    line.deployment.propose(judge_that_says(good, 0, "after"));
     for (int i = 0; i < 50; ++i) line.item();
     EXPECT_EQ(line.active, before);
     ASSERT_EQ(line.said.size(), 1u);
     EXPECT_THAT(line.said[0], HasSubstr("refused in shadow"));
     line.deployment.propose(
-        judge_that_says(5, "better"));  // and does not stand in the way of the next one
+        judge_that_says(5, 0, "better"));  // and does not stand in the way of the next one
     for (int i = 0; i < 50; ++i) line.item();
     EXPECT_THAT(line.active->model(), HasSubstr("better"));
   }
@@ -89,7 +77,7 @@ TEST(Deployment, OneThatDisagreesOrHasNoScoresNeverDecides) {
 
 TEST(Deployment, OneThatMisbehavesWhenItDecidesGoesBackWithinTheWatch) {
   for (const Reason reason : {Reason::late, Reason::fault}) {
-    const auto before = judge_that_says(5, "before"), after = judge_that_says(5, "after");
+    const auto before = judge_that_says(5, 0, "before"), after = judge_that_says(5, 0, "after");
     Line line(before);
     line.deployment.propose(after);
     for (int i = 0; i < 20; ++i) line.item();
@@ -104,7 +92,7 @@ TEST(Deployment, OneThatMisbehavesWhenItDecidesGoesBackWithinTheWatch) {
 }
 
 TEST(Deployment, ItemsOfTheModelBeforeSayNothing) {
-  const auto before = judge_that_says(5, "before"), after = judge_that_says(5, "after");
+  const auto before = judge_that_says(5, 0, "before"), after = judge_that_says(5, 0, "after");
   Line line(before);
   line.deployment.propose(after);
   for (int i = 0; i < 20; ++i) line.item();

@@ -7,28 +7,15 @@
 #include <limits>
 #include <map>
 
-#include "models/mobilenet_v2.h"
+#include "tests/support/sample_judge.h"
 
 namespace edgeprune::station {
 namespace {
 
 using namespace std::chrono_literals;
+using edgeprune::testing::judge_that_says;
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-/// A network of the classes good and bad whose scores no image moves, as all its weights are zero.
-std::shared_ptr<Judge> judge_that_says(float good, float bad) {
-  Checkpoint checkpoint;
-  checkpoint.model = std::make_unique<nn::Network>(mobilenet_v2(0.25, 32, 2));
-  checkpoint.model->head().bias.value().data()[0] = good;
-  checkpoint.model->head().bias.value().data()[1] = bad;
-  checkpoint.info.classes = {"good", "bad"};
-  checkpoint.sha256 = "0123456789abcdef-and-so-on";
-  Policy policy;
-  policy.classes = {{"good", true, 0, 1}, {"bad", false, 0.2f, 0.8f}};
-  policy.hash = "fedcba9876543210";
-  return std::make_shared<Judge>(checkpoint, policy, inference::Engine::dense, 1);
-}
 
 class FakeEyes : public Camera {
  public:
