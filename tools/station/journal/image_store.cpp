@@ -48,13 +48,13 @@ ImageStore::ImageStore(const std::string& folder, const ImageQuota& quota,
   for (const auto& reason : kKepts) {
     const std::string name = folder + "/" + reason.name;
     make_folder(name);
-    remove_abandoned(name);
     auto& stored = stored_[static_cast<size_t>(reason.value)];
-    for (const auto& entry : fs::directory_iterator(name)) {
+    for (const auto& entry : fs::recursive_directory_iterator(name)) {
+      if (entry.is_directory()) remove_abandoned(entry.path().string());
       if (entry.path().extension() != ".png") continue;
       const auto bytes = static_cast<int64_t>(entry.file_size());
-      stored.push_back({fmt::format("{}/{}", reason.name, entry.path().filename().string()), bytes,
-                        written_seconds(entry.path())});
+      stored.push_back(
+          {fs::relative(entry.path(), folder).string(), bytes, written_seconds(entry.path())});
       bytes_[static_cast<size_t>(reason.value)] += bytes;
     }
     std::sort(stored.begin(), stored.end(),
@@ -75,6 +75,7 @@ void ImageStore::remove_oldest(Kept reason, const char* why) {
   bytes_[static_cast<size_t>(reason)] -= oldest.bytes;
   std::error_code ignored;  // somebody took it away already
   fs::remove(fs::path(folder_) / oldest.name, ignored);
+  fs::remove((fs::path(folder_) / oldest.name).parent_path(), ignored);  // if that was its last
   deleted_(oldest.name, why);
 }
 
@@ -98,9 +99,12 @@ std::string ImageStore::add(Kept reason, uint64_t sequence, const Image& image) 
   const std::string png = png_of(image);
   const auto bytes = static_cast<int64_t>(png.size());
   make_room(reason, bytes);
-  // Numbers of twenty digits: in order of name they are in order of time.
-  std::string name = fmt::format("{}/{:020}.png", name_of(kKepts, reason), sequence);
+  // Numbers of as many digits: in order of name they are in order of time. A thousand files a folder, as each write looks
+  // through its folder for what killed writers left.
+  std::string name =
+      fmt::format("{}/{:017}/{:020}.png", name_of(kKepts, reason), sequence / 1000, sequence);
   try {
+    make_folder((fs::path(folder_) / name).parent_path().string());
     require_file(!png.empty() && bytes <= quota_.bytes && has_room(bytes), folder_,
                  "no room for an image");
     write_file_atomically(folder_ + "/" + name, png);

@@ -26,7 +26,7 @@ struct ImageQuota {
       64 << 20;  ///< that images leave on the disk: records go on when images do not
 };
 
-/// Images in folders by reason, FOLDER/reject/SEQUENCE.png, with nothing in them but pixels. For one thread.
+/// Images in folders by reason, FOLDER/reject/THOUSANDS/SEQUENCE.png, with nothing in them but pixels. For one thread.
 class ImageStore {
  public:
   /// Makes the folders and counts what is there. `deleted` is told of each image that goes: its name, and why. Throws FileError.

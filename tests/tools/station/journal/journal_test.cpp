@@ -179,14 +179,18 @@ TEST(Journal, ImagesGoByQuotaTheOldestFirstAndAreAudited) {
     journal.flush();
   }
   int64_t bytes = 0, files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(options.folder + "/images/reject")) {
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(options.folder + "/images/reject")) {
+    if (entry.is_directory()) continue;
     bytes += static_cast<int64_t>(entry.file_size());
     ++files;
   }
   EXPECT_LE(bytes, 10000);
   EXPECT_GE(files, 2);
-  EXPECT_TRUE(std::filesystem::exists(options.folder + "/images/reject/00000000000000000010.png"));
-  EXPECT_FALSE(std::filesystem::exists(options.folder + "/images/reject/00000000000000000001.png"));
+  EXPECT_TRUE(std::filesystem::exists(options.folder +
+                                      "/images/reject/00000000000000000/00000000000000000010.png"));
+  EXPECT_FALSE(std::filesystem::exists(
+      options.folder + "/images/reject/00000000000000000/00000000000000000001.png"));
   EXPECT_EQ(journal.read(1, 100).size(), 10u) << "records stay";
   const auto audit = read_file(options.folder + "/audit.jsonl");
   EXPECT_THAT(std::string(audit.begin(), audit.end()), HasSubstr("image deleted"));
