@@ -60,10 +60,8 @@ Station::Station(const StationConfig& config, std::function<void(const std::stri
   camera_ = camera_of(config.camera);
   plc_ = open_modbus_plc(config.plc);
   journal_.emplace(config.journal);
-  journal_->audit().add(
-      "station started", config.name,
-      fmt::format("model {}, policy {}, engine {}", judge_->model(), judge_->policy().hash,
-                  inference::to_string(config.first.engine)));
+  note("station", fmt::format("started: model {}, policy {}, engine {}", judge_->model(),
+                              judge_->policy().hash, inference::to_string(config.first.engine)));
   PipelineOptions options;
   options.deadline = config.deadline;
   options.queue = static_cast<size_t>(config.queue);
@@ -82,7 +80,7 @@ Station::~Station() {
   watches_ = {};
   plc_->set_state(State::halted);
   pipeline_.reset();
-  journal_->audit().add("station stopped", config_.name, "");
+  note("station", "stopped");
 }
 
 void Station::run(const std::function<bool()>& stop, uint64_t items) {
@@ -175,9 +173,13 @@ void Station::watch_for_bundles(const std::stop_token& stop) {
 
 void Station::tell(const char* about, const std::string& what) {
   say_(fmt::format("{}: {}", about, what));
+  note(about, what);
+}
+
+void Station::note(const char* about, const std::string& what) {
   try {
     journal_->audit().add(about, config_.name, what);
-  } catch (const FileError& error) {  // a full disk
+  } catch (const FileError& error) {  // a full disk: items go on
     say_(error.what());
   }
 }

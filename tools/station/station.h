@@ -39,6 +39,8 @@ class Station {
   void deploy(const Seen& seen);
   void watch_for_drift(const Seen& seen);
   void watch_for_bundles(const std::stop_token& stop);
+  /// In the audit log; what hinders that on stderr.
+  void note(const char* about, const std::string& what);
   /// On stderr and in the audit log.
   void tell(const char* about, const std::string& what);
 

@@ -244,7 +244,8 @@ TEST_F(OnnxImport, PaddingMayBeComputedInTheGraph) {
   const std::string padded = to.add("Pad", "pad", {"x", pads});
   const Archive archive =
       finished(to.add("Conv", "conv", {padded, floats("conv.weight", {3, 3, 5, 5})}));
-  const auto& conv = std::get<kind::Convolution>(graph_of(archive).nodes[1].kind);
+  const Graph graph = graph_of(archive);
+  const auto& conv = std::get<kind::Convolution>(graph.nodes[1].kind);
   EXPECT_EQ(std::tie(conv.kernel, conv.padding), std::tuple(6, 2));
 }
 

@@ -106,7 +106,7 @@ class Bundle(CommandTest):
                 time.sleep(0.1)
             self.fail(f"no '{text}' in {audit.read_text()}")
 
-        wait_for("station started")
+        wait_for("started: model")
         self.assertEqual(good.read_bytes(), self.bundle.read_bytes())
         newer, broken = self.folder / "8.bundle", self.folder / "broken.bundle"
         self.succeed(*self.creation(8, newer))

@@ -1,6 +1,5 @@
 #include "tools/station/journal/audit.h"
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -9,12 +8,12 @@
 #include "engine/base/digest.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/printable.h"
 
 namespace edgeprune::station {
 namespace {
 
 const std::string kFirst(64, '0');
-constexpr const char* kCutShort = "the line before was cut short";
 
 std::string hash_of(std::string_view line) {
   Digest digest;
@@ -22,46 +21,55 @@ std::string hash_of(std::string_view line) {
   return digest.hex();
 }
 
-/// Follows the chain. A line that a kill cut short is none, if the next one says so, or if there is no next one: `torn`.
-std::string follow(const std::string& path, bool& torn) {
-  torn = false;
-  if (!std::filesystem::exists(path)) return kFirst;
+struct Chain {
+  std::string last = kFirst;
+  uintmax_t bytes = 0;  ///< of its lines; what is behind them is the beginning of one
+  std::string torn;
+};
+
+/// Throws FileError at the first line that does not follow.
+Chain follow(const std::string& path) {
+  Chain chain;
+  if (!std::filesystem::exists(path)) return chain;
   const std::vector<char> file = read_file(path);
   std::string_view text(file.data(), file.size());
-  std::string last = kFirst;
-  bool one_is_none = false;
   for (size_t number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    torn = end == text.size();
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (torn) break;
-    std::string before, detail;
-    try {
-      const auto json = parse_json(line, path);
-      before = json.at("before").get<std::string>();
-      detail = json.at("detail").get<std::string>();
-    } catch (const std::exception&) {
-      require_file(!one_is_none && !text.empty(), path, "line {} is no entry of an audit log",
-                   number);
-      one_is_none = true;
-      continue;
+    const size_t end = text.find('\n');
+    if (end == std::string_view::npos) {
+      chain.torn = text;
+      break;
     }
-    require_file(before == last && one_is_none == (detail == kCutShort), path,
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    std::string before;
+    try {
+      before = parse_json(line, path).at("before").get<std::string>();
+    } catch (const std::exception&) {  // said below
+    }
+    require_file(before == chain.last, path,
                  "line {} does not follow from the one before: it was changed, or one is missing",
                  number);
-    one_is_none = false;
-    last = hash_of(line);
+    chain.last = hash_of(line);
+    chain.bytes += line.size() + 1;
   }
-  return last;
+  return chain;
 }
 
 }  // namespace
 
 AuditLog::AuditLog(const std::string& path) : path_(path) {
-  bool torn = false;
-  last_ = follow(path, torn);
-  if (torn) add("audit", "log", kCutShort);
+  const Chain chain = follow(path);
+  last_ = chain.last;
+  bytes_ = chain.bytes;
+  if (chain.torn.empty()) return;
+  cut_off();
+  add("audit", "log", "a line was cut short here: " + printable(chain.torn, 100));
+}
+
+void AuditLog::cut_off() const {
+  std::error_code error;
+  std::filesystem::resize_file(path_, bytes_, error);
+  require_file(!error, path_, "cannot be mended: {}", error.message());
 }
 
 void AuditLog::add(std::string_view action, std::string_view subject, std::string_view detail) {
@@ -74,8 +82,14 @@ void AuditLog::add(std::string_view action, std::string_view subject, std::strin
       {"detail", detail},
       {"before", last_}};
   const std::string line = json_text(json);
-  append_line(path_, line);
+  try {
+    append_line(path_, line);
+  } catch (const FileError&) {  // a full disk, say, in the middle of it
+    if (std::filesystem::exists(path_)) cut_off();
+    throw;
+  }
   last_ = hash_of(line);
+  bytes_ += line.size() + 1;
 }
 
 std::string AuditLog::last_hash() const {
@@ -84,8 +98,7 @@ std::string AuditLog::last_hash() const {
 }
 
 std::string verify_audit_log(const std::string& path) {
-  bool torn = false;
-  return follow(path, torn);
+  return follow(path).last;
 }
 
 }  // namespace edgeprune::station

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -11,7 +12,8 @@ namespace edgeprune::station {
 /// elsewhere: last_hash().) For any thread.
 class AuditLog {
  public:
-  /// Goes on with the file's chain. A last line that a kill cut short is set apart and said in the next one. Throws FileError if
+  /// Goes on with the file's chain. A last line that a kill cut short is taken out, which the next one
+  /// says. Throws FileError if
   /// the chain is broken, naming the line.
   explicit AuditLog(const std::string& path);
 
@@ -20,8 +22,11 @@ class AuditLog {
   std::string last_hash() const;
 
  private:
+  void cut_off() const;  ///< what is behind the last whole line
+
   mutable std::mutex mutex_;
   std::string path_, last_;
+  uintmax_t bytes_ = 0;  ///< of whole lines
 };
 
 /// The hash of the last line. Throws FileError("path: line N ...") at the first that does not follow from the one before.

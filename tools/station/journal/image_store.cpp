@@ -65,7 +65,7 @@ ImageStore::ImageStore(const std::string& folder, const ImageQuota& quota,
 bool ImageStore::has_room(int64_t bytes) const {
   std::error_code error;
   const fs::space_info space = fs::space(folder_, error);
-  return !error && static_cast<int64_t>(space.available) >= bytes + quota_.free_bytes;
+  return error || static_cast<int64_t>(space.available) >= bytes + quota_.free_bytes;
 }
 
 void ImageStore::remove_oldest(Kept reason, const char* why) {
@@ -83,11 +83,6 @@ void ImageStore::make_room(Kept reason, int64_t bytes) {
   auto& stored = stored_[static_cast<size_t>(reason)];
   while (!stored.empty() && bytes_[static_cast<size_t>(reason)] + bytes > quota_.bytes)
     remove_oldest(reason, "quota");
-  for (const auto& any : kKepts) {
-    auto& old = stored_[static_cast<size_t>(any.value)];
-    while (!old.empty() && now_seconds() - old.front().seconds > quota_.seconds)
-      remove_oldest(any.value, "age");
-  }
   // Samples are worth least, defects most.
   for (const Kept any : {Kept::sample, Kept::review, Kept::reject}) {
     while (!stored_[static_cast<size_t>(any)].empty() && !has_room(bytes))
@@ -95,9 +90,22 @@ void ImageStore::make_room(Kept reason, int64_t bytes) {
   }
 }
 
+void ImageStore::tidy() {
+  for (const auto& any : kKepts) {
+    auto& old = stored_[static_cast<size_t>(any.value)];
+    while (!old.empty() && now_seconds() - old.front().seconds > quota_.seconds)
+      remove_oldest(any.value, "age");
+  }
+  make_room(Kept::sample, 0);
+}
+
 std::string ImageStore::add(Kept reason, uint64_t sequence, const Image& image) {
   const std::string png = png_of(image);
   const auto bytes = static_cast<int64_t>(png.size());
+  if (png.empty() || bytes > quota_.bytes) {  // or it would push out all others for nothing
+    ++not_stored_;
+    return "";
+  }
   make_room(reason, bytes);
   // Numbers of as many digits: in order of name they are in order of time. A thousand files a folder, as each write looks
   // through its folder for what killed writers left.
@@ -105,8 +113,7 @@ std::string ImageStore::add(Kept reason, uint64_t sequence, const Image& image) 
       fmt::format("{}/{:017}/{:020}.png", name_of(kKepts, reason), sequence / 1000, sequence);
   try {
     make_folder((fs::path(folder_) / name).parent_path().string());
-    require_file(!png.empty() && bytes <= quota_.bytes && has_room(bytes), folder_,
-                 "no room for an image");
+    require_file(has_room(bytes), folder_, "no room for an image");
     write_file_atomically(folder_ + "/" + name, png);
   } catch (const FileError&) {
     ++not_stored_;

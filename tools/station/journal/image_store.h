@@ -36,6 +36,10 @@ class ImageStore {
   /// The name within the folder, or "" if it was not stored: the disk has no room, which is counted. Never throws for a disk.
   std::string add(Kept reason, uint64_t sequence, const Image& image);
 
+  /// Images that are too old go, and so many that the disk has its free bytes: to be called now and then, also while
+  /// none is added.
+  void tidy();
+
   uint64_t not_stored() const { return not_stored_; }
   int64_t bytes(Kept reason) const { return bytes_[static_cast<size_t>(reason)]; }
 

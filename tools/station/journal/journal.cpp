@@ -95,9 +95,7 @@ Journal::Journal(const JournalOptions& options)
       audit_(options.folder + "/audit.jsonl"),
       database_(options.folder + "/journal.sqlite"),
       images_(options.folder + "/images", options.images,
-              [this](const std::string& name, const char* why) {
-                audit_.add("image deleted", name, why);
-              }),
+              [this](const std::string& name, const char* why) { audit_deletion(name, why); }),
       random_(options.seed) {
   Statement version(database_, "PRAGMA user_version");
   version.step();
@@ -164,9 +162,20 @@ std::string Journal::keep_image(const Waiting& one) {
   return images_.add(reason, one.sequence, *one.image);
 }
 
+void Journal::audit_deletion(const std::string& name, const char* why) {
+  try {
+    audit_.add("image deleted", name, why);
+  } catch (
+      const FileError&) {  // the image went to make room: records are worth more than this line
+    const std::scoped_lock lock(mutex_);
+    ++counts_.unaudited;
+  }
+}
+
 void Journal::write(std::deque<Waiting>& batch) {
   uint64_t stored = 0, not_stored = 0, committed = 0, lost = 0;
   try {
+    images_.tidy();
     // Images first: a record never names one that is not there.
     std::vector<std::string> names;
     for (const Waiting& one : batch) {

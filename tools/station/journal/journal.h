@@ -31,6 +31,7 @@ struct JournalCounts {
   uint64_t committed = 0;  ///< records since the start
   uint64_t lost = 0;    ///< records that could not be queued or written: numbers without a record
   uint64_t images = 0;  ///< stored
+  uint64_t unaudited = 0;   ///< images that went without a line in the audit log: the disk was full
   uint64_t not_stored = 0;  ///< images for which there was no room
 };
 
@@ -73,6 +74,7 @@ class Journal {
   };
   void write_all(const std::stop_token& stop);
   void write(std::deque<Waiting>& batch);
+  void audit_deletion(const std::string& name, const char* why);
   std::string keep_image(const Waiting& one);
 
   const JournalOptions options_;

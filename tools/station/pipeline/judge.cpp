@@ -33,6 +33,7 @@ Judgement Judge::operator()(const Image& image) {
   plan_->run(input_.data(), logits_.data());
   judgement.inferred = Clock::now();
   judgement.decision = decide(logits_.values(), policy_);
+  if (judgement.decision.reason == Reason::fault) return judgement;
   judgement.probabilities = probabilities(logits_.values(), policy_.temperature);
   return judgement;
 }

@@ -233,6 +233,25 @@ TEST(Journal, OneAtATimeAndOnlyWhatIsOne) {
   EXPECT_EQ(read_file(path).size(), 5000u) << "left as it is";
 }
 
+TEST(AuditLog, ALineThatFoundNoRoomLeavesTheChainWhole) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("audit.jsonl");
+  AuditLog log(path);
+  log.add("model activated", "a", "");
+  const auto before = ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit old_limit {};
+  ::getrlimit(RLIMIT_FSIZE, &old_limit);
+  const rlimit small{std::filesystem::file_size(path) + 20,
+                     old_limit.rlim_max};  // it ends in mid-line
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_THROW(log.add("model activated", "b", ""), FileError);
+  ::setrlimit(RLIMIT_FSIZE, &old_limit);
+  ::signal(SIGXFSZ, before);
+  log.add("model activated", "c", "");
+  EXPECT_EQ(verify_audit_log(path), log.last_hash());
+  AuditLog again(path);
+}
+
 TEST(AuditLog, WhatIsChangedOrTakenOutShows) {
   const TemporaryFolder folder;
   const std::string path = folder.file("audit.jsonl");
@@ -253,20 +272,21 @@ TEST(AuditLog, WhatIsChangedOrTakenOutShows) {
   write_file_atomically(path, shorter);
   EXPECT_THAT(message_of<FileError>([&] { verify_audit_log(path); }),
               HasSubstr("line 2 does not follow"));
-  // A kill in the middle of a line: the chain goes on behind it.
-  write_file_atomically(path, text.substr(0, text.size() - 9));
-  {
-    AuditLog log(path);
-    log.add("model activated", "d", "");
+  // A kill in the middle of a line, or just before its end, and again in the line that says so: the chain goes on.
+  for (const size_t missing : {9, 1}) {
+    write_file_atomically(path, text.substr(0, text.size() - missing));
+    { AuditLog log(path); }
+    const auto mended = read_file(path);
+    EXPECT_THAT(std::string(mended.begin(), mended.end()), HasSubstr("cut short here"));
+    write_file_atomically(path, std::string(mended.begin(), mended.end() - 5));
+    for (int start = 0; start < 2; ++start) AuditLog(path).add("model activated", "d", "");
+    verify_audit_log(path);
   }
-  verify_audit_log(path);
-  const auto again = read_file(path);
-  EXPECT_THAT(std::string(again.begin(), again.end()), HasSubstr("was cut short"));
   // Garbage that no entry explains is no torn line.
   write_file_atomically(path,
                         text + "garbage\n" + text.substr(text.rfind('\n', text.size() - 2) + 1));
   EXPECT_THAT(message_of<FileError>([&] { verify_audit_log(path); }),
-              HasSubstr("line 5 does not follow"));
+              HasSubstr("line 4 does not follow"));
 }
 
 }  // namespace
