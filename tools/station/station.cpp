@@ -103,6 +103,7 @@ void Station::look_at_items(const std::stop_token& stop) {
     last_.push_front(seen);
     if (last_.size() > kShown) last_.pop_back();
     const auto newcomer = std::exchange(newcomer_, std::nullopt);
+    if (newcomer) deployed_.phase = Phase::shadow;
     lock.unlock();
     if (newcomer) {
       candidate_ = newcomer->counter;
@@ -158,6 +159,11 @@ void Station::watch_for_bundles(const std::stop_token& stop) {
   std::condition_variable_any never;
   std::unique_lock waiting(nobody);
   while (!never.wait_for(waiting, stop, kLookForBundles, [&] { return stop.stop_requested(); })) {
+    {
+      // One at a time: the copy of a bundle on its way is kept until it has proved itself.
+      const std::scoped_lock lock(mutex_);
+      if (newcomer_ || deployed_.phase != Phase::settled) continue;
+    }
     try {
       auto newcomer = source_->poll();
       if (!newcomer) continue;

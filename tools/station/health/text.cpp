@@ -159,6 +159,8 @@ std::string metrics_text(const Snapshot& s) {
   metrics.one("journal_images_total", "counter", "Images kept.", s.journal.images);
   metrics.one("journal_images_not_stored_total", "counter", "Images for which there was no room.",
               s.journal.not_stored);
+  metrics.one("journal_unaudited_total", "counter",
+              "Images that went without a line in the audit log.", s.journal.unaudited);
   if (!s.drift.empty()) add_drift(s, metrics);
   return metrics.take();
 }

@@ -103,7 +103,6 @@ std::string ImageStore::add(Kept reason, uint64_t sequence, const Image& image) 
   const std::string png = png_of(image);
   const auto bytes = static_cast<int64_t>(png.size());
   if (png.empty() || bytes > quota_.bytes) {  // or it would push out all others for nothing
-    ++not_stored_;
     return "";
   }
   make_room(reason, bytes);
@@ -116,7 +115,6 @@ std::string ImageStore::add(Kept reason, uint64_t sequence, const Image& image) 
     require_file(has_room(bytes), folder_, "no room for an image");
     write_file_atomically(folder_ + "/" + name, png);
   } catch (const FileError&) {
-    ++not_stored_;
     return "";
   }
   stored_[static_cast<size_t>(reason)].push_back({name, bytes, now_seconds()});

@@ -33,15 +33,12 @@ class ImageStore {
   ImageStore(const std::string& folder, const ImageQuota& quota,
              std::function<void(const std::string& name, const char* why)> deleted);
 
-  /// The name within the folder, or "" if it was not stored: the disk has no room, which is counted. Never throws for a disk.
+  /// The name within the folder, or "" if it was not stored: the disk has no room. Never throws for a disk.
   std::string add(Kept reason, uint64_t sequence, const Image& image);
 
   /// Images that are too old go, and so many that the disk has its free bytes: to be called now and then, also while
   /// none is added.
   void tidy();
-
-  uint64_t not_stored() const { return not_stored_; }
-  int64_t bytes(Kept reason) const { return bytes_[static_cast<size_t>(reason)]; }
 
  private:
   struct Stored {
@@ -57,7 +54,6 @@ class ImageStore {
   std::function<void(const std::string&, const char*)> deleted_;
   std::array<std::deque<Stored>, std::size(kKepts)> stored_;  ///< the oldest first
   std::array<int64_t, std::size(kKepts)> bytes_{};
-  uint64_t not_stored_ = 0;
 };
 
 }  // namespace edgeprune::station
